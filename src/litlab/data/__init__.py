@@ -1,0 +1,41 @@
+"""From files to batches: data sets, found, verified, split, augmented and normalised.
+
+    data = MNIST(batch_size=128)
+    data.prepare_data()
+    data.setup()
+    images, labels = next(iter(data.train_dataloader()))  # uint8 [128, 1, 28, 28], int64 [128]
+
+`data.on_after_batch_transfer` then normalises; under a Trainer it does so by itself, and augments in training.
+"""
+
+from litlab.data.augment import (
+    AUGMENTATIONS,
+    ColorJitter,
+    Cutout,
+    Normalize,
+    RandomCrop,
+    RandomHorizontalFlip,
+    build_augmentations,
+)
+from litlab.data.datamodules import CIFAR10, MNIST, FashionMNIST, ImageDataModule, MNISTSample
+from litlab.data.datasets import EpochBatchSampler, ImageDataset, collate
+from litlab.data.sources import SourcesFailedError
+
+__all__ = [  # noqa: RUF022 (in the order in which one meets them)
+    "MNIST",
+    "FashionMNIST",
+    "CIFAR10",
+    "MNISTSample",
+    "ImageDataModule",
+    "ImageDataset",
+    "EpochBatchSampler",
+    "collate",
+    "Normalize",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "Cutout",
+    "ColorJitter",
+    "AUGMENTATIONS",
+    "build_augmentations",
+    "SourcesFailedError",
+]

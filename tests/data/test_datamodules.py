@@ -1,0 +1,259 @@
+"""The data modules as a user meets them: alone, under a Trainer, and misconfigured."""
+
+import hashlib
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from litlab.data import CIFAR10, MNIST, FashionMNIST, MNISTSample
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def sample(**arguments):
+    data = MNISTSample(**arguments)
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def test_a_notebook_gets_batches_without_a_trainer():
+    data = sample(batch_size=128)
+    images, labels = next(iter(data.train_dataloader()))
+    assert images.shape == (128, 1, 28, 28)
+    assert images.dtype == torch.uint8
+    assert labels.dtype == torch.int64
+    normalised, same = data.on_after_batch_transfer((images, labels), 0)
+    assert torch.equal(same, labels)
+    torch.testing.assert_close(normalised, (images / 255 - 0.1307) / 0.3081)
+
+
+def test_the_sample_is_real_and_split():
+    data = sample()
+    assert (len(data.train_set), len(data.val_set), len(data.test_set)) == (3500, 500, 1000)
+    assert data.train_set.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert data.test_set.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert data.train_set.images is data.val_set.images
+    assert sorted(torch.cat((data.train_set.indices, data.val_set.indices)).tolist()) == list(range(4000))
+    assert data.record() == {
+        "name": "mnist_sample",
+        "input_shape": [1, 28, 28],
+        "num_classes": 10,
+        "class_names": list("0123456789"),
+        "mean": [0.1307],
+        "std": [0.3081],
+    }
+
+
+def test_the_sample_is_a_part_of_mnist(mnist_folder):
+    data = MNIST(data_dir=mnist_folder)
+    data.prepare_data()
+    data.setup()
+    assert (len(data.train_set), len(data.val_set), len(data.test_set)) == (55_000, 5_000, 10_000)
+    assert torch.equal(data.train_set.images[:4000], sample().train_set.images)
+    assert torch.equal(data.test_set.labels[:1000], sample().test_set.labels)
+
+
+@pytest.mark.parametrize("cls", [MNIST, CIFAR10])
+def test_the_recorded_statistics_are_those_of_the_training_images(cls, request):
+    data = cls(data_dir=request.getfixturevalue(f"{cls.name}_folder"))
+    data.setup()
+    images = data.train_set.images
+    assert images.shape[1:] == data.input_shape
+    for channel in range(images.shape[1]):
+        std, mean = torch.std_mean(images[:, channel].float() / 255)
+        assert data.mean[channel] == pytest.approx(float(mean), abs=6e-5)
+        assert data.std[channel] == pytest.approx(float(std), abs=6e-5)
+
+
+def test_the_split_depends_on_the_seed_alone():
+    torch.manual_seed(1)
+    first = sample(seed=42).val_set.indices
+    torch.manual_seed(2)
+    assert torch.equal(sample(seed=42, batch_size=7, train_limit=9).val_set.indices, first)
+    assert not torch.equal(sample(seed=43).val_set.indices, first)
+    assert torch.equal(first, first.sort().values)
+    # The same on any machine and any version of torch: otherwise checkpoints could be tested on what they trained on.
+    assert hashlib.sha256(first.numpy().tobytes()).hexdigest()[:16] == "7629ef83850a43c7"
+
+
+def test_setup_does_its_work_once():
+    data = sample()
+    before = data.train_set
+    data.setup("fit")
+    data.setup("test")
+    assert data.train_set is before
+
+
+def test_train_limit_takes_the_first_and_leaves_the_rest():
+    data = sample(train_limit=100)
+    assert torch.equal(data.train_set.indices, sample().train_set.indices[:100])
+    assert (len(data.val_set), len(data.test_set)) == (500, 1000)
+
+
+def test_loaders_honour_the_arguments():
+    data = sample(batch_size=64, train_limit=200, shuffle=False, eval_batch_size=300)
+    labels = [labels for _, labels in data.train_dataloader()]
+    assert [len(batch) for batch in labels] == [64, 64, 64, 8]
+    assert torch.equal(torch.cat(labels), data.train_set.labels[data.train_set.indices])
+    assert [len(batch) for _, batch in data.val_dataloader()] == [300, 200]
+    assert [len(batch) for _, batch in sample().test_dataloader()] == [1000]
+    assert len(sample(batch_size=64, train_limit=200, drop_last=True).train_dataloader()) == 3
+    shuffled = sample(train_limit=200).train_dataloader()
+    shuffled.batch_sampler.set_epoch(1)
+    one = torch.cat([labels for _, labels in shuffled])
+    shuffled.batch_sampler.set_epoch(2)
+    assert not torch.equal(torch.cat([labels for _, labels in shuffled]), one)
+
+
+def test_workers_load_what_one_process_loads():
+    alone = sample(train_limit=200)
+    with_workers = sample(train_limit=200, num_workers=2, prefetch_factor=3)
+    loader = with_workers.train_dataloader()
+    assert loader.persistent_workers
+    for (images, labels), (others, same) in zip(alone.train_dataloader(), loader, strict=True):
+        assert torch.equal(images, others)
+        assert torch.equal(labels, same)
+
+
+@pytest.mark.parametrize("cls", [MNIST, FashionMNIST, CIFAR10, MNISTSample])
+def test_normalize(cls):
+    channels = cls.input_shape[0]
+    assert (cls().mean, cls().std) == (cls.mean, cls.std)
+    for off in (None, False):
+        assert cls(normalize=off).record()["mean"] == [0.0] * channels
+        assert cls(normalize=off).record()["std"] == [1.0] * channels
+    own = {"mean": [0.25] * channels, "std": [0.5] * channels}
+    assert cls(normalize=own).record() | own == cls(normalize=own).record()
+    assert cls(normalize=(own["mean"], own["std"])).record() == cls(normalize=own).record()
+
+
+class Recorder(L.LightningModule):
+    """A real, if idle, module that keeps the batches it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.batches = {"train": [], "val": [], "test": []}
+
+    def training_step(self, batch):
+        self.batches["train"].append(batch)
+        return self.weight**2
+
+    def validation_step(self, batch):
+        self.batches["val"].append(batch)
+
+    def test_step(self, batch):
+        self.batches["test"].append(batch)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def quiet_trainer(tmp_path, **arguments):
+    return L.Trainer(
+        default_root_dir=tmp_path,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        **arguments,
+    )
+
+
+def test_a_trainer_augments_in_training_only_and_reshuffles_each_epoch(tmp_path):
+    white = torch.full_like  # every training image becomes white, and no other
+    data = MNISTSample(train_limit=128, augment=[lambda images: white(images, 255)], normalize=False)
+    module, trainer = Recorder(), quiet_trainer(tmp_path, max_epochs=2)
+    trainer.fit(module, data)
+    trainer.test(module, data, verbose=False)
+    assert all((images == 1).all() and images.dtype == torch.float32 for images, _ in module.batches["train"])
+    for split in ("val", "test"):
+        assert all(0.05 < images.mean() < 0.3 for images, _ in module.batches[split])
+    first, second = (torch.cat([labels for _, labels in module.batches["train"]][i : i + 2]) for i in (0, 2))
+    assert torch.equal(first.sort().values, second.sort().values)
+    assert not torch.equal(first, second)
+
+
+def test_overfitting_sees_the_same_batches_each_epoch(tmp_path):
+    module = Recorder()
+    quiet_trainer(tmp_path, max_epochs=2, overfit_batches=2).fit(module, MNISTSample())
+    labels = [labels for _, labels in module.batches["train"]]
+    assert len(labels) == 4
+    assert torch.equal(labels[0], labels[2])
+    assert torch.equal(labels[1], labels[3])
+
+
+def test_a_batch_that_two_devices_cannot_share(tmp_path):
+    data = sample(batch_size=63)
+    data.trainer = quiet_trainer(tmp_path, devices=2, strategy="ddp")
+    with pytest.raises(ValueError, match=r"^batch_size must be a multiple of 2, the number of processes, not 63"):
+        data.train_dataloader()
+    data.batch_size = 64
+    images, _ = next(iter(data.train_dataloader()))
+    assert len(images) == 32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
+        ({"batch_size": "many"}, "batch_size must be a whole number, not 'many'"),
+        ({"eval_batch_size": 0}, "eval_batch_size must be at least 1"),
+        ({"val_size": 0}, "val_size must be at least 1"),
+        ({"val_size": 4000}, "val_size must be under 4,000, the size of the training set"),
+        ({"num_workers": -1}, "num_workers must be at least 0"),
+        ({"pin_memory": "yes"}, "pin_memory must be true or false"),
+        ({"persistent_workers": True}, "persistent_workers must be false or null without workers"),
+        ({"prefetch_factor": 2}, "prefetch_factor must be null without workers"),
+        ({"prefetch_factor": 0, "num_workers": 1}, "prefetch_factor must be at least 1"),
+        ({"shuffle": 1}, "shuffle must be true or false"),
+        ({"drop_last": None}, "drop_last must be true or false"),
+        ({"drop_last": True, "train_limit": 10}, "drop_last leaves no batch of 64 from 10 training images"),
+        ({"train_limit": 0}, "train_limit must be at least 1"),
+        ({"normalize": {"mean": [0.5]}}, "normalize must be true, false or {mean"),
+        ({"normalize": "imagenet"}, "normalize must be true, false or {mean"),
+        ({"normalize": {"mean": [0.5] * 3, "std": [0.5] * 3}}, "normalize must have 1 mean and std"),
+        ({"normalize": {"mean": [0.5], "std": [0]}}, "normalize must have finite values and std above 0"),
+        ({"augment": ["flip"]}, "augment has no 'flip'"),
+        (
+            {"augment": [{"name": "color_jitter", "hue": 0.1}]},
+            "augment cannot take mnist_sample's images: color_jitter",
+        ),
+        ({"augment": [{"name": "random_crop", "padding": 28, "padding_mode": "reflect"}]}, "augment cannot take"),
+        ({"augment": [torch.Tensor.float]}, "augment must return uint8 images of the same shape"),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"data_dir": ""}, "data_dir must be the path of a folder"),
+    ],
+)
+def test_bad_values_are_refused_by_name(arguments, message):
+    with pytest.raises(ValueError) as caught:
+        sample(**arguments)
+    assert str(caught.value).startswith(message)
+
+
+def test_building_one_leaves_the_global_generator_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    MNISTSample(augment=["random_crop", "random_horizontal_flip", "cutout"])
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("cls", [MNIST, FashionMNIST, CIFAR10, MNISTSample])
+def test_the_config_holds_every_argument_with_its_default(cls):
+    with initialize_config_dir(str(CONF), version_base=None):
+        config = compose(overrides=[f"+data={cls.name}", "+seed=42"]).data
+    data, default = instantiate(config), cls()
+    assert type(data) is cls
+    assert data.__dict__.keys() == default.__dict__.keys()
+    for name in data.__dict__.keys() - {"normalize"}:
+        if not name.startswith("_"):
+            assert getattr(data, name) == getattr(default, name), name
+    assert (CONF / f"data/{cls.name}.yaml").read_text().startswith("# ")
