@@ -1,0 +1,109 @@
+"""Learning-rate schedules. Each takes an optimizer and the length of the training, and returns what Lightning's
+`configure_optimizers` wants under `lr_schedulers`.
+
+`warmup_epochs` (fractions allowed) raises the learning rate linearly from nearly 0 to `optimizer.lr`.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LinearLR, OneCycleLR, ReduceLROnPlateau
+
+Schedulers = list[dict[str, Any]]
+
+
+def cosine(
+    optimizer: Optimizer, steps_per_epoch: int, epochs: int, warmup_epochs: float = 0, min_factor: float = 0.0
+) -> Schedulers:
+    """Half a cosine from `lr` to `min_factor * lr` over the training (Loshchilov and Hutter 2017, without restarts)."""
+    warmup = warmup_steps(warmup_epochs, steps_per_epoch, epochs)
+    total = steps_per_epoch * epochs
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        progress = min(1.0, (step - warmup) / max(1, total - warmup))
+        return min_factor + (1 - min_factor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return every_step(LambdaLR(optimizer, factor))
+
+
+def step(
+    optimizer: Optimizer,
+    steps_per_epoch: int,
+    epochs: int,
+    milestones: Sequence[float] = (0.5, 0.75),
+    gamma: float = 0.1,
+    warmup_epochs: float = 0,
+) -> Schedulers:
+    """Multiplies `lr` by `gamma` at each of `milestones`: epochs, or fractions of the training if below 1."""
+    if any(milestone <= 0 for milestone in milestones):
+        raise ValueError(f"milestones must be positive, not {list(milestones)}")
+    warmup = warmup_steps(warmup_epochs, steps_per_epoch, epochs)
+    drops = [(m * epochs if m < 1 else m) * steps_per_epoch for m in milestones]
+
+    def factor(step: int) -> float:
+        ramp = min(1.0, (step + 1) / (warmup + 1))
+        return ramp * gamma ** sum(step >= drop for drop in drops)
+
+    return every_step(LambdaLR(optimizer, factor))
+
+
+def one_cycle(
+    optimizer: Optimizer,
+    steps_per_epoch: int,
+    epochs: int,
+    warmup_epochs: float | None = None,
+    start_factor: float = 0.04,
+    final_factor: float = 1e-4,
+) -> Schedulers:
+    """Up from `start_factor * lr` to `lr` and down to `final_factor * start_factor * lr` in one cosine cycle
+    (Smith and Topin 2018). The rise takes `warmup_epochs`, by default 30 % of the training."""
+    total = max(2, steps_per_epoch * epochs)
+    rise = 0.3 if warmup_epochs is None else warmup_steps(warmup_epochs, steps_per_epoch, epochs) / total
+    scheduler = OneCycleLR(
+        optimizer,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
+        total_steps=total,
+        pct_start=rise,
+        div_factor=1 / start_factor,
+        final_div_factor=1 / final_factor,
+        cycle_momentum=False,  # momentum stays what optimizer.momentum says
+    )
+    return every_step(scheduler)
+
+
+def plateau(
+    optimizer: Optimizer,
+    steps_per_epoch: int,
+    epochs: int,
+    monitor: str = "val/loss",
+    mode: str = "min",
+    factor: float = 0.1,
+    patience: int = 3,
+    min_lr: float = 0.0,
+    warmup_epochs: float = 0,
+) -> Schedulers:
+    """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience` epochs."""
+    main = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience, min_lr=min_lr)  # type: ignore[arg-type]
+    schedulers: Schedulers = [{"scheduler": main, "interval": "epoch", "monitor": monitor}]
+    if warmup := warmup_steps(warmup_epochs, steps_per_epoch, epochs):
+        # LinearLR multiplies, so it leaves alone what the plateau schedule has done once it is over.
+        ramp = LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)
+        schedulers += every_step(ramp)
+    return schedulers
+
+
+def warmup_steps(warmup_epochs: float, steps_per_epoch: int, epochs: int) -> int:
+    if not 0 <= warmup_epochs < epochs:
+        raise ValueError(f"warmup_epochs must be at least 0 and less than the {epochs} epochs, not {warmup_epochs}")
+    return round(warmup_epochs * steps_per_epoch)
+
+
+def every_step(scheduler: Any) -> Schedulers:
+    return [{"scheduler": scheduler, "interval": "step"}]
+
+
+Schedule = Callable[[Optimizer, int, int], Schedulers]

@@ -1,0 +1,133 @@
+"""The training, validation and test steps, common to all supervised tasks."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics import Metric
+
+from litlab.modules.meter import Meter, plain
+from litlab.modules.schedules import Schedule
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+class Supervised(lightning.LightningModule):
+    """Trains a network on (images, targets) batches.
+
+    Logs `train/loss`, `val/loss`, `test/loss` and the task's metrics under the same prefixes once an epoch, and
+    `train/loss_step` every `trainer.log_every_n_steps` steps. Nothing in a step waits for the device.
+
+    Args:
+        network: from images [B, C, H, W] to predictions.
+        loss: from (predictions, targets) to a scalar.
+        make_metrics: the task's metrics by name; called once a split.
+        optimizer: from parameters to optimizer; by default Adam at 1e-3.
+        scheduler: one of `litlab.modules.schedules`, with its options bound; `None` keeps the learning rate.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        make_metrics: Callable[[], dict[str, Metric]],
+        optimizer: MakeOptimizer | None = None,
+        scheduler: Schedule | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.make_optimizer: MakeOptimizer = optimizer or partial(torch.optim.Adam, lr=1e-3)
+        self.make_schedulers = scheduler
+        self.meters = {split: Meter(make_metrics()) for split in ("train", "val", "test")}
+        self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
+        self.log_every_n_steps = 50  # the Trainer's, once it is known
+        self.images_seen = 0  # by this process, in training
+
+    @property
+    def metric_names(self) -> list[str]:
+        """What a run logs for training and validation: `train/loss`, `val/loss` and so on."""
+        return [f"{split}/{name}" for split in ("train", "val") for name in self.meters[split].names]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predictions of normalised images [B, C, H, W]."""
+        return self.network(images)
+
+    def on_fit_start(self) -> None:
+        self.log_every_n_steps = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, targets = batch
+        predictions = self.network(images)
+        loss = self.loss(predictions, targets)
+        self.images_seen += len(targets)
+        meter, step = self.meters["train"], self.global_step
+        meter.add(loss, predictions, targets, step)
+        if (step + 1) % self.log_every_n_steps == 0:
+            self._flush_block(meter, step)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate(batch, "test")
+
+    def on_train_epoch_end(self) -> None:
+        self._finish("train")
+
+    def on_validation_start(self) -> None:
+        if len(self.meters["train"]):  # a NaN must be found before the weights that caused it are judged or saved
+            self._flush_block(self.meters["train"], self.global_step)
+        if self.trainer.world_size > 1:  # batch-norm statistics are those of rank 0 (see training.make_trainer)
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+    def on_validation_epoch_end(self) -> None:
+        self._finish("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._finish("test")
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.make_optimizer([p for p in self.network.parameters() if p.requires_grad])
+        if self.make_schedulers is None:
+            return optimizer
+        total = self.trainer.estimated_stepping_batches
+        if total == float("inf"):
+            raise ValueError("trainer.max_epochs=-1 has no end, and a schedule needs one: use scheduler=none")
+        steps_per_epoch = max(1, -(-self.trainer.num_training_batches // self.trainer.accumulate_grad_batches))
+        epochs = max(1, -(-int(total) // int(steps_per_epoch)))
+        return [optimizer], self.make_schedulers(optimizer, int(steps_per_epoch), epochs)
+
+    def _evaluate(self, batch: tuple[Tensor, Tensor], split: str) -> None:
+        images, targets = batch
+        predictions = self.network(images)
+        meter = self.meters[split]
+        meter.add(self.loss(predictions, targets), predictions, targets, self.global_step)
+        if len(meter) == self.log_every_n_steps:
+            meter.flush()
+
+    def _flush_block(self, meter: Meter, step: int) -> None:
+        self.running = {name: plain(value) for name, value in meter.flush().items()}
+        self._write({f"train/{name}_step": value for name, value in self.running.items()}, step)
+
+    def _finish(self, split: str) -> None:
+        values = {f"{split}/{name}": value for name, value in self.meters[split].compute().items()}
+        if self.trainer.sanity_checking:
+            return
+        self.log_dict(values, logger=False)
+        self._write({name: plain(value) for name, value in values.items()}, self.global_step)
+
+        if split != "val":  # the validation shares its row with the end of the training epoch
+            for logger in self.loggers:
+                logger.save()
+
+    def _write(self, values: dict[str, float], step: int) -> None:
+        # Not by `log_dict`, which would put the training's epoch values one step before the validation's.
+        for logger in self.loggers:
+            logger.log_metrics({"epoch": self.current_epoch, **values}, step)

@@ -1,0 +1,84 @@
+"""The two small convolutional networks that courses begin with."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def flat_features(layers: nn.Module, input_shape: Sequence[int]) -> int:
+    """Number of features that `layers` makes of one image of `input_shape` (C, H, W).
+
+    Raises:
+        ValueError: if such an image cannot pass, because it is pooled to nothing, say.
+    """
+    try:
+        with torch.no_grad():
+            return layers(torch.zeros(1, *input_shape)).numel()
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"input_shape {list(input_shape)} does not pass through the network: {reason}") from None
+
+
+class MnistCNN(nn.Module):
+    """Two 3x3 convolutions (8 and 32 channels), each max-pooled by 2, then dense layers 200-100-`num_classes`.
+
+    Args:
+        input_shape: (C, H, W) of the images; at least 10x10.
+        num_classes: width of the output.
+
+    Raises:
+        ValueError: if the images are too small.
+    """
+
+    def __init__(self, input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(input_shape[0], 8, 3), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(8, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(),
+        )  # fmt: skip
+        self.classifier = nn.Sequential(
+            nn.Linear(flat_features(self.features, input_shape), 200), nn.ReLU(),
+            nn.Linear(200, 100), nn.ReLU(),
+            nn.Linear(100, num_classes),
+        )  # fmt: skip
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [B, num_classes] of images [B, C, H, W]."""
+        return self.classifier(self.features(images))
+
+
+class CIFAR10Quick(nn.Module):
+    """Three 5x5 convolutions (32, 32, 64 channels), each max-pooled by 2, then dense layers 64-`num_classes`.
+
+    The shape of Caffe's `cifar10_quick`, as PyTorch courses draw it: with max pooling throughout, and
+    without activations unless `relu` is set.
+
+    Args:
+        input_shape: (C, H, W) of the images; at least 8x8.
+        num_classes: width of the output.
+        relu: whether a ReLU follows each convolution and the first dense layer.
+
+    Raises:
+        ValueError: if the images are too small.
+    """
+
+    def __init__(self, input_shape: Sequence[int] = (3, 32, 32), num_classes: int = 10, relu: bool = False) -> None:
+        super().__init__()
+        activation = nn.ReLU if relu else nn.Identity
+        channels = input_shape[0]
+        self.features = nn.Sequential(
+            nn.Conv2d(channels, 32, 5, padding=2), activation(), nn.MaxPool2d(2),
+            nn.Conv2d(32, 32, 5, padding=2), activation(), nn.MaxPool2d(2),
+            nn.Conv2d(32, 64, 5, padding=2), activation(), nn.MaxPool2d(2),
+            nn.Flatten(),
+        )  # fmt: skip
+        self.classifier = nn.Sequential(
+            nn.Linear(flat_features(self.features, input_shape), 64), activation(),
+            nn.Linear(64, num_classes),
+        )  # fmt: skip
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [B, num_classes] of images [B, C, H, W]."""
+        return self.classifier(self.features(images))

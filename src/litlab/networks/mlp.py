@@ -1,0 +1,58 @@
+"""The multilayer perceptron."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+class MLP(nn.Module):
+    """Fully connected layers over the flattened image: by default 784-100-10.
+
+    Args:
+        input_shape: (C, H, W) of the images.
+        num_classes: width of the output.
+        hidden: widths of the hidden layers; empty for a linear model.
+        activation: after each hidden layer.
+        dropout: probability of dropping a hidden unit, after its activation.
+
+    Raises:
+        ValueError: if a width is not positive, or `dropout` is not in [0, 1).
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int] = (1, 28, 28),
+        num_classes: int = 10,
+        hidden: Sequence[int] = (100,),
+        activation: Literal["relu", "gelu", "silu", "tanh", "sigmoid"] = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if any(width < 1 for width in hidden):
+            raise ValueError(f"hidden must be positive widths, not {list(hidden)}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), not {dropout}")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+        layers: list[nn.Module] = [nn.Flatten()]
+        widths = [math.prod(input_shape), *hidden]
+        for fan_in, fan_out in itertools.pairwise(widths):
+            layers += [nn.Linear(fan_in, fan_out), ACTIVATIONS[activation]()]
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], num_classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [B, num_classes] of images [B, C, H, W]."""
+        return self.layers(images)

@@ -1,0 +1,63 @@
+"""What a network makes of an image, layer by layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of a summary; shapes are those of one image, without the batch dimension."""
+
+    name: str
+    kind: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    parameters: int
+    trainable: int
+
+
+def summarize(network: nn.Module, input_shape: Sequence[int], max_depth: int = 2) -> list[Layer]:
+    """The layers that one image of `input_shape` (C, H, W) passes through, in order.
+
+    Args:
+        network: from images [B, C, H, W] to anything.
+        input_shape: (C, H, W).
+        max_depth: how many levels of nested modules to open; deeper ones count as one layer.
+    """
+    layers: list[Layer] = []
+
+    def record(name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        parameters = list(module.parameters())
+        total = sum(p.numel() for p in parameters)
+        trainable = sum(p.numel() for p in parameters if p.requires_grad)
+        layers.append(Layer(name, type(module).__name__, _shape(inputs), _shape(output), total, trainable))
+
+    hooks = [module.register_forward_hook(partial(record, name)) for name, module in _rows(network, max_depth)]
+    was_training = network.training
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, *input_shape, device=device))
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return layers
+
+
+def _rows(module: nn.Module, depth: int, prefix: str = "") -> list[tuple[str, nn.Module]]:
+    children = list(module.named_children())
+    if not children or depth == 0:
+        return [(prefix, module)]
+    return [row for name, child in children for row in _rows(child, depth - 1, f"{prefix}.{name}".lstrip("."))]
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    while isinstance(value, tuple | list) and value:
+        value = value[0]
+    return tuple(value.shape[1:]) if isinstance(value, Tensor) else ()
