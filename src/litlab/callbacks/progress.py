@@ -1,0 +1,105 @@
+"""A live bar on a terminal, and one line an epoch that stays, everywhere."""
+
+import time
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import ProgressBar
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from litlab.console import console, is_rank_zero, say
+
+
+class Progress(ProgressBar):
+    """Shows loss, accuracy, speed and time left.
+
+    Args:
+        refresh_seconds: how often the bar moves; a step between two moves costs next to nothing.
+    """
+
+    def __init__(self, refresh_seconds: float = 0.2) -> None:
+        super().__init__()
+        self.refresh_seconds = refresh_seconds
+        self._live = console.is_terminal and is_rank_zero()
+        self._bar: Bar | None = None
+        self._next_refresh = 0.0
+        self._finished: int | None = None  # an epoch whose line is still to be written
+
+    def disable(self) -> None:
+        self._live = False
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._write_line(trainer)
+        self._started, self._images = time.perf_counter(), pl_module.images_seen
+        self._start(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", self.total_train_batches)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._bar is not None and (now := time.perf_counter()) >= self._next_refresh:
+            images = (pl_module.images_seen - self._images) * trainer.world_size
+            note = _format(pl_module.running)
+            self._move(batch_idx + 1, f"{note}  {images / (now - self._started):,.0f} images/s")
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._stop()
+        # The metrics of the epoch are computed by the module's own hook, which runs after this one.
+        self._finished, self._seconds = trainer.current_epoch, time.perf_counter() - self._started
+
+    def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._write_line(trainer)
+
+    def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if not trainer.sanity_checking:
+            self._start("validation", sum(trainer.num_val_batches))
+
+    def on_validation_batch_end(self, *args: Any) -> None:
+        self._move(args[4] + 1)
+
+    def on_test_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._start("test", sum(trainer.num_test_batches))
+
+    def on_test_batch_end(self, *args: Any) -> None:
+        self._move(args[4] + 1)
+
+    def on_exception(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._stop()
+        self._write_line(trainer)
+
+    def teardown(self, *_: Any, **__: Any) -> None:
+        self._stop()
+
+    def _write_line(self, trainer: lightning.Trainer) -> None:
+        if self._finished is None:
+            return
+        values = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        splits = (
+            (split, {k.removeprefix(f"{split}/"): v for k, v in values.items() if k.startswith(f"{split}/")})
+            for split in ("train", "val")
+        )
+        parts = [f"{split}: {_format(metrics)}" for split, metrics in splits if metrics]
+        say(f"epoch {self._finished + 1}/{trainer.max_epochs}  {'  |  '.join(parts)}  |  {self._seconds:.1f} s")
+        self._finished = None
+
+    def _start(self, label: str, total: Any) -> None:
+        self._stop()
+        if self._live:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Bar(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True)
+            self._task = self._bar.add_task(label, total=total if isinstance(total, int) else None, note="")
+            self._bar.start()
+
+    def _move(self, done: int, note: str = "") -> None:
+        if self._bar is not None and (now := time.perf_counter()) >= self._next_refresh:
+            self._next_refresh = now + self.refresh_seconds
+            self._bar.update(self._task, completed=done, note=note)
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _format(metrics: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.4f}" for name, value in metrics.items())

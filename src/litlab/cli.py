@@ -1,0 +1,126 @@
+"""What the two scripts share: Hydra composes, litlab works, and a mistake is one line and exit status 2."""
+
+import functools
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from litlab.config import ConfigError, one_line, suggest
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+class RunFailed(Exception):
+    """A run that began and could not be finished. The message is one line; `status` is the exit status."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def script(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Makes `main(cfg)` a script that composes `conf/<config_name>.yaml`.
+
+    Exit status: 0 if all went well, 1 if a run failed, 2 for a wrong setting, 128 + the signal if interrupted.
+    """
+
+    def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        wants_traceback = os.environ.get(FULL_ERROR)
+        failures: list[Exception] = []
+
+        def job(cfg: DictConfig) -> Any:
+            _restore_full_error(wants_traceback)  # for the processes that the job starts
+            try:
+                return main(cfg)
+            except (ConfigError, RunFailed) as error:
+                if wants_traceback == "1":
+                    raise
+                failures.append(error)  # not through Hydra, which would print it too, and end a sweep
+                print(_line(error), file=sys.stderr)
+                return None
+            finally:
+                os.environ[FULL_ERROR] = "1"
+
+        functools.update_wrapper(job, main)
+        conf = Path(inspect.getfile(main)).resolve().parent / "conf"
+        compose_and_run = hydra.main(version_base="1.3", config_path="conf", config_name=config_name)(job)
+
+        @functools.wraps(main)
+        def run() -> None:
+            # With this set Hydra raises what it would otherwise print over several lines, exiting with status 1.
+            os.environ[FULL_ERROR] = "1"
+            try:
+                compose_and_run()
+            except (HydraException, OmegaConfBaseException) as error:
+                if wants_traceback == "1":
+                    raise
+                print(f"error: {explain(error, conf, config_name)}", file=sys.stderr)
+                sys.exit(2)
+            finally:
+                _restore_full_error(wants_traceback)
+            if failures:
+                sys.exit(failures[0].status if isinstance(failures[0], RunFailed) else 2)
+
+        return run
+
+    return decorate
+
+
+def _line(error: Exception) -> str:
+    return f"failed: {error}" if isinstance(error, RunFailed) else f"error: {error}"
+
+
+def _restore_full_error(value: str | None) -> None:
+    os.environ.pop(FULL_ERROR, None)
+    if value is not None:
+        os.environ[FULL_ERROR] = value
+
+
+def explain(error: Exception, conf: Path, config_name: str) -> str:
+    """An error of composition in one line that names the key and the valid choices."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        if group:
+            return f"{group}={option}: no such option; {suggest(option, error.options)}"
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: {one_line(error)}"
+    text = str(error)
+    if match := re.search(r"Could not override '([^']+)'", text):
+        key = match[1]
+        if error.__cause__ is not None and "could not be converted" in str(error.__cause__):
+            return f"{key}: {one_line(error.__cause__)}"
+        return _explain_unknown_key(key, conf, config_name)
+    if match := re.search(r"Could not find '([^']+)'", text):
+        return _explain_unknown_key(match[1], conf, config_name)
+    return one_line(error).rstrip(".") + (f" ({one_line(error.__cause__)})" if error.__cause__ else "")
+
+
+def _explain_unknown_key(key: str, conf: Path, config_name: str) -> str:
+    """Names what could have been meant by `key`, from the config as it is without the bad override."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    overrides = [arg for arg in sys.argv[1:] if re.match(r"[\w@/.]+=", arg) and arg.split("=")[0] != key]
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+            cfg = hydra.compose(config_name, [o for o in overrides if not o.startswith("hydra")])
+    except Exception:  # a second mistake beside this one: its own turn comes
+        return f"{key} is unknown"
+    path, known = "", cfg
+    for part in key.replace("/", ".").split("."):
+        if not isinstance(known, DictConfig):
+            return f"{path} has no keys of its own: {key} is unknown"
+        if part not in known:
+            close = suggest(part, [str(k) for k in known])
+            return f"{key} is unknown; {path or 'the config'}: {close}"
+        path, known = f"{path}.{part}".lstrip("."), OmegaConf.select(known, part)
+    return f"{key} is unknown"

@@ -1,0 +1,167 @@
+"""From a composed config to objects, with errors that name the key at fault and say what to write instead."""
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union
+
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
+
+FILLED_FROM_DATA = ("input_shape", "num_classes")  # null in a config until the data set is known
+
+# Bounds that other libraries leave unchecked, or check in words that do not name the key: (lowest, highest, open?).
+BOUNDS: dict[str, tuple[float, float, bool]] = {
+    "optimizer.lr": (0, float("inf"), True),
+    "optimizer.weight_decay": (0, float("inf"), False),
+    "optimizer.momentum": (0, 1, False),
+    "trainer.max_epochs": (1, float("inf"), False),
+    "trainer.accumulate_grad_batches": (1, float("inf"), False),
+    "trainer.log_every_n_steps": (1, float("inf"), False),
+    "seed": (0, 2**32 - 1, False),
+}
+
+
+class ConfigError(ValueError):
+    """A wrong setting. The message is one line that names the key and says what to change."""
+
+
+def check(cfg: DictConfig) -> None:
+    """Checks every group's keys and values against the signature of what it builds, before anything is built.
+
+    Raises:
+        ConfigError: at the first key that is missing, unknown, of the wrong type or out of bounds.
+    """
+    try:
+        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(one_line(error)) from error
+    assert isinstance(plain, dict)
+    if not isinstance(plain.get("seed"), int):
+        raise ConfigError(f"seed={plain.get('seed')}: must be an integer")
+    for group in GROUPS:
+        if plain.get(group) and "_target_" in plain[group]:
+            _check_group(group, plain[group])
+    for key, (low, high, is_open) in BOUNDS.items():
+        value = OmegaConf.select(cfg, key)
+        if isinstance(value, int | float) and (value < low or value > high or (is_open and value == low)):
+            bound = f"greater than {low}" if is_open else f"at least {low}"
+            raise ConfigError(f"{key}={value}: must be {bound}" + (f" and at most {high}" if high < 2**40 else ""))
+
+
+def build(cfg: DictConfig, group: str, **arguments: Any) -> Any:
+    """Instantiates one group; `None` where the group names nothing to build.
+
+    Raises:
+        ConfigError: if its constructor refuses the values.
+    """
+    node = OmegaConf.to_container(cfg[group], resolve=True)
+    if not node:
+        return None
+    try:
+        return instantiate(node, _convert_="all", **arguments)
+    except Exception as error:
+        raise blame(cfg, group, error.__cause__ or error) from error
+
+
+def blame(cfg: DictConfig, group: str, error: BaseException) -> ConfigError:
+    """The error of a constructor or a method of `group`, in terms of config keys."""
+    message = one_line(error)
+    if message.split("=")[0].split(" ")[0] in cfg[group]:
+        return ConfigError(f"{group}.{message}")
+    return ConfigError(f"{group}={choice(group)}: {message}")
+
+
+def choice(group: str) -> str:
+    """The option of `group` that was composed, as far as Hydra knows."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return HydraConfig.get().runtime.choices.get(group, "?") if HydraConfig.initialized() else "?"
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type's name."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """`did you mean ...?`, if something known is close, and what is known."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return (f"did you mean {close[0]}? " if close else "") + f"there is: {', '.join(sorted(known))}"
+
+
+def _check_group(group: str, node: Mapping[str, Any]) -> None:
+    try:
+        target = get_object(str(node["_target_"]))
+    except Exception as error:
+        raise ConfigError(f"{group}._target_={node['_target_']}: {one_line(error)}") from error
+    function: Callable = target.__init__ if inspect.isclass(target) else target
+    parameters = inspect.signature(target).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    hints = _type_hints(function)
+    for key, value in node.items():
+        if (key.startswith("_") and key.endswith("_")) or (value is None and key in FILLED_FROM_DATA):
+            continue
+        if key not in parameters and not takes_any:
+            raise ConfigError(f"{group}.{key} is unknown to {node['_target_']}; {suggest(key, parameters)}")
+        if key in hints and not _accepts(hints[key], value):
+            raise ConfigError(f"{group}.{key}={value}: must be {_describe(hints[key])}")
+
+
+def _type_hints(function: Callable) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except Exception:  # a third party's hints may name what is only imported for type checkers
+        return {}
+
+
+def _accepts(hint: Any, value: Any) -> bool:
+    """Whether a plain value can be passed where `hint` is asked for; anything not understood passes."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_accepts(argument, value) for argument in arguments)
+    if origin is Literal:
+        return value in arguments
+    if hint is type(None):
+        return value is None
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is str:
+        return isinstance(value, str)
+    if hint is Path:
+        return isinstance(value, str)
+    if origin in (list, Sequence, tuple):
+        if not isinstance(value, list):
+            return False
+        items = arguments[:1] if origin is not tuple or arguments[1:] == (...,) else ()
+        return all(_accepts(item, element) for item in items for element in value)
+    if origin in (dict, Mapping) or hint in (dict, Mapping):
+        return isinstance(value, dict)
+    # A class that YAML cannot write: only something `_target_` builds would do, or another branch of a union.
+    return isinstance(value, dict) if inspect.isclass(hint) and hint.__module__ != "builtins" else True
+
+
+def _describe(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_describe(a) for a in arguments if _is_plain(a)))
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin in (list, Sequence, tuple):
+        return "a list"
+    names = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(hint, "a mapping" if origin in (dict, Mapping) else getattr(hint, "__name__", str(hint)))
+
+
+def _is_plain(hint: Any) -> bool:
+    return typing.get_origin(hint) is not None or hint in (int, float, str, bool, type(None))

@@ -1,0 +1,55 @@
+"""What litlab says on the terminal, and which remarks of others it leaves out.
+
+Everything is printed by rank 0 alone and, in a run, also written to `train.log`. Control codes appear on a terminal
+only, never in a file or a pipe.
+"""
+
+import logging
+import os
+import warnings
+
+from rich.console import Console, RenderableType
+
+# Remarks of third parties that are known, harmless and not for the user to act on. Nothing else is filtered.
+HARMLESS_WARNINGS = (
+    # Data sets live in memory: with no decoding to do, workers only add overhead.
+    r".*does not have many workers which may be a bottleneck.*",
+    # litlab says itself which device is used, and a CPU is a fine choice.
+    r".*GPU available but not used.*",
+    # Values given to `self.log` are computed by torchmetrics over all ranks already.
+    r".*It is recommended to use `self.log\(.*sync_dist=True\)`.*",
+    # A short run (`data.train_limit`, `mnist_sample`) has fewer batches than one logging interval.
+    r".*The number of training batches .* is smaller than the logging interval.*",
+    # torch's own schedulers call each other with a deprecated argument.
+    r".*The epoch parameter in `scheduler.step\(\)` was not necessary.*",
+    # Lightning's use of an API that torch has deprecated since.
+    r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
+)
+
+console = Console(highlight=False, soft_wrap=not os.isatty(1))
+log = logging.getLogger("litlab")
+
+
+def is_rank_zero() -> bool:
+    """Whether this process is the one that speaks and writes."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+def say(message: RenderableType) -> None:
+    """Prints text or a rich table on the terminal and writes it to the log."""
+    if not is_rank_zero():
+        return
+    console.print(message)
+    if log.hasHandlers():
+        plain = Console(width=110, no_color=True, force_terminal=False)
+        with plain.capture() as captured:
+            plain.print(message)
+        log.info(captured.get().rstrip())
+
+
+def quieten() -> None:
+    """Leaves out the remarks listed above, and Lightning's notes on devices and its own products."""
+    for message in HARMLESS_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,324 @@
+"""One training run, from a composed config to a folder with a trained network and a `result.json`."""
+
+import json
+import platform
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+import torchvision
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig, OmegaConf
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+import litlab
+from litlab import config, console, launch
+from litlab.callbacks import Checkpoints, Interrupted, StopOnSignal, Throughput, epoch_metrics
+from litlab.checkpoint import FORMAT, PlainCheckpointIO, atomic
+from litlab.cli import RunFailed
+from litlab.config import ConfigError, blame, build
+from litlab.data import ImageDataModule, SourcesFailedError
+from litlab.modules import Classification, NonFiniteLoss, Supervised
+
+
+def run(cfg: DictConfig) -> float | None:
+    """Trains as `cfg` says, in Hydra's run folder, in one process or several; returns the best value of the objective.
+
+    Raises:
+        ConfigError: for a wrong setting, before anything was trained; the run folder is then removed again.
+        RunFailed: if training began and could not be finished.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    hydra = HydraConfig.get()
+    run_dir = Path(hydra.runtime.output_dir)
+    try:
+        config.check(cfg)
+        count = launch.ranks_wanted(cfg.trainer)
+        if count > 1 and not launch.is_rank():
+            launch.start_ranks(run_dir, count)
+        else:
+            train(cfg, run_dir, list(hydra.overrides.task))
+    except ConfigError:
+        _remove_if_unused(run_dir)
+        raise
+    result = json.loads((run_dir / "result.json").read_text())
+    return result["objective"]["value"] if result["objective"] else None
+
+
+def train(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
+    """Trains in this process, which may be one of several, and writes `result.json` from rank 0.
+
+    Raises:
+        ConfigError, RunFailed: as `run` does.
+    """
+    started = time.perf_counter()
+    console.quieten()
+    cfg.objective_mode = objective_mode(cfg)
+    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+    data, module = assemble(cfg)
+    monitor = checkpoints(cfg, data, run_dir)
+    throughput = Throughput()
+    stop = StopOnSignal(monitor)
+    trainer = make_trainer(cfg, run_dir, [*filter(None, (monitor,)), throughput, stop])
+    if data.batch_size % trainer.world_size:
+        raise ConfigError(
+            f"data.batch_size={data.batch_size}: must be a multiple of the {trainer.world_size} processes that share it"
+        )
+    try:
+        data.prepare_data()
+        data.setup("fit")
+    except SourcesFailedError as error:  # the one message that needs more than a line: each source and its reason
+        raise ConfigError(str(error)) from error
+    except (ValueError, OSError) as error:
+        raise blame(cfg, "data", error) from error
+
+    console.say(
+        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} images  |  "
+        f"{type(module.network).__name__}  |  {device_name(trainer)}"
+    )
+    status, metrics = "completed", {}
+    failure: Exception | None = None
+    try:
+        with stop:
+            trainer.fit(module, datamodule=data)
+        metrics = epoch_metrics(trainer)
+        if monitor and monitor.best_metrics:
+            metrics = dict(monitor.best_metrics)
+        if cfg.test:
+            best = str(monitor.best) if monitor else None
+            trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
+            metrics |= epoch_metrics(trainer)
+    except Interrupted as error:
+        status, failure = "interrupted", RunFailed(str(error), 128 + error.signum)
+    except NonFiniteLoss as error:
+        status, failure = "failed", RunFailed(_hint(error, cfg, monitor))
+    except Exception as error:
+        status, failure = "failed", error
+    if trainer.is_global_zero:
+        result = describe(cfg, run_dir, status, metrics, monitor, trainer, data, overrides)
+        result |= {
+            "seconds": round(time.perf_counter() - started, 3),
+            "images_per_second": round(throughput.images_per_second, 1),
+        }
+        if failure:
+            result["error"] = f"{type(failure).__name__}: {failure}"
+        with atomic(run_dir / "result.json") as temporary:
+            temporary.write_text(json.dumps(result, indent=2) + "\n")
+        report(result, run_dir)
+    if failure:
+        raise failure
+
+
+def assemble(cfg: DictConfig) -> tuple[ImageDataModule, Supervised]:
+    """Builds the data module and the network in its LightningModule, and checks that they fit each other.
+
+    Raises:
+        ConfigError: if a value is refused, or the network cannot take the data.
+    """
+    data: ImageDataModule = build(cfg, "data")
+    for key in config.FILLED_FROM_DATA:
+        value = getattr(data, key)
+        value = list(value) if isinstance(value, tuple) else value
+        given = cfg.model.get(key)
+        given = list(given) if OmegaConf.is_list(given) else given
+        if given is not None and given != value:
+            raise ConfigError(
+                f"model.{key}={given} contradicts data={config.choice('data')}, whose {key} is {value}: leave it out"
+            )
+    network = build(cfg, "model", input_shape=data.input_shape, num_classes=data.num_classes)
+    check_network(network, data)
+    module = Classification(
+        network, data.num_classes, build(cfg, "loss"), build(cfg, "optimizer"), build(cfg, "scheduler")
+    )
+    check_optimization(cfg, module)
+    names = module.metric_names if data.val_size else [n for n in module.metric_names if n.startswith("train/")]
+    if cfg.objective not in names:
+        raise ConfigError(f"objective={cfg.objective} is not logged; what is: {', '.join(names)}")
+    return data, module
+
+
+def check_optimization(cfg: DictConfig, module: Supervised) -> None:
+    """Makes an optimizer and a schedule and throws them away.
+
+    Raises:
+        ConfigError: if either refuses its values.
+    """
+    try:
+        optimizer = module.make_optimizer(module.network.parameters())
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise blame(cfg, "optimizer", error) from error
+    try:
+        if module.make_schedulers:
+            module.make_schedulers(optimizer, 1, cfg.trainer.max_epochs or 1)
+    except (ValueError, TypeError) as error:
+        raise blame(cfg, "scheduler", error) from error
+
+
+def check_network(network: torch.nn.Module, data: ImageDataModule) -> None:
+    """Passes one batch through.
+
+    Raises:
+        ConfigError: naming the shapes, if it does not come out as logits [B, num_classes].
+    """
+    model, source = f"model={config.choice('model')}", f"data={config.choice('data')}"
+    batch = torch.zeros(2, *data.input_shape)
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            logits = network.eval()(batch)
+    except (RuntimeError, ValueError) as error:
+        shape = list(batch.shape)
+        raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {config.one_line(error)}") from error
+    finally:
+        network.train(was_training)
+    if tuple(logits.shape) != (2, data.num_classes):
+        raise ConfigError(
+            f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
+            f"but {source} has {data.num_classes} classes and needs [2, {data.num_classes}]"
+        )
+
+
+def checkpoints(cfg: DictConfig, data: ImageDataModule, run_dir: Path) -> Checkpoints | None:
+    """The callback that keeps the best and the last checkpoint, unless switched off."""
+    if not cfg.callbacks or not OmegaConf.select(cfg, "callbacks.checkpoints.enabled", default=False):
+        return None
+    composed: Any = OmegaConf.to_container(cfg, resolve=True)
+    arguments = {name: value for name, value in composed["model"].items() if not name.startswith("_")}
+    shapes = {"input_shape": list(data.input_shape), "num_classes": data.num_classes}
+    record = {
+        "format": FORMAT,
+        "network": {"name": cfg.model._target_, "args": arguments | shapes},
+        "task": "Classification",
+        "data": data.record(),
+        "config": composed,
+    }
+    return Checkpoints(run_dir / "checkpoints", cfg.objective, cfg.objective_mode, record)
+
+
+def objective_mode(cfg: DictConfig) -> Any:
+    """`min` or `max`: as configured, else by the objective's name."""
+    if cfg.objective_mode not in (None, "min", "max"):
+        raise ConfigError(f"objective_mode={cfg.objective_mode}: must be min, max or null")
+    falls = ("loss", "mae", "mse", "error")
+    return cfg.objective_mode or ("min" if cfg.objective.rpartition("/")[2] in falls else "max")
+
+
+def make_trainer(cfg: DictConfig, run_dir: Path, callbacks: list[Callback]) -> lightning.Trainer:
+    """The Trainer, with the configured callbacks and loggers beside those given."""
+    loggers = [_configured(cfg, "logger", name, run_dir) for name in cfg.logger or ()]
+    chosen = [
+        _configured(cfg, "callbacks", name, run_dir)
+        for name, node in (cfg.callbacks or {}).items()
+        if node and node.get("_target_") and node.get("enabled", True)
+    ]
+    if not loggers:  # it refuses to run without one
+        chosen = [c for c in chosen if not isinstance(c, lightning.pytorch.callbacks.LearningRateMonitor)]
+    arguments = {
+        "callbacks": [*chosen, *callbacks],
+        "logger": loggers,
+        "plugins": [PlainCheckpointIO()],
+        "default_root_dir": str(run_dir),
+        "use_distributed_sampler": False,  # litlab's own sampler deals the batches
+        "enable_checkpointing": any(isinstance(c, Checkpoints) for c in callbacks),
+        "enable_model_summary": False,
+        "enable_progress_bar": any(isinstance(c, lightning.pytorch.callbacks.ProgressBar) for c in chosen),
+    }
+    if cfg.trainer.strategy == "ddp":
+        # Buffers are what rank 0 has, and are sent before each evaluation, not before each step: ranks may then
+        # evaluate different numbers of batches.
+        arguments["strategy"] = lightning.pytorch.strategies.DDPStrategy(broadcast_buffers=False)
+    trainer: lightning.Trainer = build(cfg, "trainer", **arguments)
+    return trainer
+
+
+def device_name(trainer: lightning.Trainer) -> str:
+    """What the run is trained on, in words."""
+    device = trainer.strategy.root_device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return name if trainer.world_size == 1 else f"{trainer.world_size} x {name}"
+
+
+def describe(
+    cfg: DictConfig,
+    run_dir: Path,
+    status: str,
+    metrics: dict[str, float],
+    monitor: Checkpoints | None,
+    trainer: lightning.Trainer,
+    data: ImageDataModule,
+    overrides: list[str],
+) -> dict[str, Any]:
+    """What `result.json` says of a run, but for its times."""
+
+    def saved(path: Path) -> str | None:
+        return str(path.relative_to(run_dir)) if path.exists() else None
+
+    best = monitor.best_score if monitor else None
+    return {
+        "status": status,
+        "metrics": metrics,
+        "objective": {"name": cfg.objective, "value": best} if best is not None else None,
+        "best_checkpoint": saved(monitor.best) if monitor else None,
+        "last_checkpoint": saved(monitor.last) if monitor else None,
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "dataset": {"name": data.name, **data.sizes},
+        "overrides": overrides,
+        "versions": {
+            "litlab": litlab.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "lightning": lightning.__version__,
+        },
+    }
+
+
+def report(result: dict[str, Any], run_dir: Path) -> None:
+    """Closes a run on the terminal: the test metrics, where everything is, and what to type next."""
+    folder = run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir
+    tested = {k: v for k, v in result["metrics"].items() if k.startswith("test/")}
+    if tested:
+        table = Table(box=SIMPLE_HEAD)
+        table.add_column("best checkpoint, test set")
+        table.add_column("", justify="right")
+        for name, value in tested.items():
+            table.add_row(name, f"{value:.4f}")
+        console.say(table)
+    console.say(
+        f"{result['status']} after {result['epochs']} epochs, {result['seconds']:.0f} s, "
+        f"{result['images_per_second']:,.0f} images/s"
+    )
+    console.say(f"run folder    {folder}")
+    console.say(f"curves        tensorboard --logdir {folder}")
+    if result["best_checkpoint"]:
+        console.say(f"use it        python predict.py ckpt={folder} input=IMAGE")
+
+
+def _configured(cfg: DictConfig, group: str, name: str, run_dir: Path) -> Any:
+    node = OmegaConf.to_container(cfg[group][name], resolve=True)
+    assert isinstance(node, dict)
+    node.pop("enabled", None)
+    if "save_dir" in node and node["save_dir"] is None:
+        node["save_dir"] = str(run_dir)
+    return build(OmegaConf.create({group: node}), group)
+
+
+def _hint(error: NonFiniteLoss, cfg: DictConfig, monitor: Checkpoints | None) -> str:
+    kept = f"; the last good checkpoint is {monitor.last}" if monitor and monitor.last.exists() else ""
+    return f"{error}: try a lower optimizer.lr (it is {cfg.optimizer.lr}) or trainer.gradient_clip_val=1{kept}"
+
+
+def _remove_if_unused(run_dir: Path) -> None:
+    """Removes what Hydra wrote for a run that never began, and the folders above if that leaves them empty."""
+    if {path.name for path in run_dir.iterdir()} <= {".hydra", "train.log"}:
+        shutil.rmtree(run_dir)
+        for parent in list(run_dir.parents)[:2]:
+            if parent == Path.cwd() or any(parent.iterdir()):
+                break
+            parent.rmdir()

@@ -1,0 +1,49 @@
+"""Runs litlab as a user does: the real scripts, in a folder of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+QUICK = ["data=mnist_sample", "trainer=cpu", "trainer.max_epochs=1"]
+
+
+@dataclass
+class Finished:
+    """A script that has ended."""
+
+    status: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def runs(self) -> list[Path]:
+        """The run folders it left, oldest first."""
+        return sorted(path.parent for path in self.folder.glob("runs/**/.hydra"))
+
+    @property
+    def result(self) -> dict:
+        assert len(self.runs) == 1, f"{self.runs}\n{self.err}"
+        return json.loads((self.runs[0] / "result.json").read_text())
+
+
+def start(script: str, *arguments: str, folder: Path, **environment: str) -> subprocess.Popen:
+    """Starts `python SCRIPT ARGUMENTS` in `folder`."""
+    return subprocess.Popen(
+        [sys.executable, REPOSITORY / script, *arguments],
+        cwd=folder,
+        env={**os.environ, "HYDRA_FULL_ERROR": "0", "COLUMNS": "120", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen, folder: Path, timeout: float = 240) -> Finished:
+    """Waits for a started script."""
+    out, err = process.communicate(timeout=timeout)
+    return Finished(process.returncode, out, err, folder)

@@ -1,0 +1,218 @@
+"""`python train.py`, from the outside: what a run leaves behind, and what a mistake says."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from scripts import QUICK, REPOSITORY, finish, start
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+
+@pytest.fixture(scope="module")
+def quick_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quick")
+    done = finish(start("train.py", *QUICK, "trainer.max_epochs=2", "seed=1", folder=folder), folder)
+    assert done.status == 0, done.err
+    return done
+
+
+def test_result_says_what_happened(quick_run):
+    result = quick_run.result
+    assert result["status"] == "completed"
+    assert result["epochs"] == 2
+    assert result["best_checkpoint"] == "checkpoints/best.ckpt"
+    assert result["last_checkpoint"] == "checkpoints/last.ckpt"
+    assert result["dataset"] == {"name": "mnist_sample", "train": 3500, "val": 500, "test": 1000}
+    assert result["overrides"] == [*QUICK[:2], *QUICK[2:], "trainer.max_epochs=2", "seed=1"]
+    assert result["versions"]["torch"] == torch.__version__
+    assert result["seconds"] > 0
+    assert result["images_per_second"] > 0
+    names = {f"{split}/{metric}" for split in ("train", "val", "test") for metric in ("loss", "acc")}
+    assert set(result["metrics"]) == names
+    assert 0.5 < result["metrics"]["test/acc"] < 1
+
+
+def test_run_folder_holds_what_the_contract_says(quick_run):
+    run = quick_run.runs[0]
+    assert run.parent == quick_run.folder / "runs" / "mnist_sample_mnist_cnn"
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    events = {name for name in files if name.startswith("events.out.tfevents.")}
+    assert len(events) == 1
+    assert files - events == {
+        "result.json",
+        "metrics.csv",
+        "train.log",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        ".hydra/config.yaml",
+        ".hydra/hydra.yaml",
+        ".hydra/overrides.yaml",
+    }
+
+
+def test_curves_are_the_same_in_tensorboard_and_csv(quick_run):
+    run = quick_run.runs[0]
+    events = EventAccumulator(str(run))
+    events.Reload()
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for name in ("train/loss", "train/acc", "val/loss", "val/acc"):
+        curve = [(e.step, pytest.approx(e.value)) for e in events.Scalars(name)]
+        assert [(int(r["step"]), float(r[name])) for r in rows if r[name]] == curve
+        assert [step for step, _ in curve] == [55, 110]  # 3,500 images in batches of 64, two epochs
+    assert events.Scalars("lr-Adam")[0].value == pytest.approx(1e-3)
+    assert float(rows[-1]["test/acc"]) == quick_run.result["metrics"]["test/acc"]
+
+
+def test_checkpoints_hold_tensors_and_plain_data_only(quick_run):
+    for name in ("best", "last"):
+        checkpoint = torch.load(quick_run.runs[0] / f"checkpoints/{name}.ckpt", weights_only=True)
+        record = checkpoint["litlab"]
+        assert record["network"] == {
+            "name": "litlab.networks.MnistCNN",
+            "args": {"input_shape": [1, 28, 28], "num_classes": 10},
+        }
+        assert record["data"]["class_names"] == list("0123456789")
+        assert record["data"]["mean"] == [pytest.approx(0.1307)]
+        assert record["metrics"]["val/acc"] > 0.5
+        assert str(quick_run.folder) not in json.dumps(record)
+
+
+def test_output_is_plain_and_silent_about_what_nobody_can_act_on(quick_run):
+    assert "\x1b" not in quick_run.out + quick_run.err
+    assert quick_run.err == ""
+    assert "epoch 2/2" in quick_run.out
+    assert "test/acc" in quick_run.out
+    assert "tensorboard --logdir runs/mnist_sample_mnist_cnn/" in quick_run.out
+    assert "epoch 2/2" in (quick_run.runs[0] / "train.log").read_text()
+
+
+def test_same_seed_same_numbers(train, quick_run):
+    again = train(*QUICK, "trainer.max_epochs=2", "seed=1")
+    assert again.result["metrics"] == quick_run.result["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model=resnet99"], "model=resnet99: no such option;"),
+        (["model=mnist_cn"], "did you mean mnist_cnn? there is: cifar10_quick"),
+        (["modle=mlp"], "modle is unknown; the config: did you mean model?"),
+        (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is:"),
+        (["trainer.max_epoch=1"], "did you mean max_epochs?"),
+        (["optimizer.lr=-0.1"], "optimizer.lr=-0.1: must be greater than 0"),
+        (["optimizer.lr=fast"], "optimizer.lr=fast: must be a number"),
+        (["trainer.max_epochs=abc"], "trainer.max_epochs=abc: must be an integer or null"),
+        (["trainer.max_epochs=0"], "trainer.max_epochs=0: must be at least 1"),
+        (["data.batch_size=0"], "data.batch_size must be at least 1"),
+        (["data.batch_size=many"], "data.batch_size=many: must be an integer"),
+        (["data.val_size=4000"], "data.val_size"),
+        (["data.augment=[flip]"], "data.augment"),
+        (["data.data_dir=file/below", "data=mnist"], "data.data_dir"),
+        (["+optimizer.speed=2"], "optimizer.speed is unknown to torch.optim.Adam; there is:"),
+        (["model.input_shape=[3,32,32]"], "model.input_shape=[3, 32, 32] contradicts data=mnist_sample"),
+        (["model.num_classes=7"], "model.num_classes=7 contradicts data=mnist_sample"),
+        (
+            ["objective=val/accuracy"],
+            "objective=val/accuracy is not logged; what is: train/loss, train/acc, val/loss, val/acc",
+        ),
+        (["objective_mode=up"], "objective_mode=up: must be min, max or null"),
+        (["trainer.devices=0"], "trainer.devices=0: must name at least one device"),
+        (["trainer.precision=17"], "trainer.precision=17: must be one of"),
+        (["seed=x"], "seed=x: must be an integer"),
+        (["scheduler=cosine", "scheduler.warmup_epochs=9"], "scheduler.warmup_epochs must be at least 0 and less"),
+        (["optimizer.lr=[1"], "optimizer.lr=[1"),
+        (["optimizer.betas=[1,2]"], "optimizer=adam: Invalid beta parameter"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(train, tmp_path, arguments, message):
+    (tmp_path / "file").touch()
+    done = train(*QUICK, *arguments)
+    assert done.status == 2, done.err
+    lines = done.err.splitlines()
+    assert len(lines) == 1, done.err
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_asking_for_a_gpu_where_there_is_none(train):
+    done = train(*QUICK, "trainer=gpu")
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert "there is no GPU here; use trainer=cpu or trainer=auto" in done.err
+
+
+def test_full_error_shows_the_traceback(train):
+    done = train(*QUICK, "optimizer.lr=-1", HYDRA_FULL_ERROR="1")
+    assert done.status != 0
+    assert "Traceback" in done.err
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(train, tmp_path):
+    done = train(*QUICK, "optimizer=sgd", "optimizer.lr=1e20")
+    assert done.status == 1, done.err
+    assert done.err.count("\n") == 1
+    assert "the loss became" in done.err
+    assert "at step 1:" in done.err
+    assert "optimizer.lr" in done.err
+    result = done.result
+    assert result["status"] == "failed"
+    assert result["best_checkpoint"] is None  # it diverged before the first epoch ended
+
+
+def test_ctrl_c_saves_and_says_interrupted(tmp_path):
+    process = start("train.py", *QUICK, "trainer.max_epochs=1000", folder=tmp_path)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/*/*/checkpoints/last.ckpt")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    done = finish(process, tmp_path, timeout=60)
+    assert done.status == 130, done.err
+    assert done.err == "failed: stopped by SIGINT\n"
+    assert done.result["status"] == "interrupted"
+    checkpoint = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == done.result["steps"]
+
+
+def test_two_processes_train_as_one(train, tmp_path):
+    done = train(*QUICK, "trainer=ddp_cpu", "data.batch_size=50")
+    assert done.status == 0, done.err
+    alone = finish(start("train.py", *QUICK, "data.batch_size=50", folder=tmp_path), tmp_path)
+    assert alone.status == 0, alone.err
+    both, one = (json.loads((run / "result.json").read_text()) for run in alone.runs)
+    assert both["steps"] == one["steps"] == 70
+    for name, value in one["metrics"].items():
+        assert both["metrics"][name] == pytest.approx(value, abs=2e-3), name
+    assert len(list(alone.runs[0].glob("events*"))) == 1
+
+
+def test_a_mistake_under_ddp_is_still_one_line(train):
+    done = train(*QUICK, "trainer=ddp_cpu", "data.batch_size=51")
+    assert done.status == 2
+    assert "data.batch_size" in done.err.splitlines()[-1]
+    assert done.runs == []
+
+
+def test_a_sweep_has_one_folder_a_job(train):
+    done = train("-m", *QUICK, "optimizer.lr=0.001,0.01", "data.train_limit=640")
+    assert done.status == 0, done.err
+    assert len(done.runs) == 2
+    assert all((run / "result.json").exists() for run in done.runs)
+    assert {run.parent for run in done.runs} == {done.runs[0].parent}
+    assert done.runs[0].parent.name.startswith("sweep_")
+
+
+def test_help_lists_the_groups():
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "train.py", "--help"], capture_output=True, text=True, check=True
+    )
+    for group in ("data", "model", "loss", "optimizer", "scheduler", "trainer", "experiment"):
+        assert f"\n{group}:" in done.stdout

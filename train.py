@@ -1,0 +1,24 @@
+"""Train an image model.
+
+python train.py                                        # MNIST, a small CNN, about a minute on two CPU cores
+python train.py data=cifar10 model=cifar10_quick       # another data set, another network
+python train.py experiment=cifar10_tutorial            # a named, checked-in experiment
+python train.py trainer=gpu trainer.devices=2          # one or many GPUs are config, never code
+python train.py -m optimizer.lr=0.001,0.01,0.1         # a sweep
+python train.py --help                                 # what can be chosen
+"""
+
+from omegaconf import DictConfig
+
+from litlab.cli import script
+
+
+@script("train")
+def main(cfg: DictConfig) -> float | None:
+    from litlab.training import run  # imports torch and Lightning, which a mistyped setting need not wait for
+
+    return run(cfg)
+
+
+if __name__ == "__main__":
+    main()
