@@ -93,7 +93,8 @@ def one_line(error: BaseException) -> str:
 def suggest(name: str, known: Collection[str]) -> str:
     """`did you mean ...?`, if something known is close, and what is known."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-    return (f"did you mean {close[0]}? " if close else "") + f"there is: {', '.join(sorted(known))}"
+    listed = ", ".join(sorted(name for name in known if not name.startswith("_")))
+    return (f"did you mean {close[0]}? " if close else "") + f"there is: {listed}"
 
 
 def _check_group(group: str, node: Mapping[str, Any]) -> None:
