@@ -1,0 +1,164 @@
+"""Networks, meters and schedules, without a config."""
+
+import math
+
+import lightning
+import pytest
+import torch
+from torch import nn
+from torchmetrics.classification import MulticlassAccuracy
+
+from litlab.data import MNISTSample
+from litlab.modules import Classification, LogSoftmaxNLL, NonFiniteLoss, schedules
+from litlab.modules.meter import Meter, plain
+from litlab.networks import MLP, CIFAR10Quick, MnistCNN, summarize
+
+
+def test_default_networks_are_those_of_the_literature():
+    def widths(network):
+        return [m.out_features for m in network.modules() if isinstance(m, nn.Linear)]
+
+    assert [m.in_features for m in MLP().modules() if isinstance(m, nn.Linear)] == [784, 100]
+    assert widths(MnistCNN()) == [200, 100, 10]
+    assert [m.in_features for m in CIFAR10Quick().modules() if isinstance(m, nn.Linear)] == [1024, 64]
+    assert [m.out_channels for m in CIFAR10Quick().modules() if isinstance(m, nn.Conv2d)] == [32, 32, 64]
+
+
+@pytest.mark.parametrize("network", [MLP, MnistCNN, CIFAR10Quick])
+@pytest.mark.parametrize("input_shape", [(1, 28, 28), (3, 32, 32), (2, 20, 31)])
+def test_networks_take_any_shape_and_number_of_classes(network, input_shape):
+    logits = network(input_shape, num_classes=7)(torch.rand(3, *input_shape))
+    assert logits.shape == (3, 7)
+
+
+@pytest.mark.parametrize(("network", "size"), [(MnistCNN, 9), (CIFAR10Quick, 7)])
+def test_images_that_pool_to_nothing_are_refused_with_their_shape(network, size):
+    with pytest.raises(ValueError, match=rf"input_shape \[1, {size}, {size}\] does not pass"):
+        network((1, size, size), 10)
+    network((1, size + 1, size + 1), 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"), [({"hidden": [0]}, "hidden"), ({"dropout": 1.0}, "dropout"), ({"activation": "x"}, "activ")]
+)
+def test_mlp_refuses(arguments, name):
+    with pytest.raises(ValueError, match=f"^{name}"):
+        MLP(**arguments)
+
+
+def test_summary_counts_every_parameter_once():
+    layers = summarize(MnistCNN(), (1, 28, 28))
+    assert layers[0].input_shape == (1, 28, 28)
+    assert layers[-1].output_shape == (10,)
+    assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in MnistCNN().parameters()) == 183_726
+
+
+def test_nll_takes_logits_and_log_probabilities_alike():
+    logits, targets = torch.randn(8, 5), torch.arange(8) % 5
+    expected = nn.functional.cross_entropy(logits, targets)
+    torch.testing.assert_close(LogSoftmaxNLL()(logits, targets), expected)
+    torch.testing.assert_close(LogSoftmaxNLL()(logits.log_softmax(1), targets), expected)
+
+
+def test_meter_weighs_each_image_once_whatever_the_blocks():
+    torch.manual_seed(0)
+    logits, targets = torch.randn(10, 4), torch.randint(4, (10,))
+    each = nn.functional.cross_entropy(logits, targets, reduction="none")
+    for cuts in ([10], [4, 6], [1, 2, 7]):
+        meter = Meter({"acc": MulticlassAccuracy(4, average="micro")})
+        for part, target, losses in zip(logits.split(cuts), targets.split(cuts), each.split(cuts), strict=True):
+            meter.add(losses.mean(), part, target)
+            if len(part) == 2:
+                meter.flush()
+        values = meter.compute()
+        torch.testing.assert_close(values["loss"], each.mean())
+        assert values["acc"] == (logits.argmax(1) == targets).float().mean()
+
+
+def test_meter_names_the_step_of_the_first_bad_loss():
+    meter = Meter({})
+    for step, loss in enumerate([1.0, math.inf, math.nan], start=7):
+        meter.add(torch.tensor(loss), torch.zeros(1, 2), torch.zeros(1), step)
+    with pytest.raises(NonFiniteLoss, match="became inf at step 8"):
+        meter.flush()
+
+
+def test_plain_is_the_shortest_number_that_is_the_same_float32():
+    value = torch.tensor(0.918)
+    assert plain(value) == 0.918
+    assert torch.tensor(plain(value)) == value
+
+
+def curve(schedule, epochs=4, steps_per_epoch=5, **options):
+    """The learning rate used in each step, starting from 1."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    (entry,) = schedule(optimizer, steps_per_epoch, epochs, **options)
+    rates = []
+    for _ in range(epochs * steps_per_epoch):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        entry["scheduler"].step()
+    return rates
+
+
+def test_cosine_falls_to_its_floor_after_warming_up():
+    rates = curve(schedules.cosine, warmup_epochs=1, min_factor=0.1)
+    assert rates[:5] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6])
+    assert rates[5] == 1.0
+    assert rates == sorted(rates[:5]) + sorted(rates[5:], reverse=True)
+    assert rates[-1] == pytest.approx(0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * 14 / 15)))
+
+
+def test_step_drops_at_epochs_and_at_fractions():
+    rates = curve(schedules.step, milestones=[0.5, 3], gamma=0.1)
+    assert rates == pytest.approx([1.0] * 10 + [0.1] * 5 + [0.01] * 5)
+
+
+def test_one_cycle_peaks_at_lr():
+    rates = curve(schedules.one_cycle, warmup_epochs=1)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates.index(max(rates)) in (4, 5)
+    assert rates[0] == pytest.approx(0.04)
+    assert rates[-1] < 1e-4
+
+
+@pytest.mark.parametrize("schedule", [schedules.cosine, schedules.step, schedules.one_cycle, schedules.plateau])
+@pytest.mark.parametrize("warmup", [-1, 4])
+def test_a_warmup_longer_than_the_training_is_refused(schedule, warmup):
+    with pytest.raises(ValueError, match="^warmup_epochs"):
+        curve(schedule, warmup_epochs=warmup)
+
+
+def test_plateau_warms_up_and_then_follows_the_monitored_value():
+    def make(optimizer, steps_per_epoch, epochs):
+        return schedules.plateau(
+            optimizer, steps_per_epoch, epochs, monitor="val/acc", mode="min", patience=0, warmup_epochs=1
+        )
+
+    class Rates(lightning.Callback):
+        def __init__(self):
+            self.rates = []
+
+        def on_train_batch_start(self, trainer, *_):
+            self.rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    # Accuracy that rises in "min" mode never improves on its first value, so every epoch after it drops the rate.
+    rates = Rates()
+    module = Classification(MLP(), 10, optimizer=lambda p: torch.optim.Adam(p, lr=1e-3), scheduler=make)
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=3, logger=False, enable_checkpointing=False, callbacks=[rates],
+        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
+    )  # fmt: skip
+    trainer.fit(module, MNISTSample(train_limit=640))
+    assert rates.rates[:10] == pytest.approx([1e-3 * (i + 1) / 11 for i in range(10)])
+    assert rates.rates[10:20] == pytest.approx([1e-3] * 10)
+    assert rates.rates[20:] == pytest.approx([1e-4] * 10)
+
+
+def test_a_notebook_needs_three_lines():
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, use_distributed_sampler=False,
+    )  # fmt: skip
+    trainer.fit(Classification(MnistCNN(), num_classes=10), MNISTSample())
+    assert trainer.callback_metrics["val/acc"] > 0.5
