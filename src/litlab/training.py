@@ -291,11 +291,12 @@ def report(result: dict[str, Any], run_dir: Path) -> None:
             table.add_row(name, f"{value:.4f}")
         console.say(table)
     console.say(
-        f"{result['status']} after {result['epochs']} epochs, {result['seconds']:.0f} s, "
+        f"{result['status']} after {result['epochs']} epoch{'s' * (result['epochs'] != 1)}, {result['seconds']:.0f} s, "
         f"{result['images_per_second']:,.0f} images/s"
     )
     console.say(f"run folder    {folder}")
-    console.say(f"curves        tensorboard --logdir {folder}")
+    if any(run_dir.glob("events.out.tfevents.*")):
+        console.say(f"curves        tensorboard --logdir {folder}")
     if result["best_checkpoint"]:
         console.say(f"use it        python predict.py ckpt={folder} input=IMAGE")
 
