@@ -17,15 +17,30 @@ from litlab.data.augment import (
     RandomHorizontalFlip,
     build_augmentations,
 )
-from litlab.data.datamodules import CIFAR10, MNIST, FashionMNIST, ImageDataModule, MNISTSample
+from litlab.data.base import DataModule
+from litlab.data.datamodules import CIFAR10, CIFAR100, MNIST, Fake, FashionMNIST, ImageDataModule, MNISTSample
 from litlab.data.datasets import EpochBatchSampler, ImageDataset, collate
+from litlab.data.folders import ImageFolder
+from litlab.data.landmarks import Landmarks, draw_points
+from litlab.data.pictures import PictureDataModule
+from litlab.data.points import LinePoints, Points, SigmoidPoints
 from litlab.data.sources import SourcesFailedError
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "MNIST",
     "FashionMNIST",
     "CIFAR10",
+    "CIFAR100",
     "MNISTSample",
+    "Fake",
+    "ImageFolder",
+    "Landmarks",
+    "LinePoints",
+    "SigmoidPoints",
+    "DataModule",
+    "PictureDataModule",
+    "Points",
+    "draw_points",
     "ImageDataModule",
     "ImageDataset",
     "EpochBatchSampler",

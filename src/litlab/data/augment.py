@@ -187,6 +187,53 @@ class Normalize:
         return images.float().sub_(shift).mul_(scale)
 
 
+def channel_statistics(
+    normalize: Any, channels: int, own: tuple[Sequence[float], Sequence[float]]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation, one value a channel, that `normalize` asks for.
+
+    Args:
+        normalize: True for `own`, False or None for 0 and 1, or one's own: `{mean: [...], std: [...]}`.
+        channels: how many values each must have.
+        own: the mean and the standard deviation of the data set.
+
+    Raises:
+        ValueError: anything else; the message begins with `normalize`.
+    """
+    if normalize is None or normalize is False:
+        return (0.0,) * channels, (1.0,) * channels
+    if normalize is True:
+        return tuple(own[0]), tuple(own[1])
+    if isinstance(normalize, Mapping) and set(normalize) == {"mean", "std"}:
+        normalize = (normalize["mean"], normalize["std"])
+    try:
+        mean, std = (tuple(float(value) for value in values) for values in normalize)
+    except (TypeError, ValueError):
+        raise ValueError(f"normalize must be true, false or {{mean: [...], std: [...]}}, not {normalize!r}") from None
+    if {len(mean), len(std)} != {channels}:
+        raise ValueError(f"normalize must have {channels} mean and std, one a channel, not {normalize!r}")
+    if not all(math.isfinite(value) for value in mean + std) or min(std) <= 0:
+        raise ValueError(f"normalize must have finite values and std above 0, not {list(mean)} and {list(std)}")
+    return mean, std
+
+
+def try_augmentations(transforms: Iterable[Augmentation], input_shape: Sequence[int], name: str) -> None:
+    """Refuses a transform that cannot take `name`'s images of `input_shape` (C, H, W), or returns others.
+
+    Raises:
+        ValueError: the message begins with `augment`.
+    """
+    images = torch.zeros(2, *input_shape, dtype=torch.uint8)
+    with torch.random.fork_rng(devices=[]):
+        for transform in transforms:
+            try:
+                found = transform(images)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise ValueError(f"augment cannot take {name}'s images: {error}") from error
+            if not isinstance(found, Tensor) or found.shape != images.shape or found.dtype != torch.uint8:
+                raise ValueError(f"augment must return uint8 images of the same shape; {transform} does not")
+
+
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
     "random_crop": RandomCrop,
     "random_horizontal_flip": RandomHorizontalFlip,

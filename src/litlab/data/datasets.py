@@ -17,8 +17,8 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
     """Images and labels held as two tensors; a split is a view through `indices`, never a copy.
 
     Args:
-        images: uint8 [N, C, H, W].
-        labels: int64 [N].
+        images: uint8 [N, C, H, W]; or any other inputs, one a row.
+        labels: int64 [N]; or any other targets, one a row.
         indices: int64 [M], which images belong to this split; None means all.
     """
 
@@ -28,6 +28,11 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         self.images = images
         self.labels = labels
         self.indices = indices
+
+    @property
+    def targets(self) -> Tensor:
+        """The labels of this split, int64 [M]."""
+        return self.labels if self.indices is None else self.labels[self.indices]
 
     def __len__(self) -> int:
         return len(self.images if self.indices is None else self.indices)
@@ -61,6 +66,8 @@ class EpochBatchSampler(Sampler[list[int]]):
         batch_size: of the global batch, all ranks together.
         shuffle: a new permutation each epoch (see `set_epoch`); otherwise the order of the data set.
         seed: of the permutations.
+        weights: float [size], how often each image is drawn, relative to the others, with replacement; None for a
+            permutation, in which each comes once. Needs `shuffle`.
         drop_last: leave out a last batch that is not full.
         rank: this process, 0 to `world_size` - 1.
         world_size: how many processes share each global batch.
@@ -78,6 +85,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         *,
         shuffle: bool,
         seed: int,
+        weights: Tensor | None = None,
         drop_last: bool = False,
         rank: int = 0,
         world_size: int = 1,
@@ -92,6 +100,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
+        self.weights = weights
         self.drop_last = drop_last
         self.rank = rank
         self.world_size = world_size
@@ -134,4 +143,7 @@ class EpochBatchSampler(Sampler[list[int]]):
             return torch.arange(self.size)
         # SeedSequence mixes the two: seed + epoch would give neighbouring seeds the same permutations.
         mixed = int(np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)[0])
-        return torch.randperm(self.size, generator=torch.Generator().manual_seed(mixed))
+        generator = torch.Generator().manual_seed(mixed)
+        if self.weights is not None:
+            return torch.multinomial(self.weights.double(), self.size, replacement=True, generator=generator)
+        return torch.randperm(self.size, generator=generator)

@@ -1,0 +1,112 @@
+"""Pictures sorted into folders, one a class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from litlab.data.base import folder
+from litlab.data.pictures import SUFFIXES, PictureDataModule, readable
+
+SPLITS = ("train", "val", "test")
+
+Labelled = list[tuple[Path, str]]  # a file and its class
+
+
+class ImageFolder(PictureDataModule):
+    """One folder a class, each with pictures at any depth, of any size, in any format that Pillow opens.
+
+    If there are `train/` and `val/` (and `test/`) above the class folders, those are the splits; what is not split
+    is split by `val_size`, `test_size` and `seed`. Several roots are one data set: their classes are merged by name.
+
+    Args:
+        data_dir: the folder, or several.
+        pictures: see `PictureDataModule`, and `DataModule`.
+
+    Raises:
+        ValueError: if there are not two classes, or pictures in each split; the message begins with `data_dir`.
+        FileNotFoundError: if there is no such folder.
+    """
+
+    name = "image_folder"
+
+    def __init__(self, data_dir: str | Path | Sequence[str | Path], **pictures: Any) -> None:
+        super().__init__(**pictures)
+        given = [data_dir] if isinstance(data_dir, str | Path) else list(data_dir)
+        self.roots = [folder("data_dir", root) for root in given]
+        for root in self.roots:
+            if not root.is_dir():
+                raise FileNotFoundError(f"data_dir {root}: no such folder")
+        parts = [part for root in self.roots for part in _parts(root).values()]
+        self.class_names = tuple(sorted({path.name for part in parts for path in _folders(part)}))
+        if len(self.class_names) < 2:
+            found = ", ".join(self.class_names) or "none"
+            raise ValueError(f"data_dir {given[0]} must have a folder for each of two classes or more; found: {found}")
+        if not self.val_size and not any((root / "val").is_dir() for root in self.roots):
+            raise ValueError("val_size must be above 0: there is no val/ in data_dir")
+
+    def setup(self, stage: str | None = None) -> None:
+        """List, check and split the files; does nothing the second time.
+
+        Raises:
+            ValueError: if too many files cannot be read, or a split is empty.
+        """
+        if self.train_set is not None:
+            return
+        labelled: dict[str, Labelled] = {name: [] for name in ("train", "val", "test", "all")}
+        for root in self.roots:
+            for name, part in _parts(root).items():
+                labelled[name] += _list(part)
+        files = [(name, path, label) for name, part in labelled.items() for path, label in part]
+        if not files:
+            raise ValueError(f"data_dir {self.roots[0]} holds no pictures: {', '.join(sorted(SUFFIXES)[:12])}, ...")
+        whole = readable([path for _, path, _ in files], self.max_bad_fraction)
+        good: dict[str, Labelled] = {name: [] for name in labelled}
+        for (name, path, label), is_whole in zip(files, whole, strict=True):
+            if is_whole:
+                good[name].append((path, label))
+        splits = self._split(good)
+        splits["train"] = [splits["train"][i] for i in self._limited(torch.arange(len(splits["train"]))).tolist()]
+        index = {name: number for number, name in enumerate(self.class_names)}
+        for name in SPLITS:
+            if chosen := splits[name]:
+                targets = torch.tensor([index[label] for _, label in chosen])
+                paths = [path for path, _ in chosen]
+                setattr(self, f"{name}_set", self.picture_set(paths, targets, training=name == "train"))
+
+    def _split(self, files: dict[str, Labelled]) -> dict[str, Labelled]:
+        """What has no split of its own is divided; a `train/` without `val/` gives some of its pictures to it."""
+        undivided = files.pop("all")
+        if not files["val"] and files["train"]:
+            undivided, files["train"] = undivided + files["train"], []
+        if undivided:
+            divided = self.hold_out(len(undivided))
+            if files["test"] and "test" in divided:  # there is a test/ already
+                divided["train"] = torch.cat((divided["train"], divided.pop("test"))).sort().values
+            for name, indices in divided.items():
+                files[name] = files[name] + [undivided[i] for i in indices.tolist()]
+        for name in ("train", "val"):
+            if not files[name]:
+                raise ValueError(f"data_dir {self.roots[0]}: no readable pictures for {name}")
+        return files
+
+
+def _parts(root: Path) -> dict[str, Path]:
+    """`train`, `val`, `test` to their folders where `root` has them, else `all` to itself."""
+    return {name: root / name for name in SPLITS if (root / name).is_dir()} or {"all": root}
+
+
+def _folders(part: Path) -> list[Path]:
+    return sorted(path for path in part.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _list(part: Path) -> Labelled:
+    return [
+        (path, cls.name)
+        for cls in _folders(part)
+        for path in sorted(cls.rglob("*"))
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+    ]

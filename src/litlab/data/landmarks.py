@@ -1,0 +1,118 @@
+"""Pictures with five points each, such as the eyes, the nose and the corners of the mouth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import draw_keypoints
+
+from litlab.data.augment import Augmentation
+from litlab.data.pictures import PictureDataModule, readable
+
+POINTS = 5
+STANDING = ("cutout", "color_jitter")  # augmentations that move no point
+
+
+class Landmarks(PictureDataModule):
+    """Pictures from a tab-separated file: on each line a path, and x and y of five points, in pixels.
+
+    Targets are float32 [B, 5, 2]: x and y as parts of the width and the height, from the upper left corner. Pictures
+    are squeezed to `image_size`, so these parts stay what they are.
+
+    Args:
+        annotations: the file; paths in it are relative to its folder.
+        image_size: see `PictureDataModule`.
+        augment: likewise, but only what moves no point: cutout, color_jitter.
+        val_size: likewise.
+        test_size: likewise.
+        pictures: the others of `PictureDataModule` (but not those that crop or transform), and of `DataModule`.
+
+    Raises:
+        ValueError: if a line is wrong; the message names the file and the line.
+        FileNotFoundError: if there is no such file.
+    """
+
+    name = "landmarks"
+    task = "regression"
+    target_shape = (POINTS, 2)
+
+    def __init__(
+        self,
+        annotations: str | Path,
+        image_size: int | None = None,
+        augment: Iterable[str | Mapping[str, Any] | Augmentation] = (),
+        val_size: float = 0.1,
+        test_size: float = 0.1,
+        **pictures: Any,
+    ) -> None:
+        if moving := [name for name in ("random_crop", "transforms", "center_crop") if pictures.get(name)]:
+            raise ValueError(f"{moving[0]} moves the picture and not its points: leave it out")
+        for entry in augment if not isinstance(augment, str) else ():
+            name = entry.get("name") if isinstance(entry, Mapping) else entry
+            if isinstance(name, str) and name not in STANDING:
+                raise ValueError(f"augment {name} moves the picture and not its points; choose from {STANDING}")
+        self.annotations = Path(annotations).expanduser()
+        if not self.annotations.is_file():
+            raise FileNotFoundError(f"annotations {self.annotations}: no such file")
+        given = pictures | {"center_crop": False}
+        super().__init__(image_size, augment=augment, val_size=val_size, test_size=test_size, **given)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the annotations, check and split the files; does nothing the second time.
+
+        Raises:
+            ValueError: if a line is wrong, or too many files cannot be read.
+        """
+        if self.train_set is not None:
+            return
+        paths, pixels = read_annotations(self.annotations)
+        whole = torch.tensor(readable(paths, self.max_bad_fraction))
+        paths = [path for path, is_whole in zip(paths, whole.tolist(), strict=True) if is_whole]
+        targets = pixels[whole] / torch.tensor([_size(path) for path in paths])[:, None]
+        splits = self.hold_out(len(paths))
+        splits["train"] = self._limited(splits["train"])
+        for name, indices in splits.items():
+            chosen = [paths[i] for i in indices.tolist()]
+            setattr(self, f"{name}_set", self.picture_set(chosen, targets[indices], training=False))
+
+
+def read_annotations(file: Path) -> tuple[list[Path], Tensor]:
+    """Paths of N pictures and their points in pixels, float32 [N, 5, 2].
+
+    Raises:
+        ValueError: naming the first line that is not a path and ten numbers, between tabs.
+    """
+    paths, points = [], []
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+        if not line.strip():
+            continue
+        name, *values = line.split("\t")
+        try:
+            row = [float(value) for value in values]
+        except ValueError:
+            row = []
+        if len(row) != 2 * POINTS:
+            raise ValueError(f"annotations {file}, line {number}: must be a path and ten numbers, between tabs")
+        paths.append(file.parent / name.strip())
+        points.append(row)
+    if not paths:
+        raise ValueError(f"annotations {file}: is empty")
+    return paths, torch.tensor(points).view(-1, POINTS, 2)
+
+
+def draw_points(image: Tensor, points: Tensor, colour: str = "red") -> Tensor:
+    """A copy in RGB of an image, uint8 [C, H, W], with points [P, 2], as parts of its width and height, on it."""
+    H, W = image.shape[1:]
+    keypoints = points[None].cpu() * torch.tensor([W, H])
+    return draw_keypoints(image.cpu().expand(3, -1, -1).contiguous(), keypoints, colors=colour, radius=max(1, W // 60))
+
+
+def _size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:  # reads the header only
+        turned = image.getexif().get(0x0112) in (5, 6, 7, 8)  # EXIF orientations that swap the sides
+        return (image.height, image.width) if turned else (image.width, image.height)

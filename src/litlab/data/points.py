@@ -1,0 +1,73 @@
+"""A few points in the plane, to fit a curve through: the first regressions of a course."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from litlab.data.base import DataModule, whole
+from litlab.data.datasets import ImageDataset
+
+
+class Points(DataModule):
+    """Pairs of numbers: inputs float32 [B, 1], targets float32 [B, 1]. All of them are trained on.
+
+    A subclass has `points`.
+
+    Args:
+        repeats: how often an epoch passes over the points.
+        loading: see `DataModule`.
+    """
+
+    task = "regression"
+    input_shape = (1,)
+    target_shape = (1,)
+    val_size = 0
+
+    def __init__(self, repeats: int = 1, **loading: Any) -> None:
+        super().__init__(**loading)
+        self.repeats = whole("repeats", repeats, 1)
+
+    def points(self) -> tuple[Tensor, Tensor]:
+        """x and y, float32 [N] each."""
+        raise NotImplementedError
+
+    def setup(self, stage: str | None = None) -> None:
+        """Does nothing the second time."""
+        if self.train_set is None:
+            x, y = self.points()
+            indices = torch.arange(len(x)).repeat(self.repeats)
+            self.train_set = ImageDataset(x[:, None], y[:, None], self._limited(indices))
+
+
+class LinePoints(Points):
+    """Six points that nearly lie on a line; least squares gives y = 1.8449 x + 1.1624."""
+
+    name = "line_points"
+
+    def points(self) -> tuple[Tensor, Tensor]:
+        return torch.tensor([1, 2, 0.5, 2.5, 2.6, 3.1]), torch.tensor([3.7, 4.6, 1.65, 5.68, 5.98, 6.95])
+
+
+class SigmoidPoints(Points):
+    """Twenty points of the sigmoid on [-5, 5], with normal noise by the seed, cut off at 0 and 1.
+
+    Args:
+        noise: its standard deviation.
+        points: see `Points`.
+    """
+
+    name = "sigmoid_points"
+
+    def __init__(self, noise: float = 0.05, **points: Any) -> None:
+        super().__init__(**points)
+        if noise < 0:
+            raise ValueError(f"noise must be at least 0, not {noise}")
+        self.noise = noise
+
+    def points(self) -> tuple[Tensor, Tensor]:
+        x = torch.linspace(-5, 5, 20)
+        drawn = torch.randn(20, generator=torch.Generator().manual_seed(self.seed))
+        return x, (torch.sigmoid(x) + self.noise * drawn).clamp(0, 1)
