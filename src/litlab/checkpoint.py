@@ -4,8 +4,9 @@ A checkpoint is Lightning's, plus a plain-data record under `litlab` from which 
 config, the data set or the code that trained it:
 
     network   {"name": "litlab.networks.MLP", "args": {...}}
-    task      "Classification"
-    data      {"name", "input_shape", "num_classes", "class_names", "mean", "std"}
+    task      "Classification" or "Regression"
+    data      {"name", "input_shape", "num_classes", "class_names", "mean", "std"}; regression has "target_shape" in
+              place of the classes; pictures from files add "resize", "center_crop" and "grayscale"
     metrics   those of the epoch in which it was saved
     config    the composed config, resolved
 """
@@ -46,6 +47,33 @@ def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
         return torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:
         raise ValueError(f"{path}: not a whole checkpoint of tensors and plain data ({_first_line(error)})") from None
+
+
+def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
+    """The tensors by name in a `.safetensors` file, in a `state_dict` that torch saved, or of a checkpoint's network.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, or holds anything else.
+    """
+    if Path(path).suffix == ".safetensors":
+        try:
+            from safetensors.torch import load_file
+        except ImportError:
+            raise ValueError(f"{path}: needs pip install safetensors") from None
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path}: no such file")
+        try:
+            return load_file(path)
+        except Exception as error:
+            raise ValueError(f"{path}: not a whole safetensors file ({_first_line(error)})") from None
+    found: Any = read(path)
+    if isinstance(found, dict) and "litlab" in found:
+        prefix = "network."
+        found = {k.removeprefix(prefix): v for k, v in found["state_dict"].items() if k.startswith(prefix)}
+    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+        raise ValueError(f"{path}: not a state_dict of tensors by name")
+    return dict(found)
 
 
 def copy(source: Path, target: Path) -> None:

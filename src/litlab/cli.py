@@ -52,6 +52,7 @@ def script(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable
 
         functools.update_wrapper(job, main)
         conf = Path(inspect.getfile(main)).resolve().parent / "conf"
+        OmegaConf.register_new_resolver("options", lambda: options(conf), replace=True)  # for --help
         compose_and_run = hydra.main(version_base="1.3", config_path="conf", config_name=config_name)(job)
 
         @functools.wraps(main)
@@ -73,6 +74,21 @@ def script(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable
         return run
 
     return decorate
+
+
+def options(conf: Path) -> str:
+    """Each group of `conf` with its options and what each is: the first comment of its file."""
+    lines = []
+    for group in sorted(path for path in conf.iterdir() if path.is_dir()):
+        lines.append(f"{group.name}:")
+        lines += [f"  {file.stem:<20} {described(file)}" for file in sorted(group.glob("*.yaml"))]
+    return "\n".join(lines) + "\n"
+
+
+def described(file: Path) -> str:
+    """What a config file says of itself, in its first comment that is not an instruction to Hydra."""
+    comments = (line[1:].strip() for line in file.read_text().splitlines() if line.startswith("#"))
+    return next((comment for comment in comments if not comment.startswith("@")), "")
 
 
 def _line(error: Exception) -> str:

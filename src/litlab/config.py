@@ -16,6 +16,9 @@ GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
 
 FILLED_FROM_DATA = ("input_shape", "num_classes")  # null in a config until the data set is known
 
+# Of a model, but not of its constructor: see litlab.weights.
+STARTING: dict[str, Any] = {"pretrained": bool, "weights": str | None, "weights_skip_head": bool}
+
 # Bounds that other libraries leave unchecked, or check in words that do not name the key: (lowest, highest, open?).
 BOUNDS: dict[str, tuple[float, float, bool]] = {
     "optimizer.lr": (0, float("inf"), True),
@@ -64,6 +67,9 @@ def build(cfg: DictConfig, group: str, **arguments: Any) -> Any:
     node = OmegaConf.to_container(cfg[group], resolve=True)
     if not node:
         return None
+    if group == "model":
+        assert isinstance(node, dict)
+        node = {key: value for key, value in node.items() if key not in STARTING}
     try:
         return instantiate(node, _convert_="all", **arguments)
     except Exception as error:
@@ -102,10 +108,10 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
         target = get_object(str(node["_target_"]))
     except Exception as error:
         raise ConfigError(f"{group}._target_={node['_target_']}: {one_line(error)}") from error
-    function: Callable = target.__init__ if inspect.isclass(target) else target
-    parameters = inspect.signature(target).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    hints = _type_hints(function)
+    parameters, hints, takes_any = _signature(target)
+    if group == "model":
+        hints |= STARTING
+        parameters |= dict.fromkeys(key for key in STARTING if key in node)
     for key, value in node.items():
         if (key.startswith("_") and key.endswith("_")) or (value is None and key in FILLED_FROM_DATA):
             continue
@@ -113,6 +119,25 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
             raise ConfigError(f"{group}.{key} is unknown to {node['_target_']}; {suggest(key, parameters)}")
         if key in hints and not _accepts(hints[key], value):
             raise ConfigError(f"{group}.{key}={value}: must be {_describe(hints[key])}")
+
+
+def _signature(target: Callable) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """Parameters and type hints by name, and whether there may be others.
+
+    A constructor that takes `**arguments` passes them on to that of its base class, so that one's count too.
+    """
+    functions: list[Callable] = [target]
+    if inspect.isclass(target):
+        functions = [vars(cls)["__init__"] for cls in target.__mro__ if cls is not object and "__init__" in vars(cls)]
+    parameters: dict[str, Any] = {}
+    hints: dict[str, Any] = {}
+    for function in functions:
+        found = inspect.signature(function).parameters
+        named = {name: p for name, p in found.items() if p.kind is not p.VAR_KEYWORD and name != "self"}
+        parameters, hints = named | parameters, _type_hints(function) | hints
+        if len(named) + ("self" in found) == len(found):
+            return parameters, hints, False
+    return parameters, hints, True
 
 
 def _type_hints(function: Callable) -> dict[str, Any]:

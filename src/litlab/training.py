@@ -16,13 +16,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 import litlab
-from litlab import config, console, launch
-from litlab.callbacks import Checkpoints, Interrupted, StopOnSignal, Throughput, epoch_metrics
+from litlab import config, console, launch, weights
+from litlab.callbacks import Checkpoints, Interrupted, StopOnSignal, Throughput, epoch_metrics, summary_table
 from litlab.checkpoint import FORMAT, PlainCheckpointIO, atomic
 from litlab.cli import RunFailed
 from litlab.config import ConfigError, blame, build
-from litlab.data import ImageDataModule, SourcesFailedError
-from litlab.modules import Classification, NonFiniteLoss, Supervised
+from litlab.data import DataModule, SourcesFailedError
+from litlab.modules import Classification, NonFiniteLoss, Regression, Supervised
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -38,6 +38,10 @@ def run(cfg: DictConfig) -> float | None:
     run_dir = Path(hydra.runtime.output_dir)
     try:
         config.check(cfg)
+        if cfg.summary:
+            summarize(cfg)
+            _remove_if_unused(run_dir)
+            return None
         count = launch.ranks_wanted(cfg.trainer)
         if count > 1 and not launch.is_rank():
             launch.start_ranks(run_dir, count)
@@ -61,6 +65,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
     cfg.objective_mode = objective_mode(cfg)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data, module = assemble(cfg)
+    weights.load(cfg, module.network)
     monitor = checkpoints(cfg, data, run_dir)
     throughput = Throughput()
     stop = StopOnSignal(monitor)
@@ -77,8 +82,9 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
     except (ValueError, OSError) as error:
         raise blame(cfg, "data", error) from error
 
+    kind = "images" if len(data.input_shape) == 3 else "points"
     console.say(
-        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} images  |  "
+        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}  |  "
         f"{type(module.network).__name__}  |  {device_name(trainer)}"
     )
     status, metrics = "completed", {}
@@ -89,7 +95,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
         metrics = epoch_metrics(trainer)
         if monitor and monitor.best_metrics:
             metrics = dict(monitor.best_metrics)
-        if cfg.test:
+        if cfg.test and "test" in data.sizes:
             best = str(monitor.best) if monitor else None
             trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
             metrics |= epoch_metrics(trainer)
@@ -109,18 +115,19 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
             result["error"] = f"{type(failure).__name__}: {failure}"
         with atomic(run_dir / "result.json") as temporary:
             temporary.write_text(json.dumps(result, indent=2) + "\n")
-        report(result, run_dir)
+        report(result, run_dir, takes_pictures=len(data.input_shape) == 3)
     if failure:
         raise failure
 
 
-def assemble(cfg: DictConfig) -> tuple[ImageDataModule, Supervised]:
+def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
     """Builds the data module and the network in its LightningModule, and checks that they fit each other.
 
     Raises:
         ConfigError: if a value is refused, or the network cannot take the data.
     """
-    data: ImageDataModule = build(cfg, "data")
+    weights.prefer_published(cfg)
+    data: DataModule = build(cfg, "data")
     for key in config.FILLED_FROM_DATA:
         value = getattr(data, key)
         value = list(value) if isinstance(value, tuple) else value
@@ -132,9 +139,17 @@ def assemble(cfg: DictConfig) -> tuple[ImageDataModule, Supervised]:
             )
     network = build(cfg, "model", input_shape=data.input_shape, num_classes=data.num_classes)
     check_network(network, data)
-    module = Classification(
-        network, data.num_classes, build(cfg, "loss"), build(cfg, "optimizer"), build(cfg, "scheduler")
-    )
+    loss = build(cfg, "loss")
+    check_loss(loss, data)
+    optimization = (loss, build(cfg, "optimizer"), build(cfg, "scheduler"))
+    module: Supervised
+    if data.task == "regression":
+        module = Regression(network, data.target_shape, *optimization)
+    else:
+        try:
+            module = Classification(network, data.num_classes, *optimization, top5=cfg.top5)
+        except ValueError as error:
+            raise ConfigError(f"top5=true: data={config.choice('data')} {config.one_line(error)}") from error
     check_optimization(cfg, module)
     names = module.metric_names if data.val_size else [n for n in module.metric_names if n.startswith("train/")]
     if cfg.objective not in names:
@@ -149,7 +164,7 @@ def check_optimization(cfg: DictConfig, module: Supervised) -> None:
         ConfigError: if either refuses its values.
     """
     try:
-        optimizer = module.make_optimizer(module.network.parameters())
+        optimizer = module.make_optimizer([p for p in module.network.parameters() if p.requires_grad])
     except (ValueError, TypeError, RuntimeError) as error:
         raise blame(cfg, "optimizer", error) from error
     try:
@@ -159,7 +174,48 @@ def check_optimization(cfg: DictConfig, module: Supervised) -> None:
         raise blame(cfg, "scheduler", error) from error
 
 
-def check_network(network: torch.nn.Module, data: ImageDataModule) -> None:
+def check_loss(loss: torch.nn.Module, data: DataModule) -> None:
+    """Computes the loss of one batch.
+
+    Raises:
+        ConfigError: if it is one for another task, or refuses the shapes.
+    """
+    given = f"loss={config.choice('loss')}"
+    size = data.num_classes + 1  # so that no loss takes the classes for the batch
+    try:
+        if data.task == "classification":
+            if not isinstance(loss, torch.nn.CrossEntropyLoss | torch.nn.NLLLoss):
+                raise ConfigError(f"{given} is for regression, and data={config.choice('data')} has classes")
+            loss(torch.zeros(size, data.num_classes), torch.zeros(size, dtype=torch.long))
+        else:
+            if isinstance(loss, torch.nn.CrossEntropyLoss | torch.nn.NLLLoss):
+                raise ConfigError(
+                    f"{given} is for classes, and data={config.choice('data')} has none: "
+                    "use loss=mse objective=val/mse (or l1, smooth_l1)"
+                )
+            loss(torch.zeros(size, *data.target_shape), torch.zeros(size, *data.target_shape))
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        message = config.one_line(error)
+        raise ConfigError(
+            f"loss.{message}" if message.startswith("class_weights") else f"{given}: {message}"
+        ) from error
+
+
+def summarize(cfg: DictConfig) -> None:
+    """Prints the layers of the configured network, for the configured data, without training it.
+
+    Raises:
+        ConfigError: as `assemble` does.
+    """
+    console.quieten()
+    data, module = assemble(cfg)
+    console.say(f"{data.name}: {' x '.join(map(str, data.input_shape))}")
+    console.say(summary_table(module.network, data.input_shape, max_depth=3))
+
+
+def check_network(network: torch.nn.Module, data: DataModule) -> None:
     """Passes one batch through.
 
     Raises:
@@ -179,21 +235,21 @@ def check_network(network: torch.nn.Module, data: ImageDataModule) -> None:
     if tuple(logits.shape) != (2, data.num_classes):
         raise ConfigError(
             f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
-            f"but {source} has {data.num_classes} classes and needs [2, {data.num_classes}]"
+            f"but {source} needs [2, {data.num_classes}]"
         )
 
 
-def checkpoints(cfg: DictConfig, data: ImageDataModule, run_dir: Path) -> Checkpoints | None:
+def checkpoints(cfg: DictConfig, data: DataModule, run_dir: Path) -> Checkpoints | None:
     """The callback that keeps the best and the last checkpoint, unless switched off."""
     if not cfg.callbacks or not OmegaConf.select(cfg, "callbacks.checkpoints.enabled", default=False):
         return None
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
-    arguments = {name: value for name, value in composed["model"].items() if not name.startswith("_")}
+    arguments = {k: v for k, v in composed["model"].items() if not k.startswith("_") and k not in config.STARTING}
     shapes = {"input_shape": list(data.input_shape), "num_classes": data.num_classes}
     record = {
         "format": FORMAT,
         "network": {"name": cfg.model._target_, "args": arguments | shapes},
-        "task": "Classification",
+        "task": data.task.capitalize(),
         "data": data.record(),
         "config": composed,
     }
@@ -250,7 +306,7 @@ def describe(
     metrics: dict[str, float],
     monitor: Checkpoints | None,
     trainer: lightning.Trainer,
-    data: ImageDataModule,
+    data: DataModule,
     overrides: list[str],
 ) -> dict[str, Any]:
     """What `result.json` says of a run, but for its times."""
@@ -279,7 +335,7 @@ def describe(
     }
 
 
-def report(result: dict[str, Any], run_dir: Path) -> None:
+def report(result: dict[str, Any], run_dir: Path, takes_pictures: bool) -> None:
     """Closes a run on the terminal: the test metrics, where everything is, and what to type next."""
     folder = run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir
     tested = {k: v for k, v in result["metrics"].items() if k.startswith("test/")}
@@ -297,7 +353,7 @@ def report(result: dict[str, Any], run_dir: Path) -> None:
     console.say(f"run folder    {folder}")
     if any(run_dir.glob("events.out.tfevents.*")):
         console.say(f"curves        tensorboard --logdir {folder}")
-    if result["best_checkpoint"]:
+    if result["best_checkpoint"] and takes_pictures:
         console.say(f"use it        python predict.py ckpt={folder} input=IMAGE")
 
 

@@ -1,6 +1,7 @@
 """What watches a run."""
 
 from litlab.callbacks.checkpoints import Checkpoints, epoch_metrics
+from litlab.callbacks.fit import FitPlot, LandmarkPictures
 from litlab.callbacks.interrupt import Interrupted, StopOnSignal
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
 from litlab.callbacks.progress import Progress
@@ -9,7 +10,9 @@ from litlab.callbacks.throughput import Throughput
 
 __all__ = [
     "Checkpoints",
+    "FitPlot",
     "Interrupted",
+    "LandmarkPictures",
     "MetricsCSV",
     "ModelSummary",
     "Progress",

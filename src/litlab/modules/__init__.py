@@ -1,8 +1,9 @@
 """LightningModules that train a network: one a task."""
 
 from litlab.modules.classification import Classification
-from litlab.modules.losses import LogSoftmaxNLL
+from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL
 from litlab.modules.meter import NonFiniteLoss
+from litlab.modules.regression import Regression
 from litlab.modules.supervised import Supervised
 
-__all__ = ["Classification", "LogSoftmaxNLL", "NonFiniteLoss", "Supervised"]
+__all__ = ["Classification", "CrossEntropy", "LogSoftmaxNLL", "NonFiniteLoss", "Regression", "Supervised"]

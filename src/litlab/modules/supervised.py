@@ -12,6 +12,7 @@ from torchmetrics import Metric
 
 from litlab.modules.meter import Meter, plain
 from litlab.modules.schedules import Schedule
+from litlab.networks import WithAuxiliary
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -23,7 +24,7 @@ class Supervised(lightning.LightningModule):
     `train/loss_step` every `trainer.log_every_n_steps` steps. Nothing in a step waits for the device.
 
     Args:
-        network: from images [B, C, H, W] to predictions.
+        network: from images [B, C, H, W] to predictions; in training it may return `WithAuxiliary`.
         loss: from (predictions, targets) to a scalar.
         make_metrics: the task's metrics by name; called once a split.
         optimizer: from parameters to optimizer; by default Adam at 1e-3.
@@ -55,21 +56,29 @@ class Supervised(lightning.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Predictions of normalised images [B, C, H, W]."""
-        return self.network(images)
+        return self.shaped(self.network(images))
+
+    def shaped(self, output: Tensor) -> Tensor:
+        """Predictions as the task wants them, of what the network makes, [B, num_classes]."""
+        return output
 
     def on_fit_start(self) -> None:
         self.log_every_n_steps = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, targets = batch
-        predictions = self.network(images)
+        output, extra = self.network(images), 0.0
+        if isinstance(output, WithAuxiliary):
+            extra = output.weight * sum(self.loss(self.shaped(branch), targets) for branch in output.auxiliary)
+            output = output.predictions
+        predictions = self.shaped(output)
         loss = self.loss(predictions, targets)
         self.images_seen += len(targets)
         meter, step = self.meters["train"], self.global_step
         meter.add(loss, predictions, targets, step)
         if (step + 1) % self.log_every_n_steps == 0:
             self._flush_block(meter, step)
-        return loss
+        return loss + extra
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self._evaluate(batch, "val")
@@ -106,7 +115,7 @@ class Supervised(lightning.LightningModule):
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], split: str) -> None:
         images, targets = batch
-        predictions = self.network(images)
+        predictions = self.shaped(self.network(images))
         meter = self.meters[split]
         meter.add(self.loss(predictions, targets), predictions, targets, self.global_step)
         if len(meter) == self.log_every_n_steps:

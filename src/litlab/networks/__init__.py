@@ -1,7 +1,35 @@
 """Plain `nn.Module`s: no Lightning, no config. Each takes `input_shape` (C, H, W) and `num_classes` first."""
 
+from litlab.networks.alexnet import AlexNet
+from litlab.networks.auxiliary import WithAuxiliary
 from litlab.networks.convnets import CIFAR10Quick, MnistCNN
+from litlab.networks.googlenet import GoogLeNet
+from litlab.networks.lenet import LeNet5
 from litlab.networks.mlp import MLP
+from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
 from litlab.networks.summary import Layer, summarize
+from litlab.networks.transfer import Transfer, load_published, load_weights, preprocessing
+from litlab.networks.vgg import VGG11, VGG13, VGG16, VGG19
 
-__all__ = ["MLP", "CIFAR10Quick", "Layer", "MnistCNN", "summarize"]
+__all__ = [  # noqa: RUF022 (in the order in which one meets them)
+    "MLP",
+    "MnistCNN",
+    "CIFAR10Quick",
+    "LeNet5",
+    "AlexNet",
+    "VGG11",
+    "VGG13",
+    "VGG16",
+    "VGG19",
+    "GoogLeNet",
+    "ResNet18",
+    "ResNet34",
+    "ResNet50",
+    "Transfer",
+    "load_weights",
+    "load_published",
+    "preprocessing",
+    "WithAuxiliary",
+    "Layer",
+    "summarize",
+]

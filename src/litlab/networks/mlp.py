@@ -17,14 +17,15 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 class MLP(nn.Module):
-    """Fully connected layers over the flattened image: by default 784-100-10.
+    """Fully connected layers over the flattened input: by default 784-100-10.
 
     Args:
-        input_shape: (C, H, W) of the images.
+        input_shape: (C, H, W) of images, or any other shape of one input.
         num_classes: width of the output.
         hidden: widths of the hidden layers; empty for a linear model.
         activation: after each hidden layer.
         dropout: probability of dropping a hidden unit, after its activation.
+        output: `linear`, or `sigmoid` for values between 0 and 1.
 
     Raises:
         ValueError: if a width is not positive, or `dropout` is not in [0, 1).
@@ -37,6 +38,7 @@ class MLP(nn.Module):
         hidden: Sequence[int] = (100,),
         activation: Literal["relu", "gelu", "silu", "tanh", "sigmoid"] = "relu",
         dropout: float = 0.0,
+        output: Literal["linear", "sigmoid"] = "linear",
     ) -> None:
         super().__init__()
         if any(width < 1 for width in hidden):
@@ -45,14 +47,17 @@ class MLP(nn.Module):
             raise ValueError(f"dropout must be in [0, 1), not {dropout}")
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+        if output not in ("linear", "sigmoid"):
+            raise ValueError(f"output must be linear or sigmoid, not {output!r}")
         layers: list[nn.Module] = [nn.Flatten()]
         widths = [math.prod(input_shape), *hidden]
         for fan_in, fan_out in itertools.pairwise(widths):
             layers += [nn.Linear(fan_in, fan_out), ACTIVATIONS[activation]()]
             if dropout:
                 layers.append(nn.Dropout(dropout))
-        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], num_classes))
+        last = [nn.Linear(widths[-1], num_classes), *([nn.Sigmoid()] if output == "sigmoid" else [])]
+        self.layers = nn.Sequential(*layers, *last)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [B, num_classes] of images [B, C, H, W]."""
+        """Outputs [B, num_classes] of inputs [B, *input_shape]."""
         return self.layers(images)

@@ -1,0 +1,110 @@
+"""Pictures of what a regression has learned, left in the run folder."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import lightning
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor, nn
+from torchvision.utils import make_grid, save_image
+
+from litlab.console import say
+from litlab.data import Landmarks, Points, draw_points
+
+WIDTH, HEIGHT, MARGIN, TICKS = 720, 480, 60, 6
+
+
+class FitPlot(lightning.Callback):
+    """Draws the points and the fitted curve to `fit.png` when training ends, and says the fitted formula.
+
+    Args:
+        save_dir: the folder of `fit.png`.
+    """
+
+    def __init__(self, save_dir: str | Path) -> None:
+        self.path = Path(save_dir) / "fit.png"
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(data, Points):
+            raise ValueError(f"callbacks.fit draws a curve through points, and {data.name} has none: leave it out")
+        if not trainer.is_global_zero:
+            return
+        x, y = data.points()
+        curve_x = torch.linspace(x.min().item(), x.max().item(), 200)
+        with torch.no_grad():
+            curve_y = pl_module(curve_x[:, None].to(pl_module.device))[:, 0].cpu()
+        formula = fitted_formula(pl_module.network)  # type: ignore[arg-type]
+        draw_fit(x, y, curve_x, curve_y, formula or type(pl_module.network).__name__).save(self.path)
+        if formula:
+            say(f"fit           {formula}")
+
+
+class LandmarkPictures(lightning.Callback):
+    """Draws predicted points (red) and the true ones (green) on validation pictures to `landmarks.png`.
+
+    Args:
+        save_dir: the folder of `landmarks.png`.
+        count: how many pictures at most.
+    """
+
+    def __init__(self, save_dir: str | Path, count: int = 16) -> None:
+        self.path, self.count = Path(save_dir) / "landmarks.png", count
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(data, Landmarks):
+            raise ValueError(f"callbacks.landmarks draws points on pictures, and {data.name} has none: leave it out")
+        if not trainer.is_global_zero or not data.sizes.get("val"):
+            return
+        images, targets = data.val_set.__getitems__(list(range(min(self.count, data.sizes["val"]))))  # type: ignore[union-attr]
+        was_training = pl_module.training
+        with torch.no_grad():
+            predicted = pl_module.eval()(data.normalize(images.to(pl_module.device))).cpu()
+        pl_module.train(was_training)
+        drawn = [
+            draw_points(draw_points(image, true, "lime"), found)
+            for image, true, found in zip(images, targets, predicted, strict=True)
+        ]
+        save_image(make_grid(torch.stack(drawn), nrow=4).float() / 255, self.path)
+
+
+def fitted_formula(network: nn.Module) -> str | None:
+    """The formula of a network of one linear layer with one input and one output, else None."""
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    if len(layers) != 1 or layers[0].weight.numel() != 1:
+        return None
+    slope, intercept = layers[0].weight.item(), layers[0].bias.item()
+    line = f"{slope:.4f} x {'-' if intercept < 0 else '+'} {abs(intercept):.4f}"
+    return f"y = sigmoid({line})" if any(isinstance(m, nn.Sigmoid) for m in network.modules()) else f"y = {line}"
+
+
+def draw_fit(x: Tensor, y: Tensor, curve_x: Tensor, curve_y: Tensor, title: str) -> Image.Image:
+    """A plot of the points (x, y), [N] each, and of a curve, [M] each."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(14)
+    low = torch.stack((x.min(), torch.minimum(y.min(), curve_y.min())))
+    high = torch.stack((x.max(), torch.maximum(y.max(), curve_y.max())))
+    pad = 0.05 * (high - low).clamp_min(1e-6)
+    low, high = low - pad, high + pad
+    corner = torch.tensor([MARGIN, HEIGHT - MARGIN])
+    scale = torch.tensor([WIDTH - 2 * MARGIN, -(HEIGHT - 2 * MARGIN)]) / (high - low)
+
+    def place(xs: Tensor, ys: Tensor) -> Iterable[tuple[float, float]]:
+        return [(a, b) for a, b in (corner + (torch.stack((xs, ys), 1) - low) * scale).tolist()]
+
+    draw.rectangle((MARGIN, MARGIN, WIDTH - MARGIN, HEIGHT - MARGIN), outline="black")
+    for part in torch.linspace(0, 1, TICKS):
+        value = low + part * (high - low)
+        (across, up), *_ = place(value[:1], value[1:])
+        draw.line((across, HEIGHT - MARGIN, across, HEIGHT - MARGIN + 5), fill="black")
+        draw.text((across, HEIGHT - MARGIN + 8), f"{value[0]:.2f}", fill="black", font=font, anchor="mt")
+        draw.line((MARGIN - 5, up, MARGIN, up), fill="black")
+        draw.text((MARGIN - 8, up), f"{value[1]:.2f}", fill="black", font=font, anchor="rm")
+    draw.text((WIDTH / 2, MARGIN / 2), title, fill="black", font=font, anchor="mm")
+    draw.line(list(place(curve_x, curve_y)), fill="#1f77b4", width=3)
+    for across, up in place(x, y):
+        draw.ellipse((across - 5, up - 5, across + 5, up + 5), fill="#d62728")
+    return image

@@ -1,0 +1,61 @@
+"""Where a network's first weights come from: `model.pretrained`, `model.weights` and `model.weights_skip_head`.
+
+These are no arguments of the network: once it is trained, its checkpoint has the weights, and nothing is fetched again.
+"""
+
+from typing import Any
+
+import torch
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from litlab import checkpoint, config
+from litlab.config import ConfigError
+from litlab.networks import Transfer, load_published, load_weights, preprocessing
+
+
+def prefer_published(cfg: DictConfig) -> None:
+    """With `model.pretrained=true`, fills in what the published weights want of the network and of the images, where
+    the config leaves it open.
+
+    Raises:
+        ConfigError: if the network has none, or the config contradicts them.
+    """
+    if not cfg.model.get("pretrained"):
+        return
+    cls = get_object(cfg.model._target_)
+    if cfg.model.get("weights"):
+        raise ConfigError("model.weights and model.pretrained=true contradict each other: leave one out")
+    for key, value in cls.published_arguments.items():
+        if cfg.model[key] not in (value, "auto", False):
+            raise ConfigError(f"model.{key}={cfg.model[key]}: pretrained weights need {value}")
+        cfg.model[key] = value
+    for key, value in preprocessing(_published(cfg)).items():
+        if key in cfg.data and (cfg.data[key] is None or cfg.data[key] is True):
+            cfg.data[key] = value
+
+
+def load(cfg: DictConfig, network: torch.nn.Module) -> None:
+    """Loads the weights that the config asks for, if it does.
+
+    Raises:
+        ConfigError: if they cannot be had, or do not fit.
+    """
+    try:
+        if cfg.model.get("pretrained"):
+            assert isinstance(network, Transfer)
+            load_published(network, _published(cfg))
+        elif file := cfg.model.get("weights"):
+            load_weights(network, checkpoint.read_state_dict(file), bool(cfg.model.get("weights_skip_head")))
+    except (ValueError, OSError) as error:
+        key = "pretrained=true: " if cfg.model.get("pretrained") else f"weights={cfg.model.get('weights')}: "
+        message = config.one_line(error).removeprefix(key).removeprefix(f"{cfg.model.get('weights')}: ")
+        raise ConfigError(f"model.{key}{message}") from error
+
+
+def _published(cfg: DictConfig) -> Any:
+    arguments: Any = OmegaConf.to_container(cfg.model, resolve=True)
+    try:
+        return get_object(cfg.model._target_).published(**arguments)
+    except ValueError as error:
+        raise config.blame(cfg, "model", error) from error
