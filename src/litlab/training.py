@@ -126,8 +126,9 @@ def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
     Raises:
         ConfigError: if a value is refused, or the network cannot take the data.
     """
-    weights.prefer_published(cfg)
     data: DataModule = build(cfg, "data")
+    if weights.prefer_published(cfg, data):
+        data = build(cfg, "data")
     for key in config.FILLED_FROM_DATA:
         value = getattr(data, key)
         value = list(value) if isinstance(value, tuple) else value

@@ -11,18 +11,22 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab import checkpoint, config
 from litlab.config import ConfigError
+from litlab.data import DataModule
 from litlab.networks import Transfer, load_published, load_weights, preprocessing
 
 
-def prefer_published(cfg: DictConfig) -> None:
+def prefer_published(cfg: DictConfig, data: DataModule) -> bool:
     """With `model.pretrained=true`, fills in what the published weights want of the network and of the images, where
-    the config leaves it open.
+    the config leaves it open; returns whether that has changed the config.
 
     Raises:
         ConfigError: if the network has none, or the config contradicts them.
     """
     if not cfg.model.get("pretrained"):
-        return
+        return False
+    if len(data.input_shape) != 3 or data.input_shape[0] != 3:
+        shape = " x ".join(map(str, data.input_shape))
+        raise ConfigError(f"model.pretrained=true is for colour images, and data={config.choice('data')} has {shape}")
     cls = get_object(cfg.model._target_)
     if cfg.model.get("weights"):
         raise ConfigError("model.weights and model.pretrained=true contradict each other: leave one out")
@@ -33,6 +37,7 @@ def prefer_published(cfg: DictConfig) -> None:
     for key, value in preprocessing(_published(cfg)).items():
         if key in cfg.data and (cfg.data[key] is None or cfg.data[key] is True):
             cfg.data[key] = value
+    return True
 
 
 def load(cfg: DictConfig, network: torch.nn.Module) -> None:
