@@ -54,6 +54,7 @@ class AlexNet(Transfer, models.AlexNet):
             for layer in self.features:
                 normed.append(layer)
                 if isinstance(layer, nn.Conv2d):
+                    layer.register_parameter("bias", None)  # batch norm has one
                     normed.append(nn.BatchNorm2d(layer.out_channels))
             self.features = nn.Sequential(*normed)
         self.features.eval()

@@ -1,0 +1,235 @@
+"""Pictures from files: folders of classes, and annotations with points."""
+
+import pytest
+import torch
+from PIL import Image
+from pictures import COLOURS, draw_folder, draw_landmarks
+
+from litlab.data import ImageFolder, Landmarks, draw_points
+
+
+def folder(*roots, **arguments):
+    data = ImageFolder([str(root) for root in roots], **{"image_size": 16, "val_size": 4} | arguments)
+    data.setup()
+    return data
+
+
+@pytest.fixture
+def root(tmp_path):
+    return draw_folder(tmp_path / "root", count=10)
+
+
+def all_paths(data):
+    return [path for split in (data.train_set, data.val_set, data.test_set) if split for path in split.paths]
+
+
+def test_folders_become_classes_and_files_become_batches(root):
+    data = folder(root, batch_size=8, num_workers=2)
+    assert data.class_names == ("blue", "red")
+    assert data.sizes == {"train": 16, "val": 4}
+    batches = list(data.train_dataloader())
+    images, targets = torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])
+    assert (images.shape, images.dtype, targets.dtype) == ((16, 3, 16, 16), torch.uint8, torch.int64)
+    is_red = images[:, 0].float().mean((1, 2)) > images[:, 2].float().mean((1, 2))
+    assert torch.equal(is_red.long(), targets)  # each picture has the label of its colour
+    normal, _ = data.on_after_batch_transfer(batches[0], 0)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (data.mean, data.std))
+    torch.testing.assert_close(normal, (batches[0][0] / 255 - mean) / std)
+    assert data.test_dataloader() == []
+
+
+def test_the_split_is_by_the_seed_and_loses_nothing(root):
+    one, same, other = (folder(root, seed=seed, test_size=0.2) for seed in (1, 1, 2))
+    assert one.sizes == {"train": 12, "val": 4, "test": 4}
+    assert len(set(all_paths(one))) == 20
+    assert one.val_set.paths == same.val_set.paths != other.val_set.paths
+
+
+def test_split_folders_are_taken_as_they_are(tmp_path):
+    for split, count in (("train", 6), ("val", 3), ("test", 2)):
+        draw_folder(tmp_path / split, count)
+    data = folder(tmp_path)
+    assert data.sizes == {"train": 12, "val": 6, "test": 4}
+    assert all(path.is_relative_to(tmp_path / "val") for path in data.val_set.paths)
+
+
+def test_a_train_folder_without_val_is_divided(tmp_path):
+    draw_folder(tmp_path / "train", 6)
+    draw_folder(tmp_path / "test", 2)
+    data = folder(tmp_path, test_size=2)
+    assert data.sizes == {"train": 8, "val": 4, "test": 4}
+    assert all(path.is_relative_to(tmp_path / "test") for path in data.test_set.paths)
+    assert len(set(all_paths(data))) == 16
+
+
+def test_several_roots_are_one_data_set(root, tmp_path):
+    second = draw_folder(tmp_path / "second", 3, classes=("red", "green"))
+    data = folder(root, second)
+    assert data.class_names == ("blue", "green", "red")
+    assert sum(data.sizes.values()) == 26
+    counts = torch.cat((data.train_set.targets, data.val_set.targets)).bincount().tolist()
+    assert counts == [10, 3, 13]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"center_crop": False}, {"random_crop": True}, {"resize": 30}])
+@pytest.mark.parametrize("size", [16, (12, 20)])
+def test_every_policy_makes_one_size(root, arguments, size):
+    data = folder(root, image_size=size, **arguments)
+    expected = (3, 16, 16) if size == 16 else (3, 12, 20)
+    assert data.input_shape == expected
+    for split in (data.train_set, data.val_set):
+        assert {image.shape for image, _ in split} == {torch.Size(expected)}
+
+
+def test_cropping_cuts_and_squeezing_does_not(tmp_path):
+    half = Image.new("RGB", (120, 40), "black")
+    half.paste("white", (80, 0, 120, 40))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            half.save(tmp_path / name / f"{number}.png")
+    cropped, squeezed = (folder(tmp_path, val_size=2, center_crop=crop).train_set[0][0] for crop in (True, False))
+    assert cropped.float().mean() < 30
+    assert squeezed.float().mean() == pytest.approx(255 / 3, abs=3)
+
+
+def test_grey_and_turned_pictures(tmp_path):
+    for name in COLOURS:
+        (tmp_path / name).mkdir()
+        picture = Image.new("RGB", (30, 60), (200, 0, 0))
+        exif = picture.getexif()
+        exif[0x0112] = 6  # lies on its side
+        for number in range(3):
+            picture.save(tmp_path / name / f"{number}.jpg", exif=exif)
+    data = folder(tmp_path, val_size=2, grayscale=True, center_crop=False, image_size=(20, 40))
+    image, _ = data.train_set[0]
+    assert image.shape == (1, 20, 40)
+    assert image.float().mean() == pytest.approx(0.299 * 200, abs=3)
+    assert data.record() | {"resize": 20, "center_crop": False, "grayscale": True} == data.record()
+    assert data.record()["input_shape"] == [1, 20, 40]
+    assert len(data.record()["mean"]) == 1
+
+
+def test_transforms_of_torchvision_are_for_training_only(root):
+    data = folder(root, transforms=[{"name": "RandomSolarize", "threshold": 0, "p": 1}, "RandomHorizontalFlip"])
+    plain = folder(root)
+    assert torch.equal(data.val_set[0][0], plain.val_set[0][0])
+    assert (data.train_set[0][0].int() + plain.train_set[0][0].int()).float().mean() == pytest.approx(255, abs=3)
+
+
+def test_unreadable_files_are_named_counted_and_skipped(root):
+    bad = root / "red/broken.jpg"
+    whole = (root / "red/000.jpg").read_bytes()
+    bad.write_bytes(whole[: len(whole) // 2])  # a download that was cut off
+    (root / "blue/empty.png").touch()
+    (root / "blue/notes.txt").write_text("no picture, and none of our business")
+    with pytest.warns(
+        UserWarning, match=r"skipped: 2 of 22 files cannot be read: .*empty\.png \(.+\), .*broken\.jpg \("
+    ):
+        data = folder(root, max_bad_fraction=0.2)
+    assert sum(data.sizes.values()) == 20
+    assert bad not in all_paths(data)
+    with pytest.raises(ValueError, match=r"^max_bad_fraction=0\.01: 2 of 22 files cannot be read: .*broken\.jpg"):
+        folder(root)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"transforms": ["RandomSpin"]}, "transforms: torchvision.transforms.v2 has no 'RandomSpin'"),
+        ({"transforms": [{"name": "RandomRotation"}]}, "transforms RandomRotation: .*degrees"),
+        ({"transforms": "RandomRotation"}, "transforms must be a list"),
+        ({"resize": 10}, "resize must be at least image_size, 16, not 10"),
+        ({"val_size": 0}, "val_size must be above 0: there is no val/"),
+        ({"val_size": 1.5}, "val_size must be a number of pictures, or a fraction below 1"),
+        ({"val_size": 20}, "val_size and test_size leave nothing to train on: 20 and 0 of 20 pictures"),
+        ({"image_size": 0}, "image_size must be at least 1"),
+        ({"max_bad_fraction": 2}, "max_bad_fraction must be from 0 to 1"),
+        ({"balanced": True, "shuffle": False}, "balanced draws at random"),
+    ],
+)
+def test_bad_values_are_refused_by_name(root, arguments, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        folder(root, **arguments)
+
+
+def test_folders_that_are_no_data_set(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"^data_dir .*none: no such folder"):
+        ImageFolder(tmp_path / "none")
+    with pytest.raises(ValueError, match=r"^data_dir .* must have a folder for each of two classes.*found: none"):
+        ImageFolder(tmp_path)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=r"^data_dir .* holds no pictures"):
+        folder(tmp_path)
+
+
+def test_balanced_draws_every_class_equally_often_the_same_on_all_ranks(tmp_path):
+    draw_folder(tmp_path, 40, classes=("many",))
+    draw_folder(tmp_path, 8, classes=("few",))
+    data = folder(tmp_path, balanced=True, batch_size=10, val_size=4)
+    few = data.class_names.index("few")
+    sampler = data.train_dataloader().batch_sampler
+    drawn = [index for epoch in range(20) for index in _epoch(sampler, epoch)]
+    share = (data.train_set.targets[drawn] == few).float().mean()
+    assert (data.train_set.targets == few).float().mean() < 0.2
+    assert share == pytest.approx(0.5, abs=0.05)
+    assert _epoch(sampler, 3) == _epoch(
+        folder(tmp_path, balanced=True, batch_size=10).train_dataloader().batch_sampler, 3
+    )
+    assert _epoch(sampler, 3) != _epoch(sampler, 4)
+
+
+def _epoch(sampler, epoch):
+    sampler.set_epoch(epoch)
+    return [index for batch in sampler for index in batch]
+
+
+# Landmarks
+
+
+def test_landmarks_are_parts_of_width_and_height(tmp_path):
+    file = draw_landmarks(tmp_path, count=20)
+    data = Landmarks(file, image_size=64, val_size=2, test_size=2)
+    data.setup()
+    assert data.sizes == {"train": 16, "val": 2, "test": 2}
+    assert (data.num_classes, data.target_shape, data.task) == (10, (5, 2), "regression")
+    images, targets = data.train_set.__getitems__(list(range(16)))
+    assert (images.shape, targets.shape, targets.dtype) == ((16, 3, 64, 64), (16, 5, 2), torch.float32)
+    for image, points in zip(images, targets, strict=True):  # the dots are yellow: hardly any blue, much red
+        for x, y in (points * 64).long().clamp(max=63).tolist():
+            assert image[0, y, x] > 150
+            assert image[2, y, x] < 150
+    assert data.record()["target_shape"] == [5, 2]
+    assert data.record()["center_crop"] is False
+
+
+def test_points_are_drawn_where_they_are():
+    drawn = draw_points(torch.zeros(1, 60, 120, dtype=torch.uint8), torch.tensor([[0.25, 0.5], [0.75, 0.1]]))
+    assert drawn.shape == (3, 60, 120)
+    assert drawn[:, 30, 30].tolist() == drawn[:, 6, 90].tolist() == [255, 0, 0]
+    assert drawn[:, 50, 60].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("line", ["a.png\t1\t2", "a.png 1 2 3 4 5 6 7 8 9 10", "a.png\t1\t2\t3\t4\t5\t6\t7\t8\t9\tx"])
+def test_a_wrong_line_is_named(tmp_path, line):
+    file = draw_landmarks(tmp_path, count=3)
+    file.write_text(file.read_text() + line + "\n")
+    with pytest.raises(ValueError, match=r"^annotations .*annotations\.txt, line 4: must be a path and ten numbers"):
+        Landmarks(file).setup()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"augment": ["random_horizontal_flip"]},
+            "augment random_horizontal_flip moves the picture and not its points",
+        ),
+        ({"random_crop": True}, "random_crop moves the picture"),
+        ({"balanced": True}, "balanced must be false for landmarks"),
+    ],
+)
+def test_what_would_leave_the_points_behind_is_refused(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        Landmarks(draw_landmarks(tmp_path, count=3), **arguments)

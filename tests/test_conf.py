@@ -1,0 +1,162 @@
+"""Every file in conf/: each network trains on each data set it can take, and is refused clearly where it cannot."""
+
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from pictures import draw_folder, draw_landmarks
+from scripts import REPOSITORY
+
+from litlab import cli, config
+from litlab.config import ConfigError
+from litlab.training import assemble
+
+CONF = REPOSITORY / "conf"
+OmegaConf.register_new_resolver("options", lambda: "", replace=True)
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def composed(*overrides: str):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", list(overrides))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    draw_folder(root / "folder", count=5)
+    draw_landmarks(root / "landmarks", count=10)
+    return root
+
+
+POINTS = ["line_points", "sigmoid_points"]
+REGRESSION = {name: ["loss=mse", "objective=train/mse"] for name in ["landmarks", *POINTS]}
+IN_FILES = {  # what each needs besides its name
+    "image_folder": ["data.data_dir={root}/folder", "data.image_size=40", "data.num_workers=0", "data.val_size=2"],
+    "landmarks": ["data.annotations={root}/landmarks/annotations.txt", "data.image_size=40", "data.num_workers=0"],
+}
+QUICK = ["data.batch_size=2", "optimizer=sgd", "optimizer.lr=0.001", "scheduler=none", "trainer=cpu"]
+
+
+def choose(data: str, root: Path) -> list[str]:
+    """The overrides for `data`. Of what must be fetched, random images take the place, of the same shape."""
+    if data in (*IN_FILES, *POINTS, "mnist_sample"):
+        return [f"data={data}", *(line.format(root=root) for line in IN_FILES.get(data, ())), *REGRESSION.get(data, ())]
+    stands_for = config.build(composed(f"data={data}"), "data")
+    sizes = ["data.train_size=12", "data.val_size=4", "data.test_size=2"]
+    shape = str(list(stands_for.input_shape)).replace(" ", "")
+    return ["data=fake", f"data.input_shape={shape}", f"data.num_classes={stands_for.num_classes}", *sizes]
+
+
+DISTINCT = [name for name in options("data") if name not in ("fake", "fashion_mnist", "mnist_sample")]  # shapes
+
+
+@pytest.mark.parametrize("data", DISTINCT)
+@pytest.mark.parametrize("model", options("model"))
+def test_every_network_trains_or_is_refused(model, data, pictures, tmp_path):
+    lightning.seed_everything(0, verbose=False)
+    cfg = composed(f"model={model}", *choose(data, pictures), *QUICK)
+    config.check(cfg)
+    if data in POINTS and model != "mlp":
+        with pytest.raises(ConfigError, match=r"^model[.=].*input_shape") as caught:
+            assemble(cfg)
+        assert "\n" not in str(caught.value)
+        return
+    module_data, module = assemble(cfg)
+    before = {name: p.detach().clone() for name, p in module.network.named_parameters()}
+    trainer = lightning.Trainer(
+        max_steps=2,
+        limit_val_batches=1,
+        accelerator="cpu",
+        default_root_dir=tmp_path,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(module, module_data)
+    assert trainer.global_step == 2
+    assert torch.isfinite(trainer.callback_metrics["train/loss"])
+    still = [name for name, p in module.network.named_parameters() if torch.equal(before[name], p)]
+    assert not still, f"nothing was learned in {still}"
+
+
+@pytest.mark.parametrize("data", ["fake", "fashion_mnist", "mnist_sample"])
+def test_the_other_data_sets_have_a_shape_that_was_walked(data):
+    data = config.build(composed(f"data={data}"), "data")
+    assert (data.input_shape, data.num_classes) in {((1, 28, 28), 10), ((3, 32, 32), 10)}
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_every_experiment_composes_and_fits_together(experiment, pictures):
+    needs = {
+        "fine_tune_folder": [f"data.data_dir={pictures}/folder", "model.pretrained=false", "data.image_size=64"],
+        "landmarks": [f"data.annotations={pictures}/landmarks/annotations.txt"],
+    }
+    cfg = composed(f"experiment={experiment}", *needs.get(experiment, ()))
+    config.check(cfg)
+    assemble(cfg)
+    lines = (CONF / f"experiment/{experiment}.yaml").read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    assert lines[1].startswith("# ")
+    assert any(line.startswith("# Measured: ") for line in lines), "say what was run, and what came out"
+
+
+def test_every_option_says_what_it_is():
+    files = [file for file in CONF.glob("*/*.yaml")]
+    assert len(files) > 40
+    assert [file for file in files if not cli.described(file)] == []
+    assert cli.described(CONF / "model/lenet5.yaml") in cli.options(CONF)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model=mnist_cnn", "data=fake", "data.input_shape=[3,8,8]"], r"^model.input_shape \[3, 8, 8\] does not pass"),
+        (["model=alexnet", "data=fake", "data.input_shape=[3,12,12]"], "does not pass"),
+        (["model=mlp", "data=line_points"], "loss=.* is for classes.*use loss=mse objective=val/mse"),
+        (["model=mlp", "loss=mse"], "loss=.* is for regression"),
+        (["loss.class_weights=[1,2]"], "loss.class_weights must be 10, one for each class, not 2"),
+        (["loss.label_smoothing=2"], r"loss.label_smoothing must be in \[0, 1\], not 2"),
+        (["data=fake", "data.num_classes=4", "top5=true"], "top5=true: .* more than 5 classes"),
+        (
+            ["data=line_points", "loss=mse", "model=mlp"],
+            "objective=val/acc is not logged; what is: train/loss, train/mae",
+        ),
+        (["model=resnet18", "model.pretrained=true"], "model.pretrained=true is for colour images"),
+        (["model=resnet18", "model.weights=none.pth"], "model.weights=none.pth: no such checkpoint"),
+        (["model=alexnet", "data=cifar10", "model.pretrained=true", "model.variant=small"], "weights need imagenet"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_by_name(overrides, message):
+    from litlab import weights
+
+    cfg = composed(*overrides)
+    config.check(cfg)
+    with pytest.raises(ConfigError, match=message) as caught:
+        weights.load(cfg, assemble(cfg)[1].network)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.head=add", "model.head=add: must be one of replace, append"),
+        ("model.freeze=all", "model.freeze=all: must be one of backbone or null"),
+        ("model.pretrained=1", "model.pretrained=1: must be true or false"),
+        ("+model.depth=9", "model.depth is unknown"),
+        ("+data.colour=9", "data.colour is unknown to litlab.data.CIFAR10; there is: .*batch_size.*data_dir"),
+        ("data.batch_size=x", "data.batch_size=x: must be an integer"),
+    ],
+)
+def test_keys_are_checked_against_the_signatures(override, message):
+    with pytest.raises(ConfigError, match=message):
+        config.check(composed("model=resnet18", "data=cifar10", override))

@@ -1,0 +1,99 @@
+"""Regression from the outside: the two curves of a first course, and points on pictures."""
+
+import re
+
+import pytest
+import torch
+from PIL import Image
+from pictures import draw_landmarks
+
+from litlab.callbacks.fit import draw_fit
+from litlab.data import SigmoidPoints
+from litlab.modules import Regression
+from litlab.modules.regression import R2
+
+
+def test_linear_regression_lands_on_least_squares(train):
+    done = train("experiment=linear_regression", "trainer=cpu")
+    assert done.status == 0, done.err
+    slope, intercept = map(float, re.search(r"fit +y = (\S+) x \+ (\S+)", done.out).groups())
+    x = torch.tensor([1, 2, 0.5, 2.5, 2.6, 3.1]).double()
+    y = torch.tensor([3.7, 4.6, 1.65, 5.68, 5.98, 6.95]).double()
+    exact = torch.linalg.lstsq(torch.stack((x, torch.ones(6).double()), 1), y[:, None]).solution[:, 0]
+    assert slope == pytest.approx(exact[0].item(), abs=1e-2)
+    assert intercept == pytest.approx(exact[1].item(), abs=1e-2)
+    checkpoint = torch.load(done.runs[0] / "checkpoints/best.ckpt", weights_only=True)
+    weight = checkpoint["state_dict"]["network.layers.1.weight"].item()
+    assert weight == pytest.approx(slope, abs=1e-3)
+    assert (checkpoint["litlab"]["task"], checkpoint["litlab"]["data"]["target_shape"]) == ("Regression", [1])
+    metrics = done.result["metrics"]
+    assert metrics["train/mse"] == pytest.approx(((exact[0] * x + exact[1] - y) ** 2).mean().item(), abs=1e-4)
+    assert set(metrics) == {"train/loss", "train/mae", "train/mse", "train/r2"}
+    with Image.open(done.runs[0] / "fit.png") as picture:
+        assert picture.size == (720, 480)
+    assert done.result["dataset"] == {"name": "line_points", "train": 300}
+
+
+def test_logistic_regression_finds_the_sigmoid(train):
+    done = train("experiment=logistic_regression", "trainer=cpu")
+    assert done.status == 0, done.err
+    slope, sign, intercept = re.search(r"fit +y = sigmoid\((\S+) x (.) (\S+)\)", done.out).groups()
+    x, y = SigmoidPoints(seed=42).points()
+    at = torch.tensor([float(slope), float(f"{sign}{intercept}")]).requires_grad_()
+    loss = torch.nn.functional.binary_cross_entropy(torch.sigmoid(at[0] * x + at[1]), y)
+    loss.backward()
+    assert at.grad.abs().max() < 1e-3  # the minimum of the cross-entropy
+    assert done.result["metrics"]["train/loss"] == pytest.approx(loss.item(), abs=1e-4)
+    assert (done.runs[0] / "fit.png").exists()
+
+
+def test_landmarks_train_and_are_drawn(train, tmp_path):
+    file = draw_landmarks(tmp_path / "faces", count=40)
+    quick = ["model=mnist_cnn", "data.image_size=32", "trainer.max_epochs=2", "data.num_workers=0", "trainer=cpu"]
+    done = train("experiment=landmarks", f"data.annotations={file}", *quick)
+    assert done.status == 0, done.err
+    assert {"val/mae", "val/mse", "val/r2", "test/mse"} <= set(done.result["metrics"])
+    assert done.result["objective"]["name"] == "val/mse"
+    record = torch.load(done.runs[0] / "checkpoints/best.ckpt", weights_only=True)["litlab"]
+    assert record["network"]["args"]["num_classes"] == 10
+    assert record["data"]["target_shape"] == [5, 2]
+    assert record["data"]["resize"] == 32
+    with Image.open(done.runs[0] / "landmarks.png") as picture:
+        assert picture.size == (4 * 34 + 2, 34 + 2)
+
+
+def test_a_landmark_network_learns_a_square(tmp_path):
+    import lightning
+
+    from litlab.data import Landmarks
+    from litlab.networks import MnistCNN
+
+    lightning.seed_everything(0, verbose=False)
+    data = Landmarks(draw_landmarks(tmp_path, count=200), image_size=32, batch_size=20)
+    module = Regression(MnistCNN((3, 32, 32), 10), (5, 2))
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
+    trainer = lightning.Trainer(max_epochs=15, enable_model_summary=False, default_root_dir=tmp_path, **quiet)
+    trainer.fit(module, data)
+    assert module(torch.zeros(3, 3, 32, 32)).shape == (3, 5, 2)
+    assert trainer.callback_metrics["val/r2"] > 0.5
+
+
+def test_r2_is_the_mean_over_the_numbers_of_a_target():
+    torch.manual_seed(0)
+    predicted, true = torch.randn(6, 5, 2), torch.randn(6, 5, 2)
+    metric = R2()
+    metric.update(predicted[:4], true[:4])
+    metric.update(predicted[4:], true[4:])
+    errors, spread = ((true - predicted) ** 2).sum(0), ((true - true.mean(0)) ** 2).sum(0)
+    torch.testing.assert_close(metric.compute(), (1 - errors / spread).mean())
+    metric.reset()
+    metric.update(predicted[:1], true[:1])
+    assert metric.compute().isnan()
+
+
+def test_the_plot_has_every_point_and_the_curve():
+    x, y = torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1.0])
+    picture = draw_fit(x, y, x, y, "y = x")
+    assert picture.getpixel((360, 240)) == (0x1F, 0x77, 0xB4)  # the middle of the line
+    colours = {colour: count for count, colour in picture.getcolors(4096)}
+    assert colours[(0xD6, 0x27, 0x28)] == pytest.approx(2 * 3.14159 * 5.5**2, rel=0.1)  # two points

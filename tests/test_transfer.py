@@ -1,0 +1,148 @@
+"""Transfer learning: the head, the frozen backbone, and weights from a file, with torchvision's own state_dicts."""
+
+import re
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+
+from litlab import checkpoint
+from litlab.modules import Classification
+from litlab.networks import VGG11, AlexNet, GoogLeNet, ResNet18, load_published, load_weights, preprocessing
+
+TORCHVISION = {
+    ResNet18: lambda: torchvision.models.resnet18(),
+    AlexNet: lambda: torchvision.models.alexnet(),
+    VGG11: lambda: torchvision.models.vgg11_bn(init_weights=False),
+    GoogLeNet: lambda: torchvision.models.googlenet(aux_logits=False, init_weights=False),
+}
+ARGUMENTS = {GoogLeNet: {"auxiliary_weight": 0.0}}
+IMAGENET = {"input_shape": (3, 64, 64), "num_classes": 3, "variant": "imagenet"}
+
+
+@pytest.mark.parametrize("cls", TORCHVISION)
+def test_with_torchvisions_weights_a_network_is_torchvisions(cls):
+    torch.manual_seed(0)
+    published = TORCHVISION[cls]().eval()
+    network = cls(**IMAGENET, **ARGUMENTS.get(cls, {}), head="append")
+    added = [name for name in network.state_dict() if ".appended." in name]
+    assert load_weights(network, published.state_dict()) == added
+    appended = next(module for name, module in network.named_modules() if name.endswith(".appended"))
+    assert (appended.in_features, appended.out_features) == (1000, 3)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(network.eval()(images), appended(published(images)))
+
+
+@pytest.mark.parametrize("head", ["replace", "append"])
+@pytest.mark.parametrize("cls", [ResNet18, GoogLeNet])
+def test_a_frozen_backbone_stands_still(cls, head):
+    torch.manual_seed(0)
+    network = cls((3, 32, 32), 3, head=head, freeze="backbone")
+    module = Classification(network, 3)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
+    network.train()
+    output = network(torch.randn(4, 3, 32, 32) + 3)
+    loss = module.loss(getattr(output, "predictions", output), torch.tensor([0, 1, 2, 0]))
+    for branch in getattr(output, "auxiliary", ()):
+        loss = loss + module.loss(branch, torch.tensor([0, 1, 2, 0]))
+    loss.backward()
+    optimizer.step()
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    new = {f"{name}{part}" for name in network.new_layers for part in ("weight", "bias")}
+    assert changed == new == {name for name, p in network.named_parameters() if p.requires_grad}
+
+
+def test_what_does_not_fit_is_listed():
+    state_dict = torchvision.models.resnet18().state_dict()
+    state_dict["fc2.weight"] = state_dict.pop("layer1.0.conv1.weight")
+    with pytest.raises(ValueError) as caught:
+        load_weights(ResNet18(**IMAGENET), state_dict)
+    assert str(caught.value) == (
+        "weights do not fit ResNet18: 1 missing: layer1.0.conv1.weight; 1 unexpected: fc2.weight; "
+        "2 of another size: fc.weight [1000, 512], not [3, 512], fc.bias [1000], not [3]"
+    )
+
+
+def test_a_head_of_another_size_is_skipped_only_when_asked_to():
+    state_dict = torchvision.models.resnet18().state_dict()
+    network = ResNet18(**IMAGENET)
+    head = network.fc.weight.clone()
+    with pytest.raises(ValueError, match="weights_skip_head=true starts the head anew"):
+        load_weights(network, state_dict)
+    assert load_weights(network, state_dict, skip_head=True) == ["fc.weight", "fc.bias"]
+    assert torch.equal(network.fc.weight, head)
+    assert torch.equal(network.conv1.weight, state_dict["conv1.weight"])
+    same = torchvision.models.resnet18(num_classes=3).state_dict()
+    assert load_weights(network, same, skip_head=True) == []
+    assert torch.equal(network.fc.weight, same["fc.weight"])
+
+
+def test_files_of_weights(tmp_path):
+    state_dict = ResNet18().state_dict()
+    torch.save(state_dict, tmp_path / "a.pth")
+    save_file(state_dict, tmp_path / "a.safetensors")
+    checkpoint.write(
+        {"litlab": {}, "state_dict": {f"network.{k}": v for k, v in state_dict.items()}}, tmp_path / "a.ckpt"
+    )
+    for name in ("a.pth", "a.safetensors", "a.ckpt"):
+        assert load_weights(ResNet18(), checkpoint.read_state_dict(tmp_path / name)) == []
+    for name in ("bad.pth", "bad.safetensors"):
+        (tmp_path / name).write_bytes(b"no weights")
+        with pytest.raises(ValueError, match=f"{name}: not a whole"):
+            checkpoint.read_state_dict(tmp_path / name)
+        with pytest.raises(FileNotFoundError, match="no such"):
+            checkpoint.read_state_dict(tmp_path / f"no_{name}")
+    torch.save({"epoch": 1}, tmp_path / "b.pth")
+    with pytest.raises(ValueError, match="not a state_dict of tensors by name"):
+        checkpoint.read_state_dict(tmp_path / "b.pth")
+
+
+def test_weights_that_would_run_code_are_refused(tmp_path):
+    torch.save(torch.nn.Linear(1, 1), tmp_path / "pickled.pth")
+    with pytest.raises(ValueError, match=r"pickled\.pth: not a whole checkpoint of tensors and plain data"):
+        checkpoint.read_state_dict(tmp_path / "pickled.pth")
+
+
+def test_published_weights_that_are_here_are_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    weights = ResNet18.published()
+    folder = tmp_path / "hub/checkpoints"
+    folder.mkdir(parents=True)
+    state_dict = torchvision.models.resnet18().state_dict()
+    torch.save(state_dict, folder / "resnet18-f37072fd.pth")
+    network = ResNet18(**IMAGENET)
+    load_published(network, weights)
+    assert torch.equal(network.layer4[1].conv2.weight, state_dict["layer4.1.conv2.weight"])
+    assert preprocessing(weights) == {
+        "image_size": 224,
+        "resize": 256,
+        "normalize": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+    }
+
+
+def test_published_weights_that_cannot_be_had_say_where_to_put_the_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nothing answers
+    with pytest.raises(FileNotFoundError) as caught:
+        load_published(ResNet18(**IMAGENET), ResNet18.published())
+    file = re.escape(str(tmp_path / "hub/checkpoints/resnet18-f37072fd.pth"))
+    assert re.fullmatch(
+        rf"pretrained=true: https://download\.pytorch\.org/\S+ could not be had \(.*refused.*\); "
+        rf"put the file there by hand: {file}",
+        str(caught.value),
+    )
+
+
+def test_googlenet_trains_its_auxiliary_classifiers():
+    torch.manual_seed(0)
+    network = GoogLeNet((3, 32, 32), 3, auxiliary_weight=0.3)
+    module, images, targets = Classification(network, 3), torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 0])
+    torch.manual_seed(1)
+    output = network(images)
+    expected = sum(weight * module.loss(x, targets) for weight, x in zip((1, 0.3, 0.3), (output[0], *output[1])))
+    torch.manual_seed(1)  # for dropout
+    torch.testing.assert_close(module.training_step((images, targets), 0), expected)
+    assert isinstance(network.eval()(images), torch.Tensor)
