@@ -57,8 +57,16 @@ def choose(data: str, root: Path) -> list[str]:
 DISTINCT = [name for name in options("data") if name not in ("fake", "fashion_mnist", "mnist_sample")]  # shapes
 
 
-@pytest.mark.parametrize("data", DISTINCT)
-@pytest.mark.parametrize("model", options("model"))
+# Each data set with the light networks, each network on grey, on colour and on points; the rest is more of the same.
+LIGHT = ["mlp", "mnist_cnn", "cifar10_quick", "lenet5", "resnet18"]
+PAIRS = [
+    pytest.param(model, data, marks=() if model in LIGHT or data in ("mnist", "cifar10", *POINTS) else pytest.mark.slow)
+    for model in options("model")
+    for data in DISTINCT
+]
+
+
+@pytest.mark.parametrize(("model", "data"), PAIRS)
 def test_every_network_trains_or_is_refused(model, data, pictures, tmp_path):
     lightning.seed_everything(0, verbose=False)
     cfg = composed(f"model={model}", *choose(data, pictures), *QUICK)
@@ -111,7 +119,7 @@ def test_every_experiment_composes_and_fits_together(experiment, pictures):
 
 
 def test_every_option_says_what_it_is():
-    files = [file for file in CONF.glob("*/*.yaml")]
+    files = list(CONF.glob("*/*.yaml"))
     assert len(files) > 40
     assert [file for file in files if not cli.described(file)] == []
     assert cli.described(CONF / "model/lenet5.yaml") in cli.options(CONF)

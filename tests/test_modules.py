@@ -9,9 +9,9 @@ from torch import nn
 from torchmetrics.classification import MulticlassAccuracy
 
 from litlab.data import MNISTSample
-from litlab.modules import Classification, LogSoftmaxNLL, NonFiniteLoss, schedules
+from litlab.modules import Classification, CrossEntropy, LogSoftmaxNLL, NonFiniteLoss, schedules
 from litlab.modules.meter import Meter, plain
-from litlab.networks import MLP, CIFAR10Quick, MnistCNN, summarize
+from litlab.networks import MLP, CIFAR10Quick, LeNet5, MnistCNN, summarize
 
 
 def test_default_networks_are_those_of_the_literature():
@@ -162,3 +162,33 @@ def test_a_notebook_needs_three_lines():
     )  # fmt: skip
     trainer.fit(Classification(MnistCNN(), num_classes=10), MNISTSample())
     assert trainer.callback_metrics["val/acc"] > 0.5
+
+
+def test_cross_entropy_smooths_and_weighs():
+    torch.manual_seed(0)
+    logits, targets = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
+    logs, weights = logits.log_softmax(1), torch.tensor([1.0, 2.0, 4.0])
+    right = logs[range(6), targets]
+    torch.testing.assert_close(
+        CrossEntropy(class_weights=[1, 2, 4])(logits, targets),
+        -(right * weights[targets]).sum() / weights[targets].sum(),
+    )
+    torch.testing.assert_close(CrossEntropy(0.3)(logits, targets), -(0.7 * right + 0.3 * logs.mean(1)).mean())
+    with pytest.raises(ValueError, match=r"^class_weights must be 3, one for each class, not 2"):
+        CrossEntropy(class_weights=[1, 2])(logits, targets)
+
+
+def test_lenet5_is_that_of_the_paper_on_28_and_on_32_pixels():
+    for network in (LeNet5((1, 28, 28)), LeNet5((1, 32, 32), activation="tanh", pool="average")):
+        assert sum(p.numel() for p in network.parameters()) == 61_706
+        assert [m.out_features for m in network.modules() if isinstance(m, nn.Linear)] == [120, 84, 10]
+
+
+def test_top5_counts_the_right_class_among_the_first_five():
+    torch.manual_seed(0)
+    logits, targets = torch.randn(100, 8), torch.randint(8, (100,))
+    metrics = Classification(nn.Linear(1, 8), 8, top5=True).meters["val"].metrics
+    metrics.update(logits, targets)
+    among = (logits.topk(5).indices == targets[:, None]).any(1).float().mean()
+    torch.testing.assert_close(metrics.compute()["acc_top5"], among)
+    assert among > metrics.compute()["acc"]

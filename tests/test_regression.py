@@ -4,8 +4,8 @@ import re
 
 import pytest
 import torch
-from PIL import Image
 from pictures import draw_landmarks
+from PIL import Image
 
 from litlab.callbacks.fit import draw_fit
 from litlab.data import SigmoidPoints

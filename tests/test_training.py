@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -216,3 +217,38 @@ def test_help_lists_the_groups():
     )
     for group in ("data", "model", "loss", "optimizer", "scheduler", "trainer", "experiment"):
         assert f"\n{group}:" in done.stdout
+
+
+def test_help_says_what_each_option_is():
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "train.py", "--help"], capture_output=True, text=True, check=True
+    )
+    assert re.search(r"^  resnet18 +ResNet-18: residual blocks", done.stdout, re.M)
+    assert re.search(r"^  linear_regression +A line through six points", done.stdout, re.M)
+
+
+def test_a_summary_prints_the_layers_and_leaves_nothing(train, tmp_path):
+    done = train(*QUICK, "model=lenet5", "summary=true")
+    assert done.status == 0, done.err
+    assert re.search(r"features\.3 +Conv2d +6 x 14 x 14 +16 x 10 x 10 +2,416", done.out)
+    assert re.search(r"LeNet5 +61,706", done.out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_top5_balance_and_weights_from_a_file(train, tmp_path):
+    from litlab.networks import ResNet18
+
+    network = ResNet18((1, 28, 28), 7, head="append")
+    torch.save(network.state_dict(), tmp_path / "seven.pth")
+    arguments = ["data.train_limit=8", "data.batch_size=4", "data.val_size=10", "trainer.limit_test_batches=1"]
+    model = ["model=resnet18", "model.freeze=backbone", "model.head=append"]
+    settings = [*QUICK, *model, "data.eval_batch_size=10", "top5=true", "data.balanced=true", *arguments]
+    refused = train(*settings, "model.weights=seven.pth")
+    assert refused.status == 2
+    assert "model.weights=seven.pth: weights do not fit ResNet18: 2 of another size: fc.appended.weight" in refused.err
+    done = train(*settings, "model.weights=seven.pth", "model.weights_skip_head=true")
+    assert done.status == 0, done.err
+    assert {"val/acc", "val/acc_top5", "test/acc_top5"} <= set(done.result["metrics"])
+    checkpoint = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
+    assert torch.equal(checkpoint["state_dict"]["network.bn1.weight"], network.state_dict()["bn1.weight"])
+    assert not {"weights", "weights_skip_head", "pretrained"} & set(checkpoint["litlab"]["network"]["args"])

@@ -1,15 +1,17 @@
 """The data modules as a user meets them: alone, under a Trainer, and misconfigured."""
 
 import hashlib
+import pickle
 from pathlib import Path
 
 import lightning as L
 import pytest
 import torch
+import torchvision
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from litlab.data import CIFAR10, MNIST, FashionMNIST, MNISTSample
+from litlab.data import CIFAR10, CIFAR100, MNIST, EpochBatchSampler, Fake, FashionMNIST, MNISTSample
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -257,3 +259,74 @@ def test_the_config_holds_every_argument_with_its_default(cls):
         if not name.startswith("_"):
             assert getattr(data, name) == getattr(default, name), name
     assert (CONF / f"data/{cls.name}.yaml").read_text().startswith("# ")
+
+
+def test_fake_images_have_any_shape_and_depend_on_the_seed_alone():
+    def first(**arguments):
+        data = Fake(input_shape=(2, 5, 7), num_classes=3, train_size=20, val_size=4, test_size=6, **arguments)
+        data.setup()
+        assert data.sizes == {"train": 16, "val": 4, "test": 6}
+        return data, data.train_set.images
+
+    data, images = first(seed=1)
+    assert (images.shape, images.dtype, data.num_classes) == ((20, 2, 5, 7), torch.uint8, 3)
+    assert torch.equal(images, first(seed=1)[1])
+    assert not torch.equal(images, first(seed=2)[1])
+    assert data.train_set.targets.max() == 2
+
+
+def test_image_size_resizes_on_the_device():
+    data = sample(image_size=56)
+    assert data.input_shape == (1, 56, 56)
+    assert data.record()["input_shape"] == [1, 56, 56]
+    images, labels = next(iter(data.train_dataloader()))
+    assert images.shape[1:] == (1, 28, 28)
+    resized, _ = data.on_after_batch_transfer((images, labels), 0)
+    assert resized.shape[1:] == (1, 56, 56)
+    assert resized.mean() == pytest.approx(data.normalize(images).mean().item(), abs=0.01)
+
+
+def test_balanced_batches_are_dealt_to_ranks_as_to_one_process():
+    weights = torch.tensor([1.0] * 18 + [9.0] * 2)
+    arguments = {"size": 20, "batch_size": 4, "shuffle": True, "seed": 3, "weights": weights}
+    alone = list(EpochBatchSampler(**arguments))
+    first, second = (list(EpochBatchSampler(**arguments, rank=rank, world_size=2)) for rank in (0, 1))
+    assert [sorted([*a, *b]) for a, b in zip(first, second, strict=True)] == [sorted(batch) for batch in alone]
+    drawn = []
+    for epoch in range(100):
+        sampler = EpochBatchSampler(**arguments)
+        sampler.set_epoch(epoch)
+        drawn += [index for batch in sampler for index in batch]
+    assert sum(index >= 18 for index in drawn) / len(drawn) == pytest.approx(0.5, abs=0.05)
+
+
+def test_cifar100_is_torchvisions(tmp_path, monkeypatch):
+    theirs = torchvision.datasets.CIFAR100
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    entries = {}
+    for name, count in (("train", 30), ("test", 12)):
+        data = torch.arange(count * 3072).to(torch.uint8).view(count, 3072).numpy()
+        content = pickle.dumps({"data": data, "fine_labels": [99 - i for i in range(count)]})
+        (folder / name).write_bytes(content)
+        entries[name] = [[name, hashlib.md5(content).hexdigest()]]
+    meta = pickle.dumps({"fine_label_names": list(CIFAR100.class_names)})
+    (folder / "meta").write_bytes(meta)
+    monkeypatch.setattr(theirs, "train_list", entries["train"])  # the sums of these small files
+    monkeypatch.setattr(theirs, "test_list", entries["test"])
+    monkeypatch.setitem(theirs.meta, "md5", hashlib.md5(meta).hexdigest())
+    data = CIFAR100(tmp_path, val_size=5)
+    data.prepare_data()
+    data.setup()
+    assert data.sizes == {"train": 25, "val": 5, "test": 12}
+    image, label = data.test_set[3]
+    assert (label, data.num_classes) == (96, 100)
+    assert torch.equal(image.flatten(), torch.arange(3 * 3072, 4 * 3072).to(torch.uint8))
+
+
+def test_cifar100_that_cannot_be_had_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nothing answers
+    with pytest.raises(
+        FileNotFoundError, match=r"^data_dir .* holds no CIFAR-100.*put cifar-100-python\.tar\.gz into it"
+    ):
+        CIFAR100(tmp_path).prepare_data()

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from PIL import Image
 from pictures import COLOURS, draw_folder, draw_landmarks
+from PIL import Image
 
 from litlab.data import ImageFolder, Landmarks, draw_points
 
