@@ -68,9 +68,9 @@ def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: F
     grid = [[means.get((r, c), float("nan")) for c in range(len(columns))] for r in range(len(rows))]
     image = axes.imshow(grid, aspect="auto", origin="lower", cmap="viridis")
     figure.colorbar(image, ax=axes, label=sweep.objective)
+    low, high = min(means.values()), max(means.values())
     for (row, column), mean in means.items():
-        red, green, blue, _ = image.cmap(image.norm(mean))
-        dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
+        dark = mean - low < 0.6 * (high - low)  # viridis grows lighter
         axes.text(column, row, f"{mean:.4f}", ha="center", va="center", color="white" if dark else "black")
     row, column = (max if sweep.mode == "max" else min)(means, key=means.__getitem__)
     axes.add_patch(
@@ -113,6 +113,7 @@ def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
 def draw_curves(sweep: Sweep, names: list[str], axes: Axes) -> None:
     """The objective of every job over its epochs."""
     best = sweep.finished[0]
+    axes.set_prop_cycle(color=[color for color in matplotlib.colors.TABLEAU_COLORS if color != BEST])
     for job in sweep.finished:
         epochs, values = curve(job, sweep.objective)
         if values:

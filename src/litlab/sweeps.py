@@ -108,9 +108,8 @@ def report(folder: Path) -> Sweep:
         shown = best.folder.relative_to(Path.cwd()) if best.folder.is_relative_to(Path.cwd()) else best.folder
         console.say(f"best job      {shown}/checkpoints/best.ckpt")
         console.say(f"repeat it     python train.py {shlex.join(f'{k}={v}' for k, v in best.settings.items())}")
-    console.say(
-        f"sweep         {len(sweep.finished)} of {len(sweep.jobs)} jobs completed; {folder}/sweep.csv, sweep.png"
-    )
+    console.say(f"table, plot   {folder}/sweep.csv, sweep.png")
+    console.say(f"sweep         {len(sweep.finished)} of {len(sweep.jobs)} jobs completed")
     for job in sweep.unfinished:
         console.say(f"{job.status:<14}{job.folder.name}  {job.error}")
     return sweep
