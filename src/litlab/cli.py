@@ -5,16 +5,19 @@ import inspect
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from litlab.config import ConfigError, one_line, suggest
+from litlab import sweeps
+from litlab.config import ConfigError, in_sweep, one_line, suggest
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -25,6 +28,14 @@ class RunFailed(Exception):
     def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)
         self.status = status
+
+
+class SweepStopped(KeyboardInterrupt):
+    """A signal stopped a job of a sweep, which means the sweep."""
+
+    def __init__(self, folder: Path, status: int) -> None:
+        super().__init__(str(folder))
+        self.folder, self.status = folder, status
 
 
 def script(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -41,11 +52,16 @@ def script(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable
             _restore_full_error(wants_traceback)  # for the processes that the job starts
             try:
                 return main(cfg)
-            except (ConfigError, RunFailed) as error:
-                if wants_traceback == "1":
+            except Exception as error:
+                expected = isinstance(error, ConfigError | RunFailed)
+                if wants_traceback == "1" or not (expected or in_sweep()):
                     raise
+                if not expected:
+                    traceback.print_exc()
                 failures.append(error)  # not through Hydra, which would print it too, and end a sweep
                 print(_line(error), file=sys.stderr)
+                if in_sweep() and isinstance(error, RunFailed) and error.status > 128:
+                    raise SweepStopped(Path(HydraConfig.get().sweep.dir), error.status) from None
                 return None
             finally:
                 os.environ[FULL_ERROR] = "1"
@@ -66,6 +82,10 @@ def script(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable
                     raise
                 print(f"error: {explain(error, conf, config_name)}", file=sys.stderr)
                 sys.exit(2)
+            except SweepStopped as stopped:
+                sweeps.report(stopped.folder)
+                print(f"go on with    the same command and hydra.sweep.dir={stopped.folder}", file=sys.stderr)
+                sys.exit(stopped.status)
             finally:
                 _restore_full_error(wants_traceback)
             if failures:

@@ -8,9 +8,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union
 
+from hydra.types import RunMode
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+# Where a run folder keeps what was asked for, and what came of it.
+CONFIG = ".hydra/config.yaml"
+OVERRIDES = ".hydra/overrides.yaml"
+RESULT = "result.json"
 
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
 
@@ -89,6 +95,13 @@ def choice(group: str) -> str:
     from hydra.core.hydra_config import HydraConfig
 
     return HydraConfig.get().runtime.choices.get(group, "?") if HydraConfig.initialized() else "?"
+
+
+def in_sweep() -> bool:
+    """Whether this process runs a job of a sweep."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def one_line(error: BaseException) -> str:

@@ -42,7 +42,7 @@ def say(message: RenderableType) -> None:
     if not is_rank_zero():
         return
     console.print(message)
-    if log.hasHandlers():
+    if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
         plain = Console(width=110, no_color=True, force_terminal=False)
         with plain.capture() as captured:
             plain.print(message)

@@ -15,10 +15,8 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.config import ConfigError
+from litlab.config import CONFIG, OVERRIDES, ConfigError
 
-CONFIG = ".hydra/config.yaml"
-OVERRIDES = ".hydra/overrides.yaml"
 ERROR_FILE = "LITLAB_ERROR_FILE"
 
 

@@ -1,6 +1,7 @@
 """One training run, from a composed config to a folder with a trained network and a `result.json`."""
 
 import json
+import os
 import platform
 import shutil
 import time
@@ -20,7 +21,7 @@ from litlab import config, console, launch, weights
 from litlab.callbacks import Checkpoints, Interrupted, StopOnSignal, Throughput, epoch_metrics, summary_table
 from litlab.checkpoint import FORMAT, PlainCheckpointIO, atomic
 from litlab.cli import RunFailed
-from litlab.config import ConfigError, blame, build
+from litlab.config import RESULT, ConfigError, blame, build
 from litlab.data import DataModule, SourcesFailedError
 from litlab.modules import Classification, NonFiniteLoss, Regression, Supervised
 
@@ -36,22 +37,83 @@ def run(cfg: DictConfig) -> float | None:
 
     hydra = HydraConfig.get()
     run_dir = Path(hydra.runtime.output_dir)
-    try:
-        config.check(cfg)
-        if cfg.summary:
-            summarize(cfg)
-            _remove_if_unused(run_dir)
-            return None
-        count = launch.ranks_wanted(cfg.trainer)
-        if count > 1 and not launch.is_rank():
-            launch.start_ranks(run_dir, count)
-        else:
-            train(cfg, run_dir, list(hydra.overrides.task))
-    except ConfigError:
-        _remove_if_unused(run_dir)
-        raise
-    result = json.loads((run_dir / "result.json").read_text())
+    if config.in_sweep() and (result := finished(cfg, run_dir)):
+        console.say(f"{run_dir.name}: finished before, not run again")
+    else:
+        try:
+            config.check(cfg)
+            if cfg.summary:
+                summarize(cfg)
+                _remove_if_unused(run_dir)
+                return None
+            share_machine(cfg, hydra)
+            count = launch.ranks_wanted(cfg.trainer)
+            if count > 1 and not launch.is_rank():
+                launch.start_ranks(run_dir, count)
+            else:
+                train(cfg, run_dir, list(hydra.overrides.task))
+        except ConfigError as error:
+            if config.in_sweep():  # a row of the sweep's table
+                write_result(run_dir, {"status": "failed", "metrics": {}, "error": str(error)})
+            else:
+                _remove_if_unused(run_dir)
+            raise
+        result = json.loads((run_dir / RESULT).read_text())
     return result["objective"]["value"] if result["objective"] else None
+
+
+def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
+    """The result of a job that an earlier start of the same sweep has completed.
+
+    Raises:
+        ConfigError: if it was trained with another config, naming the first difference.
+    """
+    path = run_dir / RESULT
+    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": None}
+    if result["status"] != "completed":
+        return None
+    for key, now in numeric_config(cfg).items():
+        if (before := result["config"].get(key)) != now:
+            raise ConfigError(
+                f"{run_dir.name} was completed with {key}={before}, which is now {now}: use another hydra.sweep.dir"
+            )
+    return result
+
+
+def numeric_config(cfg: DictConfig) -> dict[str, Any]:
+    """Every setting that can change the numbers of a run, as flat keys."""
+    flat: dict[str, Any] = {}
+
+    def walk(node: Any, key: str) -> None:
+        if isinstance(node, dict) and node:
+            for name, value in node.items():
+                walk(value, f"{key}.{name}")
+        else:
+            flat[key] = node
+
+    composed: Any = OmegaConf.to_container(cfg, resolve=True)
+    for name in (*config.GROUPS, "seed", "objective"):
+        walk(composed[name], name)
+    places = ("data.data_dir", "data.num_workers", "data.pin_memory", "trainer.accelerator", "trainer.devices")
+    return {key: value for key, value in flat.items() if key not in places}
+
+
+def share_machine(cfg: DictConfig, hydra: Any) -> None:
+    """Gives this job its part of the CPU, and of the GPUs, when a launcher runs several jobs at once."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = OmegaConf.select(hydra, "launcher.n_jobs", default=1) or 1
+    jobs = cores if jobs < 1 else jobs
+    if cfg.threads or jobs > 1:
+        torch.set_num_threads(cfg.threads or max(1, cores // jobs))
+    gpus = torch.cuda.device_count()
+    if jobs > 1 and gpus > 1 and cfg.trainer.devices == 1 and cfg.trainer.accelerator != "cpu":
+        cfg.trainer.devices = [hydra.job.num % gpus]
+
+
+def write_result(run_dir: Path, result: dict[str, Any]) -> None:
+    """Writes `result.json` atomically."""
+    with atomic(run_dir / RESULT) as temporary:
+        temporary.write_text(json.dumps({"objective": None} | result, indent=2) + "\n")
 
 
 def train(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
@@ -112,9 +174,9 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
             "images_per_second": round(throughput.images_per_second, 1),
         }
         if failure:
-            result["error"] = f"{type(failure).__name__}: {failure}"
-        with atomic(run_dir / "result.json") as temporary:
-            temporary.write_text(json.dumps(result, indent=2) + "\n")
+            expected = isinstance(failure, RunFailed)
+            result["error"] = str(failure) if expected else f"{type(failure).__name__}: {failure}"
+        write_result(run_dir, result)
         report(result, run_dir, takes_pictures=len(data.input_shape) == 3)
     if failure:
         raise failure
@@ -319,13 +381,14 @@ def describe(
     return {
         "status": status,
         "metrics": metrics,
-        "objective": {"name": cfg.objective, "value": best} if best is not None else None,
+        "objective": {"name": cfg.objective, "mode": cfg.objective_mode, "value": best} if best is not None else None,
         "best_checkpoint": saved(monitor.best) if monitor else None,
         "last_checkpoint": saved(monitor.last) if monitor else None,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
         "dataset": {"name": data.name, **data.sizes},
         "overrides": overrides,
+        "config": numeric_config(cfg),
         "versions": {
             "litlab": litlab.__version__,
             "python": platform.python_version(),
@@ -351,6 +414,8 @@ def report(result: dict[str, Any], run_dir: Path, takes_pictures: bool) -> None:
         f"{result['status']} after {result['epochs']} epoch{'s' * (result['epochs'] != 1)}, {result['seconds']:.0f} s, "
         f"{result['images_per_second']:,.0f} images/s"
     )
+    if config.in_sweep():
+        return
     console.say(f"run folder    {folder}")
     if any(run_dir.glob("events.out.tfevents.*")):
         console.say(f"curves        tensorboard --logdir {folder}")

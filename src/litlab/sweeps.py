@@ -1,0 +1,205 @@
+"""What a sweep found: a ranked table, `sweep.csv` and `sweep.png`, from the folders its jobs left.
+
+python -m litlab.sweeps runs/mnist_mnist_cnn/sweep_2026-01-31_12-00-00
+"""
+
+import csv
+import hashlib
+import json
+import re
+import shlex
+import statistics
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from litlab import console
+from litlab.config import OVERRIDES, RESULT
+
+
+@dataclass
+class Job:
+    """One job of a sweep, as its folder tells it.
+
+    `status` is that of `result.json`, or `killed` where there is none; `score` is the best value of the objective.
+    """
+
+    folder: Path
+    settings: dict[str, str]
+    status: str = "killed"
+    score: float | None = None
+    seconds: float | None = None
+    error: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Sweep:
+    """The jobs of a sweep, best first; those without a score come last, in the order of their names."""
+
+    folder: Path
+    jobs: list[Job]
+    objective: str
+    mode: str
+
+    @property
+    def swept(self) -> list[str]:
+        """The settings in which the jobs differ, in the order of the command line."""
+        names = dict.fromkeys(name for job in self.jobs for name in job.settings)
+        return [name for name in names if len({job.settings.get(name) for job in self.jobs}) > 1]
+
+    @property
+    def finished(self) -> list[Job]:
+        return [job for job in self.jobs if job.status == "completed" and job.score is not None]
+
+    @property
+    def unfinished(self) -> list[Job]:
+        return [job for job in self.jobs if job.status != "completed"]
+
+
+def read(folder: Path) -> Sweep:
+    """Reads the folders of a sweep's jobs.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    jobs, objective, mode = [], "", "max"
+    for overrides in sorted(folder.glob(f"*/{OVERRIDES}")):
+        job = Job(overrides.parents[1], _settings(OmegaConf.load(overrides)))
+        if (path := job.folder / RESULT).exists():
+            result = json.loads(path.read_text())
+            job.settings = _settings(result.get("overrides", ())) or job.settings  # those it was trained with
+            job.status, job.seconds = result["status"], result.get("seconds")
+            job.error, job.metrics = result.get("error", ""), result.get("metrics", {})
+            if found := result.get("objective"):
+                objective, mode, job.score = found["name"], found["mode"], found["value"]
+        jobs.append(job)
+    if not jobs:
+        raise ValueError(f"{folder}: no jobs of a sweep here")
+    sign = -1 if mode == "max" else 1
+    jobs.sort(key=lambda job: (job.score is None, sign * (job.score or 0), job.folder.name))
+    return Sweep(folder, jobs, objective, mode)
+
+
+def _settings(overrides: Iterable[Any]) -> dict[str, str]:
+    return dict(str(line).lstrip("+").split("=", 1) for line in overrides if "=" in str(line))
+
+
+def report(folder: Path) -> Sweep:
+    """Prints the ranked table and writes `sweep.csv` and `sweep.png` into the sweep's folder."""
+    sweep = read(folder)
+    write_csv(sweep)
+    console.say(ranking(sweep))
+    if "seed" in sweep.swept and sweep.finished:
+        console.say(over_seeds(sweep))
+    if sweep.finished:
+        from litlab.sweep_plot import draw  # matplotlib, which a training need not wait for
+
+        draw(sweep, folder / "sweep.png")
+        best = sweep.finished[0]
+        shown = best.folder.relative_to(Path.cwd()) if best.folder.is_relative_to(Path.cwd()) else best.folder
+        console.say(f"best job      {shown}/checkpoints/best.ckpt")
+        console.say(f"repeat it     python train.py {shlex.join(f'{k}={v}' for k, v in best.settings.items())}")
+    console.say(f"table, plot   {folder}/sweep.csv, sweep.png")
+    console.say(f"sweep         {len(sweep.finished)} of {len(sweep.jobs)} jobs completed")
+    for job in sweep.unfinished:
+        console.say(f"{job.status:<14}{job.folder.name}  {job.error}")
+    return sweep
+
+
+def ranking(sweep: Sweep) -> Table:
+    """One row a job, best first, with only the settings that differ."""
+    table = Table(box=SIMPLE_HEAD)
+    for name in ("rank", *sweep.swept):
+        table.add_column(name, justify="right")
+    table.add_column(f"{sweep.objective or 'objective'} ({sweep.mode})", justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column("status")
+    for rank, job in enumerate(sweep.jobs, 1):
+        score = "" if job.score is None else f"{job.score:.4f}"
+        seconds = "" if job.seconds is None else f"{job.seconds:.1f}"
+        table.add_row(str(rank), *(job.settings.get(n, "") for n in sweep.swept), score, seconds, job.status)
+    return table
+
+
+def groups(sweep: Sweep) -> dict[tuple[str, ...], list[float]]:
+    """The scores of the finished jobs that differ in nothing but `seed`, best mean first."""
+    names = [name for name in sweep.swept if name != "seed"]
+    found: dict[tuple[str, ...], list[float]] = {}
+    for job in sweep.finished:
+        assert job.score is not None
+        found.setdefault(tuple(job.settings.get(name, "") for name in names), []).append(job.score)
+    sign = -1 if sweep.mode == "max" else 1
+    return dict(sorted(found.items(), key=lambda item: sign * statistics.mean(item[1])))
+
+
+def over_seeds(sweep: Sweep) -> Table:
+    """Mean and standard deviation over the seeds."""
+    table = Table(box=SIMPLE_HEAD)
+    for name in (name for name in sweep.swept if name != "seed"):
+        table.add_column(name, justify="right")
+    for name in (f"mean {sweep.objective}", "std", "seeds"):
+        table.add_column(name, justify="right")
+    for values, scores in groups(sweep).items():
+        spread = f"{statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
+        table.add_row(*values, f"{statistics.mean(scores):.4f}", spread, str(len(scores)))
+    return table
+
+
+def write_csv(sweep: Sweep) -> None:
+    """Writes everything known of every job to `sweep.csv`."""
+    metrics = sorted({name for job in sweep.jobs for name in job.metrics})
+    header = ["rank", *sweep.swept, "objective", "seconds", "status", *metrics, "folder", "error"]
+    with (sweep.folder / "sweep.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for rank, job in enumerate(sweep.jobs, 1):
+            settings = [job.settings.get(name, "") for name in sweep.swept]
+            values = [job.metrics.get(name, "") for name in metrics]
+            score = "" if job.score is None else job.score
+            writer.writerow([rank, *settings, score, job.seconds, job.status, *values, job.folder.name, job.error])
+
+
+def folder_name(overrides: str) -> str:
+    """A job's folder: its overrides, without what a file system or a shell stumbles over, and not too long."""
+    name = re.sub(r"[^\w.,=+-]+", "_", overrides).strip("_") or "default"
+    return name if len(name) <= 150 else f"{name[:140]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
+
+
+OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+
+
+class ReportSweep(Callback):
+    """Makes Hydra end every sweep with its report, and with exit status 1 if a job did not complete."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Names the jobs' folders by what is swept alone, so that a fixed setting is not repeated in each."""
+        overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+        fixed = [o.key_or_group for o in overrides if not o.is_sweep_override()]
+        with open_dict(config):
+            config.hydra.overrides.hydra.append(f"hydra.job.config.override_dirname.exclude_keys={fixed}")
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        folder = Path(config.hydra.sweep.dir)
+        if not any(folder.glob(f"*/{OVERRIDES}")):
+            return
+        if failed := len(report(folder).unfinished):
+            print(f"failed: {failed} of the sweep's jobs did not complete", file=sys.stderr)
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    console.quieten()
+    try:
+        report(Path(sys.argv[1]))
+    except (IndexError, ValueError) as error:
+        print(f"error: {error if sys.argv[1:] else 'name the folder of a sweep'}", file=sys.stderr)
+        sys.exit(2)

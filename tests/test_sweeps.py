@@ -1,0 +1,153 @@
+"""Sweeps: their report, failing jobs, going on with one, several jobs at once, several processes in a job."""
+
+import csv
+import json
+import shutil
+import signal
+import time
+
+import pytest
+from PIL import Image
+from scripts import QUICK, finish, start
+
+from litlab import sweeps
+
+SWEEP = ["-m", *QUICK, "data.train_limit=640", "callbacks.model_summary.enabled=false", "hydra.sweep.dir=runs/s"]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """Two learning rates and two seeds, and a learning rate at which training diverges."""
+    folder = tmp_path_factory.mktemp("sweep")
+    arguments = [*SWEEP, "optimizer.lr=0.0001,0.003,1e30", "seed=1,2", "threads=1"]
+    return finish(start("train.py", *arguments, folder=folder), folder)
+
+
+@pytest.fixture
+def copied(swept, tmp_path):
+    shutil.copytree(swept.folder / "runs", tmp_path / "runs")
+    return tmp_path
+
+
+def rows(folder):
+    with (folder / "runs/s/sweep.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_jobs_are_ranked_and_failures_are_rows(swept):
+    assert swept.status == 1
+    assert swept.err.splitlines()[-1] == "failed: 2 of the sweep's jobs did not complete"
+    table = rows(swept.folder)
+    assert [row["status"] for row in table] == ["completed"] * 4 + ["failed"] * 2
+    assert "the loss became" in table[-1]["error"]
+    scores = [float(row["objective"]) for row in table[:4]]
+    assert scores == sorted(scores, reverse=True)
+    assert [row["optimizer.lr"] for row in table[:2]] == ["0.003", "0.003"]
+    assert list(table[0])[:3] == ["rank", "optimizer.lr", "seed"]  # only what differs
+    assert {path.parents[1].name for path in swept.folder.glob("runs/s/*/.hydra/config.yaml")} == {
+        f"optimizer.lr={lr},seed={seed}" for lr in ("0.0001", "0.003", "1e+30") for seed in (1, 2)
+    }
+
+
+def test_report_says_what_to_type_next(swept):
+    best = rows(swept.folder)[0]
+    assert f"best job      runs/s/{best['folder']}/checkpoints/best.ckpt" in swept.out
+    assert f"optimizer.lr=0.003 seed={best['seed']}" in swept.out.split("repeat it")[1]
+    assert "mean val/acc" in swept.out
+
+
+def test_mean_and_deviation_over_seeds(swept):
+    found = sweeps.groups(sweeps.read(swept.folder / "runs/s"))
+    assert list(found) == [("0.003",), ("0.0001",)]
+    assert all(len(scores) == 2 for scores in found.values())
+
+
+def test_the_picture_shows_more_than_one_colour(swept):
+    image = Image.open(swept.folder / "runs/s/sweep.png").convert("RGB")
+    assert image.width > 800
+    red = sum(1 for r, g, b in image.getdata() if r > 180 and g < 80 and b < 80)
+    assert red > 100  # the best job is marked
+
+
+def test_going_on_runs_only_what_is_missing(copied):
+    before = {path: path.stat().st_mtime_ns for path in copied.glob("runs/s/*/checkpoints/best.ckpt")}
+    arguments = [*SWEEP, "optimizer.lr=0.0001,0.003,0.002", "seed=1,2", "threads=1"]
+    shutil.rmtree(copied / "runs/s/optimizer.lr=0.0001,seed=2")
+    done = finish(start("train.py", *arguments, folder=copied), copied)
+    assert done.out.count("finished before, not run again") == 3
+    table = rows(copied)
+    assert sorted(row["optimizer.lr"] for row in table if row["status"] == "completed") == [
+        *["0.0001"] * 2, *["0.002"] * 2, *["0.003"] * 2
+    ]  # fmt: skip
+    unchanged = [p for p, t in before.items() if p.exists() and p.stat().st_mtime_ns == t]
+    assert len(unchanged) == 3
+
+
+def test_going_on_with_another_config_is_refused_with_the_difference(copied):
+    arguments = [*SWEEP, "optimizer.lr=0.003,0.0001", "seed=1,2", "threads=1", "data.batch_size=32"]
+    result = copied / "runs/s/optimizer.lr=0.003,seed=1/result.json"
+    before = result.read_text()
+    done = finish(start("train.py", *arguments, folder=copied), copied)
+    assert done.status != 0
+    assert "optimizer.lr=0.003,seed=1 was completed with data.batch_size=64, which is now 32" in done.err
+    assert result.read_text() == before
+
+
+def test_report_on_demand(swept, tmp_path, capsys):
+    sweeps.report(swept.folder / "runs/s")
+    assert "4 of 6 jobs completed" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no jobs"):
+        sweeps.report(tmp_path)
+
+
+def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
+    arguments = [*SWEEP, "optimizer.lr=0.0001,0.003", "seed=1,2", "threads=1"]
+    engine = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    done = finish(start("train.py", *arguments, *engine, folder=tmp_path), tmp_path)
+    assert done.status == 0, done.err
+    serial = {row["folder"]: row["objective"] for row in rows(swept.folder) if row["status"] == "completed"}
+    assert {row["folder"]: row["objective"] for row in rows(tmp_path)} == serial
+
+
+def test_ctrl_c_ends_the_sweep_with_a_report(tmp_path):
+    process = start("train.py", *SWEEP, "trainer.max_epochs=1000", "optimizer.lr=0.1,0.01", folder=tmp_path)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/s/*/checkpoints/last.ckpt")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    done = finish(process, tmp_path, timeout=60)
+    assert done.status == 130, done.err
+    assert "hydra.sweep.dir=runs/s" in done.err
+    (row,) = rows(tmp_path)
+    assert row["status"] == "interrupted"
+
+
+def test_ddp_in_a_sweep_has_one_folder_a_job_and_survives_a_failing_one(tmp_path):
+    arguments = [*SWEEP, "trainer=ddp_cpu", "optimizer=sgd", "optimizer.lr=1e30,0.1"]
+    done = finish(start("train.py", *arguments, folder=tmp_path), tmp_path)
+    assert done.status == 1
+    assert [row["status"] for row in rows(tmp_path)] == ["completed", "failed"]
+    folders = {path.name for path in (tmp_path / "runs/s").iterdir() if path.is_dir()}
+    assert folders == {"optimizer.lr=0.1", "optimizer.lr=1e+30"}
+    assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+    result = json.loads((tmp_path / "runs/s/optimizer.lr=0.1/result.json").read_text())
+    assert result["steps"] == 10
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ("data.data_dir=/a/b,optimizer.lr=0.1", "data.data_dir=_a_b,optimizer.lr=0.1"),
+        ("", "default"),
+        ("model.hidden=[100, 10]", "model.hidden=_100,_10"),
+    ],
+)
+def test_folder_names_are_safe(overrides, name):
+    assert sweeps.folder_name(overrides) == name
+
+
+def test_long_folder_names_stay_apart():
+    names = {sweeps.folder_name("a=" + "x" * 300 + str(i)) for i in range(5)}
+    assert len(names) == 5
+    assert max(map(len, names)) <= 150
