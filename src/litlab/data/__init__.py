@@ -19,6 +19,7 @@ from litlab.data.augment import (
 )
 from litlab.data.datamodules import CIFAR10, MNIST, FashionMNIST, ImageDataModule, MNISTSample
 from litlab.data.datasets import EpochBatchSampler, ImageDataset, collate
+from litlab.data.pictures import Unreadable, fit, open_picture
 from litlab.data.sources import SourcesFailedError
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
@@ -38,4 +39,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "AUGMENTATIONS",
     "build_augmentations",
     "SourcesFailedError",
+    "open_picture",
+    "fit",
+    "Unreadable",
 ]

@@ -57,6 +57,7 @@ class ImageDataModule(L.LightningDataModule):
     std: tuple[float, ...]
     release: ClassVar[Release]
     default_val_size: ClassVar[int] = 5000
+    background: ClassVar[int | None] = None  # brightness, 0 to 255, of all images' borders; None: it varies
 
     def __init__(
         self,
@@ -121,6 +122,7 @@ class ImageDataModule(L.LightningDataModule):
             "class_names": list(self.class_names),
             "mean": list(self.mean),
             "std": list(self.std),
+            "background": self.background,
         }
 
     def prepare_data(self) -> None:
@@ -264,6 +266,7 @@ class MNIST(ImageDataModule):
     class_names = tuple("0123456789")
     input_shape = (1, 28, 28)
     mean, std = (0.1307,), (0.3081,)
+    background = 0
     release = sources.MNIST
 
 
@@ -277,6 +280,7 @@ class FashionMNIST(ImageDataModule):
     )
     input_shape = (1, 28, 28)
     mean, std = (0.2860,), (0.3530,)
+    background = 0
     release = sources.FASHION_MNIST
 
 
@@ -304,6 +308,7 @@ class MNISTSample(ImageDataModule):
     class_names = MNIST.class_names
     input_shape = MNIST.input_shape
     mean, std = MNIST.mean, MNIST.std
+    background = MNIST.background
     release = sources.MNIST_SAMPLE
     default_val_size = 500
 
