@@ -188,16 +188,27 @@ def checkpoints(cfg: DictConfig, data: ImageDataModule, run_dir: Path) -> Checkp
     if not cfg.callbacks or not OmegaConf.select(cfg, "callbacks.checkpoints.enabled", default=False):
         return None
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
-    arguments = {name: value for name, value in composed["model"].items() if not name.startswith("_")}
+    network = named(composed["model"])
     shapes = {"input_shape": list(data.input_shape), "num_classes": data.num_classes}
     record = {
         "format": FORMAT,
-        "network": {"name": cfg.model._target_, "args": arguments | shapes},
+        "network": network | {"args": network["args"] | shapes},
         "task": "Classification",
+        "loss": named(composed["loss"]),
         "data": data.record(),
+        "source": named(composed["data"]),
+        "numerics": {
+            "precision": str(cfg.trainer.precision or "32-true"),
+            "log_every_n_steps": cfg.trainer.log_every_n_steps,
+        },
         "config": composed,
     }
     return Checkpoints(run_dir / "checkpoints", cfg.objective, cfg.objective_mode, record)
+
+
+def named(node: dict[str, Any]) -> dict[str, Any]:
+    """A group of the config as a checkpoint records it: the class by name, and its arguments."""
+    return {"name": node["_target_"], "args": {k: v for k, v in node.items() if not k.startswith("_")}}
 
 
 def objective_mode(cfg: DictConfig) -> Any:
@@ -262,7 +273,7 @@ def describe(
     return {
         "status": status,
         "metrics": metrics,
-        "objective": {"name": cfg.objective, "value": best} if best is not None else None,
+        "objective": {"name": cfg.objective, "mode": cfg.objective_mode, "value": best} if best is not None else None,
         "best_checkpoint": saved(monitor.best) if monitor else None,
         "last_checkpoint": saved(monitor.last) if monitor else None,
         "epochs": trainer.current_epoch,
