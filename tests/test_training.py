@@ -13,14 +13,6 @@ from scripts import QUICK, REPOSITORY, finish, start
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
-@pytest.fixture(scope="module")
-def quick_run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("quick")
-    done = finish(start("train.py", *QUICK, "trainer.max_epochs=2", "seed=1", folder=folder), folder)
-    assert done.status == 0, done.err
-    return done
-
-
 def test_result_says_what_happened(quick_run):
     result = quick_run.result
     assert result["status"] == "completed"
