@@ -302,6 +302,13 @@ def test_weights_must_be_the_networks(write, weights):
         assert words in refused(write(state_dict))
 
 
+def test_many_views_of_a_few_bytes(write):
+    layers = {f"network.layers.{2 * i + 1}.weight": torch.ones(1).expand(60, 60) for i in range(2000)}
+    assert "its tensors are larger than the file" in refused(
+        write(layers, network={"name": "litlab.networks.MLP", "args": {"hidden": [60] * 2000}})
+    )
+
+
 def test_half_precision_weights_are_weights(write, weights):
     trained = checkpoint.load(write({name: value.bfloat16() for name, value in weights.items()}))
     assert {p.dtype for p in trained.network.parameters()} == {torch.float32}

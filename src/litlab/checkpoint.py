@@ -253,8 +253,11 @@ def _check_archive(path: Path) -> None:
 
 
 def _check_sizes(outline: Any, file_size: int) -> None:
-    """Tensors are no larger than the file: a view can claim a shape that its few bytes do not hold."""
-    seen, pending, left = set(), [outline], 4_000_000
+    """Tensors are no larger than the file: a view can claim a shape that its few bytes do not hold.
+
+    All together they may be up to four times as large, since tied weights are counted once each.
+    """
+    seen, pending, left, total = set(), [outline], 4_000_000, 0
     while pending:
         value = pending.pop()
         left -= 1
@@ -265,6 +268,9 @@ def _check_sizes(outline: Any, file_size: int) -> None:
                 raise ValueError(f"it holds a tensor of layout {value.layout}")
             if value.numel() * value.element_size() > file_size:
                 raise ValueError(f"a tensor of shape {list(value.shape)} is larger than the whole file")
+            total += value.numel() * value.element_size()
+            if total > 4 * file_size:
+                raise ValueError("its tensors are larger than the file")
         elif isinstance(value, Mapping):
             if id(value) not in seen:
                 seen.add(id(value))
