@@ -1,5 +1,15 @@
+import hydra
 import pytest
-from scripts import Finished, finish, start
+from scripts import QUICK, REPOSITORY, Finished, finish, start
+
+
+@pytest.fixture(scope="session")
+def quick_run(tmp_path_factory):
+    """A finished run of two epochs on the sample."""
+    folder = tmp_path_factory.mktemp("quick")
+    done = finish(start("train.py", *QUICK, "trainer.max_epochs=2", "seed=1", folder=folder), folder)
+    assert done.status == 0, done.err
+    return done
 
 
 @pytest.fixture
@@ -10,3 +20,20 @@ def train(tmp_path):
         return finish(start("train.py", *arguments, folder=tmp_path, **environment), tmp_path)
 
     return run
+
+
+@pytest.fixture
+def use(tmp_path, monkeypatch):
+    """Does what `python predict.py ARGUMENTS` does in an empty folder, without starting Python anew."""
+    from litlab.cli import literal
+    from litlab.inference import run
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> None:
+        overrides = [literal(argument, ("ckpt", "input", "output")) for argument in ("trainer=cpu", *arguments)]
+        with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+            cfg = hydra.compose("predict", overrides)
+        run(cfg)
+
+    return call

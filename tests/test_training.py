@@ -14,14 +14,6 @@ from scripts import QUICK, REPOSITORY, finish, start
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
-@pytest.fixture(scope="module")
-def quick_run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("quick")
-    done = finish(start("train.py", *QUICK, "trainer.max_epochs=2", "seed=1", folder=folder), folder)
-    assert done.status == 0, done.err
-    return done
-
-
 def test_result_says_what_happened(quick_run):
     result = quick_run.result
     assert result["status"] == "completed"
@@ -66,7 +58,7 @@ def test_curves_are_the_same_in_tensorboard_and_csv(quick_run):
         curve = [(e.step, pytest.approx(e.value)) for e in events.Scalars(name)]
         assert [(int(r["step"]), float(r[name])) for r in rows if r[name]] == curve
         assert [step for step, _ in curve] == [55, 110]  # 3,500 images in batches of 64, two epochs
-    assert events.Scalars("lr-Adam")[0].value == pytest.approx(1e-3)
+    assert 0 < events.Scalars("lr-Adam")[-1].value < events.Scalars("lr-Adam")[0].value < 1e-3
     assert float(rows[-1]["test/acc"]) == quick_run.result["metrics"]["test/acc"]
 
 

@@ -88,22 +88,22 @@ def test_files_of_weights(tmp_path):
         {"litlab": {}, "state_dict": {f"network.{k}": v for k, v in state_dict.items()}}, tmp_path / "a.ckpt"
     )
     for name in ("a.pth", "a.safetensors", "a.ckpt"):
-        assert load_weights(ResNet18(), checkpoint.read_state_dict(tmp_path / name)) == []
+        assert load_weights(ResNet18(), checkpoint.read_weights(tmp_path / name)) == []
     for name in ("bad.pth", "bad.safetensors"):
         (tmp_path / name).write_bytes(b"no weights")
         with pytest.raises(ValueError, match=f"{name}: not a whole"):
-            checkpoint.read_state_dict(tmp_path / name)
+            checkpoint.read_weights(tmp_path / name)
         with pytest.raises(FileNotFoundError, match="no such"):
-            checkpoint.read_state_dict(tmp_path / f"no_{name}")
+            checkpoint.read_weights(tmp_path / f"no_{name}")
     torch.save({"epoch": 1}, tmp_path / "b.pth")
     with pytest.raises(ValueError, match="not a state_dict of tensors by name"):
-        checkpoint.read_state_dict(tmp_path / "b.pth")
+        checkpoint.read_weights(tmp_path / "b.pth")
 
 
 def test_weights_that_would_run_code_are_refused(tmp_path):
     torch.save(torch.nn.Linear(1, 1), tmp_path / "pickled.pth")
     with pytest.raises(ValueError, match=r"pickled\.pth: not a whole checkpoint of tensors and plain data"):
-        checkpoint.read_state_dict(tmp_path / "pickled.pth")
+        checkpoint.read_weights(tmp_path / "pickled.pth")
 
 
 def test_published_weights_that_are_here_are_used(tmp_path, monkeypatch):

@@ -5,23 +5,88 @@ config, the data set or the code that trained it:
 
     network   {"name": "litlab.networks.MLP", "args": {...}}
     task      "Classification" or "Regression"
-    data      {"name", "input_shape", "num_classes", "class_names", "mean", "std"}; regression has "target_shape" in
-              place of the classes; pictures from files add "resize", "center_crop" and "grayscale"
+    loss      {"name": "torch.nn.CrossEntropyLoss", "args": {...}}
+    data      {"name", "input_shape", "num_classes", "class_names", "target_shape", "mean", "std", "background"};
+              pictures from files add "preprocess"
+    source    {"name": "litlab.data.MNIST", "args": {...}}: from which to measure it again
+    numerics  {"precision", "log_every_n_steps"}: with which to measure it to the same last digit
     metrics   those of the epoch in which it was saved
     config    the composed config, resolved
+
+`write` and `read` are for any checkpoint; `load` returns a network that is ready to use. Neither runs anything that
+the file says: see `litlab.trust`.
 """
 
 import contextlib
+import math
 import os
+import pickle
+import re
 import tempfile
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
+from torch import Tensor, nn
+from torch.nn.modules import module as registration
+
+from litlab import trust as trusted
+from litlab.trust import NotAllowed, plain, printable, shown
 
 FORMAT = 1
+TASKS = ("Classification", "Regression")
+LARGEST_INPUT = 2**24  # values in one image
+LARGEST_SIDE = 2**13  # pixels to which a picture is resized before its centre is cut out
+CONVERT = "where you trust it, torch.save(model.state_dict(), 'weights.pt'), and begin from that with model.weights="
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a network was trained on.
+
+    `class_names` is empty where there are no classes; a regression's targets have `target_shape`. `background` is the
+    brightness (0 to 255) that the borders of the images have in common, `None` where they have none. `preprocess` holds
+    `resize` (pixels) and `center_crop` (whether) of `litlab.data.picture_files.fitting`, if the images were not of one
+    size already.
+    """
+
+    name: str
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    class_names: tuple[str, ...]
+    target_shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    background: int | None = None
+    preprocess: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A class by name, and its arguments: not looked up yet."""
+
+    name: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network, ready to use, and all that its checkpoint says about it."""
+
+    path: Path
+    network: nn.Module  # on the CPU, in evaluation mode
+    architecture: Named
+    task: str
+    loss: Named
+    data: Data
+    source: Named
+    metrics: dict[str, float]
+    precision: str
+    log_every_n_steps: int
 
 
 def write(checkpoint: dict[str, Any], path: str | Path) -> None:
@@ -44,36 +109,86 @@ def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
+        _check_archive(Path(path))
+        outline = torch.load(path, map_location="meta", weights_only=True)  # sizes only: nothing is allocated
+        _check_sizes(outline, Path(path).stat().st_size)
         return torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        what = f" ({shown(found[1])})" if found else ""
+        raise ValueError(
+            f"{path}: holds pickled objects{what}, which could run code when loaded, and so was not; {CONVERT}"
+        ) from None
     except Exception as error:
-        raise ValueError(f"{path}: not a whole checkpoint of tensors and plain data ({_first_line(error)})") from None
+        reason = printable(_first_line(error))
+        raise ValueError(f"{path}: not a whole checkpoint of tensors and plain data ({reason})") from None
 
 
-def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
-    """The tensors by name in a `.safetensors` file, in a `state_dict` that torch saved, or of a checkpoint's network.
+def load(path: str | Path, trust: Sequence[str] = ()) -> Trained:
+    """Reads a checkpoint that litlab wrote and rebuilds its network, through the allowlist of `litlab.trust`.
+
+    The network is built on the meta device first, so that sizes which do not agree with the weights in the file are
+    refused before anything of that size is allocated.
+
+    Args:
+        path: the file.
+        trust: packages, beside litlab's own, torch.nn and torchvision.models, whose networks may be built.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, or holds anything else.
+        ValueError: naming the file and what is wrong with it, in one line.
+    """
+    checkpoint = read(path)
+    try:
+        record, source = _record(checkpoint)
+        data = _data(record)
+        architecture = _named(record, "network")
+        weights = _weights(checkpoint)
+        network = _rebuild(architecture, weights, data, trust)
+        numerics = _part(record, "numerics", dict)
+        task = _part(record, "task", str)
+        if task not in TASKS:
+            raise NotAllowed(f"its task is {shown(task)}, not one of {', '.join(TASKS)}")
+        return Trained(
+            path=Path(path),
+            network=network,
+            architecture=architecture,
+            task=task,
+            loss=_named(record, "loss"),
+            data=data,
+            source=source,
+            metrics={k: v for k, v in _part(record, "metrics", dict).items() if isinstance(v, float)},
+            precision=_part(numerics, "precision", str),
+            log_every_n_steps=max(1, _part(numerics, "log_every_n_steps", int)),
+        )
+    except NotAllowed as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The weights in a file, by their names in the network: a `state_dict` (`.pt`, `.pth`, `.safetensors`) or one of
+    litlab's checkpoints.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged or holds anything else.
     """
     if Path(path).suffix == ".safetensors":
-        try:
-            from safetensors.torch import load_file
-        except ImportError:
-            raise ValueError(f"{path}: needs pip install safetensors") from None
+        from safetensors.torch import load_file
+
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such file")
         try:
             return load_file(path)
         except Exception as error:
-            raise ValueError(f"{path}: not a whole safetensors file ({_first_line(error)})") from None
-    found: Any = read(path)
-    if isinstance(found, dict) and "litlab" in found:
-        prefix = "network."
-        found = {k.removeprefix(prefix): v for k, v in found["state_dict"].items() if k.startswith(prefix)}
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise ValueError(f"{path}: not a state_dict of tensors by name")
-    return dict(found)
+            raise ValueError(f"{path}: not a whole safetensors file ({printable(_first_line(error))})") from None
+    found = read(path)
+    try:
+        if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
+            return _weights(found)
+        return _tensors(found)
+    except NotAllowed as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def copy(source: Path, target: Path) -> None:
@@ -123,3 +238,205 @@ def _umask() -> int:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _check_archive(path: Path) -> None:
+    """A zip file as `torch.save` writes it: nothing compressed, so nothing that grows, and plain names."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    if not start:
+        raise ValueError("the file is empty")
+    if start != b"PK":
+        raise ValueError("it does not begin like one; files of PyTorch before 1.6 must be saved again")
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if entry.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", entry.filename):
+                raise ValueError(f"its entry {shown(entry.filename)} leads out of it")
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > path.stat().st_size:
+                raise ValueError(f"its entry {shown(entry.filename)} is compressed, which torch.save never does")
+
+
+def _check_sizes(outline: Any, file_size: int) -> None:
+    """Tensors are no larger than the file: a view can claim a shape that its few bytes do not hold.
+
+    All together they may be up to four times as large, since tied weights are counted once each.
+    """
+    seen, pending, left, total = set(), [outline], 4_000_000, 0
+    while pending:
+        value = pending.pop()
+        left -= 1
+        if left < 0:
+            raise ValueError("it holds too many values")
+        if isinstance(value, Tensor):
+            if value.layout is not torch.strided or value.is_quantized:
+                raise ValueError(f"it holds a tensor of layout {value.layout}")
+            if value.numel() * value.element_size() > file_size:
+                raise ValueError(f"a tensor of shape {list(value.shape)} is larger than the whole file")
+            total += value.numel() * value.element_size()
+            if total > 4 * file_size:
+                raise ValueError("its tensors are larger than the file")
+        elif isinstance(value, Mapping):
+            if id(value) not in seen:
+                seen.add(id(value))
+                pending += value.values()
+        elif isinstance(value, list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            pending += value
+
+
+def _record(checkpoint: Any) -> tuple[dict[str, Any], Named]:
+    if not isinstance(checkpoint, Mapping):
+        raise NotAllowed(f"holds a {type(checkpoint).__name__}, not a checkpoint; {CONVERT}")
+    record = checkpoint.get("litlab")
+    if record is None:
+        if "pytorch-lightning_version" in checkpoint:
+            raise NotAllowed(f"a checkpoint of Lightning's that litlab did not write; {CONVERT}")
+        raise NotAllowed("weights without the record of a network: begin from them with train.py model.weights=")
+    if not isinstance(record, Mapping):
+        raise NotAllowed(f"its record is a {type(record).__name__}, not a mapping")
+    if record.get("format") != FORMAT:
+        raise NotAllowed(f"its format is {shown(record.get('format'))}; this litlab reads format {FORMAT}")
+    # The config is shown at most, never built from; the source is checked when it is, for evaluation.
+    checked = plain({k: v for k, v in record.items() if k not in ("config", "source")}, "the values of its record")
+    return checked, _named(record, "source")
+
+
+def _part(record: Mapping[str, Any], key: str, kind: type) -> Any:
+    if key not in record:
+        raise NotAllowed(f"its record lacks {key}")
+    if type(record[key]) is not kind:
+        raise NotAllowed(f"{key} in its record is {shown(record[key])}, not of type {kind.__name__}")
+    return record[key]
+
+
+def _named(record: Mapping[str, Any], key: str) -> Named:
+    part = _part(record, key, dict)
+    return Named(_part(part, "name", str), _part(part, "args", dict))
+
+
+def _data(record: Mapping[str, Any]) -> Data:
+    part = _part(record, "data", dict)
+    name, shape = _part(part, "name", str), _part(part, "input_shape", list)
+    if len(shape) != 3 or any(type(n) is not int or n < 1 for n in shape) or math.prod(shape) > LARGEST_INPUT:
+        raise NotAllowed(f"its input_shape is {shown(shape)}, not that of an image")
+    count, classes = _part(part, "num_classes", int), _part(part, "class_names", list)
+    if count < 1 or (classes and len(classes) != count):
+        raise NotAllowed(f"it has {shown(count)} classes and {len(classes)} names for them")
+    if not all(type(text) is str and text and text.isprintable() for text in (name, *classes)):
+        raise NotAllowed("a name in its record is not printable text")
+    mean, std = _numbers(part, "mean", shape[0]), _numbers(part, "std", shape[0])
+    if min(std) <= 0:
+        raise NotAllowed(f"its std is {shown(std)}, not above 0")
+    background = part.get("background")
+    if background is not None and (type(background) is not int or not 0 <= background <= 255):
+        raise NotAllowed(f"its background is {shown(background)}, not from 0 to 255")
+    preprocess = part.get("preprocess") or {}
+    if not isinstance(preprocess, dict):
+        raise NotAllowed(f"its preprocess is {shown(preprocess)}, not a mapping")
+    if preprocess and (type(preprocess.get("resize")) is not int or type(preprocess.get("center_crop")) is not bool):
+        raise NotAllowed(
+            f"its preprocess is {shown(preprocess)}, not {{resize: an integer, center_crop: true or false}}"
+        )
+    if preprocess and not 1 <= preprocess["resize"] <= LARGEST_SIDE:
+        raise NotAllowed(f"its preprocess resizes to {shown(preprocess['resize'])} pixels")
+    targets = _part(part, "target_shape", list)
+    if any(type(n) is not int or n < 1 for n in targets):
+        raise NotAllowed(f"its target_shape is {shown(targets)}")
+    channels, height, width = shape
+    return Data(
+        name=name,
+        input_shape=(channels, height, width),
+        num_classes=count,
+        class_names=tuple(classes),
+        target_shape=tuple(targets),
+        mean=tuple(mean),
+        std=tuple(std),
+        background=background,
+        preprocess=preprocess,
+    )
+
+
+def _numbers(part: Mapping[str, Any], key: str, channels: int) -> list[float]:
+    values = _part(part, key, list)
+    if len(values) != channels or not all(type(v) in (int, float) and math.isfinite(v) for v in values):
+        raise NotAllowed(f"its {key} is {shown(values)}, not {channels} numbers, one a channel")
+    return values
+
+
+def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    if "state_dict" not in checkpoint:
+        raise NotAllowed("it lacks state_dict, the weights")
+    weights = _tensors(checkpoint["state_dict"])
+    prefix = "network."  # the LightningModule's attribute
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
+def _tensors(found: Any) -> dict[str, Tensor]:
+    if not isinstance(found, Mapping):
+        raise NotAllowed(f"its weights are a {type(found).__name__}, not a mapping of names to tensors")
+    for name, tensor in found.items():
+        if type(name) is not str or type(tensor) not in (Tensor, nn.Parameter):
+            raise NotAllowed(f"its weight {shown(name)} is a {type(tensor).__name__}, not a tensor")
+    return dict(found)
+
+
+def _rebuild(architecture: Named, weights: Mapping[str, Tensor], data: Data, trust: Sequence[str]) -> nn.Module:
+    name, args = architecture.name, architecture.args
+    for key, known in (("input_shape", list(data.input_shape)), ("num_classes", data.num_classes)):
+        if key in args and args[key] != known:
+            raise NotAllowed(f"the network's {key} is {shown(args[key])}, and that of its data {known}")
+    with torch.device("meta"), _at_most(2 * len(weights) + 10_000, name):
+        outline: nn.Module = trusted.build(name, args, nn.Module, trusted.NETWORKS, trust)
+    _compare(outline.state_dict(), weights)
+    _try(outline, name, data)
+    network: nn.Module = trusted.build(name, args, nn.Module, trusted.NETWORKS, trust)
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(False)
+
+
+@contextlib.contextmanager
+def _at_most(count: int, name: str) -> Iterator[None]:
+    """Stops a network that its arguments would make grow without end."""
+
+    def registered(*_: Any) -> None:
+        nonlocal count
+        count -= 1
+        if count < 0:
+            raise NotAllowed(f"{name} has far more layers than there are weights for")
+
+    hook = registration.register_module_parameter_registration_hook(registered)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _compare(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    if missing := [name for name in own if name not in weights]:
+        raise NotAllowed(f"it lacks {len(missing)} of the network's weights, such as {shown(missing[0])}")
+    if unexpected := [name for name in weights if name not in own]:
+        raise NotAllowed(f"it has {len(unexpected)} weights the network has not, such as {shown(unexpected[0])}")
+    for name, tensor in weights.items():
+        wanted = own[name]
+        if tensor.shape != wanted.shape:
+            raise NotAllowed(f"its weight {name} is {list(tensor.shape)}; the network needs {list(wanted.shape)}")
+        if tensor.dtype != wanted.dtype and not (tensor.is_floating_point() and wanted.is_floating_point()):
+            raise NotAllowed(f"its weight {name} is {tensor.dtype}; the network needs {wanted.dtype}")
+
+
+def _try(outline: nn.Module, name: str, data: Data) -> None:
+    """Passes the outline of one image through the outline of a network, which costs nothing."""
+    try:
+        with torch.no_grad():
+            output = outline.eval()(torch.zeros(1, *data.input_shape, device="meta"))
+    except NotImplementedError:  # an operation without an outline: the first image will show
+        return
+    except Exception as error:
+        raise NotAllowed(f"{name} cannot take images {list(data.input_shape)}: {shown(_first_line(error))}") from None
+    if (
+        not isinstance(output, Tensor)
+        or output.shape[0] != 1
+        or (data.class_names and output.numel() != data.num_classes)
+    ):
+        made = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise NotAllowed(f"{name} makes {made} of one image, not the {data.num_classes} outputs of its classes")

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,10 @@ class SweepStopped(KeyboardInterrupt):
         self.folder, self.status = folder, status
 
 
-def script(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Makes `main(cfg)` a script that composes `conf/<config_name>.yaml`.
+
+    `paths` are settings that hold a file's name, which is taken as it was typed, with all its commas and brackets.
 
     Exit status: 0 if all went well, 1 if a run failed, 2 for a wrong setting, 128 + the signal if interrupted.
     """
@@ -75,6 +77,7 @@ def script(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable
         def run() -> None:
             # With this set Hydra raises what it would otherwise print over several lines, exiting with status 1.
             os.environ[FULL_ERROR] = "1"
+            sys.argv[1:] = [literal(argument, paths) for argument in sys.argv[1:]]
             try:
                 compose_and_run()
             except (HydraException, OmegaConfBaseException) as error:
@@ -109,6 +112,18 @@ def described(file: Path) -> str:
     """What a config file says of itself, in its first comment that is not an instruction to Hydra."""
     comments = (line[1:].strip() for line in file.read_text().splitlines() if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@")), "")
+
+
+def literal(argument: str, paths: Sequence[str]) -> str:
+    """`input=photo (1).png` with its value quoted for Hydra, unless it is quoted or a list already."""
+    key, _, value = argument.partition("=")
+    written_for_hydra = value in ("", "null") or re.fullmatch(r"\[.*\]|'.*'|\".*\"", value)
+    if key not in paths or (written_for_hydra and not (value and Path(value).exists())):
+        return argument
+    value = value.replace("${", "\\${")  # no interpolation either
+    quoted = re.sub(r"(\\*)(')", r"\1\1\\\2", value)
+    ending = len(quoted) - len(quoted.rstrip("\\"))
+    return f"{key}='{quoted}{quoted[len(quoted) - ending :]}'"
 
 
 def _line(error: Exception) -> str:

@@ -3,7 +3,7 @@
 The process that the user started only watches: it holds no device, it ends every rank when one of them fails, and it
 survives that, so that a sweep goes on. A rank never composes a config nor starts anything itself:
 
-    python -m litlab.launch RUN_FOLDER
+    python -m litlab.launch RUN_FOLDER [evaluate]
 """
 
 import json
@@ -51,8 +51,10 @@ def ranks_wanted(trainer: DictConfig) -> int:
     return wanted if wanted > 1 else 1
 
 
-def start_ranks(run_dir: Path, count: int) -> None:
+def start_ranks(run_dir: Path, count: int, job: str = "train") -> None:
     """Runs the composed run in `run_dir` in `count` processes and waits for them.
+
+    `job` is what each does with it, `train` or `evaluate`.
 
     Raises:
         ConfigError, RunFailed: as the first rank that failed would have.
@@ -77,7 +79,7 @@ def start_ranks(run_dir: Path, count: int) -> None:
             monitor_interval=0.5,
         )
         try:
-            elastic_launch(config, sys.executable)("-u", "-m", "litlab.launch", str(run_dir))
+            elastic_launch(config, sys.executable)("-u", "-m", "litlab.launch", str(run_dir), job)
         except ChildFailedError as error:
             if not error_file.exists():
                 rank, failure = error.get_first_failure()
@@ -90,21 +92,27 @@ def start_ranks(run_dir: Path, count: int) -> None:
             os.environ.pop(ERROR_FILE)
 
 
-def main(run_dir: Path) -> None:
+def main(run_dir: Path, job: str) -> None:
     """The life of one rank."""
     import logging
 
     from litlab.cli import RunFailed
-    from litlab.training import train
 
-    if os.environ["RANK"] == "0":
+    if os.environ["RANK"] == "0" and job == "train":
         handler = logging.FileHandler(run_dir / "train.log")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
     cfg = OmegaConf.load(run_dir / CONFIG)
     assert isinstance(cfg, DictConfig)
     try:
-        train(cfg, run_dir, list(OmegaConf.load(run_dir / OVERRIDES)))
+        if job == "train":
+            from litlab.training import train
+
+            train(cfg, run_dir, list(OmegaConf.load(run_dir / OVERRIDES)))
+        else:
+            from litlab.evaluation import evaluate_as_rank
+
+            evaluate_as_rank(cfg)
     except (ConfigError, RunFailed) as error:
         _leave_word(type(error).__name__, str(error), getattr(error, "status", 2))
         # Not through the interpreter's shutdown, in which the other ranks' collectives could hang.
@@ -123,4 +131,4 @@ def _leave_word(kind: str, message: str, status: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:] or ["train"])

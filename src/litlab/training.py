@@ -128,7 +128,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data, module = assemble(cfg)
     weights.load(cfg, module.network)
-    monitor = checkpoints(cfg, data, run_dir)
+    monitor = checkpoints(cfg, data, module, run_dir)
     throughput = Throughput()
     stop = StopOnSignal(monitor)
     trainer = make_trainer(cfg, run_dir, [*filter(None, (monitor,)), throughput, stop])
@@ -302,21 +302,35 @@ def check_network(network: torch.nn.Module, data: DataModule) -> None:
         )
 
 
-def checkpoints(cfg: DictConfig, data: DataModule, run_dir: Path) -> Checkpoints | None:
+def checkpoints(cfg: DictConfig, data: DataModule, module: Supervised, run_dir: Path) -> Checkpoints | None:
     """The callback that keeps the best and the last checkpoint, unless switched off."""
     if not cfg.callbacks or not OmegaConf.select(cfg, "callbacks.checkpoints.enabled", default=False):
         return None
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
-    arguments = {k: v for k, v in composed["model"].items() if not k.startswith("_") and k not in config.STARTING}
+    network = named(composed["model"])
     shapes = {"input_shape": list(data.input_shape), "num_classes": data.num_classes}
     record = {
         "format": FORMAT,
-        "network": {"name": cfg.model._target_, "args": arguments | shapes},
-        "task": data.task.capitalize(),
+        "network": network | {"args": network["args"] | shapes},
+        "task": type(module).__name__,
+        "loss": named(composed["loss"]),
         "data": data.record(),
+        "source": named(composed["data"]),
+        "numerics": {
+            "precision": str(cfg.trainer.precision or "32-true"),
+            "log_every_n_steps": cfg.trainer.log_every_n_steps,
+        },
         "config": composed,
     }
     return Checkpoints(run_dir / "checkpoints", cfg.objective, cfg.objective_mode, record)
+
+
+def named(node: dict[str, Any]) -> dict[str, Any]:
+    """A group of the config as a checkpoint records it: the class by name, and its arguments."""
+    return {
+        "name": node["_target_"],
+        "args": {k: v for k, v in node.items() if not k.startswith("_") and k not in config.STARTING},
+    }
 
 
 def objective_mode(cfg: DictConfig) -> Any:

@@ -51,7 +51,7 @@ def load(cfg: DictConfig, network: torch.nn.Module) -> None:
             assert isinstance(network, Transfer)
             load_published(network, _published(cfg))
         elif file := cfg.model.get("weights"):
-            load_weights(network, checkpoint.read_state_dict(file), bool(cfg.model.get("weights_skip_head")))
+            load_weights(network, checkpoint.read_weights(file), bool(cfg.model.get("weights_skip_head")))
     except (ValueError, OSError) as error:
         key = "pretrained=true: " if cfg.model.get("pretrained") else f"weights={cfg.model.get('weights')}: "
         message = config.one_line(error).removeprefix(key).removeprefix(f"{cfg.model.get('weights')}: ")

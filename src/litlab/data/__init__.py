@@ -22,6 +22,7 @@ from litlab.data.datamodules import CIFAR10, CIFAR100, MNIST, Fake, FashionMNIST
 from litlab.data.datasets import EpochBatchSampler, ImageDataset, collate
 from litlab.data.folders import ImageFolder
 from litlab.data.landmarks import Landmarks, draw_points
+from litlab.data.picture_files import Unreadable, fit, open_picture
 from litlab.data.pictures import PictureDataModule
 from litlab.data.points import LinePoints, Points, SigmoidPoints
 from litlab.data.sources import SourcesFailedError
@@ -53,4 +54,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "AUGMENTATIONS",
     "build_augmentations",
     "SourcesFailedError",
+    "open_picture",
+    "fit",
+    "Unreadable",
 ]

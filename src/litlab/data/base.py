@@ -48,6 +48,8 @@ class DataModule(L.LightningDataModule):
     target_shape: tuple[int, ...] = ()  # of one target, in regression
     mean: tuple[float, ...] = ()  # taken from each channel, on the scale where white is 1, and
     std: tuple[float, ...] = ()  # what it is then divided by
+    normalize: Any = None  # of batches of images: see `Normalize`
+    background: int | None = None  # brightness, 0 to 255, of all images' borders; None: it varies
     val_size: float
     default_eval_batch_size: ClassVar[int] = 1
 
@@ -103,18 +105,20 @@ class DataModule(L.LightningDataModule):
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint must know of the data, as plain data: see `litlab.checkpoint`."""
-        targets: dict[str, Any] = (
-            {"num_classes": self.num_classes, "class_names": list(self.class_names)}
-            if self.task == "classification"
-            else {"target_shape": list(self.target_shape)}
-        )
         return {
             "name": self.name,
             "input_shape": list(self.input_shape),
-            **targets,
+            "num_classes": self.num_classes,
+            "class_names": list(self.class_names),
+            "target_shape": list(self.target_shape),
             "mean": list(self.mean),
             "std": list(self.std),
+            "background": self.background,
         }
+
+    def evaluation_set(self, split: str) -> Any:
+        """The data set of `train`, `val` or `test` as evaluation sees it, once `setup` was called."""
+        return {"train": self.train_set, "val": self.val_set, "test": self.test_set}[split]
 
     def train_dataloader(self) -> DataLoader:
         assert self.train_set is not None, "call setup() first"

@@ -118,6 +118,7 @@ class MNIST(ImageDataModule):
     class_names = tuple("0123456789")
     input_shape = (1, 28, 28)
     mean, std = (0.1307,), (0.3081,)
+    background = 0
     release = sources.MNIST
 
 
@@ -131,6 +132,7 @@ class FashionMNIST(ImageDataModule):
     )
     input_shape = (1, 28, 28)
     mean, std = (0.2860,), (0.3530,)
+    background = 0
     release = sources.FASHION_MNIST
 
 
@@ -221,6 +223,7 @@ class MNISTSample(ImageDataModule):
     class_names = MNIST.class_names
     input_shape = MNIST.input_shape
     mean, std = MNIST.mean, MNIST.std
+    background = MNIST.background
     release = sources.MNIST_SAMPLE
     default_val_size = 500
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
@@ -24,10 +24,11 @@ from litlab.data.augment import (
     try_augmentations,
 )
 from litlab.data.base import Batch, DataModule, flag, whole
+from litlab.data.picture_files import Unreadable, fitting, formats, open_picture, suffixes
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = frozenset(Image.registered_extensions())  # what Pillow opens, such as .jpg
+SUFFIXES = frozenset(suffixes())  # of picture files, such as .jpg
 NAMED = 5  # unreadable files that a message names; the log names all
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GREY_MEAN, GREY_STD = (0.449,), (0.226,)  # the same, of all channels together
@@ -56,27 +57,15 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """One image uint8 [C, H, W] and its target."""
         try:
-            return self.transform(open_picture(self.paths[index], self.grayscale)), self.targets[index]
-        except OSError as error:  # it was readable when the run began
+            picture = open_picture(self.paths[index]).convert("L" if self.grayscale else "RGB")
+            return self.transform(picture), self.targets[index]
+        except Unreadable as error:  # it was readable when the run began
             raise ValueError(f"data_dir: {self.paths[index]} cannot be read any more: {error}") from None
 
     def __getitems__(self, batch: list[int]) -> tuple[Tensor, Tensor]:
         """A whole batch, images uint8 [B, C, H, W] and targets [B, ...]."""
         images, targets = zip(*map(self.__getitem__, batch), strict=True)
         return torch.stack(images), torch.stack(targets)
-
-
-def open_picture(path: Path, grayscale: bool) -> Image.Image:
-    """The picture as one sees it, turned upright, in RGB or grey.
-
-    Raises:
-        OSError: if Pillow cannot read it to its end.
-    """
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("L" if grayscale else "RGB")
-    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:  # how some of Pillow's readers fail
-        raise OSError(str(error)) from error
 
 
 def readable(paths: Sequence[Path], max_bad_fraction: float) -> list[bool]:
@@ -101,7 +90,7 @@ def readable(paths: Sequence[Path], max_bad_fraction: float) -> list[bool]:
 
 def _why_unreadable(path: Path) -> str | None:
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
+        with warnings.catch_warnings(), Image.open(path, formats=formats()) as image:
             warnings.simplefilter("ignore")
             image.draft("L", (1, 1))  # a JPEG is then decoded at an eighth of its size
             image.load()
@@ -173,8 +162,13 @@ class PictureDataModule(DataModule):
         try_augmentations(self.augment, self.input_shape, self.name)
 
     def record(self) -> dict[str, Any]:
-        policy = {"resize": self.resize, "center_crop": self.center_crop, "grayscale": self.grayscale}
-        return super().record() | policy
+        return super().record() | {"preprocess": {"resize": self.resize, "center_crop": self.center_crop}}
+
+    def evaluation_set(self, split: str) -> Any:
+        found = super().evaluation_set(split)
+        if isinstance(found, PictureDataset):
+            return PictureDataset(found.paths, found.targets, self.picture_transform(), found.grayscale)
+        return found
 
     def picture_set(self, paths: Sequence[Path], targets: Tensor, training: bool) -> PictureDataset:
         """The data set of these files, with the transforms of training or of evaluation."""
@@ -183,13 +177,11 @@ class PictureDataModule(DataModule):
     def picture_transform(self, training: bool = False) -> Callable[[Any], Tensor]:
         """From a Pillow image to uint8 [C, H, W]."""
         size = list(self.input_shape[1:])
-        fitted: list[Any] = [v2.Resize(size)]
-        if self.center_crop:
-            crop = v2.RandomCrop if training and self.random_crop else v2.CenterCrop
-            # A picture much longer than wide is still at least `size` when its shorter side is.
-            fitted = [v2.Resize(max(self.resize, *size) if size[0] != size[1] else self.resize), crop(size)]
-        elif training and self.random_crop:
-            fitted = [v2.Resize([side * self.resize // min(size) for side in size]), v2.RandomCrop(size)]
+        fitted: list[Any] = fitting(size, self.resize, self.center_crop)
+        if training and self.random_crop:
+            if not self.center_crop:
+                fitted = [v2.Resize([side * self.resize // min(size) for side in size]), v2.CenterCrop(size)]
+            fitted[-1] = v2.RandomCrop(size)
         return v2.Compose([*(self.transforms if training else ()), *fitted, v2.PILToTensor()])
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:

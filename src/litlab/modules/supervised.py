@@ -80,11 +80,11 @@ class Supervised(lightning.LightningModule):
             self._flush_block(meter, step)
         return loss + extra
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch, "val")
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._evaluate(batch, "val")
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate(batch, "test")
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._evaluate(batch, "test")
 
     def on_train_epoch_end(self) -> None:
         self._finish("train")
@@ -113,13 +113,14 @@ class Supervised(lightning.LightningModule):
         epochs = max(1, -(-int(total) // int(steps_per_epoch)))
         return [optimizer], self.make_schedulers(optimizer, int(steps_per_epoch), epochs)
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor], split: str) -> None:
+    def _evaluate(self, batch: tuple[Tensor, Tensor], split: str) -> Tensor:
         images, targets = batch
         predictions = self.shaped(self.network(images))
         meter = self.meters[split]
         meter.add(self.loss(predictions, targets), predictions, targets, self.global_step)
         if len(meter) == self.log_every_n_steps:
             meter.flush()
+        return predictions  # for callbacks, see Lightning's on_test_batch_end
 
     def _flush_block(self, meter: Meter, step: int) -> None:
         self.running = {name: plain(value) for name, value in meter.flush().items()}

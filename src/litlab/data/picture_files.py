@@ -1,0 +1,163 @@
+"""Any picture file as the uint8 tensor that a network was trained on.
+
+Files come from anywhere: what cannot be read is an `Unreadable` with a reason in one line, never anything else.
+"""
+
+import os
+import stat
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torchvision.transforms import v2
+
+MOST_PIXELS = 2**27  # 134 million: above it a small file is more likely a decompression bomb than a photograph
+MOST_BYTES = 2**30
+
+
+class Unreadable(Exception):
+    """A file that is not a picture, or a damaged one. The message is the reason, without the file's name."""
+
+
+def formats() -> list[str]:
+    """The formats that are read: all of Pillow's, but for EPS, which it hands to Ghostscript to execute."""
+    Image.init()
+    return sorted(set(Image.OPEN) - {"EPS"})
+
+
+def suffixes() -> set[str]:
+    """The endings of file names that say picture, such as `.png`."""
+    readable = set(formats())
+    return {suffix for suffix, name in Image.registered_extensions().items() if name in readable}
+
+
+def open_picture(path: str | Path) -> Image.Image:
+    """The first frame of a file, upright, in 8 bits: mode `L` if it is grey, else `RGB`; transparency over white.
+
+    Raises:
+        Unreadable: for whatever reason it cannot be read.
+    """
+    try:
+        _check_file(Path(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged EXIF, say: the picture itself is what counts
+            with Image.open(path, formats=formats()) as image:
+                width, height = image.size
+                if width * height > MOST_PIXELS:
+                    raise Unreadable(f"{width:,} x {height:,} pixels are too many: a decompression bomb?")
+                return _flat(ImageOps.exif_transpose(image))
+    except Unreadable:
+        raise
+    except UnidentifiedImageError:
+        raise Unreadable("not a picture in a format that Pillow reads") from None
+    except Image.DecompressionBombError:
+        raise Unreadable("too many pixels: a decompression bomb?") from None
+    except MemoryError:
+        raise Unreadable("needs more memory than there is") from None
+    except Exception as error:  # a decoder meets a damaged file with almost any error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Unreadable(f"damaged: {reason}") from None
+
+
+def fit(image: Image.Image, shape: tuple[int, int, int], preprocess: Mapping[str, Any] | None = None) -> Tensor:
+    """A picture as uint8 [C, H, W] of `shape`.
+
+    It is resized so that its shorter side fits and cropped in its centre; one of the right size stays as it is.
+
+    Args:
+        image: `L` or `RGB`.
+        shape: (C, H, W); one channel is grey.
+        preprocess: `resize` and `center_crop`, if the training pictures were fitted by `fitting`.
+
+    Raises:
+        ValueError: if C is neither 1 nor 3.
+    """
+    channels, height, width = shape
+    if channels not in (1, 3):
+        raise ValueError(f"pictures have 1 or 3 channels; the network was trained on {channels}")
+    image = image.convert("L" if channels == 1 else "RGB")
+    if preprocess:
+        steps = fitting((height, width), int(preprocess["resize"]), bool(preprocess["center_crop"]))
+        return v2.Compose([*steps, v2.PILToTensor()])(image)
+    if image.size != (width, height):
+        scale = min(image.width / width, image.height / height)
+        left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
+        box = (
+            max(0.0, left),
+            max(0.0, top),
+            min(image.width, image.width - left),
+            min(image.height, image.height - top),
+        )
+        image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    values = np.array(image, dtype=np.uint8).reshape(height, width, channels)
+    return torch.from_numpy(values).permute(2, 0, 1).contiguous()
+
+
+def fitting(size: Sequence[int], resize: int, center_crop: bool) -> list[v2.Transform]:
+    """What brings a picture to `size` (height, width), in evaluation as in prediction.
+
+    Its shorter side is made `resize` long and `size` is cut out of the centre; or, without `center_crop`, it is
+    squeezed. A picture much longer than wide is still at least `size` when its shorter side is.
+    """
+    size = list(size)
+    if not center_crop:
+        return [v2.Resize(size)]
+    return [v2.Resize(max(resize, *size) if size[0] != size[1] else resize), v2.CenterCrop(size)]
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise Unreadable("a broken link" if path.is_symlink() else "not there") from None
+    except PermissionError:
+        raise Unreadable("no permission to read it") from None
+    except OSError as error:  # a loop of links, a name that is too long
+        raise Unreadable(error.strerror or str(error)) from None
+    if stat.S_ISDIR(status.st_mode):
+        raise Unreadable("a folder, not a file")
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+        raise Unreadable("a device or a pipe, not a file")
+    if not os.access(path, os.R_OK):
+        raise Unreadable("no permission to read it")
+    if status.st_size == 0:
+        raise Unreadable("empty")
+    if status.st_size > MOST_BYTES:
+        raise Unreadable(f"{status.st_size / 2**30:,.1f} GiB are too many for a picture")
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    image.load()
+    if image.mode.startswith("I") or image.mode == "F":
+        return _eight_bits(image)
+    if image.mode == "LAB":
+        image = _from_lab(image)
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, colours).convert("L" if image.mode in ("LA", "La") else "RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits, or of floating point from 0 to 1 (or to 255, if some value is above 1)."""
+    values: np.ndarray = np.asarray(image).astype(np.float32)
+    if image.mode == "F":
+        values = np.nan_to_num(values)
+        scaled = values * 255 if values.max() <= 1 else values
+    else:
+        scaled = values / 257
+    return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    converted = ImageCms.profileToProfile(
+        image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    assert converted is not None
+    return converted

@@ -1,0 +1,112 @@
+"""`python predict.py evaluate=...`: the numbers of training again, and more of them."""
+
+import csv
+import json
+import shutil
+
+import pytest
+import torch
+from PIL import Image
+from scripts import finish, start
+from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
+
+from litlab import checkpoint
+from litlab.data import MNISTSample
+
+
+@pytest.fixture
+def best(quick_run):
+    return quick_run.runs[0] / "checkpoints/best.ckpt"
+
+
+@pytest.fixture(scope="module")
+def outputs(quick_run):
+    """Logits and labels of the test set, by the shortest way there is."""
+    trained = checkpoint.load(quick_run.runs[0] / "checkpoints/best.ckpt")
+    data = MNISTSample()
+    data.setup()
+    images, labels = data.test_set.images, data.test_set.labels
+    return trained.network(data.normalize(images)), labels
+
+
+def evaluated(folder):
+    return json.loads((folder / "evaluation.json").read_text())
+
+
+def test_test_and_val_are_exactly_what_training_said(quick_run, best, use, tmp_path):
+    said = quick_run.result["metrics"]
+    for split in ("test", "val"):
+        use(f"ckpt={best}", f"evaluate={split}")
+        assert evaluated(tmp_path / "evaluation")["metrics"] == {
+            f"{split}/loss": said[f"{split}/loss"],
+            f"{split}/acc": said[f"{split}/acc"],
+        }
+
+
+def test_details_are_those_of_torchmetrics(best, use, tmp_path, outputs, capsys):
+    use(f"ckpt={best}", "evaluate=test", "output=out")
+    result, (logits, labels) = evaluated(tmp_path / "out"), outputs
+    ece = multiclass_calibration_error(logits, labels, 10, n_bins=15)
+    assert result["expected_calibration_error"] == pytest.approx(ece.item(), abs=1e-5)
+    f1 = multiclass_f1_score(logits, labels, 10, average=None)
+    assert [row["f1"] for row in result["classes"].values()] == pytest.approx(f1.tolist(), abs=1e-6)
+    assert sum(row["images"] for row in result["classes"].values()) == result["images"] == 1000
+
+    with (tmp_path / "out/confusion_matrix.csv").open(newline="") as file:
+        header, *matrix = csv.reader(file)
+    counts = torch.tensor([[int(cell) for cell in row[1:]] for row in matrix])
+    assert header[1:] == list("0123456789")
+    assert counts.sum() == 1000
+    assert counts.diagonal().sum() == (logits.argmax(1) == labels).sum()
+    assert counts[7].sum() == (labels == 7).sum()
+
+    sure, predicted = logits.softmax(1).max(1)
+    sure[predicted == labels] = -1
+    order = sure.argsort(descending=True)[: len(result["most_wrong"])]
+    assert [row["index"] for row in result["most_wrong"]] == order.tolist()
+    assert [int(row["true"]) for row in result["most_wrong"]] == labels[order].tolist()
+    for name in ("confusion_matrix.png", "most_wrong.png"):
+        with Image.open(tmp_path / "out" / name) as picture:
+            assert min(picture.size) > 300
+    out = capsys.readouterr().out
+    for words in ("mnist_sample, test", "1,000 images", "precision", "expected calibration error"):
+        assert words in out
+
+
+def test_train_is_every_training_image_once(best, use, tmp_path):
+    use(f"ckpt={best}", "evaluate=train")
+    result = evaluated(tmp_path / "evaluation")
+    assert sum(row["images"] for row in result["classes"].values()) == 3500
+    data = MNISTSample(seed=1)  # as that run split it
+    data.setup()
+    images, labels = data.train_set.__getitems__(list(range(3500)))
+    correct = checkpoint.load(best).network(data.normalize(images)).argmax(1) == labels
+    assert result["metrics"]["train/acc"] == pytest.approx(correct.float().mean().item(), abs=1e-6)
+
+
+def test_another_data_set_of_the_same_kind(best, use, tmp_path):
+    use(f"ckpt={best}", "evaluate=test", "data=mnist_sample", "data.val_size=100")
+    assert evaluated(tmp_path / "evaluation")["images"] == 1000
+    use(f"ckpt={best}", "evaluate=val", "data=mnist_sample", "data.val_size=100")
+    assert evaluated(tmp_path / "evaluation")["images"] == 100
+
+
+def test_a_moved_checkpoint_needs_nothing_beside_it(best, use, tmp_path):
+    shutil.copy(best, tmp_path / "alone.ckpt")
+    use("ckpt=alone.ckpt", "evaluate=test")
+    assert evaluated(tmp_path / "evaluation")["metrics"]["test/acc"] > 0.5
+
+
+def test_two_processes_measure_every_image_once(quick_run, best, use, tmp_path):
+    use(f"ckpt={best}", "evaluate=test", "output=one")
+    # 333 does not divide by two, and neither do the 1 image left over.
+    arguments = ("evaluate=test", "trainer=ddp_cpu", "data.eval_batch_size=333", "output=two")
+    done = finish(start("predict.py", f"ckpt={best}", *arguments, folder=tmp_path), tmp_path)
+    assert done.status == 0, done.err
+    one, two = evaluated(tmp_path / "one"), evaluated(tmp_path / "two")
+    assert two["images"] == 1000
+    assert two["classes"] == one["classes"]
+    assert [w["index"] for w in two["most_wrong"]] == [w["index"] for w in one["most_wrong"]]
+    assert two["metrics"]["test/acc"] == one["metrics"]["test/acc"]
+    assert two["metrics"]["test/loss"] == pytest.approx(one["metrics"]["test/loss"], abs=1e-6)
+    assert done.out.count("precision") == 1
