@@ -162,6 +162,7 @@ def test_what_does_not_go_together_is_refused_by_name(overrides, message):
         ("model.pretrained=1", "model.pretrained=1: must be true or false"),
         ("+model.depth=9", "model.depth is unknown"),
         ("+data.colour=9", "data.colour is unknown to litlab.data.CIFAR10; there is: .*batch_size.*data_dir"),
+        ("data=image_folder", "data.data_dir is missing: write data.data_dir=..."),
         ("data.batch_size=x", "data.batch_size=x: must be an integer"),
     ],
 )

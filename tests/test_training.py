@@ -94,7 +94,7 @@ def test_same_seed_same_numbers(train, quick_run):
     ("arguments", "message"),
     [
         (["model=resnet99"], "model=resnet99: no such option;"),
-        (["model=mnist_cn"], "did you mean mnist_cnn? there is: cifar10_quick"),
+        (["model=mnist_cn"], "did you mean mnist_cnn? there is: alexnet"),
         (["modle=mlp"], "modle is unknown; the config: did you mean model?"),
         (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is:"),
         (["trainer.max_epoch=1"], "did you mean max_epochs?"),

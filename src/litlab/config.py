@@ -11,7 +11,7 @@ from typing import Any, Literal, Union
 from hydra.types import RunMode
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 # Where a run folder keeps what was asked for, and what came of it.
 CONFIG = ".hydra/config.yaml"
@@ -49,6 +49,8 @@ def check(cfg: DictConfig) -> None:
     """
     try:
         plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ConfigError(f"{error.full_key} is missing: write {error.full_key}=...") from error
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from error
     assert isinstance(plain, dict)
