@@ -343,7 +343,7 @@ def test_no_checkpoint_anywhere(tmp_path):
 
 
 def test_regression_and_landmarks_are_answered_too():
-    data = Data("x", (1, 4, 4), 10, (), (0.0,), (1.0,))
+    data = Data("x", (1, 4, 4), 10, (), (5, 2), (0.0,), (1.0,))
     [answer] = ANSWERS["Regression"](torch.tensor([[1.5, -2.0]]), data)
     assert answer["values"] == {"values": [1.5, -2.0]}
     assert answer["label"] == "1.5 -2"

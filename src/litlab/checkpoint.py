@@ -50,7 +50,7 @@ class Data:
 
     `class_names` is empty where there are no classes; a regression's targets have `target_shape`. `background` is the
     brightness (0 to 255) that the borders of the images have in common, `None` where they have none. `preprocess` holds
-    `resize` (pixels) and `center_crop` (whether) of `litlab.data.picture_files.fitting`, if the images were not of one
+    `resize` (pixels) and `center_crop` (whether) of `litlab.data.fit`, if the images were not of one
     size already.
     """
 
@@ -339,8 +339,8 @@ def _data(record: Mapping[str, Any]) -> Data:
         )
     if preprocess and not 1 <= preprocess["resize"] <= LARGEST_SIDE:
         raise NotAllowed(f"its preprocess resizes to {shown(preprocess['resize'])} pixels")
-    targets = _part(part, "target_shape", list)
-    if any(type(n) is not int or n < 1 for n in targets):
+    targets = part.get("target_shape") or []
+    if type(targets) is not list or any(type(n) is not int or n < 1 for n in targets):
         raise NotAllowed(f"its target_shape is {shown(targets)}")
     channels, height, width = shape
     return Data(

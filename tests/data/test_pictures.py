@@ -201,7 +201,7 @@ def test_landmarks_are_parts_of_width_and_height(tmp_path):
             assert image[0, y, x] > 150
             assert image[2, y, x] < 150
     assert data.record()["target_shape"] == [5, 2]
-    assert data.record()["center_crop"] is False
+    assert data.record()["preprocess"]["center_crop"] is False
 
 
 def test_points_are_drawn_where_they_are():

@@ -6,7 +6,7 @@ Files come from anywhere: what cannot be read is an `Unreadable` with a reason i
 import os
 import stat
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from torchvision.transforms import v2
 
 MOST_PIXELS = 2**27  # 134 million: above it a small file is more likely a decompression bomb than a photograph
 MOST_BYTES = 2**30
@@ -65,14 +64,16 @@ def open_picture(path: str | Path) -> Image.Image:
 
 
 def fit(image: Image.Image, shape: tuple[int, int, int], preprocess: Mapping[str, Any] | None = None) -> Tensor:
-    """A picture as uint8 [C, H, W] of `shape`.
+    """A picture as uint8 [C, H, W] of `shape`: what evaluation and prediction, and training by default, see of it.
 
-    It is resized so that its shorter side fits and cropped in its centre; one of the right size stays as it is.
+    Its shorter side is resized to fit and the rest cropped in the centre. Only what is kept is ever resized, so that a
+    picture one pixel wide does not become a huge one.
 
     Args:
         image: `L` or `RGB`.
         shape: (C, H, W); one channel is grey.
-        preprocess: `resize` and `center_crop`, if the training pictures were fitted by `fitting`.
+        preprocess: `resize`, to how many pixels the shorter side is resized, if not to fit; `center_crop=False`
+            squeezes the picture instead, and cuts nothing off.
 
     Raises:
         ValueError: if C is neither 1 nor 3.
@@ -81,33 +82,19 @@ def fit(image: Image.Image, shape: tuple[int, int, int], preprocess: Mapping[str
     if channels not in (1, 3):
         raise ValueError(f"pictures have 1 or 3 channels; the network was trained on {channels}")
     image = image.convert("L" if channels == 1 else "RGB")
-    if preprocess:
-        steps = fitting((height, width), int(preprocess["resize"]), bool(preprocess["center_crop"]))
-        return v2.Compose([*steps, v2.PILToTensor()])(image)
-    if image.size != (width, height):
-        scale = min(image.width / width, image.height / height)
+    policy = {"resize": 0, "center_crop": True} | dict(preprocess or {})
+    box: tuple[float, float, float, float] = (0, 0, image.width, image.height)
+    if policy["center_crop"]:
+        scale = min(image.width / width, image.height / height)  # pixels of the picture in one of the result
+        if policy["resize"]:
+            scale = min(scale, min(image.size) / policy["resize"])
         left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-        box = (
-            max(0.0, left),
-            max(0.0, top),
-            min(image.width, image.width - left),
-            min(image.height, image.height - top),
-        )
+        right, bottom = image.width - left, image.height - top
+        box = max(0.0, left), max(0.0, top), min(image.width, right), min(image.height, bottom)
+    if image.size != (width, height) or box != (0, 0, width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
     values = np.array(image, dtype=np.uint8).reshape(height, width, channels)
     return torch.from_numpy(values).permute(2, 0, 1).contiguous()
-
-
-def fitting(size: Sequence[int], resize: int, center_crop: bool) -> list[v2.Transform]:
-    """What brings a picture to `size` (height, width), in evaluation as in prediction.
-
-    Its shorter side is made `resize` long and `size` is cut out of the centre; or, without `center_crop`, it is
-    squeezed. A picture much longer than wide is still at least `size` when its shorter side is.
-    """
-    size = list(size)
-    if not center_crop:
-        return [v2.Resize(size)]
-    return [v2.Resize(max(resize, *size) if size[0] != size[1] else resize), v2.CenterCrop(size)]
 
 
 def _check_file(path: Path) -> None:

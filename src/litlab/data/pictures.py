@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from litlab.data.augment import (
     try_augmentations,
 )
 from litlab.data.base import Batch, DataModule, flag, whole
-from litlab.data.picture_files import Unreadable, fitting, formats, open_picture, suffixes
+from litlab.data.picture_files import Unreadable, fit, formats, open_picture, suffixes
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +151,7 @@ class PictureDataModule(DataModule):
         self.center_crop, self.random_crop = flag("center_crop", center_crop), flag("random_crop", random_crop)
         if self.center_crop and self.resize < min(height, width):
             raise ValueError(f"resize must be at least image_size, {min(height, width)}, not {resize}")
+        self.preprocess = {"resize": self.resize, "center_crop": self.center_crop}
         self.transforms = _build_transforms(transforms)
         self.val_size, self.test_size = _part("val_size", val_size), _part("test_size", test_size)
         if not 0 <= max_bad_fraction <= 1:
@@ -162,7 +164,7 @@ class PictureDataModule(DataModule):
         try_augmentations(self.augment, self.input_shape, self.name)
 
     def record(self) -> dict[str, Any]:
-        return super().record() | {"preprocess": {"resize": self.resize, "center_crop": self.center_crop}}
+        return super().record() | {"preprocess": self.preprocess}
 
     def evaluation_set(self, split: str) -> Any:
         found = super().evaluation_set(split)
@@ -176,13 +178,13 @@ class PictureDataModule(DataModule):
 
     def picture_transform(self, training: bool = False) -> Callable[[Any], Tensor]:
         """From a Pillow image to uint8 [C, H, W]."""
-        size = list(self.input_shape[1:])
-        fitted: list[Any] = fitting(size, self.resize, self.center_crop)
+        C, H, W = self.input_shape
+        fitted: list[Any] = [partial(fit, shape=(C, H, W), preprocess=self.preprocess)]
         if training and self.random_crop:
-            if not self.center_crop:
-                fitted = [v2.Resize([side * self.resize // min(size) for side in size]), v2.CenterCrop(size)]
-            fitted[-1] = v2.RandomCrop(size)
-        return v2.Compose([*(self.transforms if training else ()), *fitted, v2.PILToTensor()])
+            sides = [side * self.resize // min(H, W) for side in (H, W)]
+            shorter = max(self.resize, H, W) if H != W else self.resize
+            fitted = [v2.Resize(shorter if self.center_crop else sides), v2.RandomCrop([H, W]), v2.PILToTensor()]
+        return v2.Compose([*(self.transforms if training else ()), *fitted])
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment, in training only, and normalise, on the device: images become float32 [B, C, H, W]."""
