@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from pictures import draw_folder, draw_landmarks
 from PIL import Image, ImageOps
 from scripts import REPOSITORY, finish, start
 
+from litlab import checkpoint
 from litlab.answers import ANSWERS
 from litlab.checkpoint import Data
 from litlab.cli import RunFailed, literal
 from litlab.config import ConfigError
-from litlab.data import MNISTSample, Unreadable, open_picture
+from litlab.data import ImageFolder, MNISTSample, Unreadable, fit, open_picture
 from litlab.runs import find_checkpoint
 
 
@@ -352,3 +354,33 @@ def test_regression_and_landmarks_are_answered_too():
         answers = ANSWERS["Landmarks"](outputs, data)
         assert torch.allclose(answers[1]["points"].float(), points[1])
         assert len(answers[1]["values"]["points"]) == 5
+
+
+def test_landmarks_from_training_to_a_picture(use, tmp_path):
+    draw_landmarks(tmp_path, count=20)
+    arguments = ["experiment=landmarks", "data.annotations=annotations.txt", "model=lenet5", "data.image_size=48"]
+    done = finish(start("train.py", *arguments, "trainer=cpu", "trainer.max_epochs=1", folder=tmp_path), tmp_path)
+    assert done.status == 0, done.err
+    metrics = done.result["metrics"]
+    use("ckpt=latest", "input=000.png")
+    (row,) = json.loads((tmp_path / "predictions/predictions.json").read_text())
+    assert torch.tensor(row["points"]).shape == (5, 2)
+    for split in ("val", "test"):
+        use("ckpt=latest", f"evaluate={split}")
+        found = json.loads((tmp_path / "evaluation/evaluation.json").read_text())["metrics"]
+        assert found == {name: value for name, value in metrics.items() if name.startswith(split)}
+
+
+def test_folders_of_pictures_are_seen_as_in_evaluation(use, tmp_path):
+    draw_folder(tmp_path / "pictures", count=12)
+    arguments = ["data=image_folder", "data.data_dir=pictures", "data.image_size=24", "data.resize=32", "model=mlp"]
+    done = finish(start("train.py", *arguments, "trainer=cpu", "trainer.max_epochs=1", folder=tmp_path), tmp_path)
+    assert done.status == 0, done.err
+    use("ckpt=latest", "evaluate=val")
+    found = json.loads((tmp_path / "evaluation/evaluation.json").read_text())["metrics"]
+    assert found == {name: value for name, value in done.result["metrics"].items() if name.startswith("val")}
+    data = ImageFolder(tmp_path / "pictures", image_size=24, resize=32)
+    data.setup()
+    trained = checkpoint.load(done.runs[0] / "checkpoints/best.ckpt")
+    for picture, seen in zip(data.val_set.paths, data.evaluation_set("val"), strict=True):
+        assert torch.equal(fit(open_picture(picture), trained.data.input_shape, trained.data.preprocess), seen[0])
