@@ -1,6 +1,13 @@
+import os
+import runpy
+import sys
+
 import hydra
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 from scripts import QUICK, REPOSITORY, Finished, finish, start
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: threads that wait for each other only slow them
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +25,26 @@ def train(tmp_path):
 
     def run(*arguments: str, **environment: str) -> Finished:
         return finish(start("train.py", *arguments, folder=tmp_path, **environment), tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def train_here(tmp_path, monkeypatch, capfd):
+    """Does what `train` does in this process, which has imported everything already."""
+
+    def run(*arguments: str) -> Finished:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [str(REPOSITORY / "train.py"), *arguments])
+        capfd.readouterr()
+        try:
+            runpy.run_path(str(REPOSITORY / "train.py"), run_name="__main__")
+            status = 0
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        finally:
+            GlobalHydra.instance().clear()
+        return Finished(status, *capfd.readouterr(), tmp_path)
 
     return run
 

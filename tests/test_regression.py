@@ -57,7 +57,7 @@ def test_landmarks_train_and_are_drawn(train, tmp_path):
     record = torch.load(done.runs[0] / "checkpoints/best.ckpt", weights_only=True)["litlab"]
     assert record["network"]["args"]["num_classes"] == 10
     assert record["data"]["target_shape"] == [5, 2]
-    assert record["data"]["resize"] == 32
+    assert record["data"]["preprocess"]["resize"] == 32
     with Image.open(done.runs[0] / "landmarks.png") as picture:
         assert picture.size == (4 * 34 + 2, 34 + 2)
 

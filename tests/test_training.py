@@ -123,15 +123,21 @@ def test_same_seed_same_numbers(train, quick_run):
         (["optimizer.betas=[1,2]"], "optimizer=adam: Invalid beta parameter"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_nothing(train, tmp_path, arguments, message):
+def test_a_mistake_is_one_line_and_leaves_nothing(train_here, tmp_path, arguments, message):
     (tmp_path / "file").touch()
-    done = train(*QUICK, *arguments)
+    done = train_here(*QUICK, *arguments)
     assert done.status == 2, done.err
     lines = done.err.splitlines()
     assert len(lines) == 1, done.err
     assert lines[0].startswith("error: ")
     assert message in lines[0]
     assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
+def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
+    done = train(*QUICK, "optimizer.lr=-0.1")
+    assert (done.status, done.out, done.err) == (2, "", "error: optimizer.lr=-0.1: must be greater than 0\n")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -46,8 +46,10 @@ def test_the_sample_is_real_and_split():
         "input_shape": [1, 28, 28],
         "num_classes": 10,
         "class_names": list("0123456789"),
+        "target_shape": [],
         "mean": [0.1307],
         "std": [0.3081],
+        "background": 0,
     }
 
 
