@@ -4,6 +4,7 @@ python train.py                                        # MNIST, a small CNN, abo
 python train.py data=cifar10 model=cifar10_quick       # another data set, another network
 python train.py experiment=cifar10_tutorial            # a named, checked-in experiment
 python train.py trainer=gpu trainer.devices=2          # one or many GPUs are config, never code
+python train.py resume=latest                          # go on with a run: the latest, a run folder or a checkpoint
 python train.py -m optimizer.lr=0.001,0.01,0.1         # a sweep
 python train.py --help                                 # what can be chosen
 """
@@ -11,13 +12,14 @@ python train.py --help                                 # what can be chosen
 from omegaconf import DictConfig
 
 from litlab.cli import script
+from litlab.resume import Resumed
 
 
 @script("train")
-def main(cfg: DictConfig) -> float | None:
+def main(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
     from litlab.training import run  # imports torch and Lightning, which a mistyped setting need not wait for
 
-    return run(cfg)
+    return run(cfg, resumed)
 
 
 if __name__ == "__main__":

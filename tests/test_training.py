@@ -42,6 +42,7 @@ def test_run_folder_holds_what_the_contract_says(quick_run):
         "train.log",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
+        "checkpoints/previous.ckpt",
         ".hydra/config.yaml",
         ".hydra/hydra.yaml",
         ".hydra/overrides.yaml",

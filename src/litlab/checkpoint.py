@@ -89,14 +89,25 @@ class Trained:
     log_every_n_steps: int
 
 
-def write(checkpoint: dict[str, Any], path: str | Path) -> None:
-    """Writes atomically: at any moment `path` holds either the old checkpoint or the whole new one."""
+def write(checkpoint: dict[str, Any], path: str | Path, keep: str | Path | None = None) -> None:
+    """Writes atomically: at any moment `path` holds either the old checkpoint or the whole new one.
+
+    Args:
+        keep: where the old checkpoint goes, once the new one is safe.
+
+    Raises:
+        OSError: if it cannot be written; whatever was at `path` and `keep` is still there.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        torch.save(checkpoint, file)
-        file.flush()
-        os.fsync(file.fileno())
+    with atomic(path) as temporary:
+        try:
+            with temporary.open("wb") as file:
+                torch.save(checkpoint, file)
+        except RuntimeError as error:  # torch's name for a write that failed
+            raise error.__context__ if isinstance(error.__context__, OSError) else OSError(_first_line(error)) from None
+        if keep is not None and path.exists():
+            copy(path, Path(keep))
 
 
 def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -110,6 +121,7 @@ def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         _check_archive(Path(path))
+        verify(path)
         outline = torch.load(path, map_location="meta", weights_only=True)  # sizes only: nothing is allocated
         _check_sizes(outline, Path(path).stat().st_size)
         return torch.load(path, map_location=map_location, weights_only=True)
@@ -191,6 +203,17 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         raise ValueError(f"{path}: {error}") from None
 
 
+def verify(path: str | Path) -> None:
+    """Holds every byte that counts against the checksums (CRC-32) that `torch.save` writes and does not read.
+
+    Raises:
+        zipfile.BadZipFile: if the file is cut short or altered.
+    """
+    with zipfile.ZipFile(path) as file:
+        if damaged := file.testzip():
+            raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
+
+
 def copy(source: Path, target: Path) -> None:
     """Makes `target` the same checkpoint as `source`, atomically, and without a second copy where links work."""
     with atomic(target) as temporary:
@@ -210,16 +233,30 @@ def atomic(path: Path) -> Any:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; a checkpoint is as open as its folder
+        _to_disk(temporary)  # else a power cut could leave the new name with nothing in it
         temporary.replace(path)
+        _to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 class PlainCheckpointIO(CheckpointIO):
-    """Makes Lightning write and read its checkpoints through `write` and `read`."""
+    """Makes Lightning write and read its checkpoints through `write` and `read`.
+
+    A failure to write does not end the training, in which other ranks would then wait for this one: it is kept in
+    `failure` until a later checkpoint could be written. `storage_options` is the file that the old checkpoint becomes.
+    """
+
+    def __init__(self) -> None:
+        self.failure: OSError | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        write(checkpoint, path)
+        try:
+            write(checkpoint, path, keep=storage_options)
+        except OSError as error:
+            self.failure = error
+        else:
+            self.failure = None
 
     def load_checkpoint(
         self, path: Any, map_location: Callable | None = None, weights_only: bool | None = None
@@ -228,6 +265,14 @@ class PlainCheckpointIO(CheckpointIO):
 
     def remove_checkpoint(self, path: Any) -> None:
         Path(path).unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

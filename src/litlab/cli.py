@@ -1,7 +1,9 @@
 """What the two scripts share: Hydra composes, litlab works, and a mistake is one line and exit status 2."""
 
+import contextlib
 import functools
 import inspect
+import itertools
 import os
 import re
 import sys
@@ -16,10 +18,26 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from litlab import sweeps
+from litlab import resume, sweeps
 from litlab.config import ConfigError, in_sweep, one_line, suggest
+from litlab.resume import Resumed
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+@functools.cache  # Hydra asks several times in one process
+def new_folder(path: str) -> str:
+    """Makes a folder that no other process has: `path`, or `path_2` and so on if that exists already."""
+    for number in itertools.count(1):
+        folder = Path(path if number == 1 else f"{path}_{number}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return str(folder)
+    raise AssertionError
+
+
+OmegaConf.register_new_resolver("new_folder", new_folder, replace=True)
 
 
 class RunFailed(Exception):
@@ -38,22 +56,22 @@ class SweepStopped(KeyboardInterrupt):
         self.folder, self.status = folder, status
 
 
-def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
-    """Makes `main(cfg)` a script that composes `conf/<config_name>.yaml`.
+def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[[], None]]:
+    """Makes `main(cfg)` a script that composes `conf/<config_name>.yaml`, or `main(cfg, resumed)` at `resume=...`.
 
     `paths` are settings that hold a file's name, which is taken as it was typed, with all its commas and brackets.
 
     Exit status: 0 if all went well, 1 if a run failed, 2 for a wrong setting, 128 + the signal if interrupted.
     """
 
-    def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
+    def decorate(main: Callable[..., Any]) -> Callable[[], None]:
         wants_traceback = os.environ.get(FULL_ERROR)
         failures: list[Exception] = []
 
-        def job(cfg: DictConfig) -> Any:
+        def job(cfg: DictConfig, *resumed: Resumed) -> Any:
             _restore_full_error(wants_traceback)  # for the processes that the job starts
             try:
-                return main(cfg)
+                return main(cfg, *resumed)
             except Exception as error:
                 expected = isinstance(error, ConfigError | RunFailed)
                 if wants_traceback == "1" or not (expected or in_sweep()):
@@ -71,7 +89,18 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[[D
         functools.update_wrapper(job, main)
         conf = Path(inspect.getfile(main)).resolve().parent / "conf"
         OmegaConf.register_new_resolver("options", lambda: options(conf), replace=True)  # for --help
-        compose_and_run = hydra.main(version_base="1.3", config_path="conf", config_name=config_name)(job)
+
+        def compose_and_run() -> None:
+            if any(argument.startswith("resume=") for argument in sys.argv[1:]):
+                try:
+                    cfg, resumed = resume.from_command_line(sys.argv[1:], conf, config_name)
+                except ConfigError as error:
+                    failures.append(error)
+                    print(_line(error), file=sys.stderr)
+                else:
+                    job(cfg, resumed)
+            else:
+                hydra.main(version_base="1.3", config_path="conf", config_name=config_name)(job)()
 
         @functools.wraps(main)
         def run() -> None:

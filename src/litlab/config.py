@@ -34,6 +34,9 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "trainer.accumulate_grad_batches": (1, float("inf"), False),
     "trainer.log_every_n_steps": (1, float("inf"), False),
     "seed": (0, 2**32 - 1, False),
+    "checkpoint.every_n_steps": (1, float("inf"), False),
+    "checkpoint.every_minutes": (0, float("inf"), True),
+    "preempt_grace_s": (3, float("inf"), False),
 }
 
 

@@ -6,6 +6,7 @@ only, never in a file or a pipe.
 
 import logging
 import os
+import sys
 import warnings
 
 from rich.console import Console, RenderableType
@@ -47,6 +48,13 @@ def say(message: RenderableType) -> None:
         with plain.capture() as captured:
             plain.print(message)
         log.info(captured.get().rstrip())
+
+
+def warn(message: str) -> None:
+    """Prints a line that a user must see on stderr, and writes it to the log."""
+    if is_rank_zero():
+        print(f"warning: {message}", file=sys.stderr, flush=True)
+        log.warning(message)
 
 
 def quieten() -> None:

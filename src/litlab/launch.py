@@ -8,8 +8,11 @@ survives that, so that a sweep goes on. A rank never composes a config nor start
 
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import torch
@@ -51,14 +54,15 @@ def ranks_wanted(trainer: DictConfig) -> int:
     return wanted if wanted > 1 else 1
 
 
-def start_ranks(run_dir: Path, count: int, job: str = "train") -> None:
-    """Runs the composed run in `run_dir` in `count` processes and waits for them.
+def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path | None = None) -> None:
+    """Runs the composed run in `run_dir` in `count` processes, from `checkpoint` on, and waits for them.
 
     `job` is what each does with it, `train` or `evaluate`.
 
     Raises:
         ConfigError, RunFailed: as the first rank that failed would have.
     """
+    from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -77,9 +81,14 @@ def start_ranks(run_dir: Path, count: int, job: str = "train") -> None:
             rdzv_endpoint="localhost:0",
             max_restarts=0,
             monitor_interval=0.5,
+            signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",  # passed on to the ranks
         )
         try:
-            elastic_launch(config, sys.executable)("-u", "-m", "litlab.launch", str(run_dir), job)
+            arguments = [str(run_dir), job, *([str(checkpoint)] if checkpoint else [])]
+            elastic_launch(config, sys.executable)("-u", "-m", "litlab.launch", *arguments)
+        except SignalException as stopped:
+            signum = int(stopped.sigval)
+            raise RunFailed(f"stopped by {signal.Signals(signum).name}", 128 + signum) from None
         except ChildFailedError as error:
             if not error_file.exists():
                 rank, failure = error.get_first_failure()
@@ -92,23 +101,20 @@ def start_ranks(run_dir: Path, count: int, job: str = "train") -> None:
             os.environ.pop(ERROR_FILE)
 
 
-def main(run_dir: Path, job: str) -> None:
+def main(run_dir: Path, job: str, checkpoint: Path | None = None) -> None:
     """The life of one rank."""
-    import logging
-
     from litlab.cli import RunFailed
 
+    end_with(os.getppid())
     if os.environ["RANK"] == "0" and job == "train":
-        handler = logging.FileHandler(run_dir / "train.log")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logging.basicConfig(level=logging.INFO, handlers=[handler])
+        log_to(run_dir)
     cfg = OmegaConf.load(run_dir / CONFIG)
     assert isinstance(cfg, DictConfig)
     try:
         if job == "train":
             from litlab.training import train
 
-            train(cfg, run_dir, list(OmegaConf.load(run_dir / OVERRIDES)))
+            train(cfg, run_dir, list(OmegaConf.load(run_dir / OVERRIDES)), checkpoint)
         else:
             from litlab.evaluation import evaluate_as_rank
 
@@ -121,6 +127,26 @@ def main(run_dir: Path, job: str) -> None:
         torch.distributed.destroy_process_group()
 
 
+def log_to(run_dir: Path) -> None:
+    """Writes the log to `train.log`, as Hydra does for a process in which it composed the config."""
+    import logging
+
+    handler = logging.FileHandler(run_dir / "train.log")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def end_with(parent: int) -> None:
+    """Stops this process, as SIGTERM would, when the one that started it has gone; a rank must not outlive its run."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _leave_word(kind: str, message: str, status: int) -> None:
     """The first rank to fail tells the watching process why."""
     try:
@@ -131,4 +157,5 @@ def _leave_word(kind: str, message: str, status: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:] or ["train"])
+    folder, job, *checkpoints = sys.argv[1:]
+    main(Path(folder), job, *map(Path, checkpoints))

@@ -4,62 +4,102 @@ import json
 import os
 import platform
 import shutil
-import time
+import signal
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 import torchvision
+from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 import litlab
-from litlab import config, console, launch, weights
-from litlab.callbacks import Checkpoints, Interrupted, StopOnSignal, Throughput, epoch_metrics, summary_table
-from litlab.checkpoint import FORMAT, PlainCheckpointIO, atomic
+from litlab import config, console, launch, resume, weights
+from litlab.callbacks import (
+    Checkpoints,
+    ExactResume,
+    Interrupted,
+    StopOnSignal,
+    Throughput,
+    epoch_metrics,
+    summary_table,
+)
+from litlab.callbacks.exact import KEY
+from litlab.checkpoint import FORMAT, PlainCheckpointIO, atomic, copy, read
 from litlab.cli import RunFailed
 from litlab.config import RESULT, ConfigError, blame, build
 from litlab.data import DataModule, SourcesFailedError
+from litlab.data.datasets import OtherBatches, WorkerFailed
 from litlab.modules import Classification, NonFiniteLoss, Regression, Supervised
+from litlab.resume import Resumed
 
 
-def run(cfg: DictConfig) -> float | None:
-    """Trains as `cfg` says, in Hydra's run folder, in one process or several; returns the best value of the objective.
+def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
+    """Trains as `cfg` says, in one process or several; returns the best value of the objective.
+
+    A new run takes place in Hydra's run folder, a resumed one in its own.
 
     Raises:
-        ConfigError: for a wrong setting, before anything was trained; the run folder is then removed again.
+        ConfigError: for a wrong setting, before anything was trained; the run folder is then removed again, or
+            left as it was.
         RunFailed: if training began and could not be finished.
     """
-    from hydra.core.hydra_config import HydraConfig
-
-    hydra = HydraConfig.get()
-    run_dir = Path(hydra.runtime.output_dir)
+    run_dir = resumed.folder if resumed else _new_run_dir()
     if config.in_sweep() and (result := finished(cfg, run_dir)):
         console.say(f"{run_dir.name}: finished before, not run again")
-    else:
-        try:
-            config.check(cfg)
-            if cfg.summary:
-                summarize(cfg)
-                _remove_if_unused(run_dir)
-                return None
-            share_machine(cfg, hydra)
-            count = launch.ranks_wanted(cfg.trainer)
-            if count > 1 and not launch.is_rank():
-                launch.start_ranks(run_dir, count)
-            else:
-                train(cfg, run_dir, list(hydra.overrides.task))
-        except ConfigError as error:
-            if config.in_sweep():  # a row of the sweep's table
-                write_result(run_dir, {"status": "failed", "metrics": {}, "error": str(error)})
-            else:
-                _remove_if_unused(run_dir)
-            raise
-        result = json.loads((run_dir / RESULT).read_text())
+        return _objective(result)
+    lock = resume.hold(run_dir)
+    try:
+        config.check(cfg)
+        if cfg.get("summary"):
+            summarize(cfg)
+            _remove_if_unused(run_dir)
+            return None
+        if resumed:
+            _go_on(cfg, resumed)
+        else:
+            share_machine(cfg, HydraConfig.get())
+            _train(cfg, run_dir, list(HydraConfig.get().overrides.task))
+    except ConfigError as error:
+        if config.in_sweep():  # a row of the sweep's table
+            write_result(run_dir, {"status": "failed", "metrics": {}, "error": str(error)})
+        elif not resumed:
+            _remove_if_unused(run_dir)
+        raise
+    finally:
+        os.close(lock)
+    return _objective(json.loads((run_dir / RESULT).read_text()))
+
+
+def _objective(result: dict[str, Any]) -> float | None:
     return result["objective"]["value"] if result["objective"] else None
+
+
+def _go_on(cfg: DictConfig, resumed: Resumed) -> None:
+    folder = resumed.folder
+    checkpoint = resume.whole_checkpoint(folder, resumed.checkpoint)
+    put_back = resume.record(folder, cfg, resumed.overrides)
+    launch.log_to(folder)
+    place = checkpoint.name if checkpoint else "its beginning: nothing was saved yet"
+    console.say(f"resuming {_shown(folder)} from {place}")
+    try:
+        _train(cfg, folder, resumed.overrides, checkpoint)
+    except ConfigError:
+        put_back()
+        raise
+
+
+def _train(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Path | None = None) -> None:
+    count = launch.ranks_wanted(cfg.trainer)
+    if count > 1 and not launch.is_rank():
+        launch.start_ranks(run_dir, count, checkpoint=checkpoint)
+    else:
+        train(cfg, run_dir, overrides, checkpoint)
 
 
 def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
@@ -116,22 +156,28 @@ def write_result(run_dir: Path, result: dict[str, Any]) -> None:
         temporary.write_text(json.dumps({"objective": None} | result, indent=2) + "\n")
 
 
-def train(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
+def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Path | None = None) -> None:
     """Trains in this process, which may be one of several, and writes `result.json` from rank 0.
+
+    Args:
+        resume_from: the checkpoint to go on from.
 
     Raises:
         ConfigError, RunFailed: as `run` does.
     """
-    started = time.perf_counter()
     console.quieten()
+    saved = read(resume_from) if resume_from else None
+    if saved:
+        check_resumable(cfg, saved)
     cfg.objective_mode = objective_mode(cfg)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data, module = assemble(cfg)
     weights.load(cfg, module.network)
     monitor = checkpoints(cfg, data, module, run_dir)
     throughput = Throughput()
-    stop = StopOnSignal(monitor)
-    trainer = make_trainer(cfg, run_dir, [*filter(None, (monitor,)), throughput, stop])
+    exact = ExactResume(plain_config(cfg))
+    stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
+    trainer = make_trainer(cfg, run_dir, [exact, *filter(None, (monitor,)), throughput, stop])
     if data.batch_size % trainer.world_size:
         raise ConfigError(
             f"data.batch_size={data.batch_size}: must be a multiple of the {trainer.world_size} processes that share it"
@@ -149,37 +195,105 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
         f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}  |  "
         f"{type(module.network).__name__}  |  {device_name(trainer)}"
     )
-    status, metrics = "completed", {}
+    if trainer.is_global_zero:
+        start_files(trainer, run_dir, monitor, saved, resume_from)
+    del saved
+    status, metrics, speed = "completed", {}, 0.0
     failure: Exception | None = None
     try:
         with stop:
-            trainer.fit(module, datamodule=data)
-        metrics = epoch_metrics(trainer)
-        if monitor and monitor.best_metrics:
-            metrics = dict(monitor.best_metrics)
-        if cfg.test and "test" in data.sizes:
-            best = str(monitor.best) if monitor else None
-            trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
-            metrics |= epoch_metrics(trainer)
-    except Interrupted as error:
-        status, failure = "interrupted", RunFailed(str(error), 128 + error.signum)
-    except NonFiniteLoss as error:
-        status, failure = "failed", RunFailed(_hint(error, cfg, monitor))
+            trainer.fit(module, datamodule=data, ckpt_path=str(resume_from) if resume_from else None)
+            speed = throughput.images_per_second  # the test restores the best checkpoint, and with it its callbacks
+            metrics = epoch_metrics(trainer)
+            if monitor and monitor.best_metrics:
+                metrics = dict(monitor.best_metrics)
+            if cfg.test and "test" in data.sizes and not (monitor and "best.ckpt" in monitor.unsaved):
+                best = str(monitor.best) if monitor else None
+                trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
+                metrics |= epoch_metrics(trainer)
+        if monitor and monitor.unsaved:
+            status, failure = "failed", RunFailed(f"not saved: {'; '.join(monitor.unsaved.values())}")
+    except OtherBatches as error:
+        raise ConfigError(f"data.{error}") from error
     except Exception as error:
-        status, failure = "failed", error
+        status, failure = explain(error, cfg, trainer, monitor, stop)
+    stop.done()
     if trainer.is_global_zero:
         result = describe(cfg, run_dir, status, metrics, monitor, trainer, data, overrides)
         result |= {
-            "seconds": round(time.perf_counter() - started, 3),
-            "images_per_second": round(throughput.images_per_second, 1),
+            "seconds": round(exact.seconds, 3),
+            "images_per_second": round(speed or throughput.images_per_second, 1),
         }
         if failure:
             expected = isinstance(failure, RunFailed)
             result["error"] = str(failure) if expected else f"{type(failure).__name__}: {failure}"
-        write_result(run_dir, result)
+        try:
+            write_result(run_dir, result)
+        except OSError as error:
+            failure = failure or RunFailed(f"result.json could not be saved: {error.strerror}")
         report(result, run_dir, takes_pictures=len(data.input_shape) == 3)
     if failure:
         raise failure
+
+
+FIXED = ("model", "data._target_", "data.seed", "data.val_size", "optimizer._target_")
+
+
+def check_resumable(cfg: DictConfig, saved: dict[str, Any]) -> None:
+    """Refuses what would make a resumed run another run.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    before, now = OmegaConf.create(saved["litlab"]["config"]), OmegaConf.create(plain_config(cfg))
+    for key in FIXED:
+        if OmegaConf.select(before, key) != OmegaConf.select(now, key):
+            name = key.removesuffix("._target_")
+            raise ConfigError(f"{name} cannot change in a run that is resumed: start a new run")
+    done, epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"], cfg.trainer.max_epochs
+    if epochs not in (None, -1) and done > epochs:
+        raise ConfigError(f"trainer.max_epochs={epochs}: the checkpoint is at the end of epoch {done} already")
+
+
+def start_files(
+    trainer: lightning.Trainer,
+    run_dir: Path,
+    monitor: Checkpoints | None,
+    saved: dict[str, Any] | None,
+    resume_from: Path | None,
+) -> None:
+    """Takes the files of the run folder back to where the checkpoint was written, or to nothing."""
+    (run_dir / "result.json").unlink(missing_ok=True)
+    states = saved[KEY]["loggers"] if saved else {}
+    for logger in trainer.loggers:
+        if hasattr(logger, "load_state_dict"):
+            logger.load_state_dict(states.get(type(logger).__name__, {}), saved["global_step"] if saved else 0)
+    if monitor and saved and resume_from:
+        state = saved["callbacks"][monitor.state_key]
+        if state["best_step"] == saved["global_step"] and resume_from != monitor.best:
+            copy(resume_from, monitor.best)  # the process may have ended between the two
+
+
+def explain(
+    error: Exception, cfg: DictConfig, trainer: lightning.Trainer, monitor: Checkpoints | None, stop: StopOnSignal
+) -> tuple[str, Exception]:
+    """The status of a run that ended with `error`, and the error in words for a user where the cause is known."""
+    if isinstance(error, SIGTERMException):  # Lightning's, in the moment before our handlers are in place
+        error = Interrupted(signal.SIGTERM)
+    if isinstance(error, Interrupted):
+        return "interrupted", RunFailed(str(error), 128 + error.signum)
+    if isinstance(error, NonFiniteLoss):
+        return "failed", RunFailed(_hint(error, cfg, monitor))
+    if isinstance(error, torch.OutOfMemoryError):
+        size = cfg.data.batch_size
+        return "failed", RunFailed(
+            f"out of memory on {device_name(trainer)} with data.batch_size={size}: "
+            f"try data.batch_size={max(1, size // 2)}, trainer.precision=bf16-mixed, or data.batch_size=auto"
+        )
+    text = config.one_line(error)
+    if isinstance(error, WorkerFailed) or text.startswith("DataLoader worker"):  # which torch may raise anywhere
+        return "failed", RunFailed(f"a data worker died or hung ({text}); data.num_workers=0 does without them")
+    return "failed", error
 
 
 def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
@@ -306,7 +420,7 @@ def checkpoints(cfg: DictConfig, data: DataModule, module: Supervised, run_dir: 
     """The callback that keeps the best and the last checkpoint, unless switched off."""
     if not cfg.callbacks or not OmegaConf.select(cfg, "callbacks.checkpoints.enabled", default=False):
         return None
-    composed: Any = OmegaConf.to_container(cfg, resolve=True)
+    composed = plain_config(cfg)
     network = named(composed["model"])
     shapes = {"input_shape": list(data.input_shape), "num_classes": data.num_classes}
     record = {
@@ -322,7 +436,14 @@ def checkpoints(cfg: DictConfig, data: DataModule, module: Supervised, run_dir: 
         },
         "config": composed,
     }
-    return Checkpoints(run_dir / "checkpoints", cfg.objective, cfg.objective_mode, record)
+    often = {name: OmegaConf.select(cfg, f"checkpoint.{name}") for name in ("every_n_steps", "every_minutes")}
+    return Checkpoints(run_dir / "checkpoints", cfg.objective, cfg.objective_mode, record, **often)
+
+
+def plain_config(cfg: DictConfig) -> dict[str, Any]:
+    """The config, resolved, as plain data."""
+    composed: Any = OmegaConf.to_container(cfg, resolve=True)
+    return composed
 
 
 def named(node: dict[str, Any]) -> dict[str, Any]:
@@ -415,7 +536,7 @@ def describe(
 
 def report(result: dict[str, Any], run_dir: Path, takes_pictures: bool) -> None:
     """Closes a run on the terminal: the test metrics, where everything is, and what to type next."""
-    folder = run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir
+    folder = _shown(run_dir)
     tested = {k: v for k, v in result["metrics"].items() if k.startswith("test/")}
     if tested:
         table = Table(box=SIMPLE_HEAD)
@@ -437,6 +558,34 @@ def report(result: dict[str, Any], run_dir: Path, takes_pictures: bool) -> None:
         console.say(f"use it        python predict.py ckpt={folder} input=IMAGE")
 
 
+def _shown(run_dir: Path) -> Path:
+    """A run folder as a user would type it."""
+    return run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir
+
+
+def _new_run_dir() -> Path:
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    for path in (run_dir / ".hydra/hydra.yaml", run_dir.parent / "multirun.yaml"):
+        _forget_where(path)
+    return run_dir
+
+
+def _forget_where(path: Path) -> None:
+    """Takes the absolute paths out of what Hydra recorded, so that a run folder can be moved or given away."""
+    if not path.exists():
+        return
+    recorded: Any = OmegaConf.load(path)
+    runtime = recorded.hydra.runtime
+    if runtime.cwd == ".":
+        return
+    runtime.cwd, runtime.output_dir = ".", "."
+    for source in runtime.config_sources:
+        if source.schema == "file":
+            source.path = Path(source.path).name
+    with atomic(path) as temporary:
+        OmegaConf.save(recorded, temporary)
+
+
 def _configured(cfg: DictConfig, group: str, name: str, run_dir: Path) -> Any:
     node = OmegaConf.to_container(cfg[group][name], resolve=True)
     assert isinstance(node, dict)
@@ -447,7 +596,7 @@ def _configured(cfg: DictConfig, group: str, name: str, run_dir: Path) -> Any:
 
 
 def _hint(error: NonFiniteLoss, cfg: DictConfig, monitor: Checkpoints | None) -> str:
-    kept = f"; the last good checkpoint is {monitor.last}" if monitor and monitor.last.exists() else ""
+    kept = f"; the last good checkpoint is checkpoints/{monitor.last.name}" if monitor and monitor.last.exists() else ""
     return f"{error}: try a lower optimizer.lr (it is {cfg.optimizer.lr}) or trainer.gradient_clip_val=1{kept}"
 
 

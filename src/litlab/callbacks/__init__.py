@@ -1,6 +1,7 @@
 """What watches a run."""
 
 from litlab.callbacks.checkpoints import Checkpoints, epoch_metrics
+from litlab.callbacks.exact import ExactResume
 from litlab.callbacks.fit import FitPlot, LandmarkPictures
 from litlab.callbacks.interrupt import Interrupted, StopOnSignal
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
@@ -10,6 +11,7 @@ from litlab.callbacks.throughput import Throughput
 
 __all__ = [
     "Checkpoints",
+    "ExactResume",
     "FitPlot",
     "Interrupted",
     "LandmarkPictures",

@@ -1,45 +1,117 @@
 """Keeps the best and the last checkpoint of a run."""
 
+import time
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from litlab import checkpoint as door
-from litlab.modules.meter import plain
+from litlab.console import warn
+from litlab.modules.meter import NonFiniteLoss, plain
+
+AGREE_EVERY_N_STEPS = 16  # how often several ranks ask each other whether one of them wants to save or to stop
 
 
 class Checkpoints(Checkpoint):
     """Writes `last.ckpt` after every epoch, and makes it `best.ckpt` too when `monitor` has improved.
 
+    The checkpoint before the last is kept as `previous.ckpt`, should a disk damage the last.
     Lightning's `ModelCheckpoint` writes `last.ckpt` only in epochs that enter its top k, and stores absolute paths.
 
     Args:
-        folder: where the two files go.
+        folder: where the files go.
         monitor: the logged metric that decides, such as `val/acc`.
         mode: whether more of it is better.
         record: plain data stored under `litlab` in each checkpoint (see `litlab.checkpoint`).
+        every_n_steps: write `last.ckpt` within epochs too, after so many optimizer steps; None: not.
+        every_minutes: likewise, after so many minutes since the latest checkpoint.
     """
 
-    def __init__(self, folder: Path, monitor: str, mode: Literal["min", "max"], record: dict[str, Any]) -> None:
-        self.best, self.last = folder / "best.ckpt", folder / "last.ckpt"
+    def __init__(
+        self,
+        folder: Path,
+        monitor: str,
+        mode: Literal["min", "max"],
+        record: dict[str, Any],
+        every_n_steps: int | None = None,
+        every_minutes: float | None = None,
+    ) -> None:
+        self.best, self.last, self.previous = (folder / f"{name}.ckpt" for name in ("best", "last", "previous"))
         self.monitor, self.mode, self.record = monitor, mode, record
+        self.every_n_steps, self.every_minutes = every_n_steps, every_minutes
         self.best_score: float | None = None
         self.best_metrics: dict[str, float] = {}
+        self.best_step: int | None = None
+        self.unsaved: dict[str, str] = {}  # what could not be written, and why: file name to one line
+        self._saved_at = time.monotonic()
+        self._saved_step = 0
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if self._is_due(trainer) and can_resume_here(trainer):
+            self.save(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         metrics = epoch_metrics(trainer)
+        before = self.best_score, self.best_metrics, self.best_step
         improved = self._improves(metrics[self.monitor])
         if improved:
-            self.best_score, self.best_metrics = metrics[self.monitor], metrics
-        self.save(trainer)
-        if improved and trainer.is_global_zero:
-            door.copy(self.last, self.best)
+            self.best_score, self.best_metrics, self.best_step = metrics[self.monitor], metrics, trainer.global_step
+        saved = self.save(trainer)
+        if improved and not self._make_best(trainer, saved):
+            self.best_score, self.best_metrics, self.best_step = before
 
-    def save(self, trainer: lightning.Trainer) -> None:
-        """Writes `last.ckpt` now."""
-        trainer.save_checkpoint(self.last)
+    def save(self, trainer: lightning.Trainer) -> bool:
+        """Writes `last.ckpt` now; returns whether that succeeded (on rank 0; the others cannot tell).
+
+        Raises:
+            NonFiniteLoss: if a weight is NaN or infinite, instead of replacing a good checkpoint by a bad one.
+        """
+        check_weights(trainer)
+        trainer.save_checkpoint(self.last, storage_options=self.previous)
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+        io = trainer.strategy.checkpoint_io
+        assert isinstance(io, door.PlainCheckpointIO)
+        return self._note(self.last, io.failure, trainer.global_step)
+
+    def _make_best(self, trainer: lightning.Trainer, saved: bool) -> bool:
+        failure: OSError | None = None
+        if trainer.is_global_zero and saved:
+            try:
+                door.copy(self.last, self.best)
+            except OSError as error:
+                failure = error
+        elif not saved:
+            failure = OSError("last.ckpt was not saved either")
+        return self._note(self.best, failure, trainer.global_step)
+
+    def _note(self, path: Path, failure: OSError | None, step: int) -> bool:
+        if failure is None:
+            self.unsaved.pop(path.name, None)
+            return True
+        reason = failure.strerror or str(failure)
+        self.unsaved[path.name] = f"{path.name} of step {step} ({reason})"
+        warn(f"{path.name} could not be saved at step {step}: {reason}; training goes on, the next save tries again")
+        return False
+
+    def _is_due(self, trainer: lightning.Trainer) -> bool:
+        step = trainer.global_step
+        if step == self._saved_step:
+            return False
+        if self.every_n_steps and step % self.every_n_steps == 0:
+            return True
+        if self.every_minutes is None:
+            return False
+        late = time.monotonic() - self._saved_at >= 60 * self.every_minutes
+        if trainer.world_size == 1:
+            return late
+        # The ranks' clocks differ, and they must all save or none.
+        return step % AGREE_EVERY_N_STEPS == 0 and trainer.strategy.reduce_boolean_decision(late, all=False)
 
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
@@ -47,15 +119,35 @@ class Checkpoints(Checkpoint):
         checkpoint["litlab"] = {**self.record, "metrics": epoch_metrics(trainer)}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self.best_score, "best_metrics": self.best_metrics}
+        return {"best_score": self.best_score, "best_metrics": self.best_metrics, "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_score, self.best_metrics = state_dict["best_score"], state_dict["best_metrics"]
+        for name in ("best_score", "best_metrics", "best_step"):
+            setattr(self, name, state_dict[name])
 
     def _improves(self, score: float) -> bool:
         if self.best_score is None:
             return True
         return score > self.best_score if self.mode == "max" else score < self.best_score
+
+
+def can_resume_here(trainer: lightning.Trainer) -> bool:
+    """Whether a checkpoint written now, after a training batch, would hold all there is.
+
+    Not between two batches whose gradients add up to one step; nor after an epoch's last batch, when validation
+    comes next.
+    """
+    loop = trainer.fit_loop
+    return not loop._should_accumulate() and not loop.epoch_loop._num_ready_batches_reached()
+
+
+def check_weights(trainer: lightning.Trainer) -> None:
+    """Raises `NonFiniteLoss` if a parameter of the module is NaN or infinite."""
+    with torch.no_grad():
+        norms = torch._foreach_norm([p for p in trainer.lightning_module.parameters() if p.numel()], ord=float("inf"))
+        worst = torch.stack(list(norms)).max()
+    if not torch.isfinite(worst):
+        raise NonFiniteLoss(worst.item(), trainer.global_step - 1)
 
 
 def epoch_metrics(trainer: lightning.Trainer) -> dict[str, float]:

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import sys
+import threading
 from types import FrameType
 from typing import Any
 
 import lightning
+import torch
 
-from litlab.callbacks.checkpoints import Checkpoints
+from litlab.callbacks.checkpoints import AGREE_EVERY_N_STEPS, Checkpoints, can_resume_here
 
 
 class Interrupted(Exception):
@@ -21,16 +24,24 @@ class Interrupted(Exception):
 class StopOnSignal(lightning.Callback):
     """At SIGINT (Ctrl-C), SIGTERM or SIGUSR1, saves after the current step and raises `Interrupted`.
 
-    The same signal a second time ends the process at once. Handlers are in place inside a `with` block.
+    The same signal a second time ends the process at once, and so does the end of the grace period, in case a step
+    or a file system hangs. Handlers are in place inside a `with` block; where no step is running, while data are
+    prepared for example, the handler itself raises.
+
+    Args:
+        checkpoints: saves; None: nothing is saved.
+        grace_s: seconds from the signal to the end of the process.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    EVERY_N_STEPS = 16  # how often several ranks ask each other whether one of them was told to stop
 
-    def __init__(self, checkpoints: Checkpoints | None) -> None:
+    def __init__(self, checkpoints: Checkpoints | None, grace_s: float = 20) -> None:
         self.checkpoints = checkpoints
+        self.grace_s = grace_s
         self.received: int = 0
+        self._in_loop = False
         self._previous: dict[int, Any] = {}
+        self._deadline: threading.Timer | None = None
 
     def __enter__(self) -> "StopOnSignal":
         self._previous = {signum: signal.signal(signum, self._handle) for signum in self.SIGNALS}
@@ -44,20 +55,77 @@ class StopOnSignal(lightning.Callback):
         if self.received:
             os._exit(128 + signum)
         self.received = signum
+        # Two seconds earlier than whoever sent the signal will send SIGKILL.
+        self._deadline = threading.Timer(max(1.0, self.grace_s - 2), self._give_up)
+        self._deadline.daemon = True
+        self._deadline.start()
+        if not self._in_loop:
+            raise Interrupted(signum)
+
+    def _give_up(self) -> None:
+        print(
+            f"failed: stopped by {signal.Signals(self.received).name}; the step did not end within preempt_grace_s="
+            f"{self.grace_s:g}, so the checkpoint before it is the last",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(128 + self.received)
+
+    def done(self) -> None:
+        """The run has left its loops in time."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._begin_loop()
+
+    def on_test_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._begin_loop()
+
+    def _begin_loop(self) -> None:
+        # Lightning has put a handler of its own before ours, which sends a message to ranks that do not expect one.
+        for signum in self.SIGNALS:
+            signal.signal(signum, self._handle)
+        self._in_loop = True
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if trainer.world_size > 1:
-            if trainer.global_step % self.EVERY_N_STEPS:
-                return
-            self.received = int(trainer.strategy.reduce(float(self.received), reduce_op="max"))
-        if self.received:
-            self._stop(trainer)
+        if not can_resume_here(trainer):
+            return
+        if trainer.world_size > 1 and trainer.global_step % AGREE_EVERY_N_STEPS:
+            return
+        self._stop_if_told(trainer, save=True)
+
+    def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if not trainer.sanity_checking:
+            self._stop_if_told(trainer, save=True)
+
+    def on_validation_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.world_size == 1 and not trainer.sanity_checking:
+            self._stop_if_told(trainer, save=True)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if self.received and trainer.world_size == 1:
-            self._stop(trainer)
+        self._stop_if_told(trainer, save=False)  # the end of an epoch has just been saved
 
-    def _stop(self, trainer: lightning.Trainer) -> None:
-        if self.checkpoints:
+    def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._stop_if_told(trainer, save=False)
+
+    def on_test_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.world_size == 1:
+            self._stop_if_told(trainer, save=False)
+
+    def on_test_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._stop_if_told(trainer, save=False)
+
+    def teardown(self, *_: Any, **__: Any) -> None:
+        self._in_loop = False
+
+    def _stop_if_told(self, trainer: lightning.Trainer, save: bool) -> None:
+        if trainer.world_size > 1:
+            # A tensor: Lightning returns a plain number as it is, without asking anybody.
+            received = torch.tensor(self.received, device=trainer.strategy.root_device)
+            self.received = int(trainer.strategy.reduce(received, reduce_op="max"))
+        if not self.received:
+            return
+        if save and self.checkpoints:
             self.checkpoints.save(trainer)
         raise Interrupted(self.received)

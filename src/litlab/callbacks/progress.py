@@ -29,6 +29,11 @@ class Progress(ProgressBar):
     def disable(self) -> None:
         self._live = False
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._started, self._images = time.perf_counter(), pl_module.images_seen
+        if trainer.fit_loop.restarted_mid_epoch:  # then no epoch starts
+            self._start(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", self.total_train_batches)
+
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._write_line(trainer)
         self._started, self._images = time.perf_counter(), pl_module.images_seen

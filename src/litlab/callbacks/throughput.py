@@ -21,6 +21,15 @@ class Throughput(lightning.Callback):
     def images_per_second(self) -> float:
         return self.images / self.seconds if self.seconds else 0.0
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"images": self.images, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.images, self.seconds = state_dict["images"], state_dict["seconds"]
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.on_train_epoch_start(trainer, pl_module)  # which is not called when an epoch is resumed in its middle
+
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._started, self._paused = time.perf_counter(), 0.0
         self._epoch_images = pl_module.images_seen

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from litlab.data.datasets import EpochBatchSampler, collate
+from litlab.data.datasets import EpochBatchSampler, EpochLoader, collate, ignore_signals
 
 Batch = tuple[Tensor, Tensor]
 Task = Literal["classification", "regression"]
+
+WORKER_TIMEOUT = 20  # seconds without a batch, after which a worker counts as hung
 
 
 class DataModule(L.LightningDataModule):
@@ -168,14 +170,16 @@ class DataModule(L.LightningDataModule):
 
     def _loader(self, dataset: Dataset, sampler: EpochBatchSampler) -> DataLoader:
         on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        return DataLoader(
+        return EpochLoader(
             dataset,
-            batch_sampler=sampler,
+            sampler,
             collate_fn=collate,
             num_workers=self.num_workers,
             pin_memory=on_gpu if self.pin_memory is None else self.pin_memory,
             persistent_workers=self.persistent_workers,
             prefetch_factor=self.prefetch_factor,
+            timeout=WORKER_TIMEOUT if self.num_workers else 0,
+            worker_init_fn=ignore_signals,
         )
 
     def _limited(self, train: Tensor) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 T = TypeVar("T")
 
@@ -106,6 +107,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         self.world_size = world_size
         self.pad = pad
         self.epoch = 0
+        self.start = 0
 
     @property
     def sampler(self) -> EpochBatchSampler:
@@ -119,9 +121,14 @@ class EpochBatchSampler(Sampler[list[int]]):
     def __len__(self) -> int:
         return sum(self._has_share(start, end) for start, end in self._bounds())
 
+    def start_at(self, batch: int) -> None:
+        """Begin the next pass, and only that, at this batch."""
+        self.start = batch
+
     def __iter__(self) -> Iterator[list[int]]:
         order = self._order()
-        for start, end in self._bounds():
+        first, self.start = self.start, 0
+        for start, end in self._bounds()[first:]:
             batch = order[start:end]
             if self.pad and (short := -len(batch) % self.world_size):
                 batch = torch.cat((batch, order.repeat(-(-short // self.size))[:short]))
@@ -141,9 +148,80 @@ class EpochBatchSampler(Sampler[list[int]]):
     def _order(self) -> Tensor:
         if not self.shuffle:
             return torch.arange(self.size)
-        # SeedSequence mixes the two: seed + epoch would give neighbouring seeds the same permutations.
-        mixed = int(np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)[0])
-        generator = torch.Generator().manual_seed(mixed)
+        generator = torch.Generator().manual_seed(self.seed_of_epoch)
         if self.weights is not None:
             return torch.multinomial(self.weights.double(), self.size, replacement=True, generator=generator)
         return torch.randperm(self.size, generator=generator)
+
+    @property
+    def seed_of_epoch(self) -> int:
+        # SeedSequence mixes the two: seed + epoch would give neighbouring seeds the same permutations.
+        return int(np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)[0])
+
+
+class OtherBatches(ValueError):
+    """A pass that was saved in its middle cannot go on, because its batches would be others."""
+
+
+class WorkerFailed(RuntimeError):
+    """A process that loads batches has died, or has not answered for `timeout` seconds."""
+
+
+def ignore_signals(worker: int) -> None:
+    """What a data worker does first: a signal sent to all processes is for the one that trains to act upon.
+
+    A worker ends when its parent tells it to, or has gone.
+    """
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(signum, signal.SIG_IGN)
+
+
+class EpochLoader(DataLoader):
+    """A DataLoader over an `EpochBatchSampler` that can go on in the middle of a pass.
+
+    It draws nothing from torch's global generator (a plain DataLoader draws a seed for its workers in each pass), so
+    the random numbers of a training do not depend on how often, or in which process, a pass was begun.
+    """
+
+    batch_sampler: EpochBatchSampler
+
+    def __init__(self, dataset: Dataset, batch_sampler: EpochBatchSampler, **arguments: Any) -> None:
+        super().__init__(dataset, batch_sampler=batch_sampler, generator=torch.Generator(), **arguments)
+        self.given = 0
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        # A generator, so that a pass begins at the first batch: Lightning makes the iterator before `set_epoch`.
+        self.generator.manual_seed(self.batch_sampler.seed_of_epoch)
+        self.given = self.batch_sampler.start
+        batches = super().__iter__()
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (RuntimeError, OSError, EOFError) as error:
+                if self.num_workers == 0 or str(error).startswith("Caught "):  # raised by the data set itself
+                    raise
+                for worker in getattr(batches, "_workers", ()):
+                    worker.kill()  # one that hangs would be waited for, at the very end, for ever
+                raise WorkerFailed(str(error).split("\n")[0] or type(error).__name__) from error
+            self.given += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the current pass stands, and what tells whether another loader's batches are the same."""
+        sampler = self.batch_sampler
+        facts = ("size", "batch_size", "shuffle", "seed", "drop_last")
+        return {"given": self.given, "sampler": {name: getattr(sampler, name) for name in facts}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Begins the next pass where `state` was taken.
+
+        Raises:
+            OtherBatches: if that pass was over other batches; the message begins with the argument's name.
+        """
+        for name, now in self.state_dict()["sampler"].items():
+            if (then := state["sampler"][name]) != now:
+                name = "train_limit" if name == "size" else name
+                raise OtherBatches(f"{name}={now}: it was {then}, and can change at the end of an epoch only")
+        self.batch_sampler.start_at(state["given"] if state["given"] < len(self) else 0)

@@ -1,5 +1,6 @@
 """Loss and metrics of one split, on the device."""
 
+import math
 from typing import Any
 
 import torch
@@ -74,6 +75,48 @@ class Meter:
         self.reset()
         return values
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that was accumulated, as plain data and tensors on the CPU.
+
+        The batches kept since the last flush are part of it as they are: to flush them here would add the numbers up
+        in another order than a run that did not stop here.
+
+        Raises:
+            NonFiniteLoss: as `flush`; nothing that holds a NaN is worth keeping.
+        """
+        losses = torch.stack([loss for loss, _, _ in self._block]).tolist() if self._block else []
+        for number, loss in enumerate(losses):
+            if not math.isfinite(loss):
+                raise NonFiniteLoss(loss, self._block_start + number)
+        return {
+            "block": [[tensor.cpu() for tensor in batch] for batch in self._block],
+            "block_start": self._block_start,
+            "states": {name: _state(metric) for name, metric in self._all().items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any], device: Any) -> None:
+        """Goes on from `state`, on `device`."""
+        self.reset()
+        self.merge(state, device)
+
+    def merge(self, state: dict[str, Any], device: Any) -> None:
+        """Adds what another meter had accumulated, on another rank."""
+        self.to(device)
+        self._block_start = state["block_start"]
+        for loss, predictions, targets in state["block"]:
+            self._block.append((loss.to(device), predictions.to(device), targets.to(device)))
+        for name, metric in self._all().items():
+            count, values = state["states"][name]["updates"], _moved(state["states"][name]["values"], device)
+            if metric._update_count == 0:
+                for key, value in values.items():
+                    setattr(metric, key, value)
+            elif count:
+                metric.merge_state(values)
+            metric._update_count += count
+
+    def _all(self) -> dict[str, Metric]:
+        return {"loss": self.loss, **dict(self.metrics.items(copy_state=True))}
+
     def reset(self) -> None:
         """Forgets everything."""
         self._block = []
@@ -83,3 +126,17 @@ class Meter:
     def to(self, device: Any) -> None:
         self.loss.to(device)
         self.metrics.to(device)
+
+
+def _state(metric: Metric) -> dict[str, Any]:
+    return {"updates": metric._update_count, "values": _moved(metric.metric_state, "cpu")}
+
+
+def _moved(values: dict[str, Any], device: Any) -> dict[str, Any]:
+    """A metric's state, which may hold lists of tensors, copied to another device."""
+    return {
+        name: [v.detach().to(device, copy=True) for v in value]
+        if isinstance(value, list)
+        else value.detach().to(device, copy=True)
+        for name, value in values.items()
+    }

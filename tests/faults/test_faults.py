@@ -1,0 +1,254 @@
+"""Breaks real runs and holds what is left against a run left in peace: pytest -m slow tests/faults -s
+
+Prints a table at its end. A fault counts as survived when the resumed run equals the undisturbed one bit for bit.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from faults.compare import differences
+from scripts import REPOSITORY, finish, start
+
+from litlab.checkpoint import read
+
+pytestmark = pytest.mark.slow
+
+RUN = [
+    *("data=mnist_sample", "trainer=cpu", "model=mlp", "model.hidden=[400]", "data.train_limit=640"),
+    *(
+        "trainer.max_epochs=8",
+        "trainer.log_every_n_steps=3",
+        "checkpoint.every_n_steps=3",
+        "data.augment=[random_crop]",
+    ),
+]
+PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])}
+TABLE: dict[str, Counter] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table():
+    yield
+    lines = [f"{'fault':44} {'times':>6} {'survived':>9} {'lost':>5}"]
+    for fault, seen in TABLE.items():
+        lines.append(f"{fault:44} {seen.total():6} {seen[True]:9} {seen[False]:5}")
+    print("\n\n" + "\n".join(lines))
+
+
+def count(fault: str, survived: bool, times: int = 1) -> None:
+    TABLE.setdefault(fault, Counter())[survived] += times
+
+
+def train(folder: Path, *arguments: str) -> subprocess.Popen:
+    return start("train.py", *arguments, folder=folder, OMP_NUM_THREADS="1", **PATHS)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    made: dict[tuple[str, ...], Path] = {}
+
+    def get(*overrides: str) -> Path:
+        if overrides not in made:
+            folder = tmp_path_factory.mktemp("undisturbed")
+            done = finish(train(folder, *RUN, *overrides, "hydra.run.dir=run"), folder)
+            assert done.status == 0, done.err
+            made[overrides] = folder / "run"
+        return made[overrides]
+
+    return get
+
+
+def wait_for(condition, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.002)
+
+
+def strike(folder: Path, signum: int, rng: random.Random, *arguments: str) -> int:
+    """Starts a run, or goes on with it, and sends a signal at a random moment from its first sign of training on."""
+    process = train(folder, *arguments)
+    log = folder / "run/metrics.csv"
+    before = log.stat().st_mtime_ns if log.exists() else 0
+    wait_for(lambda: log.exists() and log.stat().st_mtime_ns != before, process)
+    time.sleep(rng.uniform(0, 0.35))
+    process.send_signal(signum)
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+@pytest.mark.parametrize(
+    ("fault", "signum", "statuses", "times"),
+    [("SIGKILL", signal.SIGKILL, {-9}, 25), ("SIGTERM", signal.SIGTERM, {143, -15}, 10)],
+)
+def test_signals_at_random_moments(tmp_path, undisturbed, fault, signum, statuses, times):
+    """Five in a row hit one run before it may finish."""
+    rng = random.Random(7)
+    for series in range(times // 5):
+        folder = tmp_path / str(series)
+        folder.mkdir()
+        hits = 0
+        arguments = [*RUN, "hydra.run.dir=run"]
+        for _ in range(5):
+            status = strike(folder, signum, rng, *arguments)
+            hits += status in statuses
+            assert status in statuses | {0}  # 0: it was faster
+            arguments = ["resume=run"]
+        done = finish(train(folder, "resume=run"), folder)
+        lost = [done.err] if done.status else differences(folder / "run", undisturbed())
+        count(f"{fault} at a random moment", not lost, hits)
+        assert not lost
+    assert TABLE[f"{fault} at a random moment"].total() >= times * 0.8
+
+
+def stopped(folder: Path, *arguments: str) -> Path:
+    """A run that was stopped in its fifth epoch."""
+    fault = "+callbacks.fault={_target_: faults.injected.SignalAt, signal_name: SIGTERM, step: 43, enabled: true}"
+    done = finish(train(folder, *RUN, *arguments, "hydra.run.dir=run", fault), folder)
+    assert done.status == 143, done.err
+    return folder / "run"
+
+
+@pytest.mark.parametrize("damage", ["truncated", "bit flipped"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, undisturbed, damage):
+    first = stopped(tmp_path)
+    rng = random.Random(3)
+    for time_ in range(3):
+        folder = tmp_path / f"damaged{time_}"
+        shutil.copytree(first, folder / "run")
+        path = folder / "run/checkpoints/last.ckpt"
+        content = bytearray(path.read_bytes())
+        if damage == "truncated":
+            del content[rng.randrange(len(content)) :]
+        else:
+            content[rng.randrange(len(content) // 4, len(content) // 2)] ^= 1 << rng.randrange(8)
+        path.write_bytes(content)
+        done = finish(train(folder, "resume=run", "callbacks.fault.enabled=false"), folder)
+        assert "last.ckpt: not a whole checkpoint" in done.err
+        assert "going on from previous.ckpt" in done.err
+        lost = [done.err] if done.status else differences(folder / "run", undisturbed())
+        count(f"checkpoint {damage}", not lost)
+        assert not lost
+
+
+def test_no_flipped_bit_goes_unnoticed(tmp_path):
+    path = stopped(tmp_path) / "checkpoints/last.ckpt"
+    whole, content, rng = read(path), path.read_bytes(), random.Random(5)
+    from faults.compare import unequal
+
+    for _ in range(300):
+        flipped = bytearray(content)
+        flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
+        path.write_bytes(flipped)
+        try:
+            found = read(path)
+        except ValueError:
+            continue
+        assert unequal(found, whole) == []  # a bit of padding, which nobody reads
+
+
+@pytest.mark.parametrize(("signal_name", "rank"), [("SIGKILL", 1), ("SIGKILL", 0), ("SIGTERM", 1)])
+def test_a_rank_of_two(tmp_path, undisturbed, signal_name, rank):
+    fault = f"{{_target_: faults.injected.SignalAt, signal_name: {signal_name}, step: 43, rank: {rank}, enabled: true}}"
+    two = ("trainer=ddp_cpu", "trainer.max_epochs=8")
+    began = time.monotonic()
+    done = finish(train(tmp_path, *RUN, *two, "hydra.run.dir=run", f"+callbacks.fault={fault}"), tmp_path)
+    assert done.status == (143 if signal_name == "SIGTERM" else 1), done.err
+    assert time.monotonic() - began < 60
+    assert orphans(tmp_path) == []
+    done = finish(train(tmp_path, "resume=run", "callbacks.fault.enabled=false"), tmp_path)
+    lost = [done.err] if done.status else differences(tmp_path / "run", undisturbed(*two))
+    count(f"{signal_name} to one rank of two", not lost)
+    assert not lost
+
+
+@pytest.mark.parametrize(("saved", "resumed"), [("ddp_cpu", "cpu"), ("cpu", "ddp_cpu")])
+def test_another_number_of_processes_goes_on(tmp_path, undisturbed, saved, resumed):
+    import json
+
+    plain = ("data.augment=[]", "trainer.max_epochs=8")
+    stopped(tmp_path, *plain, f"trainer={saved}", "trainer.max_epochs=8", "trainer.log_every_n_steps=3")
+    again = ("trainer.max_epochs=8", "trainer.log_every_n_steps=3", "callbacks.fault.enabled=false")
+    done = finish(train(tmp_path, "resume=run", f"trainer={resumed}", *again), tmp_path)
+    assert done.status == 0, done.err
+    metrics = [
+        json.loads((run / "result.json").read_text())["metrics"] for run in (tmp_path / "run", undisturbed(*plain))
+    ]
+    assert metrics[0] == pytest.approx(metrics[1], abs=1e-5)
+
+
+def orphans(folder: Path) -> list[str]:
+    """Command lines of processes that still work in `folder`."""
+    time.sleep(2)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() == folder:
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def test_a_data_worker(tmp_path):
+    workers = ("data.num_workers=2",)
+    process = train(tmp_path, *RUN, *workers, "trainer.max_epochs=500", "hydra.run.dir=run")
+    wait_for(lambda: (tmp_path / "run/checkpoints/previous.ckpt").exists(), process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    began = time.monotonic()
+    done = finish(process, tmp_path, timeout=90)
+    assert time.monotonic() - began < 30
+    assert done.status == 1
+    assert "a data worker died or hung" in done.err
+    assert len(done.err.splitlines()) == 1, done.err
+    assert orphans(tmp_path) == []
+    count("data worker killed: a clear end", True)
+
+
+def test_a_full_disk(tmp_path, undisturbed):
+    """The run goes on, says what was not saved, and ends with status 1; with room again, it is resumed."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        process = train(disk, *RUN, "hydra.run.dir=run")
+        wait_for(lambda: (disk / "run/checkpoints/previous.ckpt").exists(), process)
+        with (disk / "filler").open("wb", buffering=0) as filler:
+            try:
+                while True:
+                    filler.write(bytes(4096))
+            except OSError:
+                pass
+        done = finish(process, disk)
+        assert done.status == 1, done.err
+        assert "last.ckpt could not be saved" in done.err
+        assert "No space left on device; training goes on" in done.err
+        assert "not saved: " in done.err.splitlines()[-1]
+        (disk / "filler").unlink()
+        done = finish(train(disk, "resume=run"), disk)
+        lost = [done.err] if done.status else differences(disk / "run", undisturbed())
+        count("disk full", not lost)
+        assert not lost
+    finally:
+        subprocess.run(["umount", "-l", disk], check=False)
+
+
+def test_two_runs_in_the_same_second_have_two_folders(tmp_path):
+    quick = [*RUN, "trainer.max_epochs=1"]
+    for time_ in range(2):
+        folder = tmp_path / str(time_)
+        folder.mkdir()
+        processes = [train(folder, *quick) for _ in range(3)]
+        statuses = [finish(process, folder).status for process in processes]
+        runs = list(folder.glob("runs/*/*/result.json"))
+        count("runs started in the same second", statuses == [0] * 3 and len(runs) == 3)
+        assert (statuses, len(runs)) == ([0] * 3, 3)

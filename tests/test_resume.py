@@ -1,0 +1,163 @@
+"""A resumed run is the run it would have been, bit for bit."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import hydra
+import pytest
+import torch
+from faults.compare import differences
+from omegaconf import OmegaConf
+from scripts import REPOSITORY
+
+from litlab.cli import RunFailed
+from litlab.config import ConfigError
+from litlab.resume import Resumed
+from litlab.training import run
+
+TINY = [
+    *("data=mnist_sample", "trainer=cpu", "model=mlp", "data.train_limit=640", "trainer.log_every_n_steps=3"),
+    *("trainer.max_epochs=3", "data.augment=[random_crop]", "callbacks.early_stopping.enabled=true"),
+]  # 3 epochs of 10 steps
+
+
+def compose(folder: Path, *overrides: str):
+    """The config of a run, recorded in its folder as Hydra records it."""
+    (folder / ".hydra").mkdir(parents=True)
+    with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        cfg = hydra.compose("train", [*TINY, *overrides])
+    OmegaConf.save(cfg, folder / ".hydra/config.yaml")
+    OmegaConf.save(OmegaConf.create([*TINY, *overrides]), folder / ".hydra/overrides.yaml")
+    return cfg
+
+
+def go(folder: Path, *overrides: str, checkpoint: Path | None = None) -> None:
+    """Runs, or goes on with, what is recorded in a folder."""
+    cfg = OmegaConf.merge(OmegaConf.load(folder / ".hydra/config.yaml"), OmegaConf.from_dotlist(list(overrides)))
+    recorded = list(OmegaConf.load(folder / ".hydra/overrides.yaml"))
+    run(cfg, Resumed(folder, checkpoint, [*recorded, *overrides]))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Run folders of undisturbed runs by their overrides, each made once."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def get(*overrides: str) -> Path:
+        if overrides not in made:
+            made[overrides] = tmp_path_factory.mktemp("undisturbed") / "run"
+            compose(made[overrides], *overrides)
+            go(made[overrides])
+        return made[overrides]
+
+    return get
+
+
+STOP = "{_target_: faults.injected.SignalAt, signal_name: SIGTERM, step: %d, hook: %s}"
+
+
+@pytest.mark.parametrize(
+    ("hook", "step", "overrides"),
+    [
+        ("on_train_batch_start", 0, []),
+        ("on_train_batch_start", 13, []),
+        ("on_train_batch_start", 13, ["data.num_workers=2"]),
+        ("on_train_batch_start", 5, ["trainer.accumulate_grad_batches=3"]),
+        ("on_train_batch_start", 14, ["scheduler=one_cycle"]),
+        ("on_train_batch_start", 19, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
+        ("on_train_batch_start", 13, ["scheduler=plateau", "scheduler.patience=0"]),
+        ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
+        ("on_train_epoch_end", 10, ["data.num_workers=2"]),
+        ("on_train_batch_start", 9, []),  # the last batch of an epoch
+        ("on_validation_batch_end", 20, []),
+        ("on_train_epoch_start", 20, []),
+        ("on_train_end", 30, []),
+        ("on_test_batch_end", 30, []),
+    ],
+)
+def test_stopped_anywhere_and_resumed(tmp_path, undisturbed, hook, step, overrides):
+    folder = tmp_path / "run"
+    compose(folder, *overrides, f"+callbacks.fault={STOP % (step, hook)}")
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        go(folder)
+    moved = folder.rename(tmp_path / "moved")
+    go(moved, "callbacks.fault.enabled=false")
+    assert differences(moved, undisturbed(*overrides)) == []
+
+
+def test_killed_by_surprise_it_goes_on_from_the_last_checkpoint(tmp_path, undisturbed):
+    """Steps, table rows and curves after the checkpoint are made anew, not twice."""
+    often = ["checkpoint.every_n_steps=4"]
+    folder = tmp_path / "run"
+    compose(folder, *often, f"+callbacks.fault={STOP.replace('SIGTERM', 'SIGKILL') % (18, 'on_train_batch_start')}")
+    code = f"from test_resume import go; from pathlib import Path; go(Path({str(folder)!r}))"
+    search = os.pathsep.join(map(str, [REPOSITORY / "tests", REPOSITORY / "src"]))
+    killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": search}, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 16
+    go(folder, "callbacks.fault.enabled=false")
+    assert differences(folder, undisturbed(*often)) == []
+
+
+def test_a_finished_run_goes_on_for_more_epochs(tmp_path, undisturbed):
+    """With a schedule that does not know its end, that is the longer run."""
+    constant = ["scheduler=step", "scheduler.milestones=[2]"]
+    folder = tmp_path / "run"
+    compose(folder, *constant)
+    go(folder, "trainer.max_epochs=2")
+    go(folder, "trainer.max_epochs=3")
+    assert differences(folder, undisturbed(*constant)) == []
+
+
+def test_another_learning_rate_applies(tmp_path):
+    folder = tmp_path / "run"
+    compose(folder, "trainer.max_epochs=2", "scheduler=step", "scheduler.milestones=[9]", "scheduler.gamma=0.1")
+    go(folder)
+    go(folder, "trainer.max_epochs=3", "optimizer.lr=0.02")
+    checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(0.02)
+    assert json.loads((folder / "result.json").read_text())["overrides"][-1] == "optimizer.lr=0.02"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.hidden=[7]", "model cannot change"),
+        ("data.val_size=100", "data.val_size cannot change"),
+        ("data.batch_size=32", "data.batch_size=32: it was 64, and can change at the end of an epoch only"),
+    ],
+)
+def test_what_cannot_change_is_refused_and_the_folder_left_alone(tmp_path, override, message):
+    folder = tmp_path / "run"
+    compose(folder, f"+callbacks.fault={STOP % (13, 'on_train_batch_start')}")
+    with pytest.raises(RunFailed):
+        go(folder)
+    before = (folder / ".hydra/config.yaml").read_text()
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        go(folder, override, "callbacks.fault.enabled=false")
+    assert (folder / ".hydra/config.yaml").read_text() == before
+
+
+def test_the_folder_holds_no_absolute_path(undisturbed):
+    run = undisturbed()
+    for path in run.rglob("*"):
+        if path.is_file() and path.name != "train.log":
+            assert str(run).encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("keep", [0, 100, 20_000])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, undisturbed, keep, capsys):
+    folder = tmp_path / "run"
+    compose(folder, f"+callbacks.fault={STOP % (23, 'on_train_batch_start')}")
+    with pytest.raises(RunFailed):
+        go(folder)
+    last = folder / "checkpoints/last.ckpt"
+    last.write_bytes(last.read_bytes()[:keep])
+    go(folder, "callbacks.fault.enabled=false")
+    assert "last.ckpt: not a whole checkpoint" in capsys.readouterr().err
+    assert differences(folder, undisturbed()) == []
