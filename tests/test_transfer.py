@@ -1,6 +1,7 @@
 """Transfer learning: the head, the frozen backbone, and weights from a file, with torchvision's own state_dicts."""
 
 import re
+import urllib.request
 
 import pytest
 import torch
@@ -126,6 +127,7 @@ def test_published_weights_that_are_here_are_used(tmp_path, monkeypatch):
 def test_published_weights_that_cannot_be_had_say_where_to_put_the_file(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nothing answers
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies of its first use
     with pytest.raises(FileNotFoundError) as caught:
         load_published(ResNet18(**IMAGENET), ResNet18.published())
     file = re.escape(str(tmp_path / "hub/checkpoints/resnet18-f37072fd.pth"))
