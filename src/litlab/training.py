@@ -288,7 +288,7 @@ def explain(
         size = cfg.data.batch_size
         return "failed", RunFailed(
             f"out of memory on {device_name(trainer)} with data.batch_size={size}: "
-            f"try data.batch_size={max(1, size // 2)}, trainer.precision=bf16-mixed, or data.batch_size=auto"
+            f"try data.batch_size={max(1, size // 2)} or trainer.precision=bf16-mixed"
         )
     text = config.one_line(error)
     if isinstance(error, WorkerFailed) or text.startswith("DataLoader worker"):  # which torch may raise anywhere
