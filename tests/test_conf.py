@@ -11,8 +11,8 @@ from pictures import draw_folder, draw_landmarks
 from scripts import REPOSITORY
 
 from litlab import cli, config
+from litlab.assembly import assemble
 from litlab.config import ConfigError
-from litlab.training import assemble
 
 CONF = REPOSITORY / "conf"
 OmegaConf.register_new_resolver("options", lambda: "", replace=True)

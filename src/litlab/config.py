@@ -69,6 +69,24 @@ def check(cfg: DictConfig) -> None:
             raise ConfigError(f"{key}={value}: must be {bound}" + (f" and at most {high}" if high < 2**40 else ""))
 
 
+def numeric(cfg: DictConfig) -> dict[str, Any]:
+    """Every setting that can change the numbers of a run, as flat keys."""
+    flat: dict[str, Any] = {}
+
+    def walk(node: Any, key: str) -> None:
+        if isinstance(node, dict) and node:
+            for name, value in node.items():
+                walk(value, f"{key}.{name}")
+        else:
+            flat[key] = node
+
+    composed: Any = OmegaConf.to_container(cfg, resolve=True)
+    for name in (*GROUPS, "seed", "objective"):
+        walk(composed[name], name)
+    places = ("data.data_dir", "data.num_workers", "data.pin_memory", "trainer.accelerator", "trainer.devices")
+    return {key: value for key, value in flat.items() if key not in places}
+
+
 def build(cfg: DictConfig, group: str, **arguments: Any) -> Any:
     """Instantiates one group; `None` where the group names nothing to build.
 

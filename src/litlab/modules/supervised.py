@@ -92,7 +92,7 @@ class Supervised(lightning.LightningModule):
     def on_validation_start(self) -> None:
         if len(self.meters["train"]):  # a NaN must be found before the weights that caused it are judged or saved
             self._flush_block(self.meters["train"], self.global_step)
-        if self.trainer.world_size > 1:  # batch-norm statistics are those of rank 0 (see training.make_trainer)
+        if self.trainer.world_size > 1:  # batch-norm statistics are those of rank 0 (see assembly.make_trainer)
             for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, src=0)
 

@@ -1,0 +1,222 @@
+"""From a composed config to the parts of a run: data, network in its LightningModule, Trainer.
+
+What does not fit together is found here, before anything is trained.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from litlab import config, console, weights
+from litlab.callbacks import Checkpoints, summary_table
+from litlab.checkpoint import FORMAT, PlainCheckpointIO
+from litlab.config import ConfigError, blame, build
+from litlab.data import DataModule
+from litlab.modules import Classification, Regression, Supervised
+
+
+def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
+    """Builds the data module and the network in its LightningModule, and checks that they fit each other.
+
+    Raises:
+        ConfigError: if a value is refused, or the network cannot take the data.
+    """
+    data: DataModule = build(cfg, "data")
+    if weights.prefer_published(cfg, data):
+        data = build(cfg, "data")
+    for key in config.FILLED_FROM_DATA:
+        value = getattr(data, key)
+        value = list(value) if isinstance(value, tuple) else value
+        given = cfg.model.get(key)
+        given = list(given) if OmegaConf.is_list(given) else given
+        if given is not None and given != value:
+            raise ConfigError(
+                f"model.{key}={given} contradicts data={config.choice('data')}, whose {key} is {value}: leave it out"
+            )
+    network = build(cfg, "model", input_shape=data.input_shape, num_classes=data.num_classes)
+    check_network(network, data)
+    loss = build(cfg, "loss")
+    check_loss(loss, data)
+    optimization = (loss, build(cfg, "optimizer"), build(cfg, "scheduler"))
+    module: Supervised
+    if data.task == "regression":
+        module = Regression(network, data.target_shape, *optimization)
+    else:
+        try:
+            module = Classification(network, data.num_classes, *optimization, top5=cfg.top5)
+        except ValueError as error:
+            raise ConfigError(f"top5=true: data={config.choice('data')} {config.one_line(error)}") from error
+    check_optimization(cfg, module)
+    names = module.metric_names if data.val_size else [n for n in module.metric_names if n.startswith("train/")]
+    if cfg.objective not in names:
+        raise ConfigError(f"objective={cfg.objective} is not logged; what is: {', '.join(names)}")
+    return data, module
+
+
+def check_optimization(cfg: DictConfig, module: Supervised) -> None:
+    """Makes an optimizer and a schedule and throws them away.
+
+    Raises:
+        ConfigError: if either refuses its values.
+    """
+    try:
+        optimizer = module.make_optimizer([p for p in module.network.parameters() if p.requires_grad])
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise blame(cfg, "optimizer", error) from error
+    try:
+        if module.make_schedulers:
+            module.make_schedulers(optimizer, 1, cfg.trainer.max_epochs or 1)
+    except (ValueError, TypeError) as error:
+        raise blame(cfg, "scheduler", error) from error
+
+
+def check_loss(loss: torch.nn.Module, data: DataModule) -> None:
+    """Computes the loss of one batch.
+
+    Raises:
+        ConfigError: if it is one for another task, or refuses the shapes.
+    """
+    given = f"loss={config.choice('loss')}"
+    size = data.num_classes + 1  # so that no loss takes the classes for the batch
+    try:
+        if data.task == "classification":
+            if not isinstance(loss, torch.nn.CrossEntropyLoss | torch.nn.NLLLoss):
+                raise ConfigError(f"{given} is for regression, and data={config.choice('data')} has classes")
+            loss(torch.zeros(size, data.num_classes), torch.zeros(size, dtype=torch.long))
+        else:
+            if isinstance(loss, torch.nn.CrossEntropyLoss | torch.nn.NLLLoss):
+                raise ConfigError(
+                    f"{given} is for classes, and data={config.choice('data')} has none: "
+                    "use loss=mse objective=val/mse (or l1, smooth_l1)"
+                )
+            loss(torch.zeros(size, *data.target_shape), torch.zeros(size, *data.target_shape))
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        message = config.one_line(error)
+        raise ConfigError(
+            f"loss.{message}" if message.startswith("class_weights") else f"{given}: {message}"
+        ) from error
+
+
+def check_network(network: torch.nn.Module, data: DataModule) -> None:
+    """Passes one batch through.
+
+    Raises:
+        ConfigError: naming the shapes, if it does not come out as logits [B, num_classes].
+    """
+    model, source = f"model={config.choice('model')}", f"data={config.choice('data')}"
+    batch = torch.zeros(2, *data.input_shape)
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            logits = network.eval()(batch)
+    except (RuntimeError, ValueError) as error:
+        shape = list(batch.shape)
+        raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {config.one_line(error)}") from error
+    finally:
+        network.train(was_training)
+    if tuple(logits.shape) != (2, data.num_classes):
+        raise ConfigError(
+            f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
+            f"but {source} needs [2, {data.num_classes}]"
+        )
+
+
+def summarize(cfg: DictConfig) -> None:
+    """Prints the layers of the configured network, for the configured data, without training it.
+
+    Raises:
+        ConfigError: as `assemble` does.
+    """
+    console.quieten()
+    data, module = assemble(cfg)
+    console.say(f"{data.name}: {' x '.join(map(str, data.input_shape))}")
+    console.say(summary_table(module.network, data.input_shape, max_depth=3))
+
+
+def make_trainer(cfg: DictConfig, run_dir: Path, callbacks: list[Callback]) -> lightning.Trainer:
+    """The Trainer, with the configured callbacks and loggers beside those given."""
+    loggers = [_configured(cfg, "logger", name, run_dir) for name in cfg.logger or ()]
+    chosen = [
+        _configured(cfg, "callbacks", name, run_dir)
+        for name, node in (cfg.callbacks or {}).items()
+        if node and node.get("_target_") and node.get("enabled", True)
+    ]
+    if not loggers:  # it refuses to run without one
+        chosen = [c for c in chosen if not isinstance(c, lightning.pytorch.callbacks.LearningRateMonitor)]
+    arguments = {
+        "callbacks": [*chosen, *callbacks],
+        "logger": loggers,
+        "plugins": [PlainCheckpointIO()],
+        "default_root_dir": str(run_dir),
+        "use_distributed_sampler": False,  # litlab's own sampler deals the batches
+        "enable_checkpointing": any(isinstance(c, Checkpoints) for c in callbacks),
+        "enable_model_summary": False,
+        "enable_progress_bar": any(isinstance(c, lightning.pytorch.callbacks.ProgressBar) for c in chosen),
+    }
+    if cfg.trainer.strategy == "ddp":
+        # Buffers are what rank 0 has, and are sent before each evaluation, not before each step: ranks may then
+        # evaluate different numbers of batches.
+        arguments["strategy"] = lightning.pytorch.strategies.DDPStrategy(broadcast_buffers=False)
+    trainer: lightning.Trainer = build(cfg, "trainer", **arguments)
+    return trainer
+
+
+def checkpoints(cfg: DictConfig, data: DataModule, module: Supervised, run_dir: Path) -> Checkpoints | None:
+    """The callback that keeps the best and the last checkpoint, unless switched off."""
+    if not cfg.callbacks or not OmegaConf.select(cfg, "callbacks.checkpoints.enabled", default=False):
+        return None
+    composed = plain_config(cfg)
+    network = named(composed["model"])
+    shapes = {"input_shape": list(data.input_shape), "num_classes": data.num_classes}
+    record = {
+        "format": FORMAT,
+        "network": network | {"args": network["args"] | shapes},
+        "task": type(module).__name__,
+        "loss": named(composed["loss"]),
+        "data": data.record(),
+        "source": named(composed["data"]),
+        "numerics": {
+            "precision": str(cfg.trainer.precision or "32-true"),
+            "log_every_n_steps": cfg.trainer.log_every_n_steps,
+        },
+        "config": composed,
+    }
+    often = {name: OmegaConf.select(cfg, f"checkpoint.{name}") for name in ("every_n_steps", "every_minutes")}
+    return Checkpoints(run_dir / "checkpoints", cfg.objective, cfg.objective_mode, record, **often)
+
+
+def plain_config(cfg: DictConfig) -> dict[str, Any]:
+    """The config, resolved, as plain data."""
+    composed: Any = OmegaConf.to_container(cfg, resolve=True)
+    return composed
+
+
+def named(node: dict[str, Any]) -> dict[str, Any]:
+    """A group of the config as a checkpoint records it: the class by name, and its arguments."""
+    return {
+        "name": node["_target_"],
+        "args": {k: v for k, v in node.items() if not k.startswith("_") and k not in config.STARTING},
+    }
+
+
+def objective_mode(cfg: DictConfig) -> Any:
+    """`min` or `max`: as configured, else by the objective's name."""
+    if cfg.objective_mode not in (None, "min", "max"):
+        raise ConfigError(f"objective_mode={cfg.objective_mode}: must be min, max or null")
+    falls = ("loss", "mae", "mse", "error")
+    return cfg.objective_mode or ("min" if cfg.objective.rpartition("/")[2] in falls else "max")
+
+
+def _configured(cfg: DictConfig, group: str, name: str, run_dir: Path) -> Any:
+    node = OmegaConf.to_container(cfg[group][name], resolve=True)
+    assert isinstance(node, dict)
+    node.pop("enabled", None)
+    if "save_dir" in node and node["save_dir"] is None:
+        node["save_dir"] = str(run_dir)
+    return build(OmegaConf.create({group: node}), group)

@@ -1,0 +1,131 @@
+"""What came of a run: `result.json`, the closing lines on the terminal, and errors in words for a user."""
+
+import json
+import platform
+import signal
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+import torchvision
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from omegaconf import DictConfig
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+import litlab
+from litlab import config, console
+from litlab.callbacks import Checkpoints, Interrupted, StopOnSignal
+from litlab.checkpoint import atomic
+from litlab.cli import RunFailed
+from litlab.config import RESULT
+from litlab.data import DataModule
+from litlab.data.datasets import WorkerFailed
+from litlab.modules import NonFiniteLoss
+
+
+def write_result(run_dir: Path, result: dict[str, Any]) -> None:
+    """Writes `result.json` atomically."""
+    with atomic(run_dir / RESULT) as temporary:
+        temporary.write_text(json.dumps({"objective": None} | result, indent=2) + "\n")
+
+
+def describe(
+    cfg: DictConfig,
+    run_dir: Path,
+    status: str,
+    metrics: dict[str, float],
+    monitor: Checkpoints | None,
+    trainer: lightning.Trainer,
+    data: DataModule,
+    overrides: list[str],
+) -> dict[str, Any]:
+    """What `result.json` says of a run, but for its times."""
+
+    def saved(path: Path) -> str | None:
+        return str(path.relative_to(run_dir)) if path.exists() else None
+
+    best = monitor.best_score if monitor else None
+    return {
+        "status": status,
+        "metrics": metrics,
+        "objective": {"name": cfg.objective, "mode": cfg.objective_mode, "value": best} if best is not None else None,
+        "best_checkpoint": saved(monitor.best) if monitor else None,
+        "last_checkpoint": saved(monitor.last) if monitor else None,
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "dataset": {"name": data.name, **data.sizes},
+        "overrides": overrides,
+        "config": config.numeric(cfg),
+        "versions": {
+            "litlab": litlab.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "lightning": lightning.__version__,
+        },
+    }
+
+
+def report(result: dict[str, Any], run_dir: Path, takes_pictures: bool) -> None:
+    """Closes a run on the terminal: the test metrics, where everything is, and what to type next."""
+    folder = shown(run_dir)
+    tested = {k: v for k, v in result["metrics"].items() if k.startswith("test/")}
+    if tested:
+        table = Table(box=SIMPLE_HEAD)
+        table.add_column("best checkpoint, test set")
+        table.add_column("", justify="right")
+        for name, value in tested.items():
+            table.add_row(name, f"{value:.4f}")
+        console.say(table)
+    console.say(
+        f"{result['status']} after {result['epochs']} epoch{'s' * (result['epochs'] != 1)}, {result['seconds']:.0f} s, "
+        f"{result['images_per_second']:,.0f} images/s"
+    )
+    if config.in_sweep():
+        return
+    console.say(f"run folder    {folder}")
+    if any(run_dir.glob("events.out.tfevents.*")):
+        console.say(f"curves        tensorboard --logdir {folder}")
+    if result["best_checkpoint"] and takes_pictures:
+        console.say(f"use it        python predict.py ckpt={folder} input=IMAGE")
+
+
+def explain(
+    error: Exception, cfg: DictConfig, trainer: lightning.Trainer, monitor: Checkpoints | None, stop: StopOnSignal
+) -> tuple[str, Exception]:
+    """The status of a run that ended with `error`, and the error in words for a user where the cause is known."""
+    if isinstance(error, SIGTERMException):  # Lightning's, in the moment before our handlers are in place
+        error = Interrupted(signal.SIGTERM)
+    if isinstance(error, Interrupted):
+        return "interrupted", RunFailed(str(error), 128 + error.signum)
+    if isinstance(error, NonFiniteLoss):
+        return "failed", RunFailed(_hint(error, cfg, monitor))
+    if isinstance(error, torch.OutOfMemoryError):
+        size = cfg.data.batch_size
+        return "failed", RunFailed(
+            f"out of memory on {device_name(trainer)} with data.batch_size={size}: "
+            f"try data.batch_size={max(1, size // 2)} or trainer.precision=bf16-mixed"
+        )
+    text = config.one_line(error)
+    if isinstance(error, WorkerFailed) or text.startswith("DataLoader worker"):  # which torch may raise anywhere
+        return "failed", RunFailed(f"a data worker died or hung ({text}); data.num_workers=0 does without them")
+    return "failed", error
+
+
+def device_name(trainer: lightning.Trainer) -> str:
+    """What the run is trained on, in words."""
+    device = trainer.strategy.root_device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return name if trainer.world_size == 1 else f"{trainer.world_size} x {name}"
+
+
+def shown(run_dir: Path) -> Path:
+    """A run folder as a user would type it."""
+    return run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir
+
+
+def _hint(error: NonFiniteLoss, cfg: DictConfig, monitor: Checkpoints | None) -> str:
+    kept = f"; the last good checkpoint is checkpoints/{monitor.last.name}" if monitor and monitor.last.exists() else ""
+    return f"{error}: try a lower optimizer.lr (it is {cfg.optimizer.lr}) or trainer.gradient_clip_val=1{kept}"
