@@ -44,6 +44,7 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
     if config.in_sweep() and (result := finished(cfg, run_dir)):
         console.say(f"{run_dir.name}: finished before, not run again")
         return _objective(result)
+    checkpoint = unfinished(cfg, run_dir) if config.in_sweep() else None
     lock = resume.hold(run_dir)
     try:
         config.check(cfg)
@@ -55,7 +56,7 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
             _go_on(cfg, resumed)
         else:
             share_machine(cfg, HydraConfig.get())
-            _train(cfg, run_dir, list(HydraConfig.get().overrides.task))
+            _train(cfg, run_dir, list(HydraConfig.get().overrides.task), checkpoint)
     except ConfigError as error:
         if config.in_sweep():  # a row of the sweep's table
             write_result(run_dir, {"status": "failed", "metrics": {}, "error": str(error)})
@@ -103,12 +104,35 @@ def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
     result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": None}
     if result["status"] != "completed":
         return None
-    for key, now in config.numeric(cfg).items():
-        if (before := result["config"].get(key)) != now:
-            raise ConfigError(
-                f"{run_dir.name} was completed with {key}={before}, which is now {now}: use another hydra.sweep.dir"
-            )
+    _refuse_another_config(cfg, run_dir, result["config"])
     return result
+
+
+def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
+    """The checkpoint from which a job goes on that was killed or interrupted in an earlier start of the same sweep.
+
+    Raises:
+        ConfigError: if it was trained with another config, naming the first difference.
+    """
+    path = run_dir / RESULT
+    if path.exists() and json.loads(path.read_text())["status"] == "failed":
+        return None  # it would fail again: from its beginning, in case what made it fail was mended
+    checkpoint = resume.whole_checkpoint(run_dir, None)
+    if checkpoint:
+        before = OmegaConf.create(read(checkpoint)["litlab"]["config"])
+        assert isinstance(before, DictConfig)
+        _refuse_another_config(cfg, run_dir, config.numeric(before))
+        console.say(f"{run_dir.name}: going on from {checkpoint.name}")
+    return checkpoint
+
+
+def _refuse_another_config(cfg: DictConfig, run_dir: Path, before: dict[str, Any]) -> None:
+    for key, now in config.numeric(cfg).items():
+        if before.get(key) != now:
+            raise ConfigError(
+                f"{run_dir.name} was trained with {key}={before.get(key)}, which is now {now}: "
+                "use another hydra.sweep.dir"
+            )
 
 
 def share_machine(cfg: DictConfig, hydra: Any) -> None:
