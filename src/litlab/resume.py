@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.config import ConfigError, one_line
+from litlab.config import CONFIG, OVERRIDES, RESULT, ConfigError, one_line
 
-CONFIG, OVERRIDES = Path(".hydra/config.yaml"), Path(".hydra/overrides.yaml")
 CHECKPOINTS = ("checkpoints/last.ckpt", "checkpoints/previous.ckpt")
 
 
@@ -52,7 +51,7 @@ def find(spec: str, runs: Path = Path("runs")) -> tuple[Path, Path | None]:
         ConfigError: if there is none.
     """
     if spec == "latest":
-        folders = [config.parents[1] for config in runs.glob("**/.hydra/config.yaml")]
+        folders = [config.parents[1] for config in runs.glob(f"**/{CONFIG}")]
         if not folders:
             raise ConfigError(f"resume=latest: there is no run in {runs}/")
         return max(folders, key=_last_sign_of_life), None
@@ -105,7 +104,7 @@ def record(folder: Path, cfg: DictConfig, overrides: list[str]) -> Callable[[], 
 
     before = {name: (folder / name).read_bytes() for name in (CONFIG, OVERRIDES)}
 
-    def put(contents: dict[Path, bytes]) -> None:
+    def put(contents: dict[str, bytes]) -> None:
         for name, content in contents.items():
             with atomic(folder / name) as temporary:
                 temporary.write_bytes(content)
@@ -159,7 +158,7 @@ def whole_checkpoint(folder: Path, named: Path | None) -> Path | None:
 
 
 def _last_sign_of_life(folder: Path) -> float:
-    files = [folder / CONFIG, folder / "metrics.csv", folder / "result.json", folder / CHECKPOINTS[0]]
+    files = [folder / CONFIG, folder / "metrics.csv", folder / RESULT, folder / CHECKPOINTS[0]]
     return max(path.stat().st_mtime for path in files if path.exists())
 
 

@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+from litlab.config import RESULT
+
 FOLDER = "runs"
 NAMES = ("best.ckpt", "last.ckpt")  # in this order
 STARTED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
@@ -48,7 +50,7 @@ def best_job(sweep: Path) -> Path:
         FileNotFoundError: if no job has both.
     """
     jobs = []
-    for file in sorted(sweep.rglob("result.json")):
+    for file in sorted(sweep.rglob(RESULT)):
         objective = json.loads(file.read_text()).get("objective")
         if objective and checkpoint_of(file.parent):
             sign = -1 if objective["mode"] == "min" else 1

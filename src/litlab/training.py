@@ -254,7 +254,7 @@ def start_files(
     resume_from: Path | None,
 ) -> None:
     """Takes the files of the run folder back to where the checkpoint was written, or to nothing."""
-    (run_dir / "result.json").unlink(missing_ok=True)
+    (run_dir / RESULT).unlink(missing_ok=True)
     states = saved[KEY]["loggers"] if saved else {}
     for logger in trainer.loggers:
         if hasattr(logger, "load_state_dict"):
