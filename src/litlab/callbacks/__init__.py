@@ -5,12 +5,14 @@ from litlab.callbacks.exact import ExactResume
 from litlab.callbacks.fit import FitPlot, LandmarkPictures
 from litlab.callbacks.interrupt import Interrupted, StopOnSignal
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
+from litlab.callbacks.outputs import EvaluationOutputs, outputs_of
 from litlab.callbacks.progress import Progress
 from litlab.callbacks.summary import ModelSummary, summary_table
 from litlab.callbacks.throughput import Throughput
 
 __all__ = [
     "Checkpoints",
+    "EvaluationOutputs",
     "ExactResume",
     "FitPlot",
     "Interrupted",
@@ -22,5 +24,6 @@ __all__ = [
     "TensorBoard",
     "Throughput",
     "epoch_metrics",
+    "outputs_of",
     "summary_table",
 ]

@@ -1,0 +1,52 @@
+"""What the network answered in the last evaluation, for the callbacks that look at it."""
+
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+
+class EvaluationOutputs(lightning.Callback):
+    """Keeps the predictions and targets of the last validation or test pass.
+
+    A batch costs one append; nothing is copied, moved or computed until somebody asks. Under several processes each
+    keeps its own share, see `confusion` for the sum.
+    """
+
+    def __init__(self) -> None:
+        self._batches: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def predictions(self) -> Tensor:
+        """What the network made of the images, [N, ...], in the order of the data set on one process."""
+        return torch.cat([predictions for predictions, _ in self._batches])
+
+    @property
+    def targets(self) -> Tensor:
+        """What it should have been, [N, ...]."""
+        return torch.cat([targets for _, targets in self._batches])
+
+    def confusion(self, trainer: lightning.Trainer, num_classes: int) -> Tensor:
+        """How often class i was taken for class j: int64 [num_classes, num_classes], over all processes."""
+        pairs = self.targets * num_classes + self.predictions.argmax(1)
+        counts = torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+        summed: Tensor = trainer.strategy.reduce(counts, reduce_op="sum")
+        return summed
+
+    def on_validation_start(self, *_: Any) -> None:
+        self._batches = []
+
+    def on_test_start(self, *_: Any) -> None:
+        self._batches = []
+
+    def on_validation_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:
+        self._batches.append((outputs, batch[1]))
+
+    def on_test_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:
+        self._batches.append((outputs, batch[1]))
+
+
+def outputs_of(trainer: lightning.Trainer) -> EvaluationOutputs:
+    """The collector of a run."""
+    return next(callback for callback in trainer.callbacks if isinstance(callback, EvaluationOutputs))  # type: ignore[attr-defined]
