@@ -44,7 +44,7 @@ def test_test_and_val_are_exactly_what_training_said(quick_run, best, use, tmp_p
 
 
 def test_details_are_those_of_torchmetrics(best, use, tmp_path, outputs, capsys):
-    use(f"ckpt={best}", "evaluate=test", "output=out")
+    use(f"ckpt={best}", "evaluate=test", "output=out", "trainer.precision=32-true")
     result, (logits, labels) = evaluated(tmp_path / "out"), outputs
     ece = multiclass_calibration_error(logits, labels, 10, n_bins=15)
     assert result["expected_calibration_error"] == pytest.approx(ece.item(), abs=1e-5)

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import config, console, weights
+from litlab import config, console, lean, weights
 from litlab.callbacks import Checkpoints, summary_table
 from litlab.checkpoint import FORMAT, PlainCheckpointIO
 from litlab.config import ConfigError, blame, build
@@ -139,6 +139,23 @@ def summarize(cfg: DictConfig) -> None:
     console.say(summary_table(module.network, data.input_shape, max_depth=3))
 
 
+def precision(cfg: DictConfig, data: DataModule, saved: dict[str, Any] | None = None) -> str:
+    """What `trainer.precision=auto` stands for.
+
+    bfloat16 autocast where the hardware computes in it, else 32 bits: a run that is resumed keeps what it had, and
+    regression its 24 bits of mantissa, of which bfloat16 has 8.
+    """
+    if cfg.trainer.precision != "auto":
+        return str(cfg.trainer.precision or "32-true")
+    if saved:
+        return str(saved["litlab"]["numerics"]["precision"])
+    if cfg.trainer.accelerator != "cpu" and torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16-mixed" if fast and data.task == "classification" else "32-true"
+
+
 def make_trainer(cfg: DictConfig, run_dir: Path, callbacks: list[Callback]) -> lightning.Trainer:
     """The Trainer, with the configured callbacks and loggers beside those given."""
     loggers = [_configured(cfg, "logger", name, run_dir) for name in cfg.logger or ()]
@@ -153,6 +170,7 @@ def make_trainer(cfg: DictConfig, run_dir: Path, callbacks: list[Callback]) -> l
         "callbacks": [*chosen, *callbacks],
         "logger": loggers,
         "plugins": [PlainCheckpointIO()],
+        "profiler": lean.NoProfiler(),
         "default_root_dir": str(run_dir),
         "use_distributed_sampler": False,  # litlab's own sampler deals the batches
         "enable_checkpointing": any(isinstance(c, Checkpoints) for c in callbacks),
@@ -164,6 +182,8 @@ def make_trainer(cfg: DictConfig, run_dir: Path, callbacks: list[Callback]) -> l
         # evaluate different numbers of batches.
         arguments["strategy"] = lightning.pytorch.strategies.DDPStrategy(broadcast_buffers=False)
     trainer: lightning.Trainer = build(cfg, "trainer", **arguments)
+    lean.leave_out_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+    lean.look_for_gpus_once()
     return trainer
 
 
@@ -182,7 +202,7 @@ def checkpoints(cfg: DictConfig, data: DataModule, module: Supervised, run_dir: 
         "data": data.record(),
         "source": named(composed["data"]),
         "numerics": {
-            "precision": str(cfg.trainer.precision or "32-true"),
+            "precision": cfg.trainer.precision,
             "log_every_n_steps": cfg.trainer.log_every_n_steps,
         },
         "config": composed,

@@ -40,6 +40,10 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
 }
 
 
+# Settings that may be left to litlab, beside what the constructor takes.
+AUTO = ("trainer.precision",)
+
+
 class ConfigError(ValueError):
     """A wrong setting. The message is one line that names the key and says what to change."""
 
@@ -153,6 +157,8 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
             continue
         if key not in parameters and not takes_any:
             raise ConfigError(f"{group}.{key} is unknown to {node['_target_']}; {suggest(key, parameters)}")
+        if value == "auto" and f"{group}.{key}" in AUTO:
+            continue
         if key in hints and not _accepts(hints[key], value):
             raise ConfigError(f"{group}.{key}={value}: must be {_describe(hints[key])}")
 

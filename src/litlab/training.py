@@ -11,8 +11,8 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import config, console, launch, resume, weights
-from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, summarize
+from litlab import config, console, launch, lean, resume, weights
+from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, precision, summarize
 from litlab.callbacks import (
     Checkpoints,
     ExactResume,
@@ -128,7 +128,7 @@ def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
 
 def _refuse_another_config(cfg: DictConfig, run_dir: Path, before: dict[str, Any]) -> None:
     for key, now in config.numeric(cfg).items():
-        if before.get(key) != now:
+        if before.get(key) != now and not (key in config.AUTO and now == "auto"):
             raise ConfigError(
                 f"{run_dir.name} was trained with {key}={before.get(key)}, which is now {now}: "
                 "use another hydra.sweep.dir"
@@ -163,12 +163,14 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     cfg.objective_mode = objective_mode(cfg)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data, module = assemble(cfg)
+    cfg.trainer.precision = precision(cfg, data, saved)
     weights.load(cfg, module.network)
     monitor = checkpoints(cfg, data, module, run_dir)
     throughput = Throughput()
     exact = ExactResume(plain_config(cfg))
     stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
     trainer = make_trainer(cfg, run_dir, [exact, *filter(None, (monitor,)), throughput, stop])
+    lean.leave_out_empty_hooks([module])
     if data.batch_size % trainer.world_size:
         raise ConfigError(
             f"data.batch_size={data.batch_size}: must be a multiple of the {trainer.world_size} processes that share it"
@@ -184,7 +186,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     kind = "images" if len(data.input_shape) == 3 else "points"
     console.say(
         f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}  |  "
-        f"{type(module.network).__name__}  |  {device_name(trainer)}"
+        f"{type(module.network).__name__}  |  {device_name(trainer)}, {cfg.trainer.precision}"
     )
     if trainer.is_global_zero:
         start_files(trainer, run_dir, monitor, saved, resume_from)

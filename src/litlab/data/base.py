@@ -144,6 +144,10 @@ class DataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader | list[DataLoader]:
         return self._eval_loader(self.test_set) if self.test_set is not None else []
 
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        inputs, targets = batch  # and nothing else: Lightning would look into every kind of container
+        return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
+
     @property
     def _rank(self) -> int:
         return 0 if self.trainer is None else self.trainer.global_rank
