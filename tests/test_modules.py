@@ -109,6 +109,12 @@ def test_cosine_falls_to_its_floor_after_warming_up():
     assert rates[-1] == pytest.approx(0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * 14 / 15)))
 
 
+def test_linear_is_a_triangle_with_a_warmup():
+    rates = curve(schedules.linear, warmup_epochs=1, final_factor=0.2)
+    assert rates[:5] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6])
+    assert rates[5:] == pytest.approx([1 - 0.8 * k / 15 for k in range(15)])
+
+
 def test_step_drops_at_epochs_and_at_fractions():
     rates = curve(schedules.step, milestones=[0.5, 3], gamma=0.1)
     assert rates == pytest.approx([1.0] * 10 + [0.1] * 5 + [0.01] * 5)
@@ -122,7 +128,7 @@ def test_one_cycle_peaks_at_lr():
     assert rates[-1] < 1e-4
 
 
-@pytest.mark.parametrize("schedule", [schedules.cosine, schedules.step, schedules.one_cycle, schedules.plateau])
+@pytest.mark.parametrize("schedule", [schedules.cosine, schedules.linear, schedules.step, schedules.one_cycle])
 @pytest.mark.parametrize("warmup", [-1, 4])
 def test_a_warmup_longer_than_the_training_is_refused(schedule, warmup):
     with pytest.raises(ValueError, match="^warmup_epochs"):

@@ -266,7 +266,8 @@ def test_the_script(quick_run, digits):
         (["input=a.png", "output=file"], "output=file"),
         (["evaluate=test", "data=cifar10"], "has images [3, 32, 32]; the network was trained on [1, 28, 28]"),
         (["evaluate=test", "data=fashion_mnist"], "has other classes than mnist_sample"),
-        (["evaluate=test", "data.val_size=0"], "val_size"),
+        (["evaluate=test", "data.val_size=-1"], "val_size"),
+        (["evaluate=val", "data=mnist_sample", "data.val_size=0"], "evaluate=val: mnist_sample has no such split"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(best, use, tmp_path, arguments, message):

@@ -1,5 +1,6 @@
 """Measures a saved checkpoint again: `python predict.py ckpt=... evaluate=test`."""
 
+import contextlib
 import csv
 import inspect
 import json
@@ -77,6 +78,8 @@ def evaluate(trained: Trained, cfg: DictConfig) -> None:
         raise ConfigError(f"data={data.name}: {one_line(error)}{hint}") from error
     measured = data.test_set = data.evaluation_set(split)
     if measured is None:
+        with contextlib.suppress(OSError):  # it may be there for another reason, and not be empty
+            output_folder(cfg, "evaluation").rmdir()
         raise ConfigError(f"evaluate={split}: {data.name} has no such split")
 
     module = supervised(trained)

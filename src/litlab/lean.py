@@ -37,7 +37,7 @@ def leave_out_empty_hooks(parts: Iterable[Callback | LightningModule]) -> None:
     for part in parts:
         base = Callback if isinstance(part, Callback) else LightningModule
         for name in EVERY_STEP:
-            if getattr(type(part), name) is getattr(base, name):
+            if getattr(type(part), name) is getattr(base, name) and name not in vars(part):
                 object.__setattr__(part, name, None)
 
 

@@ -164,7 +164,8 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data, module = assemble(cfg)
     cfg.trainer.precision = precision(cfg, data, saved)
-    weights.load(cfg, module.network)
+    if not saved:
+        weights.load(cfg, module.network)
     monitor = checkpoints(cfg, data, module, run_dir)
     throughput = Throughput()
     exact = ExactResume(plain_config(cfg))
@@ -183,6 +184,8 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     except (ValueError, OSError) as error:
         raise blame(cfg, "data", error) from error
 
+    if not saved:
+        weights.look_at_data(cfg, module.network, data)
     kind = "images" if len(data.input_shape) == 3 else "points"
     console.say(
         f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}  |  "

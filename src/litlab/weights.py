@@ -14,6 +14,8 @@ from litlab.config import ConfigError
 from litlab.data import DataModule
 from litlab.networks import Transfer, load_published, load_weights, preprocessing
 
+LOOKED_AT = 5000  # training images
+
 
 def prefer_published(cfg: DictConfig, data: DataModule) -> bool:
     """With `model.pretrained=true`, fills in what the published weights want of the network and of the images, where
@@ -56,6 +58,15 @@ def load(cfg: DictConfig, network: torch.nn.Module) -> None:
         key = "pretrained=true: " if cfg.model.get("pretrained") else f"weights={cfg.model.get('weights')}: "
         message = config.one_line(error).removeprefix(key).removeprefix(f"{cfg.model.get('weights')}: ")
         raise ConfigError(f"model.{key}{message}") from error
+
+
+def look_at_data(cfg: DictConfig, network: torch.nn.Module, data: DataModule) -> None:
+    """Shows the first training images, normalised, to a network that has a `look_at`, and begins with no weights."""
+    look_at = getattr(network, "look_at", None)
+    if look_at and not cfg.model.get("weights"):
+        train_set: Any = data.train_set
+        images, _ = train_set.__getitems__(list(range(min(LOOKED_AT, len(train_set)))))
+        look_at(data.normalize(images))
 
 
 def _published(cfg: DictConfig) -> Any:

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torchvision.transforms.v2 import functional as reference
 
 from litlab.data import ColorJitter, Cutout, Normalize, RandomCrop, RandomHorizontalFlip, build_augmentations
+from litlab.data.augment import AlternatingFlip
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,19 @@ def test_each_flip_is_the_image_or_its_mirror():
     assert 70 < sum(mirrored) < 130
     assert torch.equal(RandomHorizontalFlip(p=0)(images), images)
     assert torch.equal(RandomHorizontalFlip(p=1)(images), images.flip(-1))
+
+
+def test_alternating_flip_shows_each_image_both_ways_in_turn():
+    images = torch.randint(256, (200, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    flip = AlternatingFlip()
+    first = flip(images)
+    mirrored = (first == images.flip(-1)).flatten(1).all(1)
+    assert 60 < mirrored.sum() < 140
+    assert torch.equal(first[~mirrored], images[~mirrored])
+    flip.epoch = 1
+    assert torch.equal(flip(images), first.flip(-1))
+    flip.epoch = 2
+    assert torch.equal(flip(images[50:]), first[50:]), "whatever batch an image comes in"
 
 
 @pytest.mark.parametrize(("size", "fill"), [(4, 0), (3, 255)])
@@ -169,7 +183,7 @@ def test_build_takes_names_mappings_and_callables():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (["flip"], "^augment has no 'flip'; choose from random_crop, random_horizontal_flip, cutout, color_jitter"),
+        (["flip"], "^augment has no 'flip'; choose from random_crop, random_horizontal_flip, alternating_flip, cutout"),
         ([{"padding": 4}], "^augment has no None"),
         ([{"name": "random_crop", "pad": 4}], "^augment random_crop has no argument 'pad'; choose from padding"),
         ([{"name": "random_crop", "padding": -1}], "^augment random_crop: padding must be at least 0"),

@@ -210,7 +210,7 @@ def test_a_batch_that_two_devices_cannot_share(tmp_path):
         ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
         ({"batch_size": "many"}, "batch_size must be a whole number, not 'many'"),
         ({"eval_batch_size": 0}, "eval_batch_size must be at least 1"),
-        ({"val_size": 0}, "val_size must be at least 1"),
+        ({"val_size": -1}, "val_size must be at least 0"),
         ({"val_size": 4000}, "val_size must be under 4,000, the size of the training set"),
         ({"num_workers": -1}, "num_workers must be at least 0"),
         ({"pin_memory": "yes"}, "pin_memory must be true or false"),

@@ -78,6 +78,22 @@ class RandomHorizontalFlip:
         return both.index_select(0, torch.arange(B, device=images.device) + B * flipped)
 
 
+class AlternatingFlip:
+    """Mirror each image left to right in every other epoch, so that all are seen both ways, equally often.
+
+    Which half of them begins is decided by the images themselves, by whether the sum of their bytes is odd: so it must
+    come before transforms that change the image. Jordan 2024, arXiv:2404.00498, section 3.6.
+    """
+
+    epoch = 0  # of the training; the data module keeps it up to date
+
+    def __call__(self, images: Tensor) -> Tensor:
+        B = len(images)
+        both = torch.cat((images, images.flip(-1)))
+        flipped = (images.flatten(1).sum(1, dtype=torch.int64) + self.epoch) % 2
+        return both.index_select(0, torch.arange(B, device=images.device) + B * flipped)
+
+
 @dataclass(frozen=True)
 class Cutout:
     """Fill a square of `size` x `size` pixels, centred anywhere in the image and clipped at its edges, with `fill`.
@@ -237,6 +253,7 @@ def try_augmentations(transforms: Iterable[Augmentation], input_shape: Sequence[
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
     "random_crop": RandomCrop,
     "random_horizontal_flip": RandomHorizontalFlip,
+    "alternating_flip": AlternatingFlip,
     "cutout": Cutout,
     "color_jitter": ColorJitter,
 }

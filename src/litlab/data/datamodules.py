@@ -17,6 +17,7 @@ from torch import Tensor
 
 from litlab.data import sources
 from litlab.data.augment import (
+    AlternatingFlip,
     Augmentation,
     Normalize,
     build_augmentations,
@@ -34,7 +35,7 @@ class ImageDataModule(DataModule):
     Args:
         data_dir: the folder of the processed cache, and of files put there by hand.
         val_size: how many training images are held out for validation, drawn by `seed` alone; None means 5000
-            (500 for the sample).
+            (500 for the sample), 0 that there is no validation.
         image_size: resize each batch, on the device, to this many pixels a side; None keeps the images as they are.
         normalize: True for the data set's own mean and standard deviation, False or None to scale to [0, 1] only,
             or one's own: `{mean: [...], std: [...]}`, a value per channel.
@@ -60,7 +61,7 @@ class ImageDataModule(DataModule):
     ) -> None:
         super().__init__(**loading)
         self.data_dir = folder("data_dir", data_dir)
-        self.val_size = whole("val_size", self.default_val_size if val_size is None else val_size, 1)
+        self.val_size = whole("val_size", self.default_val_size if val_size is None else val_size, 0)
         self.mean, self.std = channel_statistics(normalize, self.input_shape[0], (self.mean, self.std))
         self.normalize = Normalize(self.mean, self.std)
         self.augment = build_augmentations(augment)
@@ -89,7 +90,7 @@ class ImageDataModule(DataModule):
         train, val = self._split(len(arrays.train_images))
         train_labels = arrays.train_labels.long()
         self.train_set = ImageDataset(arrays.train_images, train_labels, train)
-        self.val_set = ImageDataset(arrays.train_images, train_labels, val)
+        self.val_set = ImageDataset(arrays.train_images, train_labels, val) if self.val_size else None
         self.test_set = ImageDataset(arrays.test_images, arrays.test_labels.long())
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -97,6 +98,8 @@ class ImageDataModule(DataModule):
         images, labels = batch
         if self.trainer is not None and self.trainer.training:
             for transform in self.augment:
+                if isinstance(transform, AlternatingFlip):
+                    transform.epoch = self.trainer.current_epoch
                 images = transform(images)
         images = self.normalize(images)
         if images.shape[1:] != self.input_shape:

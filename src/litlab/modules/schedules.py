@@ -30,6 +30,21 @@ def cosine(
     return every_step(LambdaLR(optimizer, factor))
 
 
+def linear(
+    optimizer: Optimizer, steps_per_epoch: int, epochs: int, warmup_epochs: float = 0, final_factor: float = 0.0
+) -> Schedulers:
+    """A straight line from `lr` to `final_factor * lr` over the training; a triangle, with `warmup_epochs`."""
+    warmup = warmup_steps(warmup_epochs, steps_per_epoch, epochs)
+    total = steps_per_epoch * epochs
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return 1 - (1 - final_factor) * min(1.0, (step - warmup) / max(1, total - warmup))
+
+    return every_step(LambdaLR(optimizer, factor))
+
+
 def step(
     optimizer: Optimizer,
     steps_per_epoch: int,

@@ -10,6 +10,7 @@ from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
 from litlab.networks.summary import Layer, summarize
 from litlab.networks.transfer import Transfer, load_published, load_weights, preprocessing
 from litlab.networks.vgg import VGG11, VGG13, VGG16, VGG19
+from litlab.networks.whitened import WhitenedCNN
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "MLP",
@@ -25,6 +26,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "ResNet18",
     "ResNet34",
     "ResNet50",
+    "WhitenedCNN",
     "Transfer",
     "load_weights",
     "load_published",

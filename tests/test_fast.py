@@ -1,0 +1,113 @@
+"""The parts of the speed records: whitening, Muon."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from scripts import QUICK
+from torch import nn
+
+from litlab.data import MNISTSample
+from litlab.modules import Muon
+from litlab.modules.optimizers import orthogonal
+from litlab.networks import WhitenedCNN
+
+
+@pytest.fixture(scope="module")
+def images():
+    data = MNISTSample(data_dir="unused")
+    data.setup()
+    return data.normalize(data.train_set.images[:1000])
+
+
+def test_what_the_whitening_makes_of_the_data_has_no_correlations(images):
+    network = WhitenedCNN(images.shape[1:])
+    network.look_at(images)
+    x = F.conv2d(images, network.whitening)[:, :4].transpose(0, 1).flatten(1).double()
+    covariance = x @ x.T / x.shape[1]
+    torch.testing.assert_close(covariance, torch.diag(covariance.diagonal()), atol=1e-4, rtol=0)
+    assert (covariance.diagonal() > 0.9).all()
+    assert (covariance.diagonal() < 1.001).all()
+    assert torch.equal(network.whitening[4:], -network.whitening[:4])
+
+
+def test_evaluation_averages_over_mirrored_and_moved_images(images):
+    torch.manual_seed(0)
+    network, some = WhitenedCNN(images.shape[1:], widths=(4, 4, 4)).eval(), images[:3]
+    moved = F.pad(some, (1, 1, 1, 1), "reflect")
+    views = {some: 0.5, moved[..., :28, :28]: 0.25, moved[..., 2:, 2:]: 0.25}
+    expected = sum(w * (network.logits(v) + network.logits(v.flip(-1))) / 2 for v, w in views.items())
+    torch.testing.assert_close(network(some), expected)
+    network.test_time = "none"
+    torch.testing.assert_close(network(some), network.logits(some))
+    network.test_time = "mirror"
+    torch.testing.assert_close(network(some), network(some.flip(-1)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"input_shape": (1, 8, 8)}, "at least 9 x 9"), ({"widths": (4, 4)}, "^widths must be three")],
+)
+def test_what_the_network_cannot_be_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        WhitenedCNN(**arguments)
+
+
+@pytest.mark.parametrize("shape", [(8, 50), (50, 8), (16, 16)])
+def test_newton_schulz_makes_all_singular_values_alike(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    values = torch.linalg.svdvals(orthogonal(matrix, steps=8))
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    assert F.cosine_similarity(orthogonal(matrix, steps=8).flatten(), (left @ right).flatten(), dim=0) > 0.97
+
+
+def test_muon_moves_filters_by_orthogonal_steps_and_keeps_their_norm():
+    torch.manual_seed(0)
+    conv, dense = nn.Conv2d(3, 8, 3), nn.Linear(4, 2)
+    optimizer = Muon([*conv.parameters(), *dense.parameters()], lr=0.1, head_factor=2, bias_factor=3, weight_decay=0.01)
+    assert {g["kind"]: g["lr"] for g in optimizer.param_groups} == pytest.approx(
+        {"filters": 0.1, "matrices": 0.2, "vectors": 0.3}
+    )
+    before = {p: p.detach().clone() for g in optimizer.param_groups for p in g["params"]}
+    for parameter in before:
+        parameter.grad = torch.randn_like(parameter)
+    optimizer.step()
+    start = before[conv.weight] * 8**0.5 / before[conv.weight].norm()
+    step = (start - conv.weight.detach()).flatten(1) / 0.1
+    assert torch.linalg.svdvals(step).max() < 1.3
+    for parameter, rate in ((dense.weight, 0.2), (conv.bias, 0.3)):  # Nesterov: g + 0.85 * g at the first step
+        torch.testing.assert_close(parameter.detach(), before[parameter] * 0.99 - rate * 1.85 * parameter.grad)
+
+
+@pytest.mark.parametrize("name", ["lr", "momentum", "sgd_momentum", "head_factor", "bias_factor", "weight_decay"])
+def test_muon_refuses_values_that_cannot_be(name):
+    with pytest.raises(ValueError, match=f"^{name} must be"):
+        Muon([nn.Parameter(torch.zeros(2))], **{name: -1})
+
+
+def test_a_whitened_network_sees_its_data_first_and_goes_on_as_it_was(train_here):
+    fast = ["model=whitened_cnn", "model.widths=[16,32,32]", "optimizer=muon", "scheduler=linear", "data.val_size=0"]
+    more = [
+        "objective=train/loss",
+        "data.augment=[alternating_flip]",
+        "data.train_limit=1000",
+        "data.batch_size=50",
+        "optimizer.head_factor=140",
+        "optimizer.bias_factor=11",
+    ]
+    done = train_here(*QUICK, *fast, *more)
+    assert done.status == 0, done.err
+    saved = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
+    whitening = saved["state_dict"]["network.whitening"]
+    data = MNISTSample(data_dir="unused", val_size=0, train_limit=1000)
+    data.setup()
+    fresh = WhitenedCNN((1, 28, 28))
+    fresh.look_at(data.normalize(data.train_set.__getitems__(list(range(1000)))[0]))
+    torch.testing.assert_close(whitening, fresh.whitening)
+    assert done.result["metrics"]["train/loss"] < 2
+    assert not any(name.startswith("val/") for name in done.result["metrics"])
+    done = train_here("resume=latest", "trainer.max_epochs=2")
+    assert done.status == 0, done.err
+    saved = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
+    assert torch.equal(saved["state_dict"]["network.whitening"], whitening)
