@@ -15,8 +15,10 @@ from litlab import config, console, launch, lean, resume, weights
 from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, precision, summarize
 from litlab.callbacks import (
     Checkpoints,
+    Diagnosis,
     EvaluationOutputs,
     ExactResume,
+    Interrupted,
     StopOnSignal,
     Throughput,
     epoch_metrics,
@@ -27,6 +29,7 @@ from litlab.cli import RunFailed
 from litlab.config import RESULT, ConfigError, blame
 from litlab.data import SourcesFailedError
 from litlab.data.datasets import OtherBatches
+from litlab.modules import NonFiniteLoss
 from litlab.results import describe, device_name, explain, report, shown, write_result
 from litlab.resume import Resumed
 
@@ -196,11 +199,14 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         start_files(trainer, run_dir, monitor, saved, resume_from)
     del saved
     status, metrics, speed = "completed", {}, 0.0
+    diagnosis = next((c for c in trainer.callbacks if isinstance(c, Diagnosis)), None)  # type: ignore[attr-defined]
+    sentences: list[str] | None = None
     failure: Exception | None = None
     try:
         with stop:
             trainer.fit(module, datamodule=data, ckpt_path=str(resume_from) if resume_from else None)
             speed = throughput.images_per_second  # the test restores the best checkpoint, and with it its callbacks
+            sentences = diagnosis.conclude(trainer, module) if diagnosis else []  # before the test, likewise
             metrics = epoch_metrics(trainer)
             if monitor and monitor.best_metrics:
                 metrics = dict(monitor.best_metrics)
@@ -213,6 +219,8 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     except OtherBatches as error:
         raise ConfigError(f"data.{error}") from error
     except Exception as error:
+        if diagnosis and sentences is None and isinstance(error, NonFiniteLoss | Interrupted):
+            sentences = diagnosis.conclude(trainer, module, error)
         status, failure = explain(error, cfg, trainer, monitor, stop)
     stop.done()
     if trainer.is_global_zero:
@@ -220,6 +228,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         result |= {
             "seconds": round(exact.seconds, 3),
             "images_per_second": round(speed or throughput.images_per_second, 1),
+            "diagnosis": sentences or [],
         }
         if failure:
             expected = isinstance(failure, RunFailed)

@@ -30,6 +30,11 @@ class TensorBoard(TensorBoardLogger):
         self._guarded(lambda: super(TensorBoard, self).log_metrics(metrics, step))
 
     @rank_zero_only
+    def log_text(self, tag: str, text: str, step: int) -> None:
+        """Writes Markdown to the text tab."""
+        self._guarded(lambda: self.experiment.add_text(tag, text, step))
+
+    @rank_zero_only
     def save(self) -> None:
         """Makes what was logged visible to TensorBoard now."""
         self._guarded(lambda: self.experiment.flush())

@@ -29,8 +29,10 @@ class EvaluationOutputs(lightning.Callback):
 
     def confusion(self, trainer: lightning.Trainer, num_classes: int) -> Tensor:
         """How often class i was taken for class j: int64 [num_classes, num_classes], over all processes."""
-        pairs = self.targets * num_classes + self.predictions.argmax(1)
-        counts = torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+        counts = torch.zeros(num_classes, num_classes, dtype=torch.long, device=trainer.strategy.root_device)
+        if self._batches:  # there may be fewer images than processes
+            pairs = self.targets * num_classes + self.predictions.argmax(1)
+            counts = torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
         summed: Tensor = trainer.strategy.reduce(counts, reduce_op="sum")
         return summed
 
