@@ -92,6 +92,10 @@ def report(result: dict[str, Any], run_dir: Path, takes_pictures: bool) -> None:
         heading = "verdict" if number == 0 else ""
         console.say(Text(textwrap.fill(sentence, width, initial_indent=f"{heading:<14}", subsequent_indent=" " * 14)))
     console.say(f"run folder    {folder}")
+    if result["status"] == "interrupted":
+        console.say(f"go on         python train.py resume={folder}")
+    if result.get("report"):
+        console.say(f"one page      {folder}/report.png, report.html")
     if any(run_dir.glob("events.out.tfevents.*")):
         console.say(f"curves        tensorboard --logdir {folder}")
     if result["best_checkpoint"] and takes_pictures:

@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from litlab import config, console, launch, lean, resume, weights
+from litlab import report as pages
 from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, precision, summarize
 from litlab.callbacks import (
     Checkpoints,
@@ -201,6 +202,9 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     status, metrics, speed = "completed", {}, 0.0
     diagnosis = next((c for c in trainer.callbacks if isinstance(c, Diagnosis)), None)  # type: ignore[attr-defined]
     sentences: list[str] | None = None
+    drawn = bool(OmegaConf.select(cfg, "callbacks.report.enabled", default=False))
+    drawn &= not config.in_sweep() or bool(OmegaConf.select(cfg, "callbacks.report.in_sweeps", default=False))
+    answers: pages.Answers | None = None
     failure: Exception | None = None
     try:
         with stop:
@@ -214,6 +218,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
                 best = str(monitor.best) if monitor else None
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 metrics |= epoch_metrics(trainer)
+            answers = pages.answers(trainer, module, data, split_measured(metrics)) if drawn else None
         if monitor and monitor.unsaved:
             status, failure = "failed", RunFailed(f"not saved: {'; '.join(monitor.unsaved.values())}")
     except OtherBatches as error:
@@ -222,6 +227,8 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         if diagnosis and sentences is None and isinstance(error, NonFiniteLoss | Interrupted):
             sentences = diagnosis.conclude(trainer, module, error)
         status, failure = explain(error, cfg, trainer, monitor, stop)
+        if drawn and trainer.world_size == 1 and isinstance(failure, RunFailed):
+            answers = pages.answers(trainer, module, data, split_measured(metrics))
     stop.done()
     if trainer.is_global_zero:
         result = describe(cfg, run_dir, status, metrics, monitor, trainer, data, overrides)
@@ -233,6 +240,9 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         if failure:
             expected = isinstance(failure, RunFailed)
             result["error"] = str(failure) if expected else f"{type(failure).__name__}: {failure}"
+        if drawn:
+            page = pages.page(cfg, result, trainer, module, data, answers, device_name(trainer))
+            result["report"] = pages.FILES[0] if pages.written(page, run_dir) else None
         try:
             write_result(run_dir, result)
         except OSError as error:
@@ -240,6 +250,11 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         report(result, run_dir, takes_pictures=len(data.input_shape) == 3)
     if failure:
         raise failure
+
+
+def split_measured(metrics: dict[str, float]) -> str:
+    """Which split the network has seen last."""
+    return "test" if any(name.startswith("test/") for name in metrics) else "val"
 
 
 FIXED = ("model", "data._target_", "data.seed", "data.val_size", "optimizer._target_")

@@ -69,7 +69,7 @@ class ExactResume(lightning.Callback):
         if self.config and name_of(self.config["scheduler"]) != name_of(self._loaded["config"]["scheduler"]):
             checkpoint["lr_schedulers"] = []  # the progress of another schedule is of no use
         self.seconds_before = self._loaded["seconds"]
-        pl_module.history = self._loaded.get("history", {})  # type: ignore[assignment]
+        pl_module.history = self._loaded.get("history", {})
         trainer.should_stop = self._loaded["should_stop"]
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, EarlyStopping) and (saved := checkpoint["callbacks"].get(callback.state_key)):

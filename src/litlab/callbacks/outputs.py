@@ -17,6 +17,10 @@ class EvaluationOutputs(lightning.Callback):
     def __init__(self) -> None:
         self._batches: list[tuple[Tensor, Tensor]] = []
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._batches)
+
     @property
     def predictions(self) -> Tensor:
         """What the network made of the images, [N, ...], in the order of the data set on one process."""

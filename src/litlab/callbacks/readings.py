@@ -166,8 +166,8 @@ def wrong_data(curves: Curves) -> str | None:
     if curves.val[-1] > (1 - VAL_FALLS) * start:
         return None
     return (
-        f"wrong data: {curves.span('train')}, flat, while the val loss fell to {_n(curves.val[-1])}: the two sets differ, "
-        "or share images; look at the training labels and at how data.val_size and the folders split them"
+        f"wrong data: {curves.span('train')}, flat, while the val loss fell to {_n(curves.val[-1])}: the two sets "
+        "differ, or share images; look at the training labels and at how data.val_size and the folders split them"
     )
 
 
@@ -242,9 +242,9 @@ def update_size(curves: Curves, explained: bool) -> str | None:
     update, lr = _typical(curves.evidence.updates), curves.settings.lr
     if update is None or explained:
         return None
-    if update >= UPDATE_HIGH:
+    if (middle := statistics.median(curves.evidence.updates)) >= UPDATE_HIGH:
         return (
-            f"learning rate too high: a step changes the weights by {update:.0%} of their size, where 0.1 % is usual; "
+            f"learning rate too high: a step changes the weights by {middle:.0%} of their size, where 0.1 % is usual; "
             f"try optimizer.lr={_n(lr / 10)} (it is {_n(lr)})"
         )
     if update <= UPDATE_LOW:
@@ -275,10 +275,10 @@ def waiting(evidence: Evidence) -> str | None:
     """Training waits for data."""
     if evidence.waited < WAIT_S or evidence.waited < WAIT * evidence.trained:
         return None
-    workers = evidence.settings.num_workers
+    workers, share = evidence.settings.num_workers, evidence.waited / evidence.trained
     return (
-        f"data too slow: the {evidence.settings.device} waited {evidence.waited / evidence.trained:.0%} of the time for "
-        f"batches; raise data.num_workers={max(2, 2 * workers)} (it is {workers})"
+        f"data too slow: the {evidence.settings.device} waited {share:.0%} of the time for batches; "
+        f"raise data.num_workers={max(2, 2 * workers)} (it is {workers})"
     )
 
 
