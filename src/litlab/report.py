@@ -347,19 +347,24 @@ def _curve(axes: "Axes", page: Page, name: str, per_epoch: int) -> None:
             axes.plot([x / per_epoch for x in xs], ys, f"{marker}-", color=colour, label=split, markersize=size)
     if name == "loss" and everything and min(everything) > 0 and max(everything) > 30 * min(everything):
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(lambda *_: "")
     if page.best_step:
         axes.axvline(page.best_step / per_epoch, color=GREY, linewidth=1, linestyle=":", label="best", zorder=0)
     axes.set_title(HEADINGS[name], loc="left", **TITLE)
     if name == "acc" and everything:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("epoch", fontsize=9, color=GREY, labelpad=2)
     axes.grid(color="#e3e6ea", linewidth=0.8)
     axes.set_axisbelow(True)
     _plain(axes)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=9, frameon=False, loc="best")
-    if not everything:
-        axes.text(0.5, 0.5, "no epoch ended", ha="center", va="center", transform=axes.transAxes, color=GREY)
+    if len(everything) < 2:
+        axes.set(xticks=[], yticks=[], xlabel="")
+        first = f"{everything[0]:.3g} before the first step, and no epoch ended" if everything else "no epoch ended"
+        axes.text(0.5, 0.5, first, ha="center", va="center", transform=axes.transAxes, color=GREY)
 
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -384,7 +389,7 @@ def _matrix(canvas: Canvas, page: Page, found: Answers, left: float, top: float,
     axes = canvas.axes(left + west, top + 0.25, width - west, height - 0.03 - south)
     axes.set_xlabel("true" if found.matrix is None else "predicted", fontsize=9, color=GREY, labelpad=2)
     axes.set_ylabel("predicted" if found.matrix is None else "true", fontsize=9, color=GREY, labelpad=2)
-    axes.set_title(f"Answers on the {SPLITS[found.split]} set", loc="left", **TITLE)
+    canvas.text(left, top + 0.03, f"Answers on the {SPLITS[found.split]} set", TITLE["fontsize"], weight="bold")
     _plain(axes)
     if found.matrix is None:
         assert found.values is not None
@@ -397,9 +402,11 @@ def _matrix(canvas: Canvas, page: Page, found: Answers, left: float, top: float,
     shares = counts / counts.sum(1, keepdims=True).clip(min=1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     ticks: Sequence[int] = range(classes) if names else range(0, classes, 10 if classes > 30 else 5)
-    style: dict[str, Any] = {"parse_math": False} if names else {}
-    axes.set_xticks(ticks, names or None, rotation=90 if upright and names else 0, **style)
-    axes.set_yticks(ticks, names or None, **style)
+    axes.set_xticks(ticks)
+    axes.set_yticks(ticks)
+    if names:
+        axes.set_xticklabels(names, rotation=90 if upright else 0, parse_math=False)
+        axes.set_yticklabels(names, parse_math=False)
     axes.tick_params(length=0, pad=2, labelsize=8)
     if names:
         for row, column in np.argwhere(counts):
@@ -438,8 +445,8 @@ def _samples(canvas: Canvas, page: Page, found: Answers, left: float, top: float
                     colour = RIGHT if marker == "o" else WRONG
                     axes.plot(xs, ys, marker, color=colour, markersize=4, fillstyle="none", markeredgewidth=1.2)
                 continue
-            name = _short(page.class_names[int(sample.predicted)], 15)
-            said = f"✓ {name}" if colour == RIGHT else f"✗ {name}\nis {_short(page.class_names[int(sample.true)], 13)}"
+            name = _short(page.class_names[int(sample.predicted)], 11)
+            said = f"✓ {name}" if colour == RIGHT else f"✗ {name}\nis {_short(page.class_names[int(sample.true)], 11)}"
             centre, below = (number + 0.5) * width / PICTURES, y + side + 0.02
             style: dict[str, Any] = {"ha": "center", "va": "top", "color": colour, "parse_math": False}
             axes.text(centre, below, said, fontsize=8.5, linespacing=1.0, **style)

@@ -14,7 +14,7 @@ from litlab.callbacks.throughput import Throughput
 from litlab.modules import Classification, NonFiniteLoss, Supervised
 
 LAYERS, LARGEST = 16, 2**22  # weights whose change is measured: how many tensors at most, of how many numbers at most
-IMAGES = 256  # of the first validation batch, on which units are watched
+IMAGES, FEWEST = 256, 50  # validation images on which units are watched: at most, and for it to mean anything
 MIDDLE = 50  # the step that is measured, where an epoch has no known length
 
 
@@ -22,8 +22,9 @@ class Diagnosis(lightning.Callback):
     """Says in at most four sentences what a run's curves mean, with the evidence and the override to try.
 
     Most steps cost nothing: the change of the weights is measured in the middle step of each epoch, ReLUs are watched
-    on one validation batch of each epoch, and the loader itself counts the seconds it is waited for. The curves are
-    those of the module (`Supervised.history`), the answers those of `EvaluationOutputs`, which must be there too.
+    on the first validation images of each epoch, and the loader itself counts the seconds it is waited for. The
+    curves are those of the module (`Supervised.history`), the answers those of `EvaluationOutputs`, which must be
+    there too.
     """
 
     def __init__(self) -> None:
@@ -36,7 +37,8 @@ class Diagnosis(lightning.Callback):
         self._update: Tensor | None = None
         self._on_step: list[Any] = []  # handles of hooks, of the optimizer
         self._on_pass: list[Any] = []  # and of the network
-        self._fired: list[tuple[str, Tensor]] = []
+        self._fired: list[list[tuple[str, Tensor]]] = []  # of each batch, in the order of the calls
+        self._watched = 0  # images
 
     def state_dict(self) -> dict[str, Any]:
         self._note_update()
@@ -102,28 +104,36 @@ class Diagnosis(lightning.Callback):
             return
         network = pl_module.network
         assert isinstance(network, nn.Module)
-        self._fired = []
+        self._fired, self._watched = [[]], 0
 
         def watch(name: str) -> Any:
-            return lambda module, inputs, output: self._fired.append((name, fires(output[:IMAGES])))
+            return lambda module, inputs, output: self._fired[-1].append((name, fires(output[:IMAGES])))
 
         relus = ((name, module) for name, module in network.named_modules() if isinstance(module, nn.ReLU))
         self._on_pass = [module.register_forward_hook(watch(name)) for name, module in relus]
 
-        def one_is_enough(*_: Any) -> None:
-            self._on_pass = removed(self._on_pass)
+        def after(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            self._watched += len(output)
+            if self._watched < IMAGES:
+                self._fired.append([])
+            else:
+                self._on_pass = removed(self._on_pass)
 
-        self._on_pass.append(network.register_forward_hook(one_is_enough))
+        self._on_pass.append(network.register_forward_hook(after))
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if trainer.sanity_checking:
             return
         self._on_pass = removed(self._on_pass)
-        if self._fired:
-            counts = torch.stack([fired.sum() for _, fired in self._fired]).tolist()
-            names = [(name or "the network", len(fired)) for name, fired in self._fired]
-            self.units = [(name, size - count, size) for (name, size), count in zip(names, counts, strict=True)]
-            self._fired = []
+        calls = list(zip(*filter(None, self._fired), strict=True)) if self._watched >= FEWEST else []
+        self._fired = []
+        if calls:
+            ever = [torch.stack([fired for _, fired in call]).any(0) for call in calls]
+            counts = torch.stack([fired.sum() for fired in ever]).tolist()
+            self.units = [
+                (call[0][0] or "the network", len(fired) - count, len(fired))
+                for call, fired, count in zip(calls, ever, counts, strict=True)
+            ]
         if isinstance(pl_module, Classification):
             confusion = outputs_of(trainer).confusion(trainer, trainer.datamodule.num_classes)  # type: ignore[attr-defined]
             self.support, self.predicted = confusion.sum(1).tolist(), confusion.sum(0).tolist()

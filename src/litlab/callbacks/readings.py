@@ -80,8 +80,10 @@ def verdict(evidence: Evidence) -> list[str]:
     main = diverges(curves) or wrong_data(curves) or stuck(curves) or overfitting(curves)
     advice = [main] if main else [learning(curves)]
     advice += [wrong_start(curves), dead_units(evidence), update_size(curves, explained=bool(main))]
-    advice += [never_predicted(evidence), waiting(evidence)]
-    if not main:
+    if main is None or main.startswith("overfitting"):  # else it is no wonder
+        advice.append(never_predicted(evidence))
+    advice.append(waiting(evidence))
+    if main is None:
         advice += [gap(evidence), still_improving(curves)]
     return [sentence for sentence in advice if sentence][:MOST]
 
@@ -145,7 +147,7 @@ def learning(curves: Curves) -> str | None:
 def diverges(curves: Curves) -> str | None:
     """The loss is NaN, has exploded, or ended far above its lowest."""
     evidence, lr = curves.evidence, curves.settings.lr
-    advice = f"try optimizer.lr={_n(lr / 10)} (it is {_n(lr)}) or trainer.gradient_clip_val=1"
+    advice = f"try optimizer.lr={_n(min(lr / 10, 0.1))} (it is {_n(lr)}) or trainer.gradient_clip_val=1"
     if evidence.nonfinite_step is not None:
         return f"diverged: the loss was NaN or infinite at step {evidence.nonfinite_step}; {advice}"
     if curves.start is None or curves.end is None or curves.lowest is None or curves.peak is None:
