@@ -297,7 +297,7 @@ class Canvas:
 
 def draw(page: Page) -> "Figure":
     """The page as a figure of 1280 x 720 pixels, or a little higher for a long verdict."""
-    lines = [line for sentence in page.sentences for line in textwrap.wrap(f"•  {sentence}", 178) or [""]]
+    lines = [line for sentence in page.sentences for line in textwrap.wrap(f"•  {sentence}", 165) or [""]]
     canvas = Canvas(HEIGHT + LINE * max(0, len(lines) - 3))
     canvas.text(MARGIN, 0.28, page.title, 21, weight="bold")
     canvas.text(MARGIN, 0.72, page.subtitle, 11, color=GREY)
