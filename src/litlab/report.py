@@ -159,7 +159,7 @@ def page(
         headline=headline,
         sentences=result["diagnosis"] or ([result["error"]] if "error" in result else []),
         history=dict(module.history),
-        settings=key_settings(cfg, module, data),
+        settings=key_settings(cfg, module, data) | {"precision": str(trainer.precision), "seed": str(cfg.seed)},
         metrics=metrics,
         class_names=data.class_names,
         answers=answers,
@@ -185,8 +185,6 @@ def key_settings(cfg: DictConfig, module: Supervised, data: DataModule) -> dict[
         "loss": named("loss", "label_smoothing"),
         "batch size": str(data.batch_size),
         "augmentation": ", ".join(augment) or "none",
-        "precision": str(cfg.trainer.precision or "32-true"),
-        "seed": str(cfg.seed),
     }
 
 
