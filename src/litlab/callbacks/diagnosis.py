@@ -150,7 +150,7 @@ class Diagnosis(lightning.Callback):
         text = "\n".join(f"- {sentence}" for sentence in sentences)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoard) and text:
-                logger.log_text("diagnosis", text, trainer.global_step)
+                logger.write(lambda writer: writer.add_text("diagnosis", text, trainer.global_step))
         return sentences
 
     def evidence(self, trainer: lightning.Trainer, module: Supervised, failure: Exception | None = None) -> Evidence:

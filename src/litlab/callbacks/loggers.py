@@ -8,11 +8,13 @@ import csv
 import io
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.tensorboard import SummaryWriter
 
 from litlab.console import warn
 
@@ -30,9 +32,9 @@ class TensorBoard(TensorBoardLogger):
         self._guarded(lambda: super(TensorBoard, self).log_metrics(metrics, step))
 
     @rank_zero_only
-    def log_text(self, tag: str, text: str, step: int) -> None:
-        """Writes Markdown to the text tab."""
-        self._guarded(lambda: self.experiment.add_text(tag, text, step))
+    def write(self, call: Callable[[SummaryWriter], Any]) -> None:
+        """Lets `call` add what is not a scalar."""
+        self._guarded(lambda: call(self.experiment))
 
     @rank_zero_only
     def save(self) -> None:

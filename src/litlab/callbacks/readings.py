@@ -209,8 +209,7 @@ def overfitting(curves: Curves) -> str | None:
         return None
     return (
         f"overfitting: {curves.span('train')}, but the val loss rose from {_n(low)} after epoch {best + 1} to "
-        f"{_n(val[-1])}{accuracy}; try data.augment=[random_crop], optimizer.weight_decay=0.01 or more data, and "
-        f"trainer.max_epochs={best + 1}"
+        f"{_n(val[-1])}{accuracy}; try {_more_variety(evidence)}, and trainer.max_epochs={best + 1}"
     )
 
 
@@ -233,9 +232,10 @@ def dead_units(evidence: Evidence) -> str | None:
     worst = max(evidence.units, key=lambda unit: unit[1] / max(1, unit[2]), default=None)
     if worst is None or (dead < DEAD * total and worst[1] < DEAD_LAYER * worst[2]):
         return None
+    lr = evidence.settings.lr
     return (
         f"dead ReLUs: {dead} of {total} units never fire on validation images, {worst[1]} of {worst[2]} in "
-        f"{worst[0]}: try a lower optimizer.lr, scheduler.warmup_epochs=1 or another initialisation"
+        f"{worst[0]}; try optimizer.lr={_n(lr / 10)} (it is {_n(lr)}) or another initialisation"
     )
 
 
@@ -290,7 +290,7 @@ def gap(evidence: Evidence) -> str | None:
         return None
     return (
         f"train accuracy {evidence.train_acc:.1%} is far above val accuracy {evidence.val_acc:.1%}; "
-        "try data.augment=[random_crop], optimizer.weight_decay=0.01 or more data"
+        f"try {_more_variety(evidence)}"
     )
 
 
@@ -307,6 +307,11 @@ def still_improving(curves: Curves) -> str | None:
         f"still improving: the last epoch lowered the {name} loss from {_n(before)} to {_n(last)}; "
         f"try trainer.max_epochs={2 * curves.settings.max_epochs}"
     )
+
+
+def _more_variety(evidence: Evidence) -> str:
+    augment = "random_crop" if evidence.num_classes else "color_jitter"  # which leaves points where they are
+    return f"data.augment=[{augment}], optimizer.weight_decay=0.01 or more data"
 
 
 def _at_chance(curves: Curves) -> bool:
