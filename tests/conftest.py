@@ -12,9 +12,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: threads
 
 @pytest.fixture(scope="session")
 def quick_run(tmp_path_factory):
-    """A finished run of two epochs on the sample."""
+    """A finished run of two epochs on the sample, with everything that a run leaves."""
     folder = tmp_path_factory.mktemp("quick")
-    done = finish(start("train.py", *QUICK, "trainer.max_epochs=2", "seed=1", folder=folder), folder)
+    complete = ["callbacks.report.enabled=true", "trainer.max_epochs=2", "seed=1"]
+    done = finish(start("train.py", *QUICK, *complete, folder=folder), folder)
     assert done.status == 0, done.err
     return done
 

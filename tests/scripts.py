@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
-QUICK = ["data=mnist_sample", "trainer=cpu", "trainer.max_epochs=1"]
+QUICK = ["data=mnist_sample", "trainer=cpu", "callbacks.report.enabled=false", "trainer.max_epochs=1"]
 
 
 @dataclass

@@ -23,6 +23,7 @@ from litlab.training import run
 TINY = [
     *("data=mnist_sample", "trainer=cpu", "model=mlp", "data.train_limit=640", "trainer.log_every_n_steps=3"),
     *("trainer.max_epochs=3", "data.augment=[random_crop]", "callbacks.early_stopping.enabled=true"),
+    "callbacks.report.enabled=false",
 ]  # 3 epochs of 10 steps
 
 

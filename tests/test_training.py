@@ -21,7 +21,7 @@ def test_result_says_what_happened(quick_run):
     assert result["best_checkpoint"] == "checkpoints/best.ckpt"
     assert result["last_checkpoint"] == "checkpoints/last.ckpt"
     assert result["dataset"] == {"name": "mnist_sample", "train": 3500, "val": 500, "test": 1000}
-    assert result["overrides"] == [*QUICK[:2], *QUICK[2:], "trainer.max_epochs=2", "seed=1"]
+    assert result["overrides"] == [*QUICK, "callbacks.report.enabled=true", "trainer.max_epochs=2", "seed=1"]
     assert result["versions"]["torch"] == torch.__version__
     assert result["seconds"] > 0
     assert result["images_per_second"] > 0
@@ -39,6 +39,8 @@ def test_run_folder_holds_what_the_contract_says(quick_run):
     assert files - events == {
         "result.json",
         "metrics.csv",
+        "report.html",
+        "report.png",
         "train.log",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
@@ -164,6 +166,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(train, tmp_path):
     result = done.result
     assert result["status"] == "failed"
     assert result["best_checkpoint"] is None  # it diverged before the first epoch ended
+    assert result["diagnosis"][0].startswith("diverged: the loss was NaN or infinite at step 1; try optimizer.lr=")
 
 
 def test_ctrl_c_saves_and_says_interrupted(tmp_path):
@@ -192,6 +195,7 @@ def test_two_processes_train_as_one(train, tmp_path):
     for name, value in one["metrics"].items():
         assert both["metrics"][name] == pytest.approx(value, abs=2e-3), name
     assert len(list(alone.runs[0].glob("events*"))) == 1
+    assert both["diagnosis"][0].startswith("learning: ")
 
 
 def test_a_mistake_under_ddp_is_still_one_line(train):
@@ -205,23 +209,20 @@ def test_a_sweep_has_one_folder_a_job(train):
     done = train("-m", *QUICK, "optimizer.lr=0.001,0.01", "data.train_limit=640")
     assert done.status == 0, done.err
     assert len(done.runs) == 2
-    assert all((run / "result.json").exists() for run in done.runs)
+    results = [json.loads((run / "result.json").read_text()) for run in done.runs]
+    assert all(result["diagnosis"] for result in results)
+    assert "verdict" not in done.out, "the sweep's own table is enough"
+    assert not any((run / "report.png").exists() for run in done.runs)
     assert {run.parent for run in done.runs} == {done.runs[0].parent}
     assert done.runs[0].parent.name.startswith("sweep_")
 
 
-def test_help_lists_the_groups():
+def test_help_lists_the_groups_and_says_what_each_option_is():
     done = subprocess.run(
         [sys.executable, REPOSITORY / "train.py", "--help"], capture_output=True, text=True, check=True
     )
     for group in ("data", "model", "loss", "optimizer", "scheduler", "trainer", "experiment"):
         assert f"\n{group}:" in done.stdout
-
-
-def test_help_says_what_each_option_is():
-    done = subprocess.run(
-        [sys.executable, REPOSITORY / "train.py", "--help"], capture_output=True, text=True, check=True
-    )
     assert re.search(r"^  resnet18 +ResNet-18: residual blocks", done.stdout, re.M)
     assert re.search(r"^  linear_regression +A line through six points", done.stdout, re.M)
 

@@ -18,7 +18,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from litlab import resume, sweeps
+from litlab import console, resume, sweeps
 from litlab.config import ConfigError, in_sweep, one_line, suggest
 from litlab.resume import Resumed
 
@@ -106,9 +106,14 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
         def run() -> None:
             # With this set Hydra raises what it would otherwise print over several lines, exiting with status 1.
             os.environ[FULL_ERROR] = "1"
+            if wants_traceback != "1":
+                console.one_line_warnings()
             sys.argv[1:] = [literal(argument, paths) for argument in sys.argv[1:]]
             try:
                 compose_and_run()
+                sys.stdout.flush()
+            except BrokenPipeError:  # python train.py --help | head
+                console.leave_standard_output()
             except (HydraException, OmegaConfBaseException) as error:
                 if wants_traceback == "1":
                     raise

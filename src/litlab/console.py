@@ -8,8 +8,10 @@ import logging
 import os
 import sys
 import warnings
+from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 # Remarks of third parties that are known, harmless and not for the user to act on. Nothing else is filtered.
 HARMLESS_WARNINGS = (
@@ -29,7 +31,21 @@ HARMLESS_WARNINGS = (
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
 )
 
-console = Console(highlight=False, soft_wrap=not os.isatty(1))
+
+class Terminal(Console):
+    """A console whose reader may leave (`python train.py | head`): that ends neither a training nor in a traceback."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        leave_standard_output()
+
+
+def leave_standard_output() -> None:
+    """Sends what is still to be printed, by anybody, to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+console = Terminal(highlight=False, soft_wrap=not os.isatty(1))
 log = logging.getLogger("litlab")
 
 
@@ -42,7 +58,7 @@ def say(message: RenderableType) -> None:
     """Prints text or a rich table on the terminal and writes it to the log."""
     if not is_rank_zero():
         return
-    console.print(message)
+    console.print(message, soft_wrap=isinstance(message, str | Text))  # a command must not be broken
     if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
         plain = Console(width=110, no_color=True, force_terminal=False)
         with plain.capture() as captured:
@@ -55,6 +71,15 @@ def warn(message: str) -> None:
     if is_rank_zero():
         print(f"warning: {message}", file=sys.stderr, flush=True)
         log.warning(message)
+
+
+def one_line_warnings() -> None:
+    """Makes a warning of any library one line, like litlab's own, without the code that it came from."""
+
+    def line(message: Warning | str, *_: Any) -> str:
+        return f"warning: {' '.join(str(message).split())}\n" if is_rank_zero() else ""
+
+    warnings.formatwarning = line  # type: ignore[assignment]
 
 
 def quieten() -> None:

@@ -26,7 +26,7 @@ from torchmetrics.classification import (
 
 from litlab import checkpoint, console, figures, launch, modules
 from litlab import trust as trusted
-from litlab.callbacks import epoch_metrics
+from litlab.callbacks import Progress, epoch_metrics
 from litlab.checkpoint import Data, Trained, atomic
 from litlab.config import CONFIG, ConfigError, build, one_line
 from litlab.data import DataModule, Normalize, SourcesFailedError
@@ -158,13 +158,14 @@ def supervised(trained: Trained) -> Supervised:
 def make_trainer(trained: Trained, cfg: DictConfig, details: "Details | None") -> lightning.Trainer:
     """The Trainer, computing as it did in training, and writing nothing."""
     settings = OmegaConf.merge(cfg.trainer, {"precision": cfg.trainer.precision or trained.precision})
+    live = console.console.is_terminal
     arguments: dict[str, Any] = {
-        "callbacks": [details] if details else [],
+        "callbacks": [*([details] if details else []), *([Progress(test=str(cfg.evaluate))] if live else [])],
         "logger": False,
         "use_distributed_sampler": False,  # litlab's own sampler deals every image once
         "enable_checkpointing": False,
         "enable_model_summary": False,
-        "enable_progress_bar": False,
+        "enable_progress_bar": live,
     }
     trainer: lightning.Trainer = build(OmegaConf.create({"trainer": settings}), "trainer", **arguments)
     return trainer

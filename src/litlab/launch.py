@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from litlab import console
 from litlab.config import CONFIG, OVERRIDES, ConfigError
 
 ERROR_FILE = "LITLAB_ERROR_FILE"
@@ -108,6 +109,7 @@ def main(run_dir: Path, job: str, checkpoint: Path | None = None) -> None:
     end_with(os.getppid())
     if os.environ["RANK"] == "0" and job == "train":
         log_to(run_dir)
+    console.one_line_warnings()
     cfg = OmegaConf.load(run_dir / CONFIG)
     assert isinstance(cfg, DictConfig)
     try:

@@ -3,6 +3,7 @@
 import json
 import platform
 import signal
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 import litlab
 from litlab import config, console
@@ -85,7 +87,15 @@ def report(result: dict[str, Any], run_dir: Path, takes_pictures: bool) -> None:
     )
     if config.in_sweep():
         return
+    width = min(110, console.console.width) if console.console.is_terminal else 2**16
+    for number, sentence in enumerate(result["diagnosis"]):
+        heading = "verdict" if number == 0 else ""
+        console.say(Text(textwrap.fill(sentence, width, initial_indent=f"{heading:<14}", subsequent_indent=" " * 14)))
     console.say(f"run folder    {folder}")
+    if result["status"] == "interrupted":
+        console.say(f"go on         python train.py resume={folder}")
+    if result.get("report"):
+        console.say(f"one page      {folder}/report.png, report.html")
     if any(run_dir.glob("events.out.tfevents.*")):
         console.say(f"curves        tensorboard --logdir {folder}")
     if result["best_checkpoint"] and takes_pictures:

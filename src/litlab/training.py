@@ -12,10 +12,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from litlab import config, console, launch, lean, resume, weights
+from litlab import report as pages
 from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, precision, summarize
 from litlab.callbacks import (
     Checkpoints,
+    Diagnosis,
+    EvaluationOutputs,
     ExactResume,
+    Interrupted,
     StopOnSignal,
     Throughput,
     epoch_metrics,
@@ -26,6 +30,7 @@ from litlab.cli import RunFailed
 from litlab.config import RESULT, ConfigError, blame
 from litlab.data import SourcesFailedError
 from litlab.data.datasets import OtherBatches
+from litlab.modules import NonFiniteLoss
 from litlab.results import describe, device_name, explain, report, shown, write_result
 from litlab.resume import Resumed
 
@@ -170,7 +175,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     throughput = Throughput()
     exact = ExactResume(plain_config(cfg))
     stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
-    trainer = make_trainer(cfg, run_dir, [exact, *filter(None, (monitor,)), throughput, stop])
+    trainer = make_trainer(cfg, run_dir, [EvaluationOutputs(), exact, *filter(None, (monitor,)), throughput, stop])
     lean.leave_out_empty_hooks([module])
     if data.batch_size % trainer.world_size:
         raise ConfigError(
@@ -195,11 +200,17 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         start_files(trainer, run_dir, monitor, saved, resume_from)
     del saved
     status, metrics, speed = "completed", {}, 0.0
+    diagnosis = next((c for c in trainer.callbacks if isinstance(c, Diagnosis)), None)  # type: ignore[attr-defined]
+    sentences: list[str] | None = None
+    drawn = bool(OmegaConf.select(cfg, "callbacks.report.enabled", default=False))
+    drawn &= not config.in_sweep() or bool(OmegaConf.select(cfg, "callbacks.report.in_sweeps", default=False))
+    answers: pages.Answers | None = None
     failure: Exception | None = None
     try:
         with stop:
             trainer.fit(module, datamodule=data, ckpt_path=str(resume_from) if resume_from else None)
             speed = throughput.images_per_second  # the test restores the best checkpoint, and with it its callbacks
+            sentences = diagnosis.conclude(trainer, module) if diagnosis else []  # before the test, likewise
             metrics = epoch_metrics(trainer)
             if monitor and monitor.best_metrics:
                 metrics = dict(monitor.best_metrics)
@@ -207,22 +218,31 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
                 best = str(monitor.best) if monitor else None
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 metrics |= epoch_metrics(trainer)
+            answers = pages.answers(trainer, module, data, split_measured(metrics)) if drawn else None
         if monitor and monitor.unsaved:
             status, failure = "failed", RunFailed(f"not saved: {'; '.join(monitor.unsaved.values())}")
     except OtherBatches as error:
         raise ConfigError(f"data.{error}") from error
     except Exception as error:
+        if diagnosis and sentences is None and isinstance(error, NonFiniteLoss | Interrupted):
+            sentences = diagnosis.conclude(trainer, module, error)
         status, failure = explain(error, cfg, trainer, monitor, stop)
+        if drawn and trainer.world_size == 1 and isinstance(failure, RunFailed):
+            answers = pages.answers(trainer, module, data, split_measured(metrics))
     stop.done()
     if trainer.is_global_zero:
         result = describe(cfg, run_dir, status, metrics, monitor, trainer, data, overrides)
         result |= {
             "seconds": round(exact.seconds, 3),
             "images_per_second": round(speed or throughput.images_per_second, 1),
+            "diagnosis": sentences or [],
         }
         if failure:
             expected = isinstance(failure, RunFailed)
             result["error"] = str(failure) if expected else f"{type(failure).__name__}: {failure}"
+        if drawn:
+            page = pages.page(cfg, result, trainer, module, data, answers, device_name(trainer))
+            result["report"] = pages.FILES[0] if pages.written(page, run_dir) else None
         try:
             write_result(run_dir, result)
         except OSError as error:
@@ -230,6 +250,11 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         report(result, run_dir, takes_pictures=len(data.input_shape) == 3)
     if failure:
         raise failure
+
+
+def split_measured(metrics: dict[str, float]) -> str:
+    """Which split the network has seen last."""
+    return "test" if any(name.startswith("test/") for name in metrics) else "val"
 
 
 FIXED = ("model", "data._target_", "data.seed", "data.val_size", "optimizer._target_")

@@ -27,6 +27,7 @@ RUN = [
         "trainer.log_every_n_steps=3",
         "checkpoint.every_n_steps=3",
         "data.augment=[random_crop]",
+        "callbacks.report.enabled=false",
     ),
 ]
 PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])}
@@ -219,7 +220,7 @@ def test_a_full_disk(tmp_path, undisturbed):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", disk], capture_output=True).returncode:
         pytest.skip("only root can mount a small disk")
     try:
-        process = train(disk, *RUN, "hydra.run.dir=run")
+        process = train(disk, *RUN, "callbacks.report.enabled=true", "hydra.run.dir=run")
         wait_for(lambda: (disk / "run/checkpoints/previous.ckpt").exists(), process)
         with (disk / "filler").open("wb", buffering=0) as filler:
             try:

@@ -1,6 +1,7 @@
 """What watches a run."""
 
 from litlab.callbacks.checkpoints import Checkpoints, epoch_metrics
+from litlab.callbacks.diagnosis import Diagnosis
 from litlab.callbacks.exact import ExactResume
 from litlab.callbacks.fit import FitPlot, LandmarkPictures
 from litlab.callbacks.interrupt import Interrupted, StopOnSignal
@@ -12,6 +13,7 @@ from litlab.callbacks.throughput import Throughput
 
 __all__ = [
     "Checkpoints",
+    "Diagnosis",
     "EvaluationOutputs",
     "ExactResume",
     "FitPlot",

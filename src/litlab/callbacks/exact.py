@@ -18,8 +18,8 @@ class ExactResume(lightning.Callback):
     """Stores and restores, with every checkpoint, what the next step depends on beyond weights and optimizer.
 
     Of every rank: the state of all random number generators, and the metrics accumulated in this epoch. Of the run:
-    the latest metrics (a plateau schedule takes its step after the checkpoint of an epoch), whether it was told to
-    stop, and how far the loggers had written.
+    the logged curves, the latest metrics (a plateau schedule takes its step after the checkpoint of an epoch), whether
+    it was told to stop, and how far the loggers had written.
 
     Resumed by another number of processes, the batches and the accumulated metrics stay what they were, and each
     process beyond those that had saved begins a random stream of its own.
@@ -49,6 +49,7 @@ class ExactResume(lightning.Callback):
             "callback_metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
             "should_stop": trainer.should_stop,
             "images_seen": pl_module.images_seen,
+            "history": pl_module.history,
             "seconds": self.seconds,
             "loggers": logger_states(trainer) if trainer.is_global_zero else {},
         }
@@ -68,6 +69,7 @@ class ExactResume(lightning.Callback):
         if self.config and name_of(self.config["scheduler"]) != name_of(self._loaded["config"]["scheduler"]):
             checkpoint["lr_schedulers"] = []  # the progress of another schedule is of no use
         self.seconds_before = self._loaded["seconds"]
+        pl_module.history = self._loaded.get("history", {})
         trainer.should_stop = self._loaded["should_stop"]
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, EarlyStopping) and (saved := checkpoint["callbacks"].get(callback.state_key)):

@@ -17,6 +17,10 @@ class EvaluationOutputs(lightning.Callback):
     def __init__(self) -> None:
         self._batches: list[tuple[Tensor, Tensor]] = []
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._batches)
+
     @property
     def predictions(self) -> Tensor:
         """What the network made of the images, [N, ...], in the order of the data set on one process."""
@@ -29,8 +33,10 @@ class EvaluationOutputs(lightning.Callback):
 
     def confusion(self, trainer: lightning.Trainer, num_classes: int) -> Tensor:
         """How often class i was taken for class j: int64 [num_classes, num_classes], over all processes."""
-        pairs = self.targets * num_classes + self.predictions.argmax(1)
-        counts = torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+        counts = torch.zeros(num_classes, num_classes, dtype=torch.long, device=trainer.strategy.root_device)
+        if self._batches:  # there may be fewer images than processes
+            pairs = self.targets * num_classes + self.predictions.argmax(1)
+            counts = torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
         summed: Tensor = trainer.strategy.reduce(counts, reduce_op="sum")
         return summed
 

@@ -1,26 +1,32 @@
 """A live bar on a terminal, and one line an epoch that stays, everywhere."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import ProgressBar
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from litlab.callbacks.throughput import Throughput
 from litlab.console import console, is_rank_zero, say
+
+FRAME = 42  # columns of a terminal for what stands before the numbers: the label, the bar and the count
 
 
 class Progress(ProgressBar):
-    """Shows loss, accuracy, speed and time left.
+    """Shows loss, accuracy on the validation set, speed and time left, as far as the terminal is wide enough.
 
     Args:
         refresh_seconds: how often the bar moves; a step between two moves costs next to nothing.
+        test: what the bar of a test pass is called.
     """
 
-    def __init__(self, refresh_seconds: float = 0.2) -> None:
+    def __init__(self, refresh_seconds: float = 0.2, test: str = "test") -> None:
         super().__init__()
         self.refresh_seconds = refresh_seconds
+        self.test = test
         self._live = console.is_terminal and is_rank_zero()
         self._bar: Bar | None = None
         self._next_refresh = 0.0
@@ -31,6 +37,7 @@ class Progress(ProgressBar):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._started, self._images = time.perf_counter(), pl_module.images_seen
+        self._began, self._began_at = self._started, self._done(trainer, 0)
         if trainer.fit_loop.restarted_mid_epoch:  # then no epoch starts
             self._start(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", self.total_train_batches)
 
@@ -44,8 +51,9 @@ class Progress(ProgressBar):
     ) -> None:
         if self._bar is not None and (now := time.perf_counter()) >= self._next_refresh:
             images = (pl_module.images_seen - self._images) * trainer.world_size
-            note = _format(pl_module.running)
-            self._move(batch_idx + 1, f"{note}  {images / (now - self._started):,.0f} images/s")
+            running = [f"{name} {value:.4f}" for name, value in pl_module.running.items()]
+            speed, left = f"{images / (now - self._started):,.0f} images/s", self._left(trainer, batch_idx + 1)
+            self._move(batch_idx + 1, fitting([*running[:1], *validated(trainer), speed, left, *running[1:]]))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._stop()
@@ -63,7 +71,7 @@ class Progress(ProgressBar):
         self._move(args[4] + 1)
 
     def on_test_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        self._start("test", sum(trainer.num_test_batches))
+        self._start(self.test, sum(trainer.num_test_batches))
 
     def on_test_batch_end(self, *args: Any) -> None:
         self._move(args[4] + 1)
@@ -84,13 +92,16 @@ class Progress(ProgressBar):
             for split in ("train", "val")
         )
         parts = [f"{split}: {_format(metrics)}" for split, metrics in splits if metrics]
-        say(f"epoch {self._finished + 1}/{trainer.max_epochs}  {'  |  '.join(parts)}  |  {self._seconds:.1f} s")
+        parts.append(f"{self._seconds:.1f} s")
+        throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), None)  # type: ignore[attr-defined]
+        speed = f", {throughput.last_epoch:,.0f} images/s" if throughput else ""
+        say(f"epoch {self._finished + 1}/{trainer.max_epochs}  {'  |  '.join(parts)}{speed}")
         self._finished = None
 
     def _start(self, label: str, total: Any) -> None:
         self._stop()
         if self._live:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), MofNCompleteColumn())
             self._bar = Bar(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True)
             self._task = self._bar.add_task(label, total=total if isinstance(total, int) else None, note="")
             self._bar.start()
@@ -100,10 +111,40 @@ class Progress(ProgressBar):
             self._next_refresh = now + self.refresh_seconds
             self._bar.update(self._task, completed=done, note=note)
 
+    def _done(self, trainer: lightning.Trainer, batches: int) -> float:
+        """Epochs done, with the part of the one that is running."""
+        total = self.total_train_batches
+        return trainer.current_epoch + (batches / total if isinstance(total, int) and total else 0.0)
+
+    def _left(self, trainer: lightning.Trainer, batches: int) -> str:
+        done, epochs = self._done(trainer, batches), trainer.max_epochs or -1
+        if epochs < 0 or done <= self._began_at:
+            return ""
+        seconds = (time.perf_counter() - self._began) * (epochs - done) / (done - self._began_at)
+        return f"{timedelta(seconds=round(seconds))} left"
+
     def _stop(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def validated(trainer: lightning.Trainer) -> list[str]:
+    """What the latest validation came to: its first metric beside the loss, such as `val acc 0.9874`."""
+    found = [(name, value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")]
+    found = [(name, value) for name, value in found if name != "val/loss"] or found
+    return [f"{name.replace('/', ' ')} {value.item():.4f}" for name, value in found[:1]]
+
+
+def fitting(parts: list[str]) -> str:
+    """The first of `parts`, as many as there is room for beside the bar."""
+    note = ""
+    for part in filter(None, parts):
+        longer = f"{note}  {part}" if note else part
+        if len(longer) > console.width - FRAME:
+            break
+        note = longer
+    return note
 
 
 def _format(metrics: dict[str, float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -188,13 +189,15 @@ class EpochLoader(DataLoader):
     def __init__(self, dataset: Dataset, batch_sampler: EpochBatchSampler, **arguments: Any) -> None:
         super().__init__(dataset, batch_sampler=batch_sampler, generator=torch.Generator(), **arguments)
         self.given = 0
+        self.waited = 0.0  # seconds in which training had no batch, but for the first of each pass
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # A generator, so that a pass begins at the first batch: Lightning makes the iterator before `set_epoch`.
         self.generator.manual_seed(self.batch_sampler.seed_of_epoch)
-        self.given = self.batch_sampler.start
+        first = self.given = self.batch_sampler.start
         batches = super().__iter__()
         while True:
+            asked = time.perf_counter()
             try:
                 batch = next(batches)
             except StopIteration:
@@ -205,6 +208,8 @@ class EpochLoader(DataLoader):
                 for worker in getattr(batches, "_workers", ()):
                     worker.kill()  # one that hangs would be waited for, at the very end, for ever
                 raise WorkerFailed(str(error).split("\n")[0] or type(error).__name__) from error
+            if self.given > first:
+                self.waited += time.perf_counter() - asked
             self.given += 1
             yield batch
 

@@ -42,6 +42,11 @@ class Meter:
         """Number of batches since the last flush."""
         return len(self._block)
 
+    @property
+    def first(self) -> tuple[int, Tensor] | None:
+        """Step and loss [] of the first batch since the last flush."""
+        return (self._block_start, self._block[0][0]) if self._block else None
+
     def add(self, loss: Tensor, predictions: Tensor, targets: Tensor, step: int = 0) -> None:
         """Takes one batch: loss [], predictions [B, ...], targets [B, ...]."""
         if not self._block:

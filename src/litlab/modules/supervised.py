@@ -49,6 +49,8 @@ class Supervised(lightning.LightningModule):
         self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
         self.log_every_n_steps = 50  # the Trainer's, once it is known
         self.images_seen = 0  # by this process, in training
+        # Each logged value as (step, value), by its name; `train/loss_step` begins with the very first loss.
+        self.history: dict[str, list[tuple[int, float]]] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_current_fx_name":  # Lightning sets it some forty times a step, and nn.Module looks for parameters
@@ -130,10 +132,17 @@ class Supervised(lightning.LightningModule):
         return predictions  # for callbacks, see Lightning's on_test_batch_end
 
     def _flush_block(self, meter: Meter, step: int) -> None:
+        self._note_first_loss()
         self.running = {name: plain(value) for name, value in meter.flush().items()}
         self._write({f"train/{name}_step": value for name, value in self.running.items()}, step)
 
+    def _note_first_loss(self) -> None:
+        first = self.meters["train"].first
+        if first and first[0] == 0 and not self.history:
+            self.history["train/loss_step"] = [(0, plain(first[1]))]
+
     def _finish(self, split: str) -> None:
+        self._note_first_loss()
         values = {f"{split}/{name}": value for name, value in self.meters[split].compute().items()}
         if self.trainer.sanity_checking:
             return
@@ -148,3 +157,5 @@ class Supervised(lightning.LightningModule):
         # Not by `log_dict`, which would put the training's epoch values one step before the validation's.
         for logger in self.loggers:
             logger.log_metrics({"epoch": self.current_epoch, **values}, step)
+        for name, value in values.items():
+            self.history.setdefault(name, []).append((step, value))

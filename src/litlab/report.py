@@ -1,0 +1,480 @@
+"""One page of a run: `report.png` for a slide, and `report.html` with the same and all numbers, for a colleague.
+
+Both stand alone: no network, no path of this machine. matplotlib is imported when a page is drawn, not before.
+"""
+
+import base64
+import io
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from litlab import config
+from litlab.callbacks import outputs_of
+from litlab.checkpoint import atomic
+from litlab.console import warn
+from litlab.data import DataModule
+from litlab.modules import Classification, Supervised
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FILES = ("report.png", "report.html")
+
+# Colours that those who cannot tell red from green can tell apart (Okabe and Ito 2008).
+TRAIN, VAL, RIGHT, WRONG = "#0072B2", "#D55E00", "#009E73", "#D55E00"
+INK, GREY, PALE = "#1a1a1a", "#666666", "#f3f5f7"
+TONES = {"learning": "#e3f4ee", "diverged": "#fbe4dc"}  # behind a verdict that begins so; any other: ADVICE
+ADVICE = "#fdf3d8"
+
+WIDTH, HEIGHT, MARGIN = 12.8, 7.2, 0.45  # inches; at 100 dots per inch a page is 1280 x 720
+LINE = 0.205  # inches, of text
+PICTURES = 8  # right ones, and as many wrong ones
+NAMED = 12  # classes whose names and counts are written into the matrix
+VALUES = 2000  # dots that show the answers of a regression
+
+Curve = Sequence[tuple[int, float]]
+
+
+@dataclass
+class Sample:
+    """A picture uint8 [C, H, W], what the network says it is and what it is; or points [P, 2], as shares."""
+
+    image: Tensor
+    predicted: Any
+    true: Any
+
+
+@dataclass
+class Answers:
+    """What the network made of the images of a split.
+
+    Args:
+        split: `test` or `val`.
+        matrix: int64 [num_classes, num_classes], a row a true class; None where there are no classes.
+        right, wrong: samples; in regression all are in `right`.
+        values: true and predicted numbers of a regression, [N] each.
+    """
+
+    split: str
+    matrix: Tensor | None = None
+    right: list[Sample] = field(default_factory=list)
+    wrong: list[Sample] = field(default_factory=list)
+    values: tuple[Tensor, Tensor] | None = None
+
+
+@dataclass
+class Page:
+    """All that is shown of a run."""
+
+    title: str
+    subtitle: str
+    headline: str
+    sentences: Sequence[str]
+    history: dict[str, Curve]
+    settings: dict[str, str]
+    metrics: dict[str, float]
+    class_names: Sequence[str] = ()
+    answers: Answers | None = None
+    best_step: int | None = None
+
+
+# What there is to show
+
+
+def answers(trainer: lightning.Trainer, module: Supervised, data: DataModule, split: str) -> Answers | None:
+    """What the network made of `split` in its last pass; all ranks must call this together."""
+    outputs = outputs_of(trainer)
+    classes = isinstance(module, Classification)
+    matrix = outputs.confusion(trainer, data.num_classes).cpu() if classes else None
+    if not trainer.is_global_zero or not outputs:
+        return None  # nothing was evaluated
+    found = Answers(split, matrix)
+    predictions, targets = outputs.predictions.float().cpu(), outputs.targets.cpu()
+    if not classes:
+        found.values = targets.flatten()[:VALUES], predictions.flatten()[:VALUES]
+    if len(data.input_shape) != 3:
+        return found
+    loader: Any = data.test_dataloader() if split == "test" else data.val_dataloader()
+    order = [index for batch in loader.batch_sampler for index in batch]  # of this rank's share
+
+    def samples(rows: Tensor) -> list[Sample]:
+        if not len(rows):
+            return []
+        images, _ = loader.dataset.__getitems__([order[row] for row in rows.tolist()])
+        shown = predictions.argmax(1) if classes else predictions
+        return [Sample(image, shown[row], targets[row]) for image, row in zip(images, rows.tolist(), strict=True)]
+
+    if not classes:
+        found.right = samples(torch.arange(min(2 * PICTURES, len(targets)))) if targets.shape[-1:] == (2,) else []
+        return found
+    sure, predicted = predictions.softmax(1).max(1)
+    good = (predicted == targets).nonzero()[:, 0]
+    spread = torch.linspace(0, max(0, len(good) - 1), min(PICTURES, len(good))).long()
+    bad = (predicted != targets).nonzero()[:, 0]
+    found.right = samples(good[spread])
+    found.wrong = samples(bad[sure[bad].argsort(descending=True)[:PICTURES]])  # the most confident first
+    return found
+
+
+def page(
+    cfg: DictConfig,
+    result: dict[str, Any],
+    trainer: lightning.Trainer,
+    module: Supervised,
+    data: DataModule,
+    answers: Answers | None,
+    device: str,
+) -> Page:
+    """The page of a run that has come to an end with `result`."""
+    metrics, scored = result["metrics"], module.meters["train"].names[1]  # acc, or mae in regression
+    split = next((s for s in ("test", "val", "train") if f"{s}/{scored}" in metrics), None)
+    headline = result["status"]
+    if split:
+        value = metrics[f"{split}/{scored}"]
+        words = f"{value:.2%} accuracy" if scored == "acc" else f"mean error {value:.4g}"
+        headline = f"{words}, {SPLITS[split]}"
+    epochs, network = result["epochs"], type(module.network).__name__
+    parts = [
+        f"{result['status']} after {epochs} epoch{'s' * (epochs != 1)}",
+        f"{result['seconds']:,.0f} s",
+        f"{result['images_per_second']:,.0f} images/s",
+        f"on {device}",
+    ]
+    best = result["objective"] and next((c for c in trainer.callbacks if getattr(c, "best_step", None)), None)  # type: ignore[attr-defined]
+    return Page(
+        title=f"{network} on {data.name}",
+        subtitle="  ·  ".join(parts),
+        headline=headline,
+        sentences=result["diagnosis"] or ([result["error"]] if "error" in result else []),
+        history=dict(module.history),
+        settings=key_settings(cfg, module, data) | {"precision": str(trainer.precision), "seed": str(cfg.seed)},
+        metrics=metrics,
+        class_names=data.class_names,
+        answers=answers,
+        best_step=best.best_step if best else None,
+    )
+
+
+def key_settings(cfg: DictConfig, module: Supervised, data: DataModule) -> dict[str, str]:
+    """What one asks first of a run, in few words."""
+
+    def named(group: str, *keys: str) -> str:
+        name = str(OmegaConf.select(cfg, f"{group}._target_") or "none").rpartition(".")[2]
+        values = [f"{key} {value:g}" for key in keys if (value := OmegaConf.select(cfg, f"{group}.{key}"))]
+        return ", ".join([name, *values])
+
+    sizes = " / ".join(f"{size:,}" for size in data.sizes.values())
+    augment = [str(getattr(a, "name", a)) for a in (OmegaConf.select(cfg, "data.augment") or ())]
+    return {
+        "network": f"{type(module.network).__name__}, {sum(p.numel() for p in module.network.parameters()):,} weights",
+        "data": f"{data.name}, {sizes}",
+        "optimizer": named("optimizer", "lr", "momentum", "weight_decay"),
+        "schedule": named("scheduler", "warmup_epochs") if cfg.scheduler else "constant",
+        "loss": named("loss", "label_smoothing"),
+        "batch size": str(data.batch_size),
+        "augmentation": ", ".join(augment) or "none",
+    }
+
+
+# Written
+
+
+def write(page: Page, run_dir: Path) -> None:
+    """Writes both files, each atomically.
+
+    Raises:
+        OSError: if there is no room for them.
+    """
+    buffer = io.BytesIO()
+    draw(page).savefig(buffer, format="png", dpi=100, pil_kwargs={"compress_level": 4})
+    png = buffer.getvalue()
+    for name, content in zip(FILES, (png, as_html(page, png).encode()), strict=True):
+        with atomic(run_dir / name) as temporary:
+            temporary.write_bytes(content)
+
+
+def written(page: Page, run_dir: Path) -> bool:
+    """Writes both files and returns True, or says why not: a picture is not worth a training."""
+    try:
+        write(page, run_dir)
+    except Exception as error:  # of whatever kind: the run has ended, and its result is still to be written
+        warn(f"{FILES[0]} could not be made: {config.one_line(error)}")
+        return False
+    return True
+
+
+def as_html(page: Page, png: bytes) -> str:
+    """The page with its picture inside, every epoch's numbers and all settings, as text."""
+    picture = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    verdict = "".join(f"<li>{escape(sentence)}</li>" for sentence in page.sentences)
+    names = [name for name in page.history if name.startswith(("train/", "val/")) and not name.endswith("_step")]
+    epochs = sorted({step for name in names for step, _ in page.history[name]})
+    values = {name: dict(page.history[name]) for name in names}
+    rows = [
+        [str(number), f"{step:,}", *(f"{values[n][step]:.4f}" if step in values[n] else "" for n in names)]
+        for number, step in enumerate(epochs, 1)
+    ]
+    sections = [
+        f"<h1>{escape(page.title)}</h1>",
+        f"<p>{escape(page.headline)}  ·  {escape(page.subtitle)}</p>",
+        f"<h2>Verdict</h2><ul>{verdict}</ul>" if verdict else "",
+        f'<img src="{picture}" alt="Curves, answers, settings and verdict of the run on one page">',
+        "<h2>Metrics</h2>",
+        _table(["metric", "value"], [[name, f"{value:.4f}"] for name, value in page.metrics.items()]),
+        "<h2>Epochs</h2>" + _table(["epoch", "step", *names], rows) if rows else "",
+        *_class_table(page),
+        "<h2>Settings</h2>",
+        _table(["setting", "value"], [list(item) for item in page.settings.items()]),
+    ]
+    style = (
+        "body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;max-width:1280px;margin:2em auto;padding:0 1em}"
+        "img{max-width:100%;height:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
+        "th,td{padding:.2em .9em;text-align:right;border-bottom:1px solid #ddd}"
+        "th:first-child,td:first-child{text-align:left}"
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{escape(page.title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        + "\n".join(filter(None, sections))
+        + "\n</body>\n</html>\n"
+    )
+
+
+def _class_table(page: Page) -> list[str]:
+    if not page.answers or page.answers.matrix is None:
+        return []
+    counts = page.answers.matrix
+    total, said, right = counts.sum(1).tolist(), counts.sum(0).tolist(), counts.diagonal().tolist()
+    rows = [
+        [name, *(f"{r / n:.4f}" if n else "" for n in (s, t)), f"{t:,}"]
+        for name, t, s, r in zip(page.class_names, total, said, right, strict=True)
+    ]
+    return [f"<h2>Classes ({page.answers.split})</h2>", _table(["class", "precision", "recall", "images"], rows)]
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    body = "\n".join(line(row, "td") for row in rows)
+    return f"<table>\n<thead>{line(headings, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+# Drawn
+
+
+class Canvas:
+    """A figure on which places are inches from the upper left corner."""
+
+    def __init__(self, height: float) -> None:
+        from matplotlib.figure import Figure
+
+        self.height = height
+        self.figure: Figure = Figure(figsize=(WIDTH, height))
+
+    def axes(self, left: float, top: float, width: float, height: float) -> "Axes":
+        place = (left / WIDTH, 1 - (top + height) / self.height, width / WIDTH, height / self.height)
+        return self.figure.add_axes(place)
+
+    def text(self, left: float, top: float, text: str, size: float = 9.5, **style: Any) -> None:
+        style = {"va": "top", "color": INK, "parse_math": False} | style
+        self.figure.text(left / WIDTH, 1 - top / self.height, text, fontsize=size, **style)  # type: ignore[arg-type]
+
+
+def draw(page: Page) -> "Figure":
+    """The page as a figure of 1280 x 720 pixels, or a little higher for a long verdict."""
+    lines = [line for sentence in page.sentences for line in textwrap.wrap(f"•  {sentence}", 165) or [""]]
+    canvas = Canvas(HEIGHT + LINE * max(0, len(lines) - 3))
+    canvas.text(MARGIN, 0.28, page.title, 21, weight="bold")
+    canvas.text(MARGIN, 0.72, page.subtitle, 11, color=GREY)
+    canvas.text(WIDTH - MARGIN, 0.28, page.headline, 21, weight="bold", ha="right", color=TRAIN)
+
+    foot = canvas.height - 0.3 - LINE * len(lines) - (0.25 if lines else 0)
+    found = page.answers
+    matrix = found is not None and (found.matrix is not None or found.values is not None)
+    samples = found is not None and bool(found.right or found.wrong)
+    low = foot - 2.4  # where the lower half begins
+    aside = MARGIN + 8.55  # where the right column begins
+    curves = aside - 0.35 - MARGIN if matrix else WIDTH - 2 * MARGIN
+    _curves(canvas, page, MARGIN, 1.2, curves, low - 1.75)
+    if found is not None and matrix:
+        _matrix(canvas, page, found, aside, 1.2, WIDTH - MARGIN - aside, low - 1.4)
+    if found is not None and samples:
+        _samples(canvas, page, found, MARGIN, low, 8.2, 2.25)
+    _settings(canvas, page, aside if samples else MARGIN, low)
+    if lines:
+        _verdict(canvas, lines, foot)
+    return canvas.figure
+
+
+def _curves(canvas: Canvas, page: Page, left: float, top: float, width: float, height: float) -> None:
+    second = next((n for n in ("acc", "r2", "mae") if f"train/{n}" in page.history), None)
+    shown = [name for name in ("loss", second) if name]
+    ends = [step for step, _ in page.history.get("train/loss", ())]
+    per_epoch = ends[0] if ends else max([step for c in page.history.values() for step, _ in c], default=1) or 1
+    pane = (width - 0.4 - 0.55 * (len(shown) - 1)) / len(shown)
+    for number, name in enumerate(shown):
+        axes = canvas.axes(left + 0.4 + number * (pane + 0.55), top + 0.25, pane, height - 0.25)
+        _curve(axes, page, name, per_epoch)
+
+
+def _curve(axes: "Axes", page: Page, name: str, per_epoch: int) -> None:
+    everything = []
+    for split, colour, marker in (("train", TRAIN, "o"), ("val", VAL, "s")):
+        within = [(step, value) for step, value in page.history.get(f"{split}/{name}_step", ()) if math.isfinite(value)]
+        points = [(step, value) for step, value in page.history.get(f"{split}/{name}", ()) if math.isfinite(value)]
+        everything += [value for _, value in (*within, *points)]
+        if len(within) > 1:
+            xs, ys = zip(*within, strict=True)
+            axes.plot([x / per_epoch for x in xs], ys, color=colour, alpha=0.35, linewidth=1.2)
+        if points:
+            xs, ys = zip(*points, strict=True)
+            size = 4.5 if len(points) <= 40 else 0
+            axes.plot([x / per_epoch for x in xs], ys, f"{marker}-", color=colour, label=split, markersize=size)
+    if name == "loss" and everything and min(everything) > 0 and max(everything) > 30 * min(everything):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(lambda *_: "")
+    if page.best_step:
+        axes.axvline(page.best_step / per_epoch, color=GREY, linewidth=1, linestyle=":", label="best", zorder=0)
+    axes.set_title(HEADINGS[name], loc="left", **TITLE)
+    if name == "acc" and everything:
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("epoch", fontsize=9, color=GREY, labelpad=2)
+    axes.grid(color="#e3e6ea", linewidth=0.8)
+    axes.set_axisbelow(True)
+    _plain(axes)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=9, frameon=False, loc="best")
+    if len(everything) < 2:
+        axes.set(xticks=[], yticks=[], xlabel="")
+        first = f"{everything[0]:.3g} before the first step, and no epoch ended" if everything else "no epoch ended"
+        axes.text(0.5, 0.5, first, ha="center", va="center", transform=axes.transAxes, color=GREY)
+
+
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
+HEADINGS = {"loss": "Loss", "acc": "Accuracy", "r2": "R²", "mae": "Mean absolute error"}
+TITLE: dict[str, Any] = {"fontsize": 11, "fontweight": "bold", "color": INK, "pad": 6}
+
+
+def _plain(axes: "Axes") -> None:
+    axes.tick_params(labelsize=8.5, color=GREY, labelcolor=GREY, length=2.5)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color("#b0b6bd")
+
+
+def _matrix(canvas: Canvas, page: Page, found: Answers, left: float, top: float, width: float, height: float) -> None:
+    """The confusion matrix; of a regression, its answers against the truth."""
+    classes = len(page.class_names)
+    names = [_short(name, 10) for name in page.class_names] if classes <= NAMED else []
+    longest = max(map(len, names), default=2)
+    upright = longest > 3  # the names below the matrix
+    west, south = 0.28 + 0.068 * longest, 0.24 + (0.068 * longest if upright else 0.16)
+    axes = canvas.axes(left + west, top + 0.25, width - west, height - 0.03 - south)
+    axes.set_xlabel("true" if found.matrix is None else "predicted", fontsize=9, color=GREY, labelpad=2)
+    axes.set_ylabel("predicted" if found.matrix is None else "true", fontsize=9, color=GREY, labelpad=2)
+    canvas.text(left, top + 0.03, f"Answers on the {SPLITS[found.split]} set", TITLE["fontsize"], weight="bold")
+    _plain(axes)
+    if found.matrix is None:
+        assert found.values is not None
+        true, predicted = (values.numpy() for values in found.values)
+        ends = [float(true.min()), float(true.max())]
+        axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=":")
+        axes.plot(true, predicted, ".", color=TRAIN, alpha=0.35, markersize=5, markeredgewidth=0)
+        return
+    counts = found.matrix.numpy()
+    shares = counts / counts.sum(1, keepdims=True).clip(min=1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    ticks: Sequence[int] = range(classes) if names else range(0, classes, 10 if classes > 30 else 5)
+    axes.set_xticks(ticks)
+    axes.set_yticks(ticks)
+    if names:
+        axes.set_xticklabels(names, rotation=90 if upright else 0, parse_math=False)
+        axes.set_yticklabels(names, parse_math=False)
+    axes.tick_params(length=0, pad=2, labelsize=8)
+    if names:
+        for row, column in np.argwhere(counts):
+            colour = "white" if shares[row, column] > 0.5 else INK
+            centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7.5, "color": colour}
+            axes.text(column, row, f"{counts[row, column]}", **centred)
+
+
+def _samples(canvas: Canvas, page: Page, found: Answers, left: float, top: float, width: float, height: float) -> None:
+    rows = [(found.right, RIGHT), (found.wrong, WRONG)]
+    if page.class_names:
+        title = f"Right (above) and most confidently wrong (below), {SPLITS[found.split]} set"
+    else:
+        title = f"Points: true (circles) and predicted (crosses), {SPLITS[found.split]} set"
+        rows = [(found.right[:PICTURES], INK), (found.right[PICTURES:], INK)]
+    axes = canvas.axes(left, top + 0.22, width, height - 0.1)
+    axes.set_title(title, loc="left", **TITLE | {"pad": 4})
+    axes.set(xlim=(0, width), ylim=(height - 0.1, 0))
+    axes.axis("off")
+    step = (height - 0.1) / 2
+    side = step - (0.36 if page.class_names else 0.08)
+    for down, (samples, colour) in enumerate(rows):
+        for number, sample in enumerate(samples):
+            _, high, wide = sample.image.shape
+            scale = side / max(high, wide)
+            x = number * width / PICTURES + (width / PICTURES - wide * scale) / 2
+            y = down * step + 0.02
+            pixels = sample.image.permute(1, 2, 0).numpy()
+            pixels = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+            extent = (x, x + wide * scale, y + high * scale, y)
+            axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
+            if not page.class_names:
+                corner, size = np.array([x, y]), np.array([wide * scale, high * scale])
+                for points, marker in ((sample.true, "o"), (sample.predicted, "x")):
+                    xs, ys = (corner + points.numpy().clip(0, 1) * size).T
+                    colour = RIGHT if marker == "o" else WRONG
+                    axes.plot(xs, ys, marker, color=colour, markersize=4, fillstyle="none", markeredgewidth=1.2)
+                continue
+            name = _short(page.class_names[int(sample.predicted)], 11)
+            said = f"✓ {name}" if colour == RIGHT else f"✗ {name}\nis {_short(page.class_names[int(sample.true)], 11)}"
+            centre, below = (number + 0.5) * width / PICTURES, y + side + 0.02
+            style: dict[str, Any] = {"ha": "center", "va": "top", "color": colour, "parse_math": False}
+            axes.text(centre, below, said, fontsize=8.5, linespacing=1.0, **style)
+    if page.class_names and not found.wrong:
+        axes.text(0, step + 0.3, "none was wrong", color=GREY, fontsize=9.5)
+
+
+def _settings(canvas: Canvas, page: Page, left: float, top: float) -> None:
+    canvas.text(left, top, "Settings", TITLE["fontsize"], weight="bold")
+    for number, (name, value) in enumerate(page.settings.items()):
+        place = top + 0.27 + number * 0.198
+        canvas.text(left, place, name, 8.5, color=GREY)
+        canvas.text(left + 1.0, place, _short(value, 44 if left > WIDTH / 2 else 120), 8.5)
+
+
+def _verdict(canvas: Canvas, lines: Sequence[str], top: float) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    height = LINE * len(lines) + 0.2
+    tone = next((colour for word, colour in TONES.items() if lines[0].startswith(f"•  {word}")), ADVICE)
+    tone = ADVICE if tone == TONES["learning"] and sum(line.startswith("•") for line in lines) > 1 else tone
+    axes = canvas.axes(MARGIN, top, WIDTH - 2 * MARGIN, height)
+    axes.axis("off")
+    axes.set(xlim=(0, WIDTH - 2 * MARGIN), ylim=(height, 0))
+    style = "round,pad=0,rounding_size=0.06"
+    axes.add_patch(FancyBboxPatch((0, 0), WIDTH - 2 * MARGIN, height, boxstyle=style, facecolor=tone, edgecolor="none"))
+    for number, line in enumerate(lines):
+        indent = 0.15 if line.startswith("•") else 0.31
+        canvas.text(MARGIN + indent, top + 0.1 + number * LINE, line, 9.5)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
