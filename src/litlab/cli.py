@@ -18,7 +18,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from litlab import resume, sweeps
+from litlab import ranks, resume, sweeps
 from litlab.config import ConfigError, in_sweep, one_line, suggest
 from litlab.resume import Resumed
 
@@ -104,6 +104,15 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
 
         @functools.wraps(main)
         def run() -> None:
+            ranks.adopt_slurm()
+            if ranks.rank() > 0:  # under torchrun or SLURM
+                from litlab import launch
+
+                launch.follow()
+            with ranks.leading():
+                lead()
+
+        def lead() -> None:
             # With this set Hydra raises what it would otherwise print over several lines, exiting with status 1.
             os.environ[FULL_ERROR] = "1"
             sys.argv[1:] = [literal(argument, paths) for argument in sys.argv[1:]]

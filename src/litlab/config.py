@@ -87,7 +87,8 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
     for name in (*GROUPS, "seed", "objective"):
         walk(composed[name], name)
-    places = ("data.data_dir", "data.num_workers", "data.pin_memory", "trainer.accelerator", "trainer.devices")
+    places = ("data.data_dir", "data.num_workers", "data.pin_memory")
+    places += ("trainer.accelerator", "trainer.devices", "trainer.num_nodes")
     return {key: value for key, value in flat.items() if key not in places}
 
 

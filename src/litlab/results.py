@@ -109,6 +109,8 @@ def explain(
             f"try data.batch_size={max(1, size // 2)} or trainer.precision=bf16-mixed"
         )
     text = config.one_line(error)
+    if trainer.world_size > 1 and (isinstance(error, torch.distributed.DistError) or "gloo" in text.lower()):
+        return "failed", RunFailed(f"another process of this run died or was cut off ({text}); go on with resume=")
     if isinstance(error, WorkerFailed) or text.startswith("DataLoader worker"):  # which torch may raise anywhere
         return "failed", RunFailed(f"a data worker died or hung ({text}); data.num_workers=0 does without them")
     return "failed", error

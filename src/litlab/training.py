@@ -11,7 +11,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import config, console, launch, lean, resume, weights
+from litlab import config, console, launch, lean, ranks, resume, weights
 from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, precision, summarize
 from litlab.callbacks import (
     Checkpoints,
@@ -88,9 +88,11 @@ def _go_on(cfg: DictConfig, resumed: Resumed) -> None:
 
 def _train(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Path | None = None) -> None:
     count = launch.ranks_wanted(cfg.trainer)
-    if count > 1 and not launch.is_rank():
+    if count > 1 and not ranks.is_rank():
         launch.start_ranks(run_dir, count, checkpoint=checkpoint)
-    else:
+        return
+    ranks.tell(**launch.message("train", cfg, run_dir, overrides, checkpoint))
+    with ranks.Pulse():
         train(cfg, run_dir, overrides, checkpoint)
 
 
@@ -157,7 +159,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         ConfigError, RunFailed: as `run` does.
     """
     console.quieten()
-    saved = read(resume_from) if resume_from else None
+    saved = read(resume_from) if resume_from and console.is_rank_zero() else None  # other hosts may not have it
     if saved:
         check_resumable(cfg, saved)
     cfg.objective_mode = objective_mode(cfg)
@@ -203,7 +205,10 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
             metrics = epoch_metrics(trainer)
             if monitor and monitor.best_metrics:
                 metrics = dict(monitor.best_metrics)
-            if cfg.test and "test" in data.sizes and not (monitor and "best.ckpt" in monitor.unsaved):
+            unsaved = trainer.strategy.reduce_boolean_decision(
+                bool(monitor and "best.ckpt" in monitor.unsaved), all=False
+            )
+            if cfg.test and "test" in data.sizes and not unsaved:
                 best = str(monitor.best) if monitor else None
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 metrics |= epoch_metrics(trainer)
