@@ -8,12 +8,13 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.fabric.plugins.environments import TorchElasticEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from litlab import config, console, lean, ranks, weights
 from litlab.callbacks import Checkpoints, summary_table
+from litlab.callbacks.exact import learning_rate
 from litlab.checkpoint import FORMAT, PlainCheckpointIO
 from litlab.config import ConfigError, blame, build
 from litlab.data import DataModule
@@ -42,7 +43,8 @@ def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
     check_network(network, data)
     loss = build(cfg, "loss")
     check_loss(loss, data)
-    optimization = (loss, build(cfg, "optimizer"), build(cfg, "scheduler"))
+    halved = {"lr": learning_rate(cfg)} if cfg.get("rewinds") else {}
+    optimization = (loss, build(cfg, "optimizer", **halved), build(cfg, "scheduler"))
     module: Supervised
     if data.task == "regression":
         module = Regression(network, data.target_shape, *optimization)
@@ -185,7 +187,7 @@ def make_trainer(cfg: DictConfig, run_dir: Path, callbacks: list[Callback]) -> l
     return trainer
 
 
-def distribution(trainer: DictConfig) -> dict[str, Any]:
+def distribution(trainer: Any) -> dict[str, Any]:
     """What the Trainer is told about its processes; under a launcher, what the launcher has started."""
     arguments: dict[str, Any] = {}
     if ranks.is_rank():

@@ -272,7 +272,7 @@ class PlainCheckpointIO(CheckpointIO):
 
 def _of_rank_zero(path: Any) -> dict[str, Any]:
     """The checkpoint that rank 0 reads, in every process."""
-    group = torch.distributed.new_group(backend="gloo")  # through NCCL it would have to fit into the GPUs' memory
+    group: Any = torch.distributed.new_group(backend="gloo")  # through NCCL it would have to fit into the GPUs' memory
     checkpoints = [read(path) if ranks.rank() == 0 else None]
     torch.distributed.broadcast_object_list(checkpoints, src=0, group=group)
     checkpoint = checkpoints[0]

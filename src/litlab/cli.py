@@ -48,6 +48,10 @@ class RunFailed(Exception):
         self.status = status
 
 
+class Diverged(RunFailed):
+    """The loss became NaN, and the run may go back (`on_nan=rewind`)."""
+
+
 class SweepStopped(KeyboardInterrupt):
     """A signal stopped a job of a sweep, which means the sweep."""
 

@@ -64,13 +64,13 @@ def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path 
     `job` is what each does with it, `train` or `evaluate`.
 
     Raises:
-        ConfigError, RunFailed: as the first rank that failed would have.
+        ConfigError, RunFailed, Diverged: as the first rank that failed would have.
     """
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    from litlab.cli import RunFailed
+    from litlab.cli import Diverged, RunFailed
 
     with tempfile.TemporaryDirectory() as folder:
         error_file = Path(folder) / "error.json"
@@ -98,9 +98,10 @@ def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path 
                 rank, failure = error.get_first_failure()
                 raise RunFailed(f"rank {rank} ended with exit code {failure.exitcode}") from None
             failed = json.loads(error_file.read_text())
-            if failed["kind"] == "ConfigError":
+            if failed["kind"] == ConfigError.__name__:
                 raise ConfigError(failed["message"]) from None
-            raise RunFailed(failed["message"], failed["status"]) from None
+            kind = Diverged if failed["kind"] == Diverged.__name__ else RunFailed
+            raise kind(failed["message"], failed["status"]) from None
         finally:
             os.environ.pop(ERROR_FILE)
 

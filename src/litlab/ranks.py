@@ -21,16 +21,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
+JOIN_S = 300  # that a process may take to begin
 SILENT_S = 15  # a process that has not moved for so long, or whose host cannot be reached, is given up
 LAST_WORD_S = 5  # that a process which failed leaves rank 0 to say why, before it says so itself
 
 
 def adopt_slurm() -> None:
     """Gives a task of `srun` the variables that torchrun would give it; elsewhere does nothing."""
+    os.environ.pop("SLURM_NTASKS", None)  # by which Lightning knows SLURM, and then wants other things of a script
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
     if "RANK" in os.environ or tasks < 2:
         return
-    from lightning.fabric.plugins.environments import SLURMEnvironment
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     per_node = re.fullmatch(r"(\d+)(\(x\d+\))?", os.environ["SLURM_STEP_TASKS_PER_NODE"])
     if per_node is None:
@@ -156,7 +158,6 @@ class Pulse:
         self._done = threading.Event()
         self._rounds = 0  # that the store has answered
         self._seen: dict[int, bytes] = {}
-        self.lost: str | None = None
 
     def __enter__(self) -> "Pulse":
         if is_rank() and world_size() > 1:
@@ -185,22 +186,24 @@ class Pulse:
             return
 
     def _watch(self) -> None:
-        silent: dict[int | str, int] = {}
-        before: dict[int | str, Any] = {}
+        silent, rounds = dict.fromkeys(range(world_size()), 0), 0  # looks without a sign of life
+        before: dict[int, bytes] = {}
+        store_silent = 0
         while not self._done.wait(1):
-            now: dict[int | str, Any] = {**self._seen, "rank 0's host": self._rounds}
-            for name, value in now.items():
-                ended = isinstance(value, bytes) and json.loads(value)["count"] == -1
-                silent[name] = 0 if ended or value != before.get(name) else silent.get(name, 0) + 1
+            store_silent, rounds = (store_silent + 1 if rounds == self._rounds else 0), self._rounds
+            if store_silent >= SILENT_S:  # while it is away, nobody can be heard
+                self._give_up("the host of rank 0", SILENT_S, None)
+            now = dict(self._seen)
+            for other in silent:
+                ended = other in now and json.loads(now[other])["count"] == -1
+                silent[other] = 0 if ended or now.get(other) != before.get(other) else silent[other] + 1
+                limit = SILENT_S if other in now else JOIN_S
+                if other != rank() and silent[other] >= limit and not store_silent:
+                    self._give_up(f"rank {other}", limit, now.get(other))
             before = now
-            # The store first: while it is away, nobody can be heard.
-            for name in sorted((n for n in now if silent[n] >= SILENT_S), key=lambda n: isinstance(n, int)):
-                self._give_up(name, self._seen.get(name) if isinstance(name, int) else None)
 
-    def _give_up(self, name: int | str, last: bytes | None) -> None:
-        who = f"rank {name}" if isinstance(name, int) else name
-        self.lost = f"{who} has not answered for {SILENT_S} s: it hangs, or its host is cut off"
-        self._say(self.lost)
+    def _give_up(self, who: str, seconds: int, last: bytes | None) -> None:
+        self._say(f"{who} has not answered for {seconds} s: it hangs, or its host is cut off")
         if last and (left := json.loads(last)) and {**left, "count": 0} == {"count": 0, **_whereabouts(left["pid"])}:
             os.kill(left["pid"], signal.SIGKILL)
             time.sleep(LAST_WORD_S)  # its connections are closed now, which ends the wait of the training itself

@@ -17,6 +17,7 @@ from rich.table import Table
 import litlab
 from litlab import config, console
 from litlab.callbacks import Checkpoints, Interrupted, StopOnSignal
+from litlab.callbacks.exact import learning_rate
 from litlab.checkpoint import atomic
 from litlab.cli import RunFailed
 from litlab.config import RESULT
@@ -55,6 +56,7 @@ def describe(
         "last_checkpoint": saved(monitor.last) if monitor else None,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
+        "rewinds": cfg.get("rewinds", 0),
         "dataset": {"name": data.name, **data.sizes},
         "overrides": overrides,
         "config": config.numeric(cfg),
@@ -130,4 +132,7 @@ def shown(run_dir: Path) -> Path:
 
 def _hint(error: NonFiniteLoss, cfg: DictConfig, monitor: Checkpoints | None) -> str:
     kept = f"; the last good checkpoint is checkpoints/{monitor.last.name}" if monitor and monitor.last.exists() else ""
-    return f"{error}: try a lower optimizer.lr (it is {cfg.optimizer.lr}) or trainer.gradient_clip_val=1{kept}"
+    lr, rewinds = learning_rate(cfg), cfg.get("rewinds", 0)
+    tried = f", after {rewinds} rewinds" if rewinds else ""
+    instead = "" if cfg.get("on_nan") == "rewind" else ", or on_nan=rewind"
+    return f"{error}{tried}: try a lower optimizer.lr (it is {lr:g}), trainer.gradient_clip_val=1{instead}{kept}"

@@ -20,14 +20,17 @@ from litlab.callbacks import (
     Throughput,
     epoch_metrics,
 )
-from litlab.callbacks.exact import KEY
+from litlab.callbacks.exact import KEY, learning_rate
 from litlab.checkpoint import atomic, copy, read
-from litlab.cli import RunFailed
-from litlab.config import RESULT, ConfigError, blame
+from litlab.cli import Diverged, RunFailed
+from litlab.config import CONFIG, RESULT, ConfigError, blame
 from litlab.data import SourcesFailedError
 from litlab.data.datasets import OtherBatches
+from litlab.modules import NonFiniteLoss
 from litlab.results import describe, device_name, explain, report, shown, write_result
 from litlab.resume import Resumed
+
+REWINDS = 3  # times that a run may go back after a NaN
 
 
 def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
@@ -87,6 +90,31 @@ def _go_on(cfg: DictConfig, resumed: Resumed) -> None:
 
 
 def _train(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Path | None = None) -> None:
+    """Trains, and goes back as often as `on_nan=rewind` allows.
+
+    Going back is a resume with half the learning rate, in new processes where there are several: those that have not
+    met the NaN wait for the one that has.
+    """
+    if cfg.get("on_nan") == "rewind" and ranks.world_size() > 1:
+        raise ConfigError("on_nan=rewind: not under torchrun or srun, whose processes litlab cannot start again")
+    poisoned: int | None = None  # the step of a checkpoint from which the NaN came back
+    while True:
+        try:
+            return _start(cfg, run_dir, overrides, checkpoint)
+        except Diverged as error:
+            reason = str(error)
+        checkpoint = resume.good_checkpoint(run_dir, before=poisoned)
+        if checkpoint:
+            poisoned = read(checkpoint)["global_step"]
+        cfg.rewinds = cfg.get("rewinds", 0) + 1
+        if (run_dir / CONFIG).exists():
+            resume.record(run_dir, cfg, overrides)
+        place = f"back to {checkpoint.name}" if checkpoint else "back to the beginning, nothing was saved yet,"
+        lr = learning_rate(cfg)
+        console.warn(f"{reason}: {place} with half the learning rate, {lr:g} (rewind {cfg.rewinds} of {REWINDS})")
+
+
+def _start(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Path | None) -> None:
     count = launch.ranks_wanted(cfg.trainer)
     if count > 1 and not ranks.is_rank():
         launch.start_ranks(run_dir, count, checkpoint=checkpoint)
@@ -205,10 +233,8 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
             metrics = epoch_metrics(trainer)
             if monitor and monitor.best_metrics:
                 metrics = dict(monitor.best_metrics)
-            unsaved = trainer.strategy.reduce_boolean_decision(
-                bool(monitor and "best.ckpt" in monitor.unsaved), all=False
-            )
-            if cfg.test and "test" in data.sizes and not unsaved:
+            lost = bool(monitor and "best.ckpt" in monitor.unsaved)  # which rank 0 alone knows
+            if cfg.test and "test" in data.sizes and not trainer.strategy.reduce_boolean_decision(lost, all=False):
                 best = str(monitor.best) if monitor else None
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 metrics |= epoch_metrics(trainer)
@@ -216,6 +242,11 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
             status, failure = "failed", RunFailed(f"not saved: {'; '.join(monitor.unsaved.values())}")
     except OtherBatches as error:
         raise ConfigError(f"data.{error}") from error
+    except NonFiniteLoss as error:
+        if monitor and cfg.get("on_nan") == "rewind" and cfg.get("rewinds", 0) < REWINDS:
+            stop.done()
+            raise Diverged(str(error)) from None
+        status, failure = explain(error, cfg, trainer, monitor, stop)
     except Exception as error:
         status, failure = explain(error, cfg, trainer, monitor, stop)
     stop.done()

@@ -9,45 +9,16 @@ import shutil
 import signal
 import subprocess
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from faults.compare import differences
-from scripts import REPOSITORY, finish, start
+from faults.harness import RUN, TABLE, count, orphans, train, wait_for
+from scripts import finish
 
 from litlab.checkpoint import read
 
 pytestmark = pytest.mark.slow
-
-RUN = [
-    *("data=mnist_sample", "trainer=cpu", "model=mlp", "model.hidden=[400]", "data.train_limit=640"),
-    *(
-        "trainer.max_epochs=8",
-        "trainer.log_every_n_steps=3",
-        "checkpoint.every_n_steps=3",
-        "data.augment=[random_crop]",
-    ),
-]
-PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])}
-TABLE: dict[str, Counter] = {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def table():
-    yield
-    lines = [f"{'fault':44} {'times':>6} {'survived':>9} {'lost':>5}"]
-    for fault, seen in TABLE.items():
-        lines.append(f"{fault:44} {seen.total():6} {seen[True]:9} {seen[False]:5}")
-    print("\n\n" + "\n".join(lines))
-
-
-def count(fault: str, survived: bool, times: int = 1) -> None:
-    TABLE.setdefault(fault, Counter())[survived] += times
-
-
-def train(folder: Path, *arguments: str) -> subprocess.Popen:
-    return start("train.py", *arguments, folder=folder, OMP_NUM_THREADS="1", **PATHS)
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +34,6 @@ def undisturbed(tmp_path_factory):
         return made[overrides]
 
     return get
-
-
-def wait_for(condition, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 120
-    while not condition() and process.poll() is None:
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.002)
 
 
 def strike(folder: Path, signum: int, rng: random.Random, *arguments: str) -> int:
@@ -182,19 +146,6 @@ def test_another_number_of_processes_goes_on(tmp_path, undisturbed, saved, resum
         json.loads((run / "result.json").read_text())["metrics"] for run in (tmp_path / "run", undisturbed(*plain))
     ]
     assert metrics[0] == pytest.approx(metrics[1], abs=1e-5)
-
-
-def orphans(folder: Path) -> list[str]:
-    """Command lines of processes that still work in `folder`."""
-    time.sleep(2)
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").readlink() == folder:
-                found.append((process / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found
 
 
 def test_a_data_worker(tmp_path):

@@ -1,0 +1,45 @@
+"""What the tests of faults share: a run to break, how to start it and to wait, and the table of what became of it."""
+
+import os
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+from scripts import REPOSITORY, start
+
+RUN = [
+    *("data=mnist_sample", "trainer=cpu", "model=mlp", "model.hidden=[400]", "data.train_limit=640"),
+    *("trainer.max_epochs=8", "trainer.log_every_n_steps=3", "checkpoint.every_n_steps=3"),
+    "data.augment=[random_crop]",
+]
+PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])}
+TABLE: dict[str, Counter] = {}
+
+
+def count(fault: str, survived: bool, times: int = 1) -> None:
+    TABLE.setdefault(fault, Counter())[survived] += times
+
+
+def train(folder: Path, *arguments: str) -> subprocess.Popen:
+    return start("train.py", *arguments, folder=folder, OMP_NUM_THREADS="1", **PATHS)
+
+
+def wait_for(condition, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.002)
+
+
+def orphans(folder: Path) -> list[str]:
+    """Command lines of processes that still work in `folder`."""
+    time.sleep(2)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() == folder:
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
