@@ -6,6 +6,7 @@ import pytest
 import torch
 from faults.compare import differences
 from omegaconf import OmegaConf
+from scripts import REPOSITORY
 from test_resume import compose, go
 
 from litlab import resume
