@@ -42,7 +42,7 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
 
 
 # Settings that may be left to litlab, beside what the constructor takes.
-AUTO = ("trainer.precision",)
+AUTO = ("trainer.precision", "data.batch_size")
 
 
 class ConfigError(ValueError):

@@ -16,6 +16,7 @@ from rich.table import Table
 
 import litlab
 from litlab import config, console
+from litlab.batch_size import is_out_of_memory
 from litlab.callbacks import Checkpoints, Interrupted, StopOnSignal
 from litlab.callbacks.exact import learning_rate
 from litlab.checkpoint import atomic
@@ -104,11 +105,14 @@ def explain(
         return "interrupted", RunFailed(str(error), 128 + error.signum)
     if isinstance(error, NonFiniteLoss):
         return "failed", RunFailed(_hint(error, cfg, monitor))
-    if isinstance(error, torch.OutOfMemoryError):
+    if is_out_of_memory(error):
         size = cfg.data.batch_size
+        smaller = (
+            f"data.batch_size={size // 2}, data.batch_size=auto" if size > 1 else "smaller images, a smaller model"
+        )
         return "failed", RunFailed(
             f"out of memory on {device_name(trainer)} with data.batch_size={size}: "
-            f"try data.batch_size={max(1, size // 2)} or trainer.precision=bf16-mixed"
+            f"try {smaller} or trainer.precision=bf16-mixed"
         )
     text = config.one_line(error)
     if trainer.world_size > 1 and (isinstance(error, torch.distributed.DistError) or "gloo" in text.lower()):

@@ -11,7 +11,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import config, console, launch, lean, ranks, resume, weights
+from litlab import batch_size, config, console, launch, lean, ranks, resume, weights
 from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, precision, summarize
 from litlab.callbacks import (
     Checkpoints,
@@ -44,6 +44,9 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         RunFailed: if training began and could not be finished.
     """
     run_dir = resumed.folder if resumed else _new_run_dir()
+    automatic = batch_size.is_auto(cfg)
+    if automatic and config.in_sweep() and (earlier := earlier_batch_size(run_dir)):
+        cfg.data.batch_size, automatic = earlier, False
     if config.in_sweep() and (result := finished(cfg, run_dir)):
         console.say(f"{run_dir.name}: finished before, not run again")
         return _objective(result)
@@ -52,14 +55,18 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
     try:
         config.check(cfg)
         if cfg.get("summary"):
+            cfg.data.batch_size = 1 if automatic else cfg.data.batch_size
             summarize(cfg)
             _remove_if_unused(run_dir)
             return None
+        overrides = resumed.overrides if resumed else list(HydraConfig.get().overrides.task)
+        if automatic:
+            choose_batch_size(cfg, run_dir, overrides)
         if resumed:
             _go_on(cfg, resumed)
         else:
             share_machine(cfg, HydraConfig.get())
-            _train(cfg, run_dir, list(HydraConfig.get().overrides.task), checkpoint)
+            _train(cfg, run_dir, overrides, checkpoint)
     except ConfigError as error:
         if config.in_sweep():  # a row of the sweep's table
             write_result(run_dir, {"status": "failed", "metrics": {}, "error": str(error)})
@@ -73,6 +80,33 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
 
 def _objective(result: dict[str, Any]) -> float | None:
     return result["objective"]["value"] if result["objective"] else None
+
+
+def choose_batch_size(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
+    """Replaces `data.batch_size=auto` by what fits, in the config and in the run's record of it.
+
+    Raises:
+        ConfigError: if nothing fits, or the run cannot be built.
+    """
+    processes = launch.ranks_wanted(cfg.trainer) * (ranks.world_size() // ranks.local_size())
+    try:
+        cfg.data.batch_size = batch_size.find(cfg, processes)
+    except ConfigError:
+        cfg.data.batch_size = processes
+        assemble(cfg)  # says it better, if it is about the config: the options are known here
+        raise
+    if (run_dir / CONFIG).exists():
+        resume.record(run_dir, cfg, overrides)
+
+
+def earlier_batch_size(run_dir: Path) -> int | None:
+    """What `data.batch_size=auto` was for this job in an earlier start of the same sweep."""
+    path = run_dir / RESULT
+    if path.exists() and (recorded := json.loads(path.read_text()).get("config")):
+        return int(recorded["data.batch_size"])
+    if checkpoint := resume.whole_checkpoint(run_dir, None):
+        return int(read(checkpoint)["litlab"]["config"]["data"]["batch_size"])
+    return None
 
 
 def _go_on(cfg: DictConfig, resumed: Resumed) -> None:

@@ -32,14 +32,24 @@ def wait_for(condition, process: subprocess.Popen) -> None:
         time.sleep(0.002)
 
 
-def orphans(folder: Path) -> list[str]:
-    """Command lines of processes that still work in `folder`."""
-    time.sleep(2)
+def at_work(folder: Path) -> list[Path]:
+    """The processes (folders of /proc) whose current folder is `folder`."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "cwd").readlink() == folder:
-                found.append((process / "cmdline").read_text().replace("\0", " "))
+                found.append(process)
         except OSError:
             continue
     return found
+
+
+def orphans(folder: Path) -> list[str]:
+    """Command lines of processes that still work in `folder`."""
+    time.sleep(2)
+    return [(process / "cmdline").read_text().replace("\0", " ") for process in at_work(folder)]
+
+
+def stopped_process(folder: Path) -> bool:
+    """Whether one that works in `folder` was stopped (SIGSTOP)."""
+    return any((process / "stat").read_text().rpartition(")")[2].split()[0] == "T" for process in at_work(folder))

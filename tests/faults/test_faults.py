@@ -3,7 +3,6 @@
 Prints a table at its end. A fault counts as survived when the resumed run equals the undisturbed one bit for bit.
 """
 
-import os
 import random
 import shutil
 import signal
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from faults.compare import differences
-from faults.harness import RUN, TABLE, count, orphans, train, wait_for
+from faults.harness import RUN, TABLE, count, orphans, stopped_process, train, wait_for
 from scripts import finish
 
 from litlab.checkpoint import read
@@ -148,12 +147,11 @@ def test_another_number_of_processes_goes_on(tmp_path, undisturbed, saved, resum
     assert metrics[0] == pytest.approx(metrics[1], abs=1e-5)
 
 
-def test_a_data_worker(tmp_path):
-    workers = ("data.num_workers=2",)
-    process = train(tmp_path, *RUN, *workers, "trainer.max_epochs=500", "hydra.run.dir=run")
+@pytest.mark.parametrize(("signal_name", "fault"), [("SIGKILL", "killed data worker"), ("SIGSTOP", "hung data worker")])
+def test_a_data_worker(tmp_path, undisturbed, signal_name, fault):
+    inject = f"{{_target_: faults.injected.SignalWorker, signal_name: {signal_name}, step: 43, enabled: true}}"
+    process = train(tmp_path, *RUN, "data.num_workers=2", "hydra.run.dir=run", f"+callbacks.fault={inject}")
     wait_for(lambda: (tmp_path / "run/checkpoints/previous.ckpt").exists(), process)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(children[-1]), signal.SIGKILL)
     began = time.monotonic()
     done = finish(process, tmp_path, timeout=90)
     assert time.monotonic() - began < 30
@@ -161,6 +159,82 @@ def test_a_data_worker(tmp_path):
     assert "a data worker died or hung" in done.err
     assert len(done.err.splitlines()) == 1, done.err
     assert orphans(tmp_path) == []
+    assert_resumed(fault, tmp_path, undisturbed("data.num_workers=2"))
+
+
+def assert_resumed(fault: str, folder: Path, undisturbed: Path) -> None:
+    done = finish(train(folder, "resume=run", "callbacks.fault.enabled=false"), folder)
+    lost = [done.err] if done.status else differences(folder / "run", undisturbed)
+    count(fault, not lost)
+    assert not lost
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_hung_rank_of_two(tmp_path, undisturbed, rank):
+    inject = f"{{_target_: faults.injected.SignalAt, signal_name: SIGSTOP, step: 43, rank: {rank}, enabled: true}}"
+    two = ("trainer=ddp_cpu", "trainer.max_epochs=8")
+    process = train(tmp_path, *RUN, *two, "hydra.run.dir=run", f"+callbacks.fault={inject}")
+    wait_for(lambda: stopped_process(tmp_path), process)
+    began = time.monotonic()
+    done = finish(process, tmp_path)
+    assert time.monotonic() - began < 30
+    assert done.status == 1
+    assert f"failed: rank {rank} has not answered for 15 s: it hangs" in done.err
+    assert orphans(tmp_path) == []
+    assert_resumed("hung rank of two", tmp_path, undisturbed(*two))
+
+
+def test_the_process_that_watches_the_ranks_is_killed(tmp_path, undisturbed):
+    two = ("trainer=ddp_cpu", "trainer.max_epochs=8")
+    inject = "{_target_: faults.injected.LongStep, step: 43, enabled: true}"
+    process = train(tmp_path, *RUN, *two, "hydra.run.dir=run", f"+callbacks.fault={inject}")
+    wait_for((tmp_path / "begun").exists, process)
+    process.kill()
+    began = time.monotonic()
+    process.wait()
+    while orphans(tmp_path):
+        assert time.monotonic() - began < 30
+    assert_resumed("SIGKILL to the process that watches the ranks", tmp_path, undisturbed(*two))
+
+
+def test_every_minutes_saves_within_an_epoch(tmp_path, undisturbed):
+    often = ("checkpoint.every_n_steps=null", "checkpoint.every_minutes=0.0001")
+    inject = "{_target_: faults.injected.SignalAt, signal_name: SIGKILL, step: 45, enabled: true}"
+    done = finish(train(tmp_path, *RUN, *often, "hydra.run.dir=run", f"+callbacks.fault={inject}"), tmp_path)
+    assert done.status == -signal.SIGKILL
+    assert read(tmp_path / "run/checkpoints/last.ckpt")["global_step"] in (42, 43, 44, 45)
+    assert_resumed("SIGKILL, checkpoint.every_minutes", tmp_path, undisturbed())
+
+
+@pytest.mark.parametrize(
+    ("signals", "within", "status", "message"),
+    [
+        ([signal.SIGINT, signal.SIGINT], 2, 130, ""),
+        ([signal.SIGTERM], 6, 143, "the step did not end within preempt_grace_s=5"),
+    ],
+)
+def test_a_step_that_does_not_end(tmp_path, undisturbed, signals, within, status, message):
+    """A second Ctrl-C ends it at once; one SIGTERM when the grace period is over."""
+    inject = "{_target_: faults.injected.LongStep, step: 43, enabled: true}"
+    process = train(tmp_path, *RUN, "preempt_grace_s=5", "hydra.run.dir=run", f"+callbacks.fault={inject}")
+    wait_for((tmp_path / "begun").exists, process)
+    for signum in signals:
+        time.sleep(0.3)
+        process.send_signal(signum)
+    began = time.monotonic()
+    done = finish(process, tmp_path)
+    assert time.monotonic() - began < within
+    assert done.status == status
+    assert message in done.err
+    assert_resumed("a step that does not end, interrupted", tmp_path, undisturbed())
+
+
+def test_sigusr1_saves(tmp_path, undisturbed):
+    inject = "{_target_: faults.injected.SignalAt, signal_name: SIGUSR1, step: 43, enabled: true}"
+    done = finish(train(tmp_path, *RUN, "hydra.run.dir=run", f"+callbacks.fault={inject}"), tmp_path)
+    assert done.status == 128 + signal.SIGUSR1, done.err
+    assert read(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == 44
+    assert_resumed("SIGUSR1", tmp_path, undisturbed())
 
 
 def test_a_full_disk(tmp_path, undisturbed):

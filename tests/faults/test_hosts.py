@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from faults.compare import differences
-from faults.harness import PATHS, RUN, count, orphans, wait_for
+from faults.harness import PATHS, RUN, count, orphans, stopped_process, wait_for
 from scripts import REPOSITORY, Finished, finish
 
 pytestmark = pytest.mark.slow
@@ -81,35 +81,17 @@ def test_under_torchrun_a_mistake_is_said_once_and_leaves_nothing(tmp_path):
 
 def test_under_torchrun_a_hung_process_ends_the_run_which_is_resumed(tmp_path, undisturbed):
     process = one_host(tmp_path, *TWO, "hydra.run.dir=run", f"+callbacks.fault={FAULT}")
-    stopped = wait_for_stopped(tmp_path, process)
+    wait_for(lambda: stopped_process(tmp_path), process)
     began = time.monotonic()
     done = finish(process, tmp_path)
     assert done.status != 0
     assert time.monotonic() - began < 30
     assert "rank 1 has not answered for 15 s: it hangs" in done.err
-    assert not Path(f"/proc/{stopped}").exists()
     assert orphans(tmp_path) == []
     done = finish(one_host(tmp_path, "resume=run", "callbacks.fault.enabled=false"), tmp_path)
     lost = [done.err] if done.status else differences(tmp_path / "run", undisturbed)
     count("torchrun: hung process of two", not lost)
     assert not lost
-
-
-def wait_for_stopped(folder: Path, process: subprocess.Popen) -> int:
-    """The process that works in `folder` and was stopped (SIGSTOP)."""
-    found: list[int] = []
-
-    def look() -> bool:
-        for path in Path("/proc").glob("[0-9]*"):
-            try:
-                if (path / "cwd").readlink() == folder and " T " in (path / "stat").read_text():
-                    found.append(int(path.name))
-            except OSError:
-                continue
-        return bool(found)
-
-    wait_for(look, process)
-    return found[0]
 
 
 def test_srun_is_understood(tmp_path, undisturbed):
