@@ -18,6 +18,7 @@ from litlab.callbacks.exact import learning_rate
 from litlab.checkpoint import FORMAT, PlainCheckpointIO
 from litlab.config import ConfigError, blame, build
 from litlab.data import DataModule
+from litlab.fsdp import FullyShardedStrategy
 from litlab.modules import Classification, Regression, Supervised
 
 
@@ -200,6 +201,10 @@ def distribution(trainer: Any) -> dict[str, Any]:
         # Buffers are what rank 0 has, and are sent before each evaluation, not before each step: ranks may then
         # evaluate different numbers of batches.
         arguments["strategy"] = lightning.pytorch.strategies.DDPStrategy(broadcast_buffers=False)
+    if trainer.strategy == "fsdp":
+        if ranks.world_size() == 1:
+            raise ConfigError("trainer=fsdp splits a model among several processes, and there is one: use trainer=gpu")
+        arguments["strategy"] = FullyShardedStrategy()
     return arguments
 
 

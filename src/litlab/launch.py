@@ -81,6 +81,7 @@ def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path 
             min_nodes=1,
             max_nodes=1,
             nproc_per_node=count,
+            run_id="litlab",
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
             max_restarts=0,
