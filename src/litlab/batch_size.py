@@ -21,7 +21,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from litlab import console
-from litlab.assembly import assemble
+from litlab.assembly import assemble, precision
 from litlab.config import ConfigError, blame, build
 from litlab.data import DataModule, SourcesFailedError
 from litlab.modules import Supervised
@@ -65,6 +65,7 @@ def search(cfg: DictConfig, processes: int) -> None:
     cfg.data.batch_size = 1
     cfg.data.drop_last = False
     data, module = assemble(cfg)
+    cfg.trainer.precision = precision(cfg, data)
     try:
         data.prepare_data()
         data.setup("fit")

@@ -153,6 +153,8 @@ def _start(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Pat
     if count > 1 and not ranks.is_rank():
         launch.start_ranks(run_dir, count, checkpoint=checkpoint)
         return
+    if checkpoint and ranks.is_rank() and cfg.trainer.precision == "auto":  # other hosts have no checkpoint to ask
+        cfg.trainer.precision = read(checkpoint)["litlab"]["numerics"]["precision"]
     ranks.tell(**launch.message("train", cfg, run_dir, overrides, checkpoint))
     with ranks.Pulse():
         train(cfg, run_dir, overrides, checkpoint)
@@ -221,7 +223,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         ConfigError, RunFailed: as `run` does.
     """
     console.quieten()
-    saved = read(resume_from) if resume_from and console.is_rank_zero() else None  # other hosts may not have it
+    saved = read(resume_from) if resume_from and resume_from.exists() else None  # other hosts may not have it
     if saved:
         check_resumable(cfg, saved)
     cfg.objective_mode = objective_mode(cfg)
