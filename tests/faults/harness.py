@@ -11,7 +11,7 @@ from scripts import REPOSITORY, start
 RUN = [
     *("data=mnist_sample", "trainer=cpu", "model=mlp", "model.hidden=[400]", "data.train_limit=640"),
     *("trainer.max_epochs=8", "trainer.log_every_n_steps=3", "checkpoint.every_n_steps=3"),
-    "data.augment=[random_crop]",
+    *("data.augment=[random_crop]", "trainer.precision=32-true"),
 ]
 PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])}
 TABLE: dict[str, Counter] = {}

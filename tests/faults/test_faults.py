@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from faults.compare import differences
 from faults.harness import RUN, TABLE, count, orphans, stopped_process, train, wait_for
-from scripts import finish
+from scripts import finish, start
 
 from litlab.checkpoint import read
 
@@ -132,14 +132,17 @@ def test_a_rank_of_two(tmp_path, undisturbed, signal_name, rank):
     assert not lost
 
 
-@pytest.mark.parametrize(("saved", "resumed"), [("ddp_cpu", "cpu"), ("cpu", "ddp_cpu")])
-def test_another_number_of_processes_goes_on(tmp_path, undisturbed, saved, resumed):
-    import json
+FOUR = ("trainer=ddp_cpu", "trainer.devices=4")
+ONE = ("trainer=cpu", "trainer.devices=1")
 
+
+@pytest.mark.parametrize(("saved", "resumed"), [(FOUR, ONE), (ONE, FOUR)])
+def test_another_number_of_processes_goes_on(tmp_path, undisturbed, saved, resumed):
+    """On the same batches, so that only the order of additions differs."""
     plain = ("data.augment=[]", "trainer.max_epochs=8")
-    stopped(tmp_path, *plain, f"trainer={saved}", "trainer.max_epochs=8", "trainer.log_every_n_steps=3")
+    stopped(tmp_path, *plain, *saved, "trainer.max_epochs=8", "trainer.log_every_n_steps=3")
     again = ("trainer.max_epochs=8", "trainer.log_every_n_steps=3", "callbacks.fault.enabled=false")
-    done = finish(train(tmp_path, "resume=run", f"trainer={resumed}", *again), tmp_path)
+    done = finish(train(tmp_path, "resume=run", *resumed, *again), tmp_path)
     assert done.status == 0, done.err
     metrics = [
         json.loads((run / "result.json").read_text())["metrics"] for run in (tmp_path / "run", undisturbed(*plain))
@@ -264,6 +267,32 @@ def test_a_full_disk(tmp_path, undisturbed):
         assert not lost
     finally:
         subprocess.run(["umount", "-l", disk], check=False)
+
+
+def test_an_evaluation_is_the_same_on_any_number_of_processes(tmp_path, undisturbed):
+    """1,000 test images in batches of 64 divide neither among three processes nor into whole batches."""
+    found = []
+    for count_ in (1, 3):
+        where = ("trainer=cpu",) if count_ == 1 else ("trainer=ddp_cpu", "trainer.devices=3")
+        arguments = ("evaluate=test", "data.eval_batch_size=64", f"output=out{count_}", *where)
+        done = finish(start("predict.py", f"ckpt={undisturbed()}", *arguments, folder=tmp_path), tmp_path)
+        assert done.status == 0, done.err
+        found.append(json.loads((tmp_path / f"out{count_}/evaluation.json").read_text()))
+    assert found[0]["images"] == found[1]["images"] == 1000
+    assert found[0]["metrics"] == pytest.approx(found[1]["metrics"], abs=1e-6)
+
+
+def test_fsdp_is_ddp_and_goes_on_anywhere(tmp_path, undisturbed):
+    two = ("trainer=ddp_cpu", "trainer.max_epochs=8", "data.augment=[]")
+    stopped(tmp_path, *two, "trainer.log_every_n_steps=3", "trainer.strategy=fsdp")
+    done = finish(train(tmp_path, "resume=run", "callbacks.fault.enabled=false"), tmp_path)
+    assert done.status == 0, done.err
+    reference = undisturbed("data.augment=[]", "trainer.max_epochs=8")
+    metrics = [json.loads((run / "result.json").read_text())["metrics"] for run in (tmp_path / "run", reference)]
+    assert metrics[0] == pytest.approx(metrics[1], abs=1e-5)
+    alone = ("trainer=cpu", "trainer.strategy=auto", "trainer.max_epochs=9")
+    done = finish(train(tmp_path, "resume=run", "callbacks.fault.enabled=false", *alone), tmp_path)
+    assert done.status == 0, done.err
 
 
 def test_two_runs_in_the_same_second_have_two_folders(tmp_path):
