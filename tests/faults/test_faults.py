@@ -3,6 +3,7 @@
 Prints a table at its end. A fault counts as survived when the resumed run equals the undisturbed one bit for bit.
 """
 
+import json
 import random
 import shutil
 import signal
