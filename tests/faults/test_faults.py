@@ -303,5 +303,8 @@ def test_two_runs_in_the_same_second_have_two_folders(tmp_path):
         folder.mkdir()
         processes = [train(folder, *quick) for _ in range(3)]
         statuses = [finish(process, folder).status for process in processes]
-        runs = list(folder.glob("runs/*/*/result.json"))
+        runs = [path.parent for path in folder.glob("runs/*/*/result.json")]
         assert (statuses, len(runs)) == ([0] * 3, 3)
+        lost = [difference for run in runs[1:] for difference in differences(run, runs[0])]
+        count("three runs in the same second", not lost)
+        assert not lost
