@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
@@ -27,13 +28,13 @@ TINY = [
 ]  # 3 epochs of 10 steps
 
 
-def compose(folder: Path, *overrides: str):
+def compose(folder: Path, *overrides: str, base: Sequence[str] = TINY):
     """The config of a run, recorded in its folder as Hydra records it."""
     (folder / ".hydra").mkdir(parents=True)
     with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-        cfg = hydra.compose("train", [*TINY, *overrides])
+        cfg = hydra.compose("train", [*base, *overrides])
     OmegaConf.save(cfg, folder / ".hydra/config.yaml")
-    OmegaConf.save(OmegaConf.create([*TINY, *overrides]), folder / ".hydra/overrides.yaml")
+    OmegaConf.save(OmegaConf.create([*base, *overrides]), folder / ".hydra/overrides.yaml")
     return cfg
 
 

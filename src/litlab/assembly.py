@@ -8,14 +8,17 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import config, console, lean, weights
+from litlab import config, console, lean, ranks, weights
 from litlab.callbacks import Checkpoints, summary_table
+from litlab.callbacks.exact import learning_rate
 from litlab.checkpoint import FORMAT, PlainCheckpointIO
 from litlab.config import ConfigError, blame, build
 from litlab.data import DataModule
+from litlab.fsdp import FullyShardedStrategy
 from litlab.modules import Classification, Regression, Supervised
 
 
@@ -41,7 +44,8 @@ def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
     check_network(network, data)
     loss = build(cfg, "loss")
     check_loss(loss, data)
-    optimization = (loss, build(cfg, "optimizer"), build(cfg, "scheduler"))
+    halved = {"lr": learning_rate(cfg)} if cfg.get("rewinds") else {}
+    optimization = (loss, build(cfg, "optimizer", **halved), build(cfg, "scheduler"))
     module: Supervised
     if data.task == "regression":
         module = Regression(network, data.target_shape, *optimization)
@@ -169,22 +173,39 @@ def make_trainer(cfg: DictConfig, run_dir: Path, callbacks: list[Callback]) -> l
     arguments = {
         "callbacks": [*chosen, *callbacks],
         "logger": loggers,
-        "plugins": [PlainCheckpointIO()],
         "profiler": lean.NoProfiler(),
         "default_root_dir": str(run_dir),
         "use_distributed_sampler": False,  # litlab's own sampler deals the batches
         "enable_checkpointing": any(isinstance(c, Checkpoints) for c in callbacks),
         "enable_model_summary": False,
         "enable_progress_bar": any(isinstance(c, lightning.pytorch.callbacks.ProgressBar) for c in chosen),
+        **distribution(cfg.trainer),
     }
-    if cfg.trainer.strategy == "ddp":
-        # Buffers are what rank 0 has, and are sent before each evaluation, not before each step: ranks may then
-        # evaluate different numbers of batches.
-        arguments["strategy"] = lightning.pytorch.strategies.DDPStrategy(broadcast_buffers=False)
+    arguments["plugins"] = [PlainCheckpointIO(), *arguments.get("plugins", ())]
     trainer: lightning.Trainer = build(cfg, "trainer", **arguments)
     lean.leave_out_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
     lean.look_for_gpus_once()
     return trainer
+
+
+def distribution(trainer: Any) -> dict[str, Any]:
+    """What the Trainer is told about its processes; under a launcher, what the launcher has started."""
+    arguments: dict[str, Any] = {}
+    if ranks.is_rank():
+        devices, local = trainer.devices, ranks.local_size()
+        chosen = OmegaConf.is_list(devices) and len(devices) == local  # litlab's own launcher: certain GPUs
+        arguments["devices"] = list(devices) if chosen else local
+        arguments["num_nodes"] = ranks.world_size() // local
+        arguments["plugins"] = [TorchElasticEnvironment()]  # found by Lightning only where SLURM is not found first
+    if trainer.strategy in ("auto", "ddp") and (ranks.world_size() > 1 or trainer.strategy == "ddp"):
+        # Buffers are what rank 0 has, and are sent before each evaluation, not before each step: ranks may then
+        # evaluate different numbers of batches.
+        arguments["strategy"] = lightning.pytorch.strategies.DDPStrategy(broadcast_buffers=False)
+    if trainer.strategy == "fsdp":
+        if ranks.world_size() == 1:
+            raise ConfigError("trainer=fsdp splits a model among several processes, and there is one: use trainer=gpu")
+        arguments["strategy"] = FullyShardedStrategy()
+    return arguments
 
 
 def checkpoints(cfg: DictConfig, data: DataModule, module: Supervised, run_dir: Path) -> Checkpoints | None:

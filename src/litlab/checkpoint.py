@@ -34,6 +34,7 @@ from lightning.fabric.plugins import CheckpointIO
 from torch import Tensor, nn
 from torch.nn.modules import module as registration
 
+from litlab import ranks
 from litlab import trust as trusted
 from litlab.trust import NotAllowed, plain, printable, shown
 
@@ -261,10 +262,22 @@ class PlainCheckpointIO(CheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Callable | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
+        if ranks.world_size() > ranks.local_size():  # other hosts need not have the file
+            return _of_rank_zero(path)
         return read(path, map_location or "cpu")
 
     def remove_checkpoint(self, path: Any) -> None:
         Path(path).unlink(missing_ok=True)
+
+
+def _of_rank_zero(path: Any) -> dict[str, Any]:
+    """The checkpoint that rank 0 reads, in every process."""
+    group: Any = torch.distributed.new_group(backend="gloo")  # through NCCL it would have to fit into the GPUs' memory
+    checkpoints = [read(path) if ranks.rank() == 0 else None]
+    torch.distributed.broadcast_object_list(checkpoints, src=0, group=group)
+    checkpoint = checkpoints[0]
+    assert checkpoint is not None
+    return checkpoint
 
 
 def _to_disk(path: Path) -> None:

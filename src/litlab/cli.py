@@ -18,7 +18,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from litlab import console, resume, sweeps
+from litlab import console, ranks, resume, sweeps
 from litlab.config import ConfigError, in_sweep, one_line, suggest
 from litlab.resume import Resumed
 
@@ -46,6 +46,10 @@ class RunFailed(Exception):
     def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Diverged(RunFailed):
+    """The loss became NaN, and the run may go back (`on_nan=rewind`)."""
 
 
 class SweepStopped(KeyboardInterrupt):
@@ -104,6 +108,15 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
 
         @functools.wraps(main)
         def run() -> None:
+            ranks.adopt_slurm()
+            if ranks.rank() > 0:  # under torchrun or SLURM
+                from litlab import launch
+
+                launch.follow()
+            with ranks.leading():
+                lead()
+
+        def lead() -> None:
             # With this set Hydra raises what it would otherwise print over several lines, exiting with status 1.
             os.environ[FULL_ERROR] = "1"
             if wants_traceback != "1":

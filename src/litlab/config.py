@@ -36,12 +36,13 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "seed": (0, 2**32 - 1, False),
     "checkpoint.every_n_steps": (1, float("inf"), False),
     "checkpoint.every_minutes": (0, float("inf"), True),
+    "rewinds": (0, 3, False),
     "preempt_grace_s": (3, float("inf"), False),
 }
 
 
 # Settings that may be left to litlab, beside what the constructor takes.
-AUTO = ("trainer.precision",)
+AUTO = ("trainer.precision", "data.batch_size")
 
 
 class ConfigError(ValueError):
@@ -63,6 +64,8 @@ def check(cfg: DictConfig) -> None:
     assert isinstance(plain, dict)
     if not isinstance(plain.get("seed"), int):
         raise ConfigError(f"seed={plain.get('seed')}: must be an integer")
+    if plain.get("on_nan", "stop") not in ("stop", "rewind"):
+        raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
     for group in GROUPS:
         if plain.get(group) and "_target_" in plain[group]:
             _check_group(group, plain[group])
@@ -87,7 +90,8 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
     for name in (*GROUPS, "seed", "objective"):
         walk(composed[name], name)
-    places = ("data.data_dir", "data.num_workers", "data.pin_memory", "trainer.accelerator", "trainer.devices")
+    places = {"data.data_dir", "data.num_workers", "data.pin_memory"}
+    places |= {"trainer.accelerator", "trainer.devices", "trainer.num_nodes"}
     return {key: value for key, value in flat.items() if key not in places}
 
 

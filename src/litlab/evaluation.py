@@ -24,8 +24,9 @@ from torchmetrics.classification import (
     MulticlassRecall,
 )
 
-from litlab import checkpoint, console, figures, launch, modules
+from litlab import checkpoint, console, figures, launch, modules, ranks
 from litlab import trust as trusted
+from litlab.assembly import distribution
 from litlab.callbacks import Progress, epoch_metrics
 from litlab.checkpoint import Data, Trained, atomic
 from litlab.config import CONFIG, ConfigError, build, one_line
@@ -48,13 +49,16 @@ def run(trained: Trained, cfg: DictConfig) -> None:
     supervised(trained)
     output_folder(cfg, "evaluation")
     count = launch.ranks_wanted(cfg.trainer)
-    if count == 1 or launch.is_rank():
-        evaluate(trained, cfg)
+    described = OmegaConf.merge(cfg, {"ckpt": str(trained.path)})
+    if count == 1 or ranks.is_rank():
+        ranks.tell(**launch.message("evaluate", described))
+        with ranks.Pulse():
+            evaluate(trained, cfg)
         return
     with tempfile.TemporaryDirectory() as folder:
-        described = Path(folder) / CONFIG
-        described.parent.mkdir()
-        OmegaConf.save(OmegaConf.merge(cfg, {"ckpt": str(trained.path)}), described, resolve=True)
+        path = Path(folder) / CONFIG
+        path.parent.mkdir()
+        OmegaConf.save(described, path, resolve=True)
         launch.start_ranks(Path(folder), count, job="evaluate")
 
 
@@ -166,6 +170,7 @@ def make_trainer(trained: Trained, cfg: DictConfig, details: "Details | None") -
         "enable_checkpointing": False,
         "enable_model_summary": False,
         "enable_progress_bar": live,
+        **distribution(settings),
     }
     trainer: lightning.Trainer = build(OmegaConf.create({"trainer": settings}), "trainer", **arguments)
     return trainer

@@ -13,27 +13,24 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import console
+from litlab import console, ranks
 from litlab.config import CONFIG, OVERRIDES, ConfigError
 
 ERROR_FILE = "LITLAB_ERROR_FILE"
 
 
-def is_rank() -> bool:
-    """Whether a launcher (litlab, torchrun, SLURM) has already started this process as one of several."""
-    return "RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", 1)) > 1
-
-
 def ranks_wanted(trainer: DictConfig) -> int:
-    """How many processes `trainer.strategy` and `trainer.devices` ask for on this machine.
+    """How many processes `trainer.devices` asks for on this machine; under torchrun and SLURM they decide.
 
     Raises:
-        ConfigError: if there are not that many GPUs.
+        ConfigError: if there are not that many GPUs, or other machines are asked for and no launcher was used.
     """
     gpus = torch.cuda.device_count()
     if trainer.accelerator in ("gpu", "cuda") and not gpus:
@@ -52,6 +49,12 @@ def ranks_wanted(trainer: DictConfig) -> int:
         raise ConfigError(f"trainer.devices={devices}: must name at least one device")
     if trainer.accelerator in ("gpu", "cuda") and highest > gpus:
         raise ConfigError(f"trainer.devices={devices}: this machine has {gpus} GPU{'s' * (gpus > 1)}")
+    if ranks.is_rank():
+        return ranks.local_size()
+    if (hosts := trainer.get("num_nodes", 1)) != 1:
+        raise ConfigError(
+            f"trainer.num_nodes={hosts}: start train.py on each of them, with torchrun or srun (see README)"
+        )
     return wanted if wanted > 1 else 1
 
 
@@ -61,13 +64,13 @@ def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path 
     `job` is what each does with it, `train` or `evaluate`.
 
     Raises:
-        ConfigError, RunFailed: as the first rank that failed would have.
+        ConfigError, RunFailed, Diverged: as the first rank that failed would have.
     """
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    from litlab.cli import RunFailed
+    from litlab.cli import Diverged, RunFailed
 
     with tempfile.TemporaryDirectory() as folder:
         error_file = Path(folder) / "error.json"
@@ -78,6 +81,7 @@ def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path 
             min_nodes=1,
             max_nodes=1,
             nproc_per_node=count,
+            run_id="litlab",
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",
             max_restarts=0,
@@ -95,9 +99,10 @@ def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path 
                 rank, failure = error.get_first_failure()
                 raise RunFailed(f"rank {rank} ended with exit code {failure.exitcode}") from None
             failed = json.loads(error_file.read_text())
-            if failed["kind"] == "ConfigError":
+            if failed["kind"] == ConfigError.__name__:
                 raise ConfigError(failed["message"]) from None
-            raise RunFailed(failed["message"], failed["status"]) from None
+            kind = Diverged if failed["kind"] == Diverged.__name__ else RunFailed
+            raise kind(failed["message"], failed["status"]) from None
         finally:
             os.environ.pop(ERROR_FILE)
 
@@ -110,23 +115,57 @@ def main(run_dir: Path, job: str, checkpoint: Path | None = None) -> None:
     if os.environ["RANK"] == "0" and job == "train":
         log_to(run_dir)
     console.one_line_warnings()
-    cfg = OmegaConf.load(run_dir / CONFIG)
-    assert isinstance(cfg, DictConfig)
+    overrides = list(OmegaConf.load(run_dir / OVERRIDES)) if job == "train" else []
     try:
-        if job == "train":
-            from litlab.training import train
-
-            train(cfg, run_dir, list(OmegaConf.load(run_dir / OVERRIDES)), checkpoint)
-        else:
-            from litlab.evaluation import evaluate_as_rank
-
-            evaluate_as_rank(cfg)
+        with ranks.Pulse(lambda message: _leave_word(RunFailed.__name__, message, 1)):
+            do(message(job, OmegaConf.load(run_dir / CONFIG), run_dir, overrides, checkpoint))
     except (ConfigError, RunFailed) as error:
-        _leave_word(type(error).__name__, str(error), getattr(error, "status", 2))
-        # Not through the interpreter's shutdown, in which the other ranks' collectives could hang.
-        os._exit(getattr(error, "status", 2))
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+        status = getattr(error, "status", 2)
+        _leave_word(type(error).__name__, str(error), status)
+        ranks.leave(status)
+    ranks.leave(0)
+
+
+def message(
+    job: str, cfg: Any, run_dir: Path | None = None, overrides: Sequence[str] = (), checkpoint: Path | None = None
+) -> dict[str, Any]:
+    """What one process must know to take part in a job, `train` or `evaluate`, as plain data."""
+    return {
+        "job": job,
+        "cfg": OmegaConf.to_yaml(cfg),
+        "run_dir": str(run_dir),
+        "overrides": list(overrides),
+        "checkpoint": checkpoint and str(checkpoint),
+    }
+
+
+def do(message: dict[str, Any]) -> None:
+    """Takes part in the job of a `message`.
+
+    Raises:
+        ConfigError, RunFailed: as the job does.
+    """
+    cfg = OmegaConf.create(message["cfg"])
+    assert isinstance(cfg, DictConfig)
+    if message["job"] == "train":
+        from litlab.training import train
+
+        checkpoint = message["checkpoint"] and Path(message["checkpoint"])
+        train(cfg, Path(message["run_dir"]), message["overrides"], checkpoint)
+    else:
+        from litlab.evaluation import evaluate_as_rank
+
+        evaluate_as_rank(cfg)
+
+
+def follow() -> NoReturn:
+    """The life of a process other than rank 0 that torchrun or SLURM started."""
+
+    def work(message: dict[str, Any]) -> None:
+        with ranks.Pulse():
+            do(message)
+
+    ranks.leave(ranks.follow(work))
 
 
 def log_to(run_dir: Path) -> None:

@@ -18,7 +18,9 @@ from rich.text import Text
 
 import litlab
 from litlab import config, console
+from litlab.batch_size import is_out_of_memory
 from litlab.callbacks import Checkpoints, Interrupted, StopOnSignal
+from litlab.callbacks.exact import learning_rate
 from litlab.checkpoint import atomic
 from litlab.cli import RunFailed
 from litlab.config import RESULT
@@ -57,6 +59,7 @@ def describe(
         "last_checkpoint": saved(monitor.last) if monitor else None,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
+        "rewinds": cfg.get("rewinds", 0),
         "dataset": {"name": data.name, **data.sizes},
         "overrides": overrides,
         "config": config.numeric(cfg),
@@ -112,13 +115,18 @@ def explain(
         return "interrupted", RunFailed(str(error), 128 + error.signum)
     if isinstance(error, NonFiniteLoss):
         return "failed", RunFailed(_hint(error, cfg, monitor))
-    if isinstance(error, torch.OutOfMemoryError):
+    if is_out_of_memory(error):
         size = cfg.data.batch_size
+        smaller = (
+            f"data.batch_size={size // 2}, data.batch_size=auto" if size > 1 else "smaller images, a smaller model"
+        )
         return "failed", RunFailed(
             f"out of memory on {device_name(trainer)} with data.batch_size={size}: "
-            f"try data.batch_size={max(1, size // 2)} or trainer.precision=bf16-mixed"
+            f"try {smaller} or trainer.precision=bf16-mixed"
         )
     text = config.one_line(error)
+    if trainer.world_size > 1 and (isinstance(error, torch.distributed.DistError) or "gloo" in text.lower()):
+        return "failed", RunFailed(f"another process of this run died or was cut off ({text}); go on with resume=")
     if isinstance(error, WorkerFailed) or text.startswith("DataLoader worker"):  # which torch may raise anywhere
         return "failed", RunFailed(f"a data worker died or hung ({text}); data.num_workers=0 does without them")
     return "failed", error
@@ -138,4 +146,7 @@ def shown(run_dir: Path) -> Path:
 
 def _hint(error: NonFiniteLoss, cfg: DictConfig, monitor: Checkpoints | None) -> str:
     kept = f"; the last good checkpoint is checkpoints/{monitor.last.name}" if monitor and monitor.last.exists() else ""
-    return f"{error}: try a lower optimizer.lr (it is {cfg.optimizer.lr}) or trainer.gradient_clip_val=1{kept}"
+    lr, rewinds = learning_rate(cfg), cfg.get("rewinds", 0)
+    tried = f", after {rewinds} rewinds" if rewinds else ""
+    instead = "" if cfg.get("on_nan") == "rewind" else ", or on_nan=rewind"
+    return f"{error}{tried}: try a lower optimizer.lr (it is {lr:g}), trainer.gradient_clip_val=1{instead}{kept}"

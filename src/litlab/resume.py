@@ -4,6 +4,7 @@ A run goes on in its own folder with the config recorded there (`.hydra/config.y
 Overrides given beside `resume=` change only the keys that they name; what results is recorded in turn.
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -16,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab.config import CONFIG, OVERRIDES, RESULT, ConfigError, one_line
 
+BEST = "checkpoints/best.ckpt"
 CHECKPOINTS = ("checkpoints/last.ckpt", "checkpoints/previous.ckpt")
 
 
@@ -89,6 +91,8 @@ def compose(folder: Path, overrides: list[str], conf: Path, config_name: str) ->
     for key, value in after.items():
         if key not in before or before[key] != value:
             OmegaConf.update(recorded, ".".join(key), value, force_add=True, merge=False)
+    if any(_key(override) == "optimizer.lr" for override in overrides):
+        recorded.rewinds = 0  # the learning rate is what the user says now
     return recorded, together
 
 
@@ -155,6 +159,31 @@ def whole_checkpoint(folder: Path, named: Path | None) -> Path | None:
     if problems:
         raise ConfigError(f"resume: {'; '.join(problems)}")
     return None
+
+
+def good_checkpoint(folder: Path, before: int | None) -> Path | None:
+    """The latest checkpoint that is whole, made `last.ckpt`; None, and no `last.ckpt` any more, if there is none.
+
+    Args:
+        before: a step: the NaN came back from the checkpoint of that step. Unless one was saved since, an older one is
+            taken, the best among them.
+    """
+    from litlab.checkpoint import copy, read
+
+    steps = {}
+    for name in (*CHECKPOINTS, BEST):
+        with contextlib.suppress(ValueError, FileNotFoundError):
+            steps[folder / name] = read(folder / name)["global_step"]
+    last, *older = (folder / name for name in (*CHECKPOINTS, BEST))
+    if before is not None and steps.get(last, before) <= before:
+        steps = {path: step for path, step in steps.items() if step < before}
+    found = max(steps, key=lambda path: steps[path], default=None)
+    if found is None:
+        for path in (last, *older):
+            path.unlink(missing_ok=True)
+    elif found != last:
+        copy(found, last)
+    return last if found else None
 
 
 def _last_sign_of_life(folder: Path) -> float:

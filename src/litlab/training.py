@@ -11,7 +11,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import config, console, launch, lean, resume, weights
+from litlab import batch_size, config, console, launch, lean, ranks, resume, weights
 from litlab import report as pages
 from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, precision, summarize
 from litlab.callbacks import (
@@ -24,15 +24,17 @@ from litlab.callbacks import (
     Throughput,
     epoch_metrics,
 )
-from litlab.callbacks.exact import KEY
+from litlab.callbacks.exact import KEY, learning_rate
 from litlab.checkpoint import atomic, copy, read
-from litlab.cli import RunFailed
-from litlab.config import RESULT, ConfigError, blame
+from litlab.cli import Diverged, RunFailed
+from litlab.config import CONFIG, RESULT, ConfigError, blame
 from litlab.data import SourcesFailedError
 from litlab.data.datasets import OtherBatches
 from litlab.modules import NonFiniteLoss
 from litlab.results import describe, device_name, explain, report, shown, write_result
 from litlab.resume import Resumed
+
+REWINDS = 3  # times that a run may go back after a NaN
 
 
 def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
@@ -46,6 +48,9 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         RunFailed: if training began and could not be finished.
     """
     run_dir = resumed.folder if resumed else _new_run_dir()
+    automatic = batch_size.is_auto(cfg)
+    if automatic and config.in_sweep() and (earlier := earlier_batch_size(run_dir)):
+        cfg.data.batch_size, automatic = earlier, False
     if config.in_sweep() and (result := finished(cfg, run_dir)):
         console.say(f"{run_dir.name}: finished before, not run again")
         return _objective(result)
@@ -54,14 +59,18 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
     try:
         config.check(cfg)
         if cfg.get("summary"):
+            cfg.data.batch_size = 1 if automatic else cfg.data.batch_size
             summarize(cfg)
             _remove_if_unused(run_dir)
             return None
+        overrides = resumed.overrides if resumed else list(HydraConfig.get().overrides.task)
+        if automatic:
+            choose_batch_size(cfg, run_dir, overrides)
         if resumed:
             _go_on(cfg, resumed)
         else:
             share_machine(cfg, HydraConfig.get())
-            _train(cfg, run_dir, list(HydraConfig.get().overrides.task), checkpoint)
+            _train(cfg, run_dir, overrides, checkpoint)
     except ConfigError as error:
         if config.in_sweep():  # a row of the sweep's table
             write_result(run_dir, {"status": "failed", "metrics": {}, "error": str(error)})
@@ -75,6 +84,33 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
 
 def _objective(result: dict[str, Any]) -> float | None:
     return result["objective"]["value"] if result["objective"] else None
+
+
+def choose_batch_size(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
+    """Replaces `data.batch_size=auto` by what fits, in the config and in the run's record of it.
+
+    Raises:
+        ConfigError: if nothing fits, or the run cannot be built.
+    """
+    processes = launch.ranks_wanted(cfg.trainer) * (ranks.world_size() // ranks.local_size())
+    try:
+        cfg.data.batch_size = batch_size.find(cfg, processes)
+    except ConfigError:
+        cfg.data.batch_size = processes
+        assemble(cfg)  # says it better, if it is about the config: the options are known here
+        raise
+    if (run_dir / CONFIG).exists():
+        resume.record(run_dir, cfg, overrides)
+
+
+def earlier_batch_size(run_dir: Path) -> int | None:
+    """What `data.batch_size=auto` was for this job in an earlier start of the same sweep."""
+    path = run_dir / RESULT
+    if path.exists() and (recorded := json.loads(path.read_text()).get("config")):
+        return int(recorded["data.batch_size"])
+    if checkpoint := resume.whole_checkpoint(run_dir, None):
+        return int(read(checkpoint)["litlab"]["config"]["data"]["batch_size"])
+    return None
 
 
 def _go_on(cfg: DictConfig, resumed: Resumed) -> None:
@@ -92,10 +128,39 @@ def _go_on(cfg: DictConfig, resumed: Resumed) -> None:
 
 
 def _train(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Path | None = None) -> None:
+    """Trains, and goes back as often as `on_nan=rewind` allows.
+
+    Going back is a resume with half the learning rate, in new processes where there are several: those that have not
+    met the NaN wait for the one that has.
+    """
+    if cfg.get("on_nan") == "rewind" and ranks.world_size() > 1:
+        raise ConfigError("on_nan=rewind: not under torchrun or srun, whose processes litlab cannot start again")
+    poisoned: int | None = None  # the step of a checkpoint from which the NaN came back
+    while True:
+        try:
+            return _start(cfg, run_dir, overrides, checkpoint)
+        except Diverged as error:
+            reason = str(error)
+        checkpoint = resume.good_checkpoint(run_dir, before=poisoned)
+        if checkpoint:
+            poisoned = read(checkpoint)["global_step"]
+        cfg.rewinds = cfg.get("rewinds", 0) + 1
+        if (run_dir / CONFIG).exists():
+            resume.record(run_dir, cfg, overrides)
+        place = f"back to {checkpoint.name}" if checkpoint else "back to the beginning, nothing was saved yet,"
+        lr = learning_rate(cfg)
+        console.warn(f"{reason}: {place} with half the learning rate, {lr:g} (rewind {cfg.rewinds} of {REWINDS})")
+
+
+def _start(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Path | None) -> None:
     count = launch.ranks_wanted(cfg.trainer)
-    if count > 1 and not launch.is_rank():
+    if count > 1 and not ranks.is_rank():
         launch.start_ranks(run_dir, count, checkpoint=checkpoint)
-    else:
+        return
+    if checkpoint and ranks.is_rank() and cfg.trainer.precision == "auto":  # other hosts have no checkpoint to ask
+        cfg.trainer.precision = read(checkpoint)["litlab"]["numerics"]["precision"]
+    ranks.tell(**launch.message("train", cfg, run_dir, overrides, checkpoint))
+    with ranks.Pulse():
         train(cfg, run_dir, overrides, checkpoint)
 
 
@@ -162,7 +227,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         ConfigError, RunFailed: as `run` does.
     """
     console.quieten()
-    saved = read(resume_from) if resume_from else None
+    saved = read(resume_from) if resume_from and resume_from.exists() else None  # other hosts may not have it
     if saved:
         check_resumable(cfg, saved)
     cfg.objective_mode = objective_mode(cfg)
@@ -214,7 +279,8 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
             metrics = epoch_metrics(trainer)
             if monitor and monitor.best_metrics:
                 metrics = dict(monitor.best_metrics)
-            if cfg.test and "test" in data.sizes and not (monitor and "best.ckpt" in monitor.unsaved):
+            lost = bool(monitor and "best.ckpt" in monitor.unsaved)  # which rank 0 alone knows
+            if cfg.test and "test" in data.sizes and not trainer.strategy.reduce_boolean_decision(lost, all=False):
                 best = str(monitor.best) if monitor else None
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 metrics |= epoch_metrics(trainer)
@@ -224,6 +290,14 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     except OtherBatches as error:
         raise ConfigError(f"data.{error}") from error
     except Exception as error:
+        if (
+            isinstance(error, NonFiniteLoss)
+            and monitor
+            and cfg.get("on_nan") == "rewind"
+            and cfg.get("rewinds", 0) < REWINDS
+        ):
+            stop.done()
+            raise Diverged(str(error)) from None
         if diagnosis and sentences is None and isinstance(error, NonFiniteLoss | Interrupted):
             sentences = diagnosis.conclude(trainer, module, error)
         status, failure = explain(error, cfg, trainer, monitor, stop)

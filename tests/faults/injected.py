@@ -1,7 +1,10 @@
 """Faults from within a run, for moments that a clock outside cannot hit."""
 
+import multiprocessing
 import os
 import signal
+import time
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -26,3 +29,27 @@ class SignalAt(lightning.Callback):
                 os.kill(os.getpid(), getattr(signal, signal_name))
 
         setattr(self, hook, send)
+
+
+class SignalWorker(lightning.Callback):
+    """Sends one of the data workers a signal, once, in the batch that makes step `step` + 1."""
+
+    def __init__(self, signal_name: str, step: int) -> None:
+        self.signum, self.step, self.sent = getattr(signal, signal_name), step, False
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step and not self.sent:
+            self.sent = True
+            os.kill(multiprocessing.active_children()[-1].pid, self.signum)
+
+
+class LongStep(lightning.Callback):
+    """A step that takes a minute, after writing the file `begun` into the current folder."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            Path("begun").touch()
+            time.sleep(60)

@@ -3,52 +3,22 @@
 Prints a table at its end. A fault counts as survived when the resumed run equals the undisturbed one bit for bit.
 """
 
-import os
+import json
 import random
 import shutil
 import signal
 import subprocess
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from faults.compare import differences
-from scripts import REPOSITORY, finish, start
+from faults.harness import RUN, TABLE, count, orphans, stopped_process, train, wait_for
+from scripts import finish, start
 
 from litlab.checkpoint import read
 
 pytestmark = pytest.mark.slow
-
-RUN = [
-    *("data=mnist_sample", "trainer=cpu", "model=mlp", "model.hidden=[400]", "data.train_limit=640"),
-    *(
-        "trainer.max_epochs=8",
-        "trainer.log_every_n_steps=3",
-        "checkpoint.every_n_steps=3",
-        "data.augment=[random_crop]",
-        "callbacks.report.enabled=false",
-    ),
-]
-PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])}
-TABLE: dict[str, Counter] = {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def table():
-    yield
-    lines = [f"{'fault':44} {'times':>6} {'survived':>9} {'lost':>5}"]
-    for fault, seen in TABLE.items():
-        lines.append(f"{fault:44} {seen.total():6} {seen[True]:9} {seen[False]:5}")
-    print("\n\n" + "\n".join(lines))
-
-
-def count(fault: str, survived: bool, times: int = 1) -> None:
-    TABLE.setdefault(fault, Counter())[survived] += times
-
-
-def train(folder: Path, *arguments: str) -> subprocess.Popen:
-    return start("train.py", *arguments, folder=folder, OMP_NUM_THREADS="1", **PATHS)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +34,6 @@ def undisturbed(tmp_path_factory):
         return made[overrides]
 
     return get
-
-
-def wait_for(condition, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 120
-    while not condition() and process.poll() is None:
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.002)
 
 
 def strike(folder: Path, signum: int, rng: random.Random, *arguments: str) -> int:
@@ -170,14 +133,17 @@ def test_a_rank_of_two(tmp_path, undisturbed, signal_name, rank):
     assert not lost
 
 
-@pytest.mark.parametrize(("saved", "resumed"), [("ddp_cpu", "cpu"), ("cpu", "ddp_cpu")])
-def test_another_number_of_processes_goes_on(tmp_path, undisturbed, saved, resumed):
-    import json
+FOUR = ("trainer=ddp_cpu", "trainer.devices=4")
+ONE = ("trainer=cpu", "trainer.devices=1")
 
+
+@pytest.mark.parametrize(("saved", "resumed"), [(FOUR, ONE), (ONE, FOUR)])
+def test_another_number_of_processes_goes_on(tmp_path, undisturbed, saved, resumed):
+    """On the same batches, so that only the order of additions differs."""
     plain = ("data.augment=[]", "trainer.max_epochs=8")
-    stopped(tmp_path, *plain, f"trainer={saved}", "trainer.max_epochs=8", "trainer.log_every_n_steps=3")
+    stopped(tmp_path, *plain, *saved, "trainer.max_epochs=8", "trainer.log_every_n_steps=3")
     again = ("trainer.max_epochs=8", "trainer.log_every_n_steps=3", "callbacks.fault.enabled=false")
-    done = finish(train(tmp_path, "resume=run", f"trainer={resumed}", *again), tmp_path)
+    done = finish(train(tmp_path, "resume=run", *resumed, *again), tmp_path)
     assert done.status == 0, done.err
     metrics = [
         json.loads((run / "result.json").read_text())["metrics"] for run in (tmp_path / "run", undisturbed(*plain))
@@ -185,25 +151,11 @@ def test_another_number_of_processes_goes_on(tmp_path, undisturbed, saved, resum
     assert metrics[0] == pytest.approx(metrics[1], abs=1e-5)
 
 
-def orphans(folder: Path) -> list[str]:
-    """Command lines of processes that still work in `folder`."""
-    time.sleep(2)
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").readlink() == folder:
-                found.append((process / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found
-
-
-def test_a_data_worker(tmp_path):
-    workers = ("data.num_workers=2",)
-    process = train(tmp_path, *RUN, *workers, "trainer.max_epochs=500", "hydra.run.dir=run")
+@pytest.mark.parametrize(("signal_name", "fault"), [("SIGKILL", "killed data worker"), ("SIGSTOP", "hung data worker")])
+def test_a_data_worker(tmp_path, undisturbed, signal_name, fault):
+    inject = f"{{_target_: faults.injected.SignalWorker, signal_name: {signal_name}, step: 43, enabled: true}}"
+    process = train(tmp_path, *RUN, "data.num_workers=2", "hydra.run.dir=run", f"+callbacks.fault={inject}")
     wait_for(lambda: (tmp_path / "run/checkpoints/previous.ckpt").exists(), process)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(children[-1]), signal.SIGKILL)
     began = time.monotonic()
     done = finish(process, tmp_path, timeout=90)
     assert time.monotonic() - began < 30
@@ -211,6 +163,82 @@ def test_a_data_worker(tmp_path):
     assert "a data worker died or hung" in done.err
     assert len(done.err.splitlines()) == 1, done.err
     assert orphans(tmp_path) == []
+    assert_resumed(fault, tmp_path, undisturbed("data.num_workers=2"))
+
+
+def assert_resumed(fault: str, folder: Path, undisturbed: Path) -> None:
+    done = finish(train(folder, "resume=run", "callbacks.fault.enabled=false"), folder)
+    lost = [done.err] if done.status else differences(folder / "run", undisturbed)
+    count(fault, not lost)
+    assert not lost
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_hung_rank_of_two(tmp_path, undisturbed, rank):
+    inject = f"{{_target_: faults.injected.SignalAt, signal_name: SIGSTOP, step: 43, rank: {rank}, enabled: true}}"
+    two = ("trainer=ddp_cpu", "trainer.max_epochs=8")
+    process = train(tmp_path, *RUN, *two, "hydra.run.dir=run", f"+callbacks.fault={inject}")
+    wait_for(lambda: stopped_process(tmp_path), process)
+    began = time.monotonic()
+    done = finish(process, tmp_path)
+    assert time.monotonic() - began < 30
+    assert done.status == 1
+    assert f"failed: rank {rank} has not answered for 15 s: it hangs" in done.err
+    assert orphans(tmp_path) == []
+    assert_resumed("hung rank of two", tmp_path, undisturbed(*two))
+
+
+def test_the_process_that_watches_the_ranks_is_killed(tmp_path, undisturbed):
+    two = ("trainer=ddp_cpu", "trainer.max_epochs=8")
+    inject = "{_target_: faults.injected.LongStep, step: 43, enabled: true}"
+    process = train(tmp_path, *RUN, *two, "hydra.run.dir=run", f"+callbacks.fault={inject}")
+    wait_for((tmp_path / "begun").exists, process)
+    process.kill()
+    began = time.monotonic()
+    process.wait()
+    while orphans(tmp_path):
+        assert time.monotonic() - began < 30
+    assert_resumed("SIGKILL to the process that watches the ranks", tmp_path, undisturbed(*two))
+
+
+def test_every_minutes_saves_within_an_epoch(tmp_path, undisturbed):
+    often = ("checkpoint.every_n_steps=null", "checkpoint.every_minutes=0.0001")
+    inject = "{_target_: faults.injected.SignalAt, signal_name: SIGKILL, step: 45, enabled: true}"
+    done = finish(train(tmp_path, *RUN, *often, "hydra.run.dir=run", f"+callbacks.fault={inject}"), tmp_path)
+    assert done.status == -signal.SIGKILL
+    assert read(tmp_path / "run/checkpoints/last.ckpt")["global_step"] in (42, 43, 44, 45)
+    assert_resumed("SIGKILL, checkpoint.every_minutes", tmp_path, undisturbed())
+
+
+@pytest.mark.parametrize(
+    ("signals", "within", "status", "message"),
+    [
+        ([signal.SIGINT, signal.SIGINT], 2, 130, ""),
+        ([signal.SIGTERM], 6, 143, "the step did not end within preempt_grace_s=5"),
+    ],
+)
+def test_a_step_that_does_not_end(tmp_path, undisturbed, signals, within, status, message):
+    """A second Ctrl-C ends it at once; one SIGTERM when the grace period is over."""
+    inject = "{_target_: faults.injected.LongStep, step: 43, enabled: true}"
+    process = train(tmp_path, *RUN, "preempt_grace_s=5", "hydra.run.dir=run", f"+callbacks.fault={inject}")
+    wait_for((tmp_path / "begun").exists, process)
+    for signum in signals:
+        time.sleep(0.3)
+        process.send_signal(signum)
+    began = time.monotonic()
+    done = finish(process, tmp_path)
+    assert time.monotonic() - began < within
+    assert done.status == status
+    assert message in done.err
+    assert_resumed("a step that does not end, interrupted", tmp_path, undisturbed())
+
+
+def test_sigusr1_saves(tmp_path, undisturbed):
+    inject = "{_target_: faults.injected.SignalAt, signal_name: SIGUSR1, step: 43, enabled: true}"
+    done = finish(train(tmp_path, *RUN, "hydra.run.dir=run", f"+callbacks.fault={inject}"), tmp_path)
+    assert done.status == 128 + signal.SIGUSR1, done.err
+    assert read(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == 44
+    assert_resumed("SIGUSR1", tmp_path, undisturbed())
 
 
 def test_a_full_disk(tmp_path, undisturbed):
@@ -242,6 +270,32 @@ def test_a_full_disk(tmp_path, undisturbed):
         subprocess.run(["umount", "-l", disk], check=False)
 
 
+def test_an_evaluation_is_the_same_on_any_number_of_processes(tmp_path, undisturbed):
+    """1,000 test images in batches of 64 divide neither among three processes nor into whole batches."""
+    found = []
+    for count_ in (1, 3):
+        where = ("trainer=cpu",) if count_ == 1 else ("trainer=ddp_cpu", "trainer.devices=3")
+        arguments = ("evaluate=test", "data.eval_batch_size=64", f"output=out{count_}", *where)
+        done = finish(start("predict.py", f"ckpt={undisturbed()}", *arguments, folder=tmp_path), tmp_path)
+        assert done.status == 0, done.err
+        found.append(json.loads((tmp_path / f"out{count_}/evaluation.json").read_text()))
+    assert found[0]["images"] == found[1]["images"] == 1000
+    assert found[0]["metrics"] == pytest.approx(found[1]["metrics"], abs=1e-6)
+
+
+def test_fsdp_is_ddp_and_goes_on_anywhere(tmp_path, undisturbed):
+    two = ("trainer=ddp_cpu", "trainer.max_epochs=8", "data.augment=[]")
+    stopped(tmp_path, *two, "trainer.log_every_n_steps=3", "trainer.strategy=fsdp")
+    done = finish(train(tmp_path, "resume=run", "callbacks.fault.enabled=false"), tmp_path)
+    assert done.status == 0, done.err
+    reference = undisturbed("data.augment=[]", "trainer.max_epochs=8")
+    metrics = [json.loads((run / "result.json").read_text())["metrics"] for run in (tmp_path / "run", reference)]
+    assert metrics[0] == pytest.approx(metrics[1], abs=1e-5)
+    alone = ("trainer=cpu", "trainer.strategy=auto", "trainer.max_epochs=9")
+    done = finish(train(tmp_path, "resume=run", "callbacks.fault.enabled=false", *alone), tmp_path)
+    assert done.status == 0, done.err
+
+
 def test_two_runs_in_the_same_second_have_two_folders(tmp_path):
     quick = [*RUN, "trainer.max_epochs=1"]
     for time_ in range(2):
@@ -249,5 +303,8 @@ def test_two_runs_in_the_same_second_have_two_folders(tmp_path):
         folder.mkdir()
         processes = [train(folder, *quick) for _ in range(3)]
         statuses = [finish(process, folder).status for process in processes]
-        runs = list(folder.glob("runs/*/*/result.json"))
+        runs = [path.parent for path in folder.glob("runs/*/*/result.json")]
         assert (statuses, len(runs)) == ([0] * 3, 3)
+        lost = [difference for run in runs[1:] for difference in differences(run, runs[0])]
+        count("three runs in the same second", not lost)
+        assert not lost

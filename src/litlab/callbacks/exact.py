@@ -3,6 +3,7 @@
 import random
 import time
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
@@ -87,7 +88,7 @@ class ExactResume(lightning.Callback):
             # Lightning would too, had a schedule's question for the number of steps not made the loader before.
             trainer.train_dataloader.load_state_dict(state["loaders"][0])  # type: ignore[union-attr]
         before, now = (
-            {key: config[key] for key in ("optimizer", "scheduler", "trainer")}
+            {key: config.get(key) for key in ("optimizer", "scheduler", "trainer", "rewinds")}
             for config in (state["config"], self.config or state["config"])
         )
         if before != now:
@@ -104,6 +105,11 @@ class ExactResume(lightning.Callback):
 PROGRESS = ("last_epoch", "_step_count", "_last_lr", "best", "num_bad_epochs", "cooldown_counter", "optimizer")
 
 
+def learning_rate(config: Mapping[str, Any]) -> float:
+    """`optimizer.lr`, halved as often as the run went back after a NaN."""
+    return float(config["optimizer"]["lr"] * 0.5 ** (config.get("rewinds") or 0))
+
+
 def name_of(group: dict[str, Any] | None) -> str | None:
     return (group or {}).get("_target_")
 
@@ -114,9 +120,9 @@ def adopt(trainer: lightning.Trainer, pl_module: Any, before: dict[str, Any], no
     (fresh,), fresh_schedulers = made if isinstance(made, tuple) else ([made], [])
     (optimizer,) = trainer.optimizers
     other_schedule = name_of(before["scheduler"]) != name_of(now["scheduler"])
-    factor = now["optimizer"]["lr"] / before["optimizer"]["lr"]
+    factor = learning_rate(now) / learning_rate(before)
     for group, wanted in zip(optimizer.param_groups, fresh.param_groups, strict=True):
-        lr = now["optimizer"]["lr"] if other_schedule else group["lr"] * factor
+        lr = learning_rate(now) if other_schedule else group["lr"] * factor
         group.update({name: value for name, value in wanted.items() if name != "params"} | {"lr": lr})
     for config, made_anew in zip(trainer.lr_scheduler_configs, fresh_schedulers, strict=True):
         schedule: Any = config.scheduler

@@ -24,10 +24,10 @@ class ModelSummary(lightning.Callback):
         self.max_depth = max_depth
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if trainer.is_global_zero:
-            network = pl_module.network
-            assert isinstance(network, nn.Module)
-            say(summary_table(network, trainer.datamodule.input_shape, self.max_depth))  # type: ignore[attr-defined]
+        network = pl_module.network
+        assert isinstance(network, nn.Module)
+        # In every process: where a network is split among them, its forward pass needs them all.
+        say(summary_table(network, trainer.datamodule.input_shape, self.max_depth))  # type: ignore[attr-defined]
 
 
 def summary_table(network: nn.Module, input_shape: Sequence[int], max_depth: int) -> Table:

@@ -182,7 +182,7 @@ class DataModule(L.LightningDataModule):
             pin_memory=on_gpu if self.pin_memory is None else self.pin_memory,
             persistent_workers=self.persistent_workers,
             prefetch_factor=self.prefetch_factor,
-            timeout=WORKER_TIMEOUT if self.num_workers else 0,
+            patience=WORKER_TIMEOUT,
             worker_init_fn=ignore_signals,
         )
 

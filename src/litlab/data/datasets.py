@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -165,7 +166,7 @@ class OtherBatches(ValueError):
 
 
 class WorkerFailed(RuntimeError):
-    """A process that loads batches has died, or has not answered for `timeout` seconds."""
+    """A process that loads batches has died, or has made the training wait for too long."""
 
 
 def ignore_signals(worker: int) -> None:
@@ -182,36 +183,78 @@ class EpochLoader(DataLoader):
 
     It draws nothing from torch's global generator (a plain DataLoader draws a seed for its workers in each pass), so
     the random numbers of a training do not depend on how often, or in which process, a pass was begun.
+
+    Args:
+        patience: seconds without a batch, after which workers that hang are killed. torch's own `timeout` does not
+            cover the moment in which a batch is handed over: that wait has no end if the worker is stopped.
     """
 
     batch_sampler: EpochBatchSampler
 
-    def __init__(self, dataset: Dataset, batch_sampler: EpochBatchSampler, **arguments: Any) -> None:
+    def __init__(
+        self, dataset: Dataset, batch_sampler: EpochBatchSampler, patience: int = 20, **arguments: Any
+    ) -> None:
         super().__init__(dataset, batch_sampler=batch_sampler, generator=torch.Generator(), **arguments)
+        self.patience = patience
         self.given = 0
         self.waited = 0.0  # seconds in which training had no batch, but for the first of each pass
+        self._waits = False  # for a batch of a worker
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # A generator, so that a pass begins at the first batch: Lightning makes the iterator before `set_epoch`.
         self.generator.manual_seed(self.batch_sampler.seed_of_epoch)
         first = self.given = self.batch_sampler.start
-        batches = super().__iter__()
+        batches: Iterator[Any] = super().__iter__()
+        if self.num_workers:
+            batches = self._guarded(batches)
         while True:
             asked = time.perf_counter()
             try:
                 batch = next(batches)
             except StopIteration:
                 return
-            except (RuntimeError, OSError, EOFError) as error:
-                if self.num_workers == 0 or str(error).startswith("Caught "):  # raised by the data set itself
-                    raise
-                for worker in getattr(batches, "_workers", ()):
-                    worker.kill()  # one that hangs would be waited for, at the very end, for ever
-                raise WorkerFailed(str(error).split("\n")[0] or type(error).__name__) from error
             if self.given > first:
                 self.waited += time.perf_counter() - asked
             self.given += 1
             yield batch
+
+    def _guarded(self, batches: Any) -> Iterator[Any]:
+        """The batches of workers, or `WorkerFailed` once one has died or hangs."""
+        workers = batches._workers
+        done, hung = threading.Event(), threading.Event()
+        threading.Thread(target=self._watch, args=(workers, done, hung), daemon=True).start()
+        try:
+            while True:
+                self._waits = True
+                try:
+                    batch = next(batches)
+                except StopIteration:
+                    return
+                except (RuntimeError, OSError, EOFError) as error:
+                    if str(error).startswith("Caught "):  # raised by the data set itself
+                        raise
+                    for worker in workers:
+                        worker.kill()  # one that hangs would be waited for, at the very end, for ever
+                    reason = f"no batch for {self.patience} s" if hung.is_set() else str(error).split("\n")[0]
+                    raise WorkerFailed(reason or type(error).__name__) from error
+                self._waits = False
+                yield batch
+        finally:
+            done.set()
+
+    def _watch(self, workers: list[Any], done: threading.Event, hung: threading.Event) -> None:
+        """Kills the workers when they are waited for too long, which ends the wait.
+
+        Seconds are counted in looks: a program that was stopped as a whole (Ctrl-Z) goes on.
+        """
+        waited, given = 0, self.given
+        while not done.wait(1):
+            waited, given = (waited + 1 if self._waits and given == self.given else 0), self.given
+            if waited >= self.patience:
+                hung.set()
+                for worker in workers:
+                    worker.kill()
+                return
 
     def state_dict(self) -> dict[str, Any]:
         """Where the current pass stands, and what tells whether another loader's batches are the same."""

@@ -7,6 +7,7 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
 from torchmetrics import Metric
 
@@ -48,6 +49,7 @@ class Supervised(lightning.LightningModule):
         self.meters = {split: Meter(make_metrics()) for split in ("train", "val", "test")}
         self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
         self.log_every_n_steps = 50  # the Trainer's, once it is known
+        self._is_split = False
         self.images_seen = 0  # by this process, in training
         # Each logged value as (step, value), by its name; `train/loss_step` begins with the very first loss.
         self.history: dict[str, list[tuple[int, float]]] = {}
@@ -70,6 +72,17 @@ class Supervised(lightning.LightningModule):
     def shaped(self, output: Tensor) -> Tensor:
         """Predictions as the task wants them, of what the network makes, [B, num_classes]."""
         return output
+
+    def configure_model(self) -> None:
+        """Splits the weights among the processes of `trainer=fsdp`, with layers that own many a unit of their own."""
+        mesh = self.device_mesh
+        if mesh is None or self._is_split:
+            return
+        self._is_split = True
+        for layer in self.network.children():
+            if any(True for _ in layer.parameters()):
+                fully_shard(layer, mesh=mesh["data_parallel"])
+        fully_shard(self.network, mesh=mesh["data_parallel"])
 
     def on_fit_start(self) -> None:
         self.log_every_n_steps = self.trainer.log_every_n_steps  # type: ignore[attr-defined]

@@ -1,0 +1,55 @@
+"""What the tests of faults share: a run to break, how to start it and to wait, and the table of what became of it."""
+
+import os
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+from scripts import REPOSITORY, start
+
+RUN = [
+    *("data=mnist_sample", "trainer=cpu", "model=mlp", "model.hidden=[400]", "data.train_limit=640"),
+    *("trainer.max_epochs=8", "trainer.log_every_n_steps=3", "checkpoint.every_n_steps=3"),
+    *("data.augment=[random_crop]", "trainer.precision=32-true", "callbacks.report.enabled=false"),
+]
+PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])}
+TABLE: dict[str, Counter] = {}
+
+
+def count(fault: str, survived: bool, times: int = 1) -> None:
+    TABLE.setdefault(fault, Counter())[survived] += times
+
+
+def train(folder: Path, *arguments: str) -> subprocess.Popen:
+    return start("train.py", *arguments, folder=folder, OMP_NUM_THREADS="1", **PATHS)
+
+
+def wait_for(condition, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.002)
+
+
+def at_work(folder: Path) -> list[Path]:
+    """The processes (folders of /proc) whose current folder is `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() == folder:
+                found.append(process)
+        except OSError:
+            continue
+    return found
+
+
+def orphans(folder: Path) -> list[str]:
+    """Command lines of processes that still work in `folder`."""
+    time.sleep(2)
+    return [(process / "cmdline").read_text().replace("\0", " ") for process in at_work(folder)]
+
+
+def stopped_process(folder: Path) -> bool:
+    """Whether one that works in `folder` was stopped (SIGSTOP)."""
+    return any((process / "stat").read_text().rpartition(")")[2].split()[0] == "T" for process in at_work(folder))

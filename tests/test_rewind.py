@@ -1,0 +1,84 @@
+"""`on_nan=rewind`: back to the last good checkpoint with half the learning rate, and nothing else changed."""
+
+import json
+
+import pytest
+import torch
+from faults.compare import differences
+from omegaconf import OmegaConf
+from scripts import REPOSITORY
+from test_resume import compose, go
+
+from litlab import resume
+from litlab.cli import RunFailed
+from litlab.training import run as train
+
+# A line through six points: gradient descent diverges above a learning rate of about 0.19, and returns below it from
+# wherever it was.
+LINE = ["experiment=linear_regression", "trainer=cpu", "on_nan=rewind", "trainer.log_every_n_steps=10"]
+LEAST_SQUARES = 0.1244
+
+
+def result(run):
+    return json.loads((run / "result.json").read_text())
+
+
+def test_the_loss_diverges_and_recovers_with_half_the_learning_rate(tmp_path, capsys):
+    run = tmp_path / "run"
+    compose(run, "optimizer.lr=0.25", base=LINE)
+    go(run)
+    assert "back to last.ckpt with half the learning rate, 0.125 (rewind 1 of 3)" in capsys.readouterr().err
+    assert (result(run)["status"], result(run)["rewinds"]) == ("completed", 1)
+    assert result(run)["metrics"]["train/loss"] == pytest.approx(LEAST_SQUARES, abs=1e-3)
+    saved = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    assert saved["optimizer_states"][0]["param_groups"][0]["lr"] == 0.125
+    assert OmegaConf.load(run / ".hydra/config.yaml").rewinds == 1
+
+
+def test_from_a_checkpoint_that_is_lost_it_goes_back_further(tmp_path, capsys):
+    run = tmp_path / "run"
+    compose(run, "optimizer.lr=0.5", base=LINE)
+    go(run)
+    said = capsys.readouterr().err
+    assert "back to the beginning, nothing was saved yet, with half the learning rate, 0.25 (rewind 1 of 3)" in said
+    assert "back to last.ckpt with half the learning rate, 0.125 (rewind 2 of 3)" in said
+    assert result(run)["metrics"]["train/loss"] == pytest.approx(LEAST_SQUARES, abs=1e-3)
+
+
+def test_after_three_times_it_stops(tmp_path):
+    run = tmp_path / "run"
+    compose(run, "optimizer.lr=1e9", base=LINE)
+    with pytest.raises(RunFailed, match="the loss became inf at step .*, after 3 rewinds: try a lower optimizer.lr"):
+        go(run)
+    assert (result(run)["status"], result(run)["rewinds"]) == ("failed", 3)
+
+
+def test_stop_is_the_default_and_says_what_else_there_is(tmp_path):
+    run = tmp_path / "run"
+    compose(run, "optimizer.lr=0.25", "on_nan=stop", base=LINE)
+    with pytest.raises(RunFailed, match="or on_nan=rewind; the last good checkpoint is checkpoints/last.ckpt"):
+        go(run)
+
+
+def test_stopped_after_a_rewind_and_resumed_it_is_the_same_run(tmp_path):
+    diverges = ["optimizer.lr=0.25", "scheduler=cosine", "trainer.max_epochs=8"]
+    undisturbed, run = tmp_path / "undisturbed", tmp_path / "run"
+    compose(undisturbed, *diverges, base=LINE)
+    go(undisturbed)
+    assert result(undisturbed)["rewinds"] == 1
+    stop = "{_target_: faults.injected.SignalAt, signal_name: SIGTERM, step: 230}"
+    compose(run, *diverges, f"+callbacks.fault={stop}", base=LINE)
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        go(run)
+    go(run, "callbacks.fault.enabled=false")
+    assert differences(run, undisturbed) == []
+
+
+def test_a_learning_rate_given_after_a_rewind_is_taken_as_it_is(tmp_path):
+    run = tmp_path / "run"
+    compose(run, "optimizer.lr=0.25", "trainer.max_epochs=8", base=LINE)
+    go(run)
+    cfg, overrides = resume.compose(run, ["optimizer.lr=0.01", "trainer.max_epochs=9"], REPOSITORY / "conf", "train")
+    train(cfg, resume.Resumed(run, None, overrides))
+    saved = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    assert saved["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(0.01)
