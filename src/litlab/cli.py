@@ -6,6 +6,7 @@ import inspect
 import itertools
 import os
 import re
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -25,6 +26,9 @@ from litlab.resume import Resumed
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
+MADE: list[Path] = []  # the folders that `new_folder` has made
+
+
 @functools.cache  # Hydra asks several times in one process
 def new_folder(path: str) -> str:
     """Makes a folder that no other process has: `path`, or `path_2` and so on if that exists already."""
@@ -33,11 +37,22 @@ def new_folder(path: str) -> str:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
+            MADE.append(folder)
             return str(folder)
     raise AssertionError
 
 
 OmegaConf.register_new_resolver("new_folder", new_folder, replace=True)
+
+
+def remove_if_unused() -> None:
+    """Removes the folder of a sweep that never began, and the one above if that leaves it empty."""
+    for folder in MADE:
+        if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"multirun.yaml"}:
+            shutil.rmtree(folder)
+            for parent in (folder.parent, folder.parent.parent):
+                with contextlib.suppress(OSError):  # not empty
+                    parent.rmdir()
 
 
 class RunFailed(Exception):
@@ -113,6 +128,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 if wants_traceback == "1":
                     raise
                 print(f"error: {explain(error, conf, config_name)}", file=sys.stderr)
+                remove_if_unused()
                 sys.exit(2)
             except SweepStopped as stopped:
                 sweeps.report(stopped.folder)
@@ -131,7 +147,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
 def options(conf: Path) -> str:
     """Each group of `conf` with its options and what each is: the first comment of its file."""
     lines = []
-    for group in sorted(path for path in conf.iterdir() if path.is_dir()):
+    for group in sorted(path for path in conf.iterdir() if path.is_dir() and path.name != "hydra"):
         lines.append(f"{group.name}:")
         lines += [f"  {file.stem:<20} {described(file)}" for file in sorted(group.glob("*.yaml"))]
     return "\n".join(lines) + "\n"

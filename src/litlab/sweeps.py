@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.box import SIMPLE_HEAD
@@ -62,7 +63,11 @@ class Sweep:
 
     @property
     def unfinished(self) -> list[Job]:
-        return [job for job in self.jobs if job.status != "completed"]
+        return [job for job in self.jobs if job.status not in ("completed", "pruned")]
+
+    @property
+    def pruned(self) -> list[Job]:
+        return [job for job in self.jobs if job.status == "pruned"]
 
 
 def read(folder: Path) -> Sweep:
@@ -109,7 +114,8 @@ def report(folder: Path) -> Sweep:
         console.say(f"best job      {shown}/checkpoints/best.ckpt")
         console.say(f"repeat it     python train.py {shlex.join(f'{k}={v}' for k, v in best.settings.items())}")
     console.say(f"table, plot   {folder}/sweep.csv, sweep.png")
-    console.say(f"sweep         {len(sweep.finished)} of {len(sweep.jobs)} jobs completed")
+    pruned = f", {len(sweep.pruned)} pruned" if sweep.pruned else ""
+    console.say(f"sweep         {len(sweep.finished)} of {len(sweep.jobs)} jobs completed{pruned}")
     for job in sweep.unfinished:
         console.say(f"{job.status:<14}{job.folder.name}  {job.error}")
     return sweep
@@ -181,11 +187,15 @@ class ReportSweep(Callback):
     """Makes Hydra end every sweep with its report, and with exit status 1 if a job did not complete."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Names the jobs' folders by what is swept alone, so that a fixed setting is not repeated in each."""
+        """Gives all jobs one folder, and names those in it by what is swept alone, without the fixed settings."""
         overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
         fixed = [o.key_or_group for o in overrides if not o.is_sweep_override()]
         with open_dict(config):
-            config.hydra.overrides.hydra.append(f"hydra.job.config.override_dirname.exclude_keys={fixed}")
+            # A process that runs some of the jobs composes the config anew, and would make a folder of its own.
+            config.hydra.overrides.hydra += [
+                f"hydra.job.config.override_dirname.exclude_keys={fixed}",
+                f"hydra.sweep.dir={QuotedString(str(config.hydra.sweep.dir), Quote.single).with_quotes()}",
+            ]
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         folder = Path(config.hydra.sweep.dir)

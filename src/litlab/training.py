@@ -12,10 +12,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from litlab import config, console, launch, lean, resume, weights
-from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, precision, summarize
+from litlab.assembly import assemble, checkpoints, make_trainer, plain_config, precision, summarize
 from litlab.callbacks import (
     Checkpoints,
     ExactResume,
+    Prune,
     StopOnSignal,
     Throughput,
     epoch_metrics,
@@ -26,6 +27,7 @@ from litlab.cli import RunFailed
 from litlab.config import RESULT, ConfigError, blame
 from litlab.data import SourcesFailedError
 from litlab.data.datasets import OtherBatches
+from litlab.optuna_sweeper import hopeless_by_median
 from litlab.results import describe, device_name, explain, report, shown, write_result
 from litlab.resume import Resumed
 
@@ -95,14 +97,14 @@ def _train(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Pat
 
 
 def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
-    """The result of a job that an earlier start of the same sweep has completed.
+    """The result of a job that an earlier start of the same sweep has completed, or pruned.
 
     Raises:
         ConfigError: if it was trained with another config, naming the first difference.
     """
     path = run_dir / RESULT
     result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": None}
-    if result["status"] != "completed":
+    if result["status"] not in ("completed", "pruned"):
         return None
     _refuse_another_config(cfg, run_dir, result["config"])
     return result
@@ -160,7 +162,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     saved = read(resume_from) if resume_from else None
     if saved:
         check_resumable(cfg, saved)
-    cfg.objective_mode = objective_mode(cfg)
+    cfg.objective_mode = config.objective_mode(cfg)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data, module = assemble(cfg)
     cfg.trainer.precision = precision(cfg, data, saved)
@@ -170,7 +172,9 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     throughput = Throughput()
     exact = ExactResume(plain_config(cfg))
     stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
-    trainer = make_trainer(cfg, run_dir, [exact, *filter(None, (monitor,)), throughput, stop])
+    hopeless = hopeless_by_median(run_dir)
+    prune = Prune(cfg.objective, hopeless) if hopeless else None
+    trainer = make_trainer(cfg, run_dir, [exact, *filter(None, (monitor, prune)), throughput, stop])
     lean.leave_out_empty_hooks([module])
     if data.batch_size % trainer.world_size:
         raise ConfigError(
@@ -203,7 +207,9 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
             metrics = epoch_metrics(trainer)
             if monitor and monitor.best_metrics:
                 metrics = dict(monitor.best_metrics)
-            if cfg.test and "test" in data.sizes and not (monitor and "best.ckpt" in monitor.unsaved):
+            if prune and prune.pruned:
+                status = "pruned"
+            elif cfg.test and "test" in data.sizes and not (monitor and "best.ckpt" in monitor.unsaved):
                 best = str(monitor.best) if monitor else None
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 metrics |= epoch_metrics(trainer)
