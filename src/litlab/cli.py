@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -85,6 +86,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
 
         def job(cfg: DictConfig, *resumed: Resumed) -> Any:
             _restore_full_error(wants_traceback)  # for the processes that the job starts
+            queue_again = signal.getsignal(signal.SIGUSR2)  # submitit's, in a job that it has started
             try:
                 return main(cfg, *resumed)
             except Exception as error:
@@ -95,6 +97,8 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                     traceback.print_exc()
                 failures.append(error)  # not through Hydra, which would print it too, and end a sweep
                 print(_line(error), file=sys.stderr)
+                if isinstance(error, RunFailed) and error.status == 128 + signal.SIGUSR2 and callable(queue_again):
+                    queue_again(signal.SIGUSR2, None)  # ends this process, unless the job was queued often enough
                 if in_sweep() and isinstance(error, RunFailed) and error.status > 128:
                     raise SweepStopped(Path(HydraConfig.get().sweep.dir), error.status) from None
                 return None

@@ -56,9 +56,13 @@ class OptunaSweeper(Sweeper):
             raise HydraException(f"hydra.sweeper.n_trials={n_trials}: must be at least 1")
         self.n_trials, self.n_jobs, self.seed = n_trials, n_jobs, seed
 
+    hydra_context: HydraContext
+    config: DictConfig
+    launcher: Launcher
+
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context, self.config = hydra_context, config
-        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+        self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -75,7 +79,7 @@ class OptunaSweeper(Sweeper):
         if not space:
             raise HydraException("hydra/sweeper=optuna: nothing is searched; write optimizer.lr='interval(0.001, 0.1)'")
         fixed = [argument for argument, o in zip(arguments, overrides, strict=True) if not o.is_sweep_override()]
-        folder = Path(self.config.hydra.sweep.dir)
+        folder = Path(str(self.config.hydra.sweep.dir))
         described = self._describe(fixed, space)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
@@ -100,7 +104,7 @@ class OptunaSweeper(Sweeper):
             if not any(key == name or key.startswith(f"{name}.") for name in searched)
         }
         try:
-            return {"mode": objective_mode(cfg), "settings": settings}
+            return {"mode": objective_mode(cfg), "settings": settings, "searched": sorted(space)}
         except ConfigError as error:
             raise HydraException(str(error)) from error
 
@@ -186,12 +190,12 @@ def suggest(trial: "Trial", name: str, values: "BaseDistribution") -> None:
     elif isinstance(values, IntDistribution):
         trial.suggest_int(name, values.low, values.high, step=values.step, log=values.log)
     else:
-        trial.suggest_categorical(name, values.choices)  # type: ignore[attr-defined]
+        trial.suggest_categorical(name, values.choices)
 
 
 def any_of(values: "BaseDistribution") -> Any:
     """One of the values."""
-    return values.choices[0] if hasattr(values, "choices") else values.low  # type: ignore[attr-defined]
+    return values.choices[0] if hasattr(values, "choices") else values.low
 
 
 def written(value: Any) -> str:
@@ -211,14 +215,15 @@ def check_same(study: "Study", described: dict[str, Any], space: Space, folder: 
         study.set_user_attr("about", described)
         return
     elsewhere = "use another hydra.sweep.dir"
+    for name in set(study.user_attrs["about"]["searched"]) ^ set(described["searched"]):
+        now_or_before = "now, and was not before" if name in described["searched"] else "no more, and was before"
+        raise HydraException(f"{folder}: {name} is searched {now_or_before}: {elsewhere}")
     before, now = study.user_attrs["about"]["settings"], json.loads(json.dumps(described["settings"]))
     for key in [*now, *(key for key in before if key not in now)]:
         if before.get(key) != now.get(key):
             raise HydraException(f"{folder}: {key} was {before.get(key)}, which is now {now.get(key)}: {elsewhere}")
     for trial in study.get_trials(deepcopy=False):
         for name, values in trial.distributions.items():
-            if name not in space:
-                raise HydraException(f"{folder}: {name} was searched, and is not now: {elsewhere}")
             try:
                 check_distribution_compatibility(values, space[name])
             except ValueError:

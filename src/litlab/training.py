@@ -142,8 +142,9 @@ def share_machine(cfg: DictConfig, hydra: Any) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = OmegaConf.select(hydra, "launcher.n_jobs", default=1) or 1
     jobs = cores if jobs < 1 else jobs
-    if cfg.threads or jobs > 1:
-        torch.set_num_threads(cfg.threads or max(1, cores // jobs))
+    own = OmegaConf.select(hydra, "launcher.cpus_per_task") or max(1, cores // jobs)  # submitit's; or a share
+    if cfg.threads or own < cores:
+        torch.set_num_threads(cfg.threads or own)
     gpus = torch.cuda.device_count()
     if jobs > 1 and gpus > 1 and cfg.trainer.devices == 1 and cfg.trainer.accelerator != "cpu":
         cfg.trainer.devices = [hydra.job.num % gpus]
