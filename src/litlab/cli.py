@@ -6,7 +6,6 @@ import inspect
 import itertools
 import os
 import re
-import shutil
 import signal
 import sys
 import traceback
@@ -23,6 +22,8 @@ from omegaconf.errors import OmegaConfBaseException
 from litlab import resume, sweeps
 from litlab.config import ConfigError, in_sweep, one_line, suggest
 from litlab.resume import Resumed
+from litlab.runs import remove_if_unused
+from litlab.sweeps import SweepStopped
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -46,30 +47,12 @@ def new_folder(path: str) -> str:
 OmegaConf.register_new_resolver("new_folder", new_folder, replace=True)
 
 
-def remove_if_unused() -> None:
-    """Removes the folder of a sweep that never began, and the one above if that leaves it empty."""
-    for folder in MADE:
-        if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"multirun.yaml"}:
-            shutil.rmtree(folder)
-            for parent in (folder.parent, folder.parent.parent):
-                with contextlib.suppress(OSError):  # not empty
-                    parent.rmdir()
-
-
 class RunFailed(Exception):
     """A run that began and could not be finished. The message is one line; `status` is the exit status."""
 
     def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)
         self.status = status
-
-
-class SweepStopped(KeyboardInterrupt):
-    """A signal stopped a job of a sweep, which means the sweep."""
-
-    def __init__(self, folder: Path, status: int) -> None:
-        super().__init__(str(folder))
-        self.folder, self.status = folder, status
 
 
 def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[[], None]]:
@@ -87,6 +70,9 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
         def job(cfg: DictConfig, *resumed: Resumed) -> Any:
             _restore_full_error(wants_traceback)  # for the processes that the job starts
             queue_again = signal.getsignal(signal.SIGUSR2)  # submitit's, in a job that it has started
+            if in_sweep() and sweeps.is_stopped():
+                remove_if_unused(Path(HydraConfig.get().runtime.output_dir))
+                return None
             try:
                 return main(cfg, *resumed)
             except Exception as error:
@@ -98,9 +84,9 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 failures.append(error)  # not through Hydra, which would print it too, and end a sweep
                 print(_line(error), file=sys.stderr)
                 if isinstance(error, RunFailed) and error.status == 128 + signal.SIGUSR2 and callable(queue_again):
-                    queue_again(signal.SIGUSR2, None)  # ends this process, unless the job was queued often enough
-                if in_sweep() and isinstance(error, RunFailed) and error.status > 128:
-                    raise SweepStopped(Path(HydraConfig.get().sweep.dir), error.status) from None
+                    _queue(queue_again)
+                elif in_sweep() and isinstance(error, RunFailed) and error.status > 128:
+                    sweeps.stop(error.status)
                 return None
             finally:
                 os.environ[FULL_ERROR] = "1"
@@ -132,12 +118,13 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 if wants_traceback == "1":
                     raise
                 print(f"error: {explain(error, conf, config_name)}", file=sys.stderr)
-                remove_if_unused()
+                for folder in MADE:
+                    remove_if_unused(folder)
                 sys.exit(2)
-            except SweepStopped as stopped:
-                sweeps.report(stopped.folder)
-                print(f"go on with    the same command and hydra.sweep.dir={stopped.folder}", file=sys.stderr)
-                sys.exit(stopped.status)
+            except KeyboardInterrupt as stopped:
+                if not sweeps.report_stopped():
+                    raise
+                sys.exit(stopped.status if isinstance(stopped, SweepStopped) else 128 + signal.SIGINT)
             finally:
                 _restore_full_error(wants_traceback)
             if failures:
@@ -173,6 +160,14 @@ def literal(argument: str, paths: Sequence[str]) -> str:
     quoted = re.sub(r"(\\*)(')", r"\1\1\\\2", value)
     ending = len(quoted) - len(quoted.rstrip("\\"))
     return f"{key}='{quoted}{quoted[len(quoted) - ending :]}'"
+
+
+def _queue(again: Callable[[int, Any], Any]) -> None:
+    """Has submitit queue this job again, and ends this process; returns if it was queued often enough."""
+    try:
+        again(signal.SIGUSR2, None)
+    except Exception as error:
+        print(f"failed: {one_line(error)}", file=sys.stderr)
 
 
 def _line(error: Exception) -> str:

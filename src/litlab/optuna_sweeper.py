@@ -5,6 +5,7 @@ goes on from it: what a repeated command proposes does not depend on how often, 
 """
 
 import json
+import signal
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litlab.config import OVERRIDES, RESULT, ConfigError, numeric, objective_mode
+from litlab.sweeps import SweepStopped
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -89,7 +91,7 @@ class OptunaSweeper(Sweeper):
         )
         check_same(study, described, space, folder)
         while trials := self._next_trials(study, space):
-            self._run(study, trials, fixed, folder)
+            self._run(study, trials, space, fixed, folder)
 
     def _describe(self, fixed: list[str], space: Space) -> dict[str, Any]:
         """What must not change from one start to the next: objective, and what the numbers depend on."""
@@ -127,18 +129,20 @@ class OptunaSweeper(Sweeper):
                 suggest(trial, name, values)
         return trials
 
-    def _run(self, study: "Study", trials: list["Trial"], fixed: list[str], folder: Path) -> None:
+    def _run(self, study: "Study", trials: list["Trial"], space: Space, fixed: list[str], folder: Path) -> None:
         import optuna
 
-        chosen = {trial.number: [f"{k}={written(v)}" for k, v in trial.params.items()] for trial in trials}
+        chosen = {trial.number: [f"{k}={written(trial.params[k])}" for k in space] for trial in trials}
         jobs = [list(job) for job in dict.fromkeys(map(tuple, chosen.values()))]  # two alike are one job
-        self.validate_batch_is_legal([fixed + job for job in jobs])
         returned = self.launcher.launch([fixed + job for job in jobs], initial_job_idx=trials[0].number)
         for trial in trials:
-            job = returned[jobs.index(chosen[trial.number])]
-            _ = job.return_value  # raises what the job did
-            result = json.loads((folder / Path(job.hydra_cfg.hydra.runtime.output_dir).name / RESULT).read_text())
+            done = returned[jobs.index(chosen[trial.number])]
+            _ = done.return_value  # raises what the job did
+            path = folder / Path(done.hydra_cfg.hydra.runtime.output_dir).name / RESULT  # type: ignore[union-attr]
+            result = json.loads(path.read_text()) if path.exists() else {"status": "interrupted"}
             found, status = result.get("objective"), result["status"]
+            if status == "interrupted":
+                raise SweepStopped(128 + signal.SIGINT)  # the trial stays begun
             if status == "completed" and found:
                 study.tell(trial.number, found["value"])
             elif status == "pruned":

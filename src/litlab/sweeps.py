@@ -6,15 +6,20 @@ python -m litlab.sweeps runs/mnist_mnist_cnn/sweep_2026-01-31_12-00-00
 import csv
 import hashlib
 import json
+import multiprocessing
+import os
 import re
 import shlex
+import signal
 import statistics
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.experimental.callback import Callback
@@ -24,6 +29,8 @@ from rich.table import Table
 
 from litlab import console
 from litlab.config import OVERRIDES, RESULT
+
+STOPPED = ".stopped"  # a file in the sweep's folder, with the exit status: begin no more jobs
 
 
 @dataclass
@@ -183,11 +190,63 @@ def folder_name(overrides: str) -> str:
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 
 
+class SweepStopped(KeyboardInterrupt):
+    """A signal has stopped a sweep; `status` is the exit status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def is_stopped() -> bool:
+    """Whether the sweep that this job belongs to was told to begin no more jobs."""
+    return (Path(HydraConfig.get().sweep.dir) / STOPPED).exists()
+
+
+def stop(status: int) -> None:
+    """Ends the sweep after a job that a signal has stopped, and that has saved.
+
+    Raises:
+        SweepStopped: where the jobs run one after the other. Elsewhere that would end those beside it before they have
+            saved: the process that started them is left a mark.
+    """
+    hydra = HydraConfig.get()
+    if hydra.launcher._target_.endswith(".BasicLauncher"):
+        raise SweepStopped(status)
+    (Path(hydra.sweep.dir) / STOPPED).write_text(str(status))
+
+
+def report_stopped() -> bool:
+    """The report of a sweep in this process that was stopped; False if there is none."""
+    folder = ReportSweep.folder
+    if folder is None or not any(folder.glob(f"*/{OVERRIDES}")):
+        return False
+    report(folder)
+    print(f"go on with    the same command and hydra.sweep.dir={folder}", file=sys.stderr)
+    return True
+
+
+def _tell_jobs(signum: int, frame: FrameType | None) -> None:
+    """Passes a signal on to the processes of joblib's jobs, and lets them save."""
+    if os.isatty(0) and os.getpgrp() == os.tcgetpgrp(0) and signum == signal.SIGINT:
+        return  # Ctrl-C, which the terminal has sent to them too
+    for process in multiprocessing.active_children():
+        if process.pid:
+            os.kill(process.pid, signum)
+
+
 class ReportSweep(Callback):
     """Makes Hydra end every sweep with its report, and with exit status 1 if a job did not complete."""
 
+    folder: Path | None = None  # of the sweep in this process
+
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Gives all jobs one folder, and names those in it by what is swept alone, without the fixed settings."""
+        ReportSweep.folder = Path(config.hydra.sweep.dir)
+        (ReportSweep.folder / STOPPED).unlink(missing_ok=True)
+        if config.hydra.launcher._target_.endswith(".JoblibLauncher"):
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(signum, _tell_jobs)
         overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
         fixed = [o.key_or_group for o in overrides if not o.is_sweep_override()]
         with open_dict(config):
@@ -199,6 +258,8 @@ class ReportSweep(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
+        if (folder / STOPPED).exists():
+            raise SweepStopped(int((folder / STOPPED).read_text()))
         if not any(folder.glob(f"*/{OVERRIDES}")):
             return
         if failed := len(report(folder).unfinished):

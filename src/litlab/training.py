@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from litlab.data.datasets import OtherBatches
 from litlab.optuna_sweeper import hopeless_by_median
 from litlab.results import describe, device_name, explain, report, shown, write_result
 from litlab.resume import Resumed
+from litlab.runs import remove_if_unused
 
 
 def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
@@ -52,7 +52,7 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         config.check(cfg)
         if cfg.get("summary"):
             summarize(cfg)
-            _remove_if_unused(run_dir)
+            remove_if_unused(run_dir)
             return None
         if resumed:
             _go_on(cfg, resumed)
@@ -63,7 +63,7 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         if config.in_sweep():  # a row of the sweep's table
             write_result(run_dir, {"status": "failed", "metrics": {}, "error": str(error)})
         elif not resumed:
-            _remove_if_unused(run_dir)
+            remove_if_unused(run_dir)
         raise
     finally:
         os.close(lock)
@@ -298,13 +298,3 @@ def _forget_where(path: Path) -> None:
             source.path = Path(source.path).name
     with atomic(path) as temporary:
         OmegaConf.save(recorded, temporary)
-
-
-def _remove_if_unused(run_dir: Path) -> None:
-    """Removes what Hydra wrote for a run that never began, and the folders above if that leaves them empty."""
-    if {path.name for path in run_dir.iterdir()} <= {".hydra", "train.log"}:
-        shutil.rmtree(run_dir)
-        for parent in list(run_dir.parents)[:2]:
-            if parent == Path.cwd() or any(parent.iterdir()):
-                break
-            parent.rmdir()
