@@ -133,12 +133,12 @@ class OptunaSweeper(Sweeper):
         import optuna
 
         chosen = {trial.number: [f"{k}={written(trial.params[k])}" for k in space] for trial in trials}
-        jobs = [list(job) for job in dict.fromkeys(map(tuple, chosen.values()))]  # two alike are one job
+        jobs = [list(values) for values in dict.fromkeys(map(tuple, chosen.values()))]  # two alike are one job
         returned = self.launcher.launch([fixed + job for job in jobs], initial_job_idx=trials[0].number)
         for trial in trials:
             done = returned[jobs.index(chosen[trial.number])]
             _ = done.return_value  # raises what the job did
-            path = folder / Path(done.hydra_cfg.hydra.runtime.output_dir).name / RESULT  # type: ignore[union-attr]
+            path = folder / Path(done.hydra_cfg.hydra.runtime.output_dir).name / RESULT
             result = json.loads(path.read_text()) if path.exists() else {"status": "interrupted"}
             found, status = result.get("objective"), result["status"]
             if status == "interrupted":
@@ -232,7 +232,7 @@ def check_same(study: "Study", described: dict[str, Any], space: Space, folder: 
                 check_distribution_compatibility(values, space[name])
             except ValueError:
                 raise HydraException(
-                    f"{folder}: {name} was {values}, which is now {space[name]}: {elsewhere}"
+                    f"{folder}: {name} was {values}, now {space[name]}: {elsewhere}"
                 ) from None
 
 
