@@ -138,8 +138,9 @@ class OptunaSweeper(Sweeper):
         for trial in trials:
             done = returned[jobs.index(chosen[trial.number])]
             _ = done.return_value  # raises what the job did
+            assert done.hydra_cfg is not None
             path = folder / Path(done.hydra_cfg.hydra.runtime.output_dir).name / RESULT
-            result = json.loads(path.read_text()) if path.exists() else {"status": "interrupted"}
+            result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": "interrupted"}
             found, status = result.get("objective"), result["status"]
             if status == "interrupted":
                 raise SweepStopped(128 + signal.SIGINT)  # the trial stays begun
@@ -231,9 +232,7 @@ def check_same(study: "Study", described: dict[str, Any], space: Space, folder: 
             try:
                 check_distribution_compatibility(values, space[name])
             except ValueError:
-                raise HydraException(
-                    f"{folder}: {name} was {values}, now {space[name]}: {elsewhere}"
-                ) from None
+                raise HydraException(f"{folder}: {name} was {values}, now {space[name]}: {elsewhere}") from None
 
 
 def hopeless_by_median(run_dir: Path) -> Callable[[int, float], bool] | None:

@@ -1,0 +1,33 @@
+"""Hydra looks for plugins in this namespace, and instantiates none from elsewhere."""
+
+from collections.abc import Sequence
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+from litlab.optuna_sweeper import OptunaSweeper
+
+__all__ = ["GridSweeper", "OptunaSweeper"]
+
+OptunaSweeper.__module__ = __name__
+
+
+class GridSweeper(BasicSweeper):
+    """Hydra's own, which composes each job's config twice: once to see whether that can be done.
+
+    Whether it can be does not depend on a plain value; one job for each setting, and for each option of a group, is
+    tried here.
+    """
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        assert self.hydra_context is not None
+        loader, seen, tried = self.hydra_context.config_loader, set[str](), []
+        for overrides in batch:
+            kinds = set()
+            for override in overrides:
+                key, _, value = override.partition("=")
+                plain = not loader.get_group_options(key.split("@")[0].lstrip("+~")) and not value.startswith("{")
+                kinds.add(key if plain else override)
+            if not kinds <= seen:
+                tried.append(overrides)
+                seen |= kinds
+        super().validate_batch_is_legal(tried)
