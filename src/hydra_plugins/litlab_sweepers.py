@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
 
 from litlab.optuna_sweeper import OptunaSweeper
+from litlab.sweeps import check_launcher
 
 __all__ = ["GridSweeper", "OptunaSweeper"]
 
@@ -17,6 +20,10 @@ class GridSweeper(BasicSweeper):
     Whether it can be does not depend on a plain value; one job for each setting, and for each option of a group, is
     tried here.
     """
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        check_launcher(config.hydra)
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         assert self.hydra_context is not None

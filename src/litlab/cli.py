@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,8 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 else:
                     job(cfg, resumed)
             else:
+                # litlab's options take the place of a plugin's of the same name, which validate them.
+                warnings.filterwarnings("ignore", message=r"\n.* is validated against ConfigStore schema")
                 hydra.main(version_base="1.3", config_path="conf", config_name=config_name)(job)()
 
         @functools.wraps(main)
@@ -184,6 +187,8 @@ def explain(error: Exception, conf: Path, config_name: str) -> str:
     """An error of composition in one line that names the key and the valid choices."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
+        if group == "hydra/launcher" and option in sweeps.EXTRAS:
+            return sweeps.needs_extra(option)
         if group:
             return f"{group}={option}: no such option; {suggest(option, error.options)}"
     if isinstance(error, OverrideParseException):

@@ -21,7 +21,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litlab.config import OVERRIDES, RESULT, ConfigError, numeric, objective_mode
-from litlab.sweeps import SweepStopped
+from litlab.sweeps import SweepStopped, check_launcher
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -63,6 +63,7 @@ class OptunaSweeper(Sweeper):
     launcher: Launcher
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        check_launcher(config.hydra)
         self.hydra_context, self.config = hydra_context, config
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config

@@ -5,11 +5,13 @@ python -m litlab.sweeps runs/mnist_mnist_cnn/sweep_2026-01-31_12-00-00
 
 import csv
 import hashlib
+import importlib.util
 import json
 import multiprocessing
 import os
 import re
 import shlex
+import shutil
 import signal
 import statistics
 import sys
@@ -22,6 +24,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.box import SIMPLE_HEAD
@@ -30,6 +33,7 @@ from rich.table import Table
 from litlab import console
 from litlab.config import OVERRIDES, RESULT
 
+EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
 STOPPED = ".stopped"  # a file in the sweep's folder, with the exit status: begin no more jobs
 
 
@@ -196,6 +200,23 @@ class SweepStopped(KeyboardInterrupt):
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
+
+
+def check_launcher(hydra: Any) -> None:
+    """Looks for what the chosen launcher needs.
+
+    Raises:
+        HydraException: if that is not there.
+    """
+    if importlib.util.find_spec(".".join(hydra.launcher._target_.split(".")[:2])) is None:
+        raise HydraException(needs_extra(hydra.runtime.choices["hydra/launcher"]))
+    if hydra.launcher._target_.endswith(".SlurmLauncher") and shutil.which("srun") is None:
+        raise HydraException("hydra/launcher=submitit_slurm: no srun here; submitit_local does the same on one machine")
+
+
+def needs_extra(launcher: str) -> str:
+    """What to install for a launcher."""
+    return f'hydra/launcher={launcher}: pip install -e ".[{EXTRAS[launcher]}]" first'
 
 
 def is_stopped() -> bool:
