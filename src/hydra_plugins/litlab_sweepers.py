@@ -1,5 +1,6 @@
 """Hydra looks for plugins in this namespace, and instantiates none from elsewhere."""
 
+import functools
 from collections.abc import Sequence
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -27,12 +28,14 @@ class GridSweeper(BasicSweeper):
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         assert self.hydra_context is not None
-        loader, seen, tried = self.hydra_context.config_loader, set[str](), []
+        is_group = functools.cache(self.hydra_context.config_loader.get_group_options)  # it looks at the disk
+        seen: set[str] = set()
+        tried = []
         for overrides in batch:
             kinds = set()
             for override in overrides:
                 key, _, value = override.partition("=")
-                plain = not loader.get_group_options(key.split("@")[0].lstrip("+~")) and not value.startswith("{")
+                plain = not is_group(key.split("@")[0].lstrip("+~")) and not value.startswith("{")
                 kinds.add(key if plain else override)
             if not kinds <= seen:
                 tried.append(overrides)
