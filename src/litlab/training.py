@@ -175,7 +175,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     exact = ExactResume(plain_config(cfg))
     stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
     hopeless = hopeless_by_median(run_dir)
-    prune = Prune(cfg.objective, hopeless) if hopeless else None
+    prune = Prune(cfg.objective, hopeless) if hopeless or "RANK" in os.environ else None  # all ranks, or none
     trainer = make_trainer(cfg, run_dir, [exact, *filter(None, (monitor, prune)), throughput, stop])
     lean.leave_out_empty_hooks([module])
     if data.batch_size % trainer.world_size:
