@@ -101,6 +101,17 @@ def test_report_on_demand(swept, tmp_path, capsys):
         sweeps.report(tmp_path)
 
 
+def test_a_pruned_job_is_a_row_and_no_failure(copied, capsys):
+    for job in (copied / "runs/s").glob("*1e+30*"):
+        shutil.rmtree(job)
+    result = copied / "runs/s/optimizer.lr=0.0001,seed=2/result.json"
+    result.write_text(result.read_text().replace('"completed"', '"pruned"', 1))
+    sweep = sweeps.report(copied / "runs/s")
+    assert sweep.unfinished == []
+    assert "3 of 4 jobs completed, 1 pruned" in capsys.readouterr().out
+    assert [row["status"] for row in rows(copied)].count("pruned") == 1
+
+
 def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
     arguments = [*SWEEP, "optimizer.lr=0.0001,0.003", "seed=1,2", "threads=1"]
     engine = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]

@@ -3,6 +3,7 @@
 python -m litlab.sweeps runs/mnist_mnist_cnn/sweep_2026-01-31_12-00-00
 """
 
+import argparse
 import csv
 import hashlib
 import importlib.util
@@ -290,8 +291,11 @@ class ReportSweep(Callback):
 
 if __name__ == "__main__":
     console.quieten()
+    summary, example = (__doc__ or "").strip().split("\n\n")
+    parser = argparse.ArgumentParser("python -m litlab.sweeps", description=summary, epilog=example)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder of a sweep, finished or not")
     try:
-        report(Path(sys.argv[1]))
-    except (IndexError, ValueError) as error:
-        print(f"error: {error if sys.argv[1:] else 'name the folder of a sweep'}", file=sys.stderr)
+        report(parser.parse_args().folder)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
