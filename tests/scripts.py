@@ -31,7 +31,7 @@ class Finished:
         return json.loads((self.runs[0] / "result.json").read_text())
 
 
-def start(script: str, *arguments: str, folder: Path, **environment: str) -> subprocess.Popen:
+def start(script: str, *arguments: str, folder: Path, new_group: bool = False, **environment: str) -> subprocess.Popen:
     """Starts `python SCRIPT ARGUMENTS` in `folder`."""
     return subprocess.Popen(
         [sys.executable, REPOSITORY / script, *arguments],
@@ -40,6 +40,7 @@ def start(script: str, *arguments: str, folder: Path, **environment: str) -> sub
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=new_group,
     )
 
 

@@ -101,6 +101,17 @@ def test_report_on_demand(swept, tmp_path, capsys):
         sweeps.report(tmp_path)
 
 
+def test_a_pruned_job_is_a_row_and_no_failure(copied, capsys):
+    for job in (copied / "runs/s").glob("*1e+30*"):
+        shutil.rmtree(job)
+    result = copied / "runs/s/optimizer.lr=0.0001,seed=2/result.json"
+    result.write_text(result.read_text().replace('"completed"', '"pruned"', 1))
+    sweep = sweeps.report(copied / "runs/s")
+    assert sweep.unfinished == []
+    assert "3 of 4 jobs completed, 1 pruned" in capsys.readouterr().out
+    assert [row["status"] for row in rows(copied)].count("pruned") == 1
+
+
 def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
     arguments = [*SWEEP, "optimizer.lr=0.0001,0.003", "seed=1,2", "threads=1"]
     engine = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
@@ -110,18 +121,21 @@ def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
     assert {row["folder"]: row["objective"] for row in rows(tmp_path)} == serial
 
 
-def test_ctrl_c_ends_the_sweep_with_a_report(tmp_path):
-    process = start("train.py", *SWEEP, "trainer.max_epochs=1000", "optimizer.lr=0.1,0.01", folder=tmp_path)
+@pytest.mark.parametrize("engine", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]], ids=["serial", "joblib"])
+def test_ctrl_c_ends_the_sweep_with_a_report(tmp_path, engine):
+    endless = ["trainer.max_epochs=1000", "optimizer.lr=0.01,0.001,0.0001", *engine]
+    process = start("train.py", *SWEEP, *endless, folder=tmp_path)
+    at_once = 2 if engine else 1
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("runs/s/*/checkpoints/last.ckpt")):
+    while len(list(tmp_path.glob("runs/s/*/checkpoints/last.ckpt"))) < at_once:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     done = finish(process, tmp_path, timeout=60)
     assert done.status == 130, done.err
     assert "hydra.sweep.dir=runs/s" in done.err
-    (row,) = rows(tmp_path)
-    assert row["status"] == "interrupted"
+    assert [row["status"] for row in rows(tmp_path)] == ["interrupted"] * at_once
+    assert "Traceback" not in done.err
 
 
 def test_killed_and_repeated_a_sweep_ends_as_one_left_in_peace(tmp_path):

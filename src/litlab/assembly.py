@@ -246,14 +246,6 @@ def named(node: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def objective_mode(cfg: DictConfig) -> Any:
-    """`min` or `max`: as configured, else by the objective's name."""
-    if cfg.objective_mode not in (None, "min", "max"):
-        raise ConfigError(f"objective_mode={cfg.objective_mode}: must be min, max or null")
-    falls = ("loss", "mae", "mse", "error")
-    return cfg.objective_mode or ("min" if cfg.objective.rpartition("/")[2] in falls else "max")
-
-
 def _configured(cfg: DictConfig, group: str, name: str, run_dir: Path) -> Any:
     node = OmegaConf.to_container(cfg[group][name], resolve=True)
     assert isinstance(node, dict)

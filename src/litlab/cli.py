@@ -6,8 +6,10 @@ import inspect
 import itertools
 import os
 import re
+import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,13 @@ from omegaconf.errors import OmegaConfBaseException
 from litlab import console, ranks, resume, sweeps
 from litlab.config import ConfigError, in_sweep, one_line, suggest
 from litlab.resume import Resumed
+from litlab.runs import remove_if_unused
+from litlab.sweeps import SweepStopped
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+MADE: list[Path] = []  # the folders that `new_folder` has made
 
 
 @functools.cache  # Hydra asks several times in one process
@@ -33,6 +40,7 @@ def new_folder(path: str) -> str:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
+            MADE.append(folder)
             return str(folder)
     raise AssertionError
 
@@ -52,14 +60,6 @@ class Diverged(RunFailed):
     """The loss became NaN, and the run may go back (`on_nan=rewind`)."""
 
 
-class SweepStopped(KeyboardInterrupt):
-    """A signal stopped a job of a sweep, which means the sweep."""
-
-    def __init__(self, folder: Path, status: int) -> None:
-        super().__init__(str(folder))
-        self.folder, self.status = folder, status
-
-
 def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[[], None]]:
     """Makes `main(cfg)` a script that composes `conf/<config_name>.yaml`, or `main(cfg, resumed)` at `resume=...`.
 
@@ -74,6 +74,10 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
 
         def job(cfg: DictConfig, *resumed: Resumed) -> Any:
             _restore_full_error(wants_traceback)  # for the processes that the job starts
+            queue_again = signal.getsignal(signal.SIGUSR2)  # submitit's, in a job that it has started
+            if in_sweep() and sweeps.is_stopped():
+                remove_if_unused(Path(HydraConfig.get().runtime.output_dir))
+                return None
             try:
                 return main(cfg, *resumed)
             except Exception as error:
@@ -84,8 +88,10 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                     traceback.print_exc()
                 failures.append(error)  # not through Hydra, which would print it too, and end a sweep
                 print(_line(error), file=sys.stderr)
-                if in_sweep() and isinstance(error, RunFailed) and error.status > 128:
-                    raise SweepStopped(Path(HydraConfig.get().sweep.dir), error.status) from None
+                if isinstance(error, RunFailed) and error.status == 128 + signal.SIGUSR2 and callable(queue_again):
+                    _queue(queue_again)
+                elif in_sweep() and isinstance(error, RunFailed) and error.status > 128:
+                    sweeps.stop(error.status)
                 return None
             finally:
                 os.environ[FULL_ERROR] = "1"
@@ -104,6 +110,8 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 else:
                     job(cfg, resumed)
             else:
+                # litlab's options take the place of a plugin's of the same name, which validate them.
+                warnings.filterwarnings("ignore", message=r"\n.* is validated against ConfigStore schema")
                 hydra.main(version_base="1.3", config_path="conf", config_name=config_name)(job)()
 
         @functools.wraps(main)
@@ -131,11 +139,13 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 if wants_traceback == "1":
                     raise
                 print(f"error: {explain(error, conf, config_name)}", file=sys.stderr)
+                for folder in MADE:
+                    remove_if_unused(folder)
                 sys.exit(2)
-            except SweepStopped as stopped:
-                sweeps.report(stopped.folder)
-                print(f"go on with    the same command and hydra.sweep.dir={stopped.folder}", file=sys.stderr)
-                sys.exit(stopped.status)
+            except KeyboardInterrupt as stopped:
+                if not sweeps.report_stopped():
+                    raise
+                sys.exit(stopped.status if isinstance(stopped, SweepStopped) else 128 + signal.SIGINT)
             finally:
                 _restore_full_error(wants_traceback)
             if failures:
@@ -149,7 +159,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
 def options(conf: Path) -> str:
     """Each group of `conf` with its options and what each is: the first comment of its file."""
     lines = []
-    for group in sorted(path for path in conf.iterdir() if path.is_dir()):
+    for group in sorted(path for path in conf.iterdir() if path.is_dir() and path.name != "hydra"):
         lines.append(f"{group.name}:")
         lines += [f"  {file.stem:<20} {described(file)}" for file in sorted(group.glob("*.yaml"))]
     return "\n".join(lines) + "\n"
@@ -173,6 +183,14 @@ def literal(argument: str, paths: Sequence[str]) -> str:
     return f"{key}='{quoted}{quoted[len(quoted) - ending :]}'"
 
 
+def _queue(again: Callable[[int, Any], Any]) -> None:
+    """Has submitit queue this job again, and ends this process; returns if it was queued often enough."""
+    try:
+        again(signal.SIGUSR2, None)
+    except Exception as error:
+        print(f"failed: {one_line(error)}", file=sys.stderr)
+
+
 def _line(error: Exception) -> str:
     return f"failed: {error}" if isinstance(error, RunFailed) else f"error: {error}"
 
@@ -187,6 +205,8 @@ def explain(error: Exception, conf: Path, config_name: str) -> str:
     """An error of composition in one line that names the key and the valid choices."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
+        if group == "hydra/launcher" and option in sweeps.EXTRAS:
+            return sweeps.needs_extra(option)
         if group:
             return f"{group}={option}: no such option; {suggest(option, error.options)}"
     if isinstance(error, OverrideParseException):

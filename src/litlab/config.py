@@ -121,6 +121,18 @@ def blame(cfg: DictConfig, group: str, error: BaseException) -> ConfigError:
     return ConfigError(f"{group}={choice(group)}: {message}")
 
 
+def objective_mode(cfg: DictConfig) -> Any:
+    """`min` or `max`: as configured, else by the objective's name.
+
+    Raises:
+        ConfigError: if it is neither.
+    """
+    if cfg.objective_mode not in (None, "min", "max"):
+        raise ConfigError(f"objective_mode={cfg.objective_mode}: must be min, max or null")
+    falls = ("loss", "mae", "mse", "error")
+    return cfg.objective_mode or ("min" if cfg.objective.rpartition("/")[2] in falls else "max")
+
+
 def choice(group: str) -> str:
     """The option of `group` that was composed, as far as Hydra knows."""
     from hydra.core.hydra_config import HydraConfig

@@ -86,7 +86,7 @@ def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path 
             rdzv_endpoint="localhost:0",
             max_restarts=0,
             monitor_interval=0.5,
-            signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",  # passed on to the ranks
+            signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGUSR2",  # passed on to the ranks
         )
         try:
             arguments = [str(run_dir), job, *([str(checkpoint)] if checkpoint else [])]

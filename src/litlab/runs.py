@@ -1,7 +1,9 @@
 """Finds the checkpoint that a user means: a file, a run, the newest run, or the best job of a sweep."""
 
+import contextlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 from litlab.config import RESULT
@@ -58,6 +60,17 @@ def best_job(sweep: Path) -> Path:
     if not jobs:
         raise FileNotFoundError(f"ckpt={sweep}: no job of this sweep has a checkpoint and a result")
     return max(jobs, key=lambda job: job[0])[1]
+
+
+def remove_if_unused(folder: Path) -> None:
+    """Removes what Hydra wrote for a run or a sweep that never began, and the folders above that leaves empty."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {".hydra", "train.log", "multirun.yaml"}:
+        shutil.rmtree(folder)
+        for parent in list(folder.parents)[:2]:
+            if parent == Path.cwd():
+                break
+            with contextlib.suppress(OSError):  # not empty
+                parent.rmdir()
 
 
 def _newest(folder: Path) -> Path | None:

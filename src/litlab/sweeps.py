@@ -3,19 +3,29 @@
 python -m litlab.sweeps runs/mnist_mnist_cnn/sweep_2026-01-31_12-00-00
 """
 
+import argparse
 import csv
 import hashlib
+import importlib.util
 import json
+import multiprocessing
+import os
 import re
 import shlex
+import shutil
+import signal
 import statistics
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.box import SIMPLE_HEAD
@@ -23,6 +33,9 @@ from rich.table import Table
 
 from litlab import console
 from litlab.config import OVERRIDES, RESULT
+
+EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+STOPPED = ".stopped"  # a file in the sweep's folder, with the exit status: begin no more jobs
 
 
 @dataclass
@@ -62,7 +75,11 @@ class Sweep:
 
     @property
     def unfinished(self) -> list[Job]:
-        return [job for job in self.jobs if job.status != "completed"]
+        return [job for job in self.jobs if job.status not in ("completed", "pruned")]
+
+    @property
+    def pruned(self) -> list[Job]:
+        return [job for job in self.jobs if job.status == "pruned"]
 
 
 def read(folder: Path) -> Sweep:
@@ -109,7 +126,8 @@ def report(folder: Path) -> Sweep:
         console.say(f"best job      {shown}/checkpoints/best.ckpt")
         console.say(f"repeat it     python train.py {shlex.join(f'{k}={v}' for k, v in best.settings.items())}")
     console.say(f"table, plot   {folder}/sweep.csv, sweep.png")
-    console.say(f"sweep         {len(sweep.finished)} of {len(sweep.jobs)} jobs completed")
+    pruned = f", {len(sweep.pruned)} pruned" if sweep.pruned else ""
+    console.say(f"sweep         {len(sweep.finished)} of {len(sweep.jobs)} jobs completed{pruned}")
     for job in sweep.unfinished:
         console.say(f"{job.status:<14}{job.folder.name}  {job.error}")
     return sweep
@@ -177,18 +195,93 @@ def folder_name(overrides: str) -> str:
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 
 
+class SweepStopped(KeyboardInterrupt):
+    """A signal has stopped a sweep; `status` is the exit status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def check_launcher(hydra: Any) -> None:
+    """Looks for what the chosen launcher needs.
+
+    Raises:
+        HydraException: if that is not there.
+    """
+    if importlib.util.find_spec(".".join(hydra.launcher._target_.split(".")[:2])) is None:
+        raise HydraException(needs_extra(hydra.runtime.choices["hydra/launcher"]))
+    if hydra.launcher._target_.endswith(".SlurmLauncher") and shutil.which("srun") is None:
+        raise HydraException("hydra/launcher=submitit_slurm: no srun here; submitit_local does the same on one machine")
+
+
+def needs_extra(launcher: str) -> str:
+    """What to install for a launcher."""
+    return f'hydra/launcher={launcher}: pip install -e ".[{EXTRAS[launcher]}]" first'
+
+
+def is_stopped() -> bool:
+    """Whether the sweep that this job belongs to was told to begin no more jobs."""
+    return (Path(HydraConfig.get().sweep.dir) / STOPPED).exists()
+
+
+def stop(status: int) -> None:
+    """Ends the sweep after a job that a signal has stopped, and that has saved.
+
+    Raises:
+        SweepStopped: where the jobs run one after the other. Elsewhere that would end those beside it before they have
+            saved: the process that started them is left a mark.
+    """
+    hydra = HydraConfig.get()
+    if hydra.launcher._target_.endswith(".BasicLauncher"):
+        raise SweepStopped(status)
+    (Path(hydra.sweep.dir) / STOPPED).write_text(str(status))
+
+
+def report_stopped() -> bool:
+    """The report of a sweep in this process that was stopped; False if there is none."""
+    folder = ReportSweep.folder
+    if folder is None or not any(folder.glob(f"*/{OVERRIDES}")):
+        return False
+    report(folder)
+    print(f"go on with    the same command and hydra.sweep.dir={folder}", file=sys.stderr)
+    return True
+
+
+def _tell_jobs(signum: int, frame: FrameType | None) -> None:
+    """Passes a signal on to the processes of joblib's jobs, and lets them save."""
+    if os.isatty(0) and os.getpgrp() == os.tcgetpgrp(0) and signum == signal.SIGINT:
+        return  # Ctrl-C, which the terminal has sent to them too
+    for process in multiprocessing.active_children():
+        if process.pid:
+            os.kill(process.pid, signum)
+
+
 class ReportSweep(Callback):
     """Makes Hydra end every sweep with its report, and with exit status 1 if a job did not complete."""
 
+    folder: Path | None = None  # of the sweep in this process
+
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Names the jobs' folders by what is swept alone, so that a fixed setting is not repeated in each."""
+        """Gives all jobs one folder, and names those in it by what is swept alone, without the fixed settings."""
+        ReportSweep.folder = Path(config.hydra.sweep.dir)
+        (ReportSweep.folder / STOPPED).unlink(missing_ok=True)
+        if config.hydra.launcher._target_.endswith(".JoblibLauncher"):
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(signum, _tell_jobs)
         overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
         fixed = [o.key_or_group for o in overrides if not o.is_sweep_override()]
         with open_dict(config):
-            config.hydra.overrides.hydra.append(f"hydra.job.config.override_dirname.exclude_keys={fixed}")
+            # A process that runs some of the jobs composes the config anew, and would make a folder of its own.
+            config.hydra.overrides.hydra += [
+                f"hydra.job.config.override_dirname.exclude_keys={fixed}",
+                f"hydra.sweep.dir={QuotedString(str(config.hydra.sweep.dir), Quote.single).with_quotes()}",
+            ]
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
+        if (folder / STOPPED).exists():
+            raise SweepStopped(int((folder / STOPPED).read_text()))
         if not any(folder.glob(f"*/{OVERRIDES}")):
             return
         if failed := len(report(folder).unfinished):
@@ -198,8 +291,11 @@ class ReportSweep(Callback):
 
 if __name__ == "__main__":
     console.quieten()
+    summary, example = (__doc__ or "").strip().split("\n\n")
+    parser = argparse.ArgumentParser("python -m litlab.sweeps", description=summary, epilog=example)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder of a sweep, finished or not")
     try:
-        report(Path(sys.argv[1]))
-    except (IndexError, ValueError) as error:
-        print(f"error: {error if sys.argv[1:] else 'name the folder of a sweep'}", file=sys.stderr)
+        report(parser.parse_args().folder)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -2,24 +2,25 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from litlab import batch_size, config, console, launch, lean, ranks, resume, weights
 from litlab import report as pages
-from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, precision, summarize
+from litlab.assembly import assemble, checkpoints, make_trainer, plain_config, precision, summarize
 from litlab.callbacks import (
     Checkpoints,
     Diagnosis,
     EvaluationOutputs,
     ExactResume,
     Interrupted,
+    Prune,
     StopOnSignal,
     Throughput,
     epoch_metrics,
@@ -31,8 +32,10 @@ from litlab.config import CONFIG, RESULT, ConfigError, blame
 from litlab.data import SourcesFailedError
 from litlab.data.datasets import OtherBatches
 from litlab.modules import NonFiniteLoss
+from litlab.optuna_sweeper import hopeless_by_median
 from litlab.results import describe, device_name, explain, report, shown, write_result
 from litlab.resume import Resumed
+from litlab.runs import remove_if_unused
 
 REWINDS = 3  # times that a run may go back after a NaN
 
@@ -61,7 +64,7 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         if cfg.get("summary"):
             cfg.data.batch_size = 1 if automatic else cfg.data.batch_size
             summarize(cfg)
-            _remove_if_unused(run_dir)
+            remove_if_unused(run_dir)
             return None
         overrides = resumed.overrides if resumed else list(HydraConfig.get().overrides.task)
         if automatic:
@@ -75,7 +78,7 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         if config.in_sweep():  # a row of the sweep's table
             write_result(run_dir, {"status": "failed", "metrics": {}, "error": str(error)})
         elif not resumed:
-            _remove_if_unused(run_dir)
+            remove_if_unused(run_dir)
         raise
     finally:
         os.close(lock)
@@ -165,14 +168,14 @@ def _start(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Pat
 
 
 def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
-    """The result of a job that an earlier start of the same sweep has completed.
+    """The result of a job that an earlier start of the same sweep has completed, or pruned.
 
     Raises:
         ConfigError: if it was trained with another config, naming the first difference.
     """
     path = run_dir / RESULT
     result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": None}
-    if result["status"] != "completed":
+    if result["status"] not in ("completed", "pruned"):
         return None
     _refuse_another_config(cfg, run_dir, result["config"])
     return result
@@ -210,8 +213,9 @@ def share_machine(cfg: DictConfig, hydra: Any) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     jobs = OmegaConf.select(hydra, "launcher.n_jobs", default=1) or 1
     jobs = cores if jobs < 1 else jobs
-    if cfg.threads or jobs > 1:
-        torch.set_num_threads(cfg.threads or max(1, cores // jobs))
+    own = OmegaConf.select(hydra, "launcher.cpus_per_task") or max(1, cores // jobs)  # submitit's; or a share
+    if cfg.threads or own < cores:
+        torch.set_num_threads(cfg.threads or own)
     gpus = torch.cuda.device_count()
     if jobs > 1 and gpus > 1 and cfg.trainer.devices == 1 and cfg.trainer.accelerator != "cpu":
         cfg.trainer.devices = [hydra.job.num % gpus]
@@ -230,7 +234,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     saved = read(resume_from) if resume_from and resume_from.exists() else None  # other hosts may not have it
     if saved:
         check_resumable(cfg, saved)
-    cfg.objective_mode = objective_mode(cfg)
+    cfg.objective_mode = config.objective_mode(cfg)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data, module = assemble(cfg)
     cfg.trainer.precision = precision(cfg, data, saved)
@@ -240,7 +244,10 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     throughput = Throughput()
     exact = ExactResume(plain_config(cfg))
     stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
-    trainer = make_trainer(cfg, run_dir, [EvaluationOutputs(), exact, *filter(None, (monitor,)), throughput, stop])
+    hopeless = hopeless_by_median(run_dir)
+    prune = Prune(cfg.objective, hopeless) if hopeless or "RANK" in os.environ else None  # all ranks, or none
+    internal = [EvaluationOutputs(), exact, *filter(None, (monitor, prune)), throughput, stop]
+    trainer = make_trainer(cfg, run_dir, internal)
     lean.leave_out_empty_hooks([module])
     if data.batch_size % trainer.world_size:
         raise ConfigError(
@@ -280,7 +287,9 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
             if monitor and monitor.best_metrics:
                 metrics = dict(monitor.best_metrics)
             lost = bool(monitor and "best.ckpt" in monitor.unsaved)  # which rank 0 alone knows
-            if cfg.test and "test" in data.sizes and not trainer.strategy.reduce_boolean_decision(lost, all=False):
+            status = "pruned" if prune and prune.pruned else status
+            tested = cfg.test and status != "pruned" and "test" in data.sizes
+            if tested and not trainer.strategy.reduce_boolean_decision(lost, all=False):
                 best = str(monitor.best) if monitor else None
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 metrics |= epoch_metrics(trainer)
@@ -378,25 +387,15 @@ def _new_run_dir() -> Path:
 
 def _forget_where(path: Path) -> None:
     """Takes the absolute paths out of what Hydra recorded, so that a run folder can be moved or given away."""
-    if not path.exists():
+    if not path.exists() or "\n    cwd: .\n" in (text := path.read_text()):
         return
-    recorded: Any = OmegaConf.load(path)
-    runtime = recorded.hydra.runtime
-    if runtime.cwd == ".":
-        return
-    runtime.cwd, runtime.output_dir = ".", "."
-    for source in runtime.config_sources:
-        if source.schema == "file":
-            source.path = Path(source.path).name
+    recorded = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # OmegaConf's takes ten times as long
+    runtime = recorded["hydra"]["runtime"]
+    runtime["cwd"] = runtime["output_dir"] = "."
+    for source in runtime["config_sources"]:
+        if source["schema"] == "file":
+            source["path"] = Path(source["path"]).name
     with atomic(path) as temporary:
-        OmegaConf.save(recorded, temporary)
-
-
-def _remove_if_unused(run_dir: Path) -> None:
-    """Removes what Hydra wrote for a run that never began, and the folders above if that leaves them empty."""
-    if {path.name for path in run_dir.iterdir()} <= {".hydra", "train.log"}:
-        shutil.rmtree(run_dir)
-        for parent in list(run_dir.parents)[:2]:
-            if parent == Path.cwd() or any(parent.iterdir()):
-                break
-            parent.rmdir()
+        temporary.write_text(
+            yaml.dump(recorded, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False, width=10_000)
+        )

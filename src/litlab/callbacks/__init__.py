@@ -8,6 +8,7 @@ from litlab.callbacks.interrupt import Interrupted, StopOnSignal
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
 from litlab.callbacks.outputs import EvaluationOutputs, outputs_of
 from litlab.callbacks.progress import Progress
+from litlab.callbacks.prune import Prune
 from litlab.callbacks.summary import ModelSummary, summary_table
 from litlab.callbacks.throughput import Throughput
 
@@ -22,6 +23,7 @@ __all__ = [
     "MetricsCSV",
     "ModelSummary",
     "Progress",
+    "Prune",
     "StopOnSignal",
     "TensorBoard",
     "Throughput",

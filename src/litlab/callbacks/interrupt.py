@@ -13,6 +13,11 @@ import torch
 from litlab.callbacks.checkpoints import AGREE_EVERY_N_STEPS, Checkpoints, can_resume_here
 
 
+def is_queued() -> bool:
+    """Whether submitit has started this process, on a cluster or as if on one."""
+    return "SUBMITIT_EXECUTOR" in os.environ
+
+
 class Interrupted(Exception):
     """The run was stopped by a signal, after `last.ckpt` was written."""
 
@@ -24,6 +29,9 @@ class Interrupted(Exception):
 class StopOnSignal(lightning.Callback):
     """At SIGINT (Ctrl-C), SIGTERM or SIGUSR1, saves after the current step and raises `Interrupted`.
 
+    In a job that submitit has queued, SIGUSR2 says that the job will be queued again, and does the same; SIGTERM is
+    then for those that submitit does not tell: it is left to the end of the grace period that the cluster gives.
+
     The same signal a second time ends the process at once, and so does the end of the grace period, in case a step
     or a file system hangs. Handlers are in place inside a `with` block; where no step is running, while data are
     prepared for example, the handler itself raises.
@@ -33,18 +41,17 @@ class StopOnSignal(lightning.Callback):
         grace_s: seconds from the signal to the end of the process.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-
     def __init__(self, checkpoints: Checkpoints | None, grace_s: float = 20) -> None:
         self.checkpoints = checkpoints
         self.grace_s = grace_s
+        self.signals = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, *([signal.SIGUSR2] if is_queued() else [])]
         self.received: int = 0
         self._in_loop = False
         self._previous: dict[int, Any] = {}
         self._deadline: threading.Timer | None = None
 
     def __enter__(self) -> "StopOnSignal":
-        self._previous = {signum: signal.signal(signum, self._handle) for signum in self.SIGNALS}
+        self._previous = {signum: signal.signal(signum, self._handle) for signum in self.signals}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,6 +59,8 @@ class StopOnSignal(lightning.Callback):
             signal.signal(signum, handler)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if signum == signal.SIGTERM and is_queued():
+            return
         if self.received:
             os._exit(128 + signum)
         self.received = signum
@@ -84,7 +93,7 @@ class StopOnSignal(lightning.Callback):
 
     def _begin_loop(self) -> None:
         # Lightning has put a handler of its own before ours, which sends a message to ranks that do not expect one.
-        for signum in self.SIGNALS:
+        for signum in self.signals:
             signal.signal(signum, self._handle)
         self._in_loop = True
 

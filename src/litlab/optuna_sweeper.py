@@ -1,0 +1,264 @@
+"""`hydra/sweeper=optuna`: Optuna chooses each trial from what came of those before it.
+
+Hydra's own plugin for Optuna stops at Optuna 2. The study is `study.db` (SQLite) in the sweep's folder, and the sweep
+goes on from it: what a repeated command proposes does not depend on how often, or when, it was stopped.
+"""
+
+import json
+import signal
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from litlab.config import OVERRIDES, RESULT, ConfigError, numeric, objective_mode
+from litlab.sweeps import SweepStopped, check_launcher
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
+
+STUDY, NAME = "study.db", "sweep"  # the file, and the study in it
+INSTALL = 'hydra/sweeper=optuna needs Optuna: pip install -e ".[optuna]"'
+
+Space = dict[str, "BaseDistribution"]  # what is searched: the key of an override -> its values
+
+
+class OptunaSweeper(Sweeper):
+    """Searches the settings given as `a,b`, `range(...)`, `interval(...)` or `tag(log, interval(...))`.
+
+    Args:
+        n_trials: how many trials there will be in all, those of earlier starts in the same folder included.
+        n_jobs: how many are chosen, and given to the launcher, at once.
+        seed: of Optuna's sampler (TPE, Bergstra et al. 2011).
+        prune: whether trials that do worse than the median of the others at the same epoch end early.
+        prune_after_trials: how many trials must have ended before any is pruned.
+        prune_after_epochs: how many epochs each trial has before it can be pruned.
+    """
+
+    def __init__(
+        self,
+        n_trials: int,
+        n_jobs: int = 1,
+        seed: int = 0,
+        prune: bool = False,
+        prune_after_trials: int = 5,
+        prune_after_epochs: int = 1,
+    ) -> None:
+        if n_trials < 1:
+            raise HydraException(f"hydra.sweeper.n_trials={n_trials}: must be at least 1")
+        self.n_trials, self.n_jobs, self.seed = n_trials, n_jobs, seed
+
+    hydra_context: HydraContext
+    config: DictConfig
+    launcher: Launcher
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        check_launcher(config.hydra)
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Runs trials until there are `n_trials`.
+
+        Raises:
+            HydraException: if Optuna is missing, nothing is searched, or the folder holds another study.
+        """
+        optuna = import_optuna()
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides(arguments)
+        space = {o.get_key_element(): distribution(o) for o in overrides if o.is_sweep_override()}
+        if not space:
+            raise HydraException("hydra/sweeper=optuna: nothing is searched; write optimizer.lr='interval(0.001, 0.1)'")
+        fixed = [argument for argument, o in zip(arguments, overrides, strict=True) if not o.is_sweep_override()]
+        folder = Path(str(self.config.hydra.sweep.dir))
+        described = self._describe(fixed, space)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        direction = "minimize" if described["mode"] == "min" else "maximize"
+        study = optuna.create_study(
+            storage=f"sqlite:///{folder / STUDY}", study_name=NAME, direction=direction, load_if_exists=True
+        )
+        check_same(study, described, space, folder)
+        while trials := self._next_trials(study, space):
+            self._run(study, trials, space, fixed, folder)
+
+    def _describe(self, fixed: list[str], space: Space) -> dict[str, Any]:
+        """What must not change from one start to the next: objective, and what the numbers depend on."""
+        some = [f"{name}={written(any_of(values))}" for name, values in space.items()]
+        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, [*fixed, *some])
+        with open_dict(cfg):
+            del cfg["hydra"]
+        searched = tuple(key.split("@")[0].lstrip("+") for key in space)
+        settings = {
+            key: value
+            for key, value in numeric(cfg).items()
+            if not any(key == name or key.startswith(f"{name}.") for name in searched)
+        }
+        try:
+            return {"mode": objective_mode(cfg), "settings": settings, "searched": sorted(space)}
+        except ConfigError as error:
+            raise HydraException(str(error)) from error
+
+    def _next_trials(self, study: "Study", space: Space) -> list["Trial"]:
+        """Those that an earlier start has begun and not ended; else new ones."""
+        import numpy as np
+        import optuna
+
+        begun = [t for t in study.get_trials(deepcopy=False) if t.state == optuna.trial.TrialState.RUNNING]
+        if begun:
+            trials = [optuna.trial.Trial(study, t._trial_id) for t in begun]
+        else:
+            left = self.n_trials - len(study.get_trials(deepcopy=False))
+            trials = [study.ask() for _ in range(min(self.n_jobs, left))]
+        for trial in trials:
+            for place, (name, values) in enumerate(space.items()):
+                # A generator for each value: a study that was stopped goes on as if it had not been.
+                state = np.random.SeedSequence((self.seed, trial.number, place)).generate_state(1)[0]
+                study.sampler = optuna.samplers.TPESampler(seed=int(state), constant_liar=self.n_jobs > 1)
+                suggest(trial, name, values)
+        return trials
+
+    def _run(self, study: "Study", trials: list["Trial"], space: Space, fixed: list[str], folder: Path) -> None:
+        import optuna
+
+        chosen = {trial.number: [f"{k}={written(trial.params[k])}" for k in space] for trial in trials}
+        jobs = [list(values) for values in dict.fromkeys(map(tuple, chosen.values()))]  # two alike are one job
+        returned = self.launcher.launch([fixed + job for job in jobs], initial_job_idx=trials[0].number)
+        for trial in trials:
+            done = returned[jobs.index(chosen[trial.number])]
+            _ = done.return_value  # raises what the job did
+            assert done.hydra_cfg is not None
+            path = folder / Path(done.hydra_cfg.hydra.runtime.output_dir).name / RESULT
+            result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": "interrupted"}
+            found, status = result.get("objective"), result["status"]
+            if status == "interrupted":
+                raise SweepStopped(128 + signal.SIGINT)  # the trial stays begun
+            if status == "completed" and found:
+                study.tell(trial.number, found["value"])
+            elif status == "pruned":
+                study.tell(trial.number, state=optuna.trial.TrialState.PRUNED)
+            else:
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+
+def import_optuna() -> Any:
+    """Optuna, without its log.
+
+    Raises:
+        HydraException: if it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise HydraException(INSTALL) from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def distribution(override: Override) -> "BaseDistribution":
+    """The values that an override of the command line names, as Optuna's."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    values: Any = override.value()
+    try:
+        if isinstance(values, IntervalSweep):
+            whole = isinstance(values.start, int) and isinstance(values.end, int)
+            kind = IntDistribution if whole else FloatDistribution
+            return kind(values.start, values.end, log="log" in values.tags)
+        if isinstance(values, RangeSweep) and not values.shuffle:
+            steps = sorted(values.range())
+            if len(steps) > 1:
+                kind = IntDistribution if all(isinstance(step, int) for step in steps) else FloatDistribution
+                return kind(steps[0], steps[-1], step=abs(values.step))
+        return CategoricalDistribution(list(override.sweep_string_iterator()))
+    except ValueError as error:
+        raise HydraException(f"{override.input_line}: {error}") from error
+
+
+def suggest(trial: "Trial", name: str, values: "BaseDistribution") -> None:
+    """Chooses a value; one that was chosen before stays."""
+    from optuna.distributions import FloatDistribution, IntDistribution
+
+    if isinstance(values, FloatDistribution):
+        trial.suggest_float(name, values.low, values.high, step=values.step, log=values.log)
+    elif isinstance(values, IntDistribution):
+        trial.suggest_int(name, values.low, values.high, step=values.step, log=values.log)
+    else:
+        trial.suggest_categorical(name, values.choices)
+
+
+def any_of(values: "BaseDistribution") -> Any:
+    """One of the values."""
+    return values.choices[0] if hasattr(values, "choices") else values.low
+
+
+def written(value: Any) -> str:
+    """A chosen value in an override: six digits are more than a learning rate needs, and keep folder names short."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def check_same(study: "Study", described: dict[str, Any], space: Space, folder: Path) -> None:
+    """Notes what a new study is about, and holds an old one against it.
+
+    Raises:
+        HydraException: naming the first difference.
+    """
+    from optuna.distributions import check_distribution_compatibility
+
+    if not study.user_attrs:
+        study.set_user_attr("about", described)
+        return
+    elsewhere = "use another hydra.sweep.dir"
+    for name in set(study.user_attrs["about"]["searched"]) ^ set(described["searched"]):
+        now_or_before = "now, and was not before" if name in described["searched"] else "no more, and was before"
+        raise HydraException(f"{folder}: {name} is searched {now_or_before}: {elsewhere}")
+    before, now = study.user_attrs["about"]["settings"], json.loads(json.dumps(described["settings"]))
+    for key in [*now, *(key for key in before if key not in now)]:
+        if before.get(key) != now.get(key):
+            raise HydraException(f"{folder}: {key} was {before.get(key)}, which is now {now.get(key)}: {elsewhere}")
+    for trial in study.get_trials(deepcopy=False):
+        for name, values in trial.distributions.items():
+            try:
+                check_distribution_compatibility(values, space[name])
+            except ValueError:
+                raise HydraException(f"{folder}: {name} was {values}, now {space[name]}: {elsewhere}") from None
+
+
+def hopeless_by_median(run_dir: Path) -> Callable[[int, float], bool] | None:
+    """For a trial of a study with pruning: reports a value after so many epochs, and answers whether to give up.
+
+    None for every other run.
+    """
+    if not (run_dir.parent / STUDY).exists():
+        return None
+    hydra: Any = OmegaConf.load(run_dir / ".hydra/hydra.yaml").hydra
+    if not hydra.sweeper.get("prune"):
+        return None
+    optuna = import_optuna()
+    pruner = optuna.pruners.MedianPruner(hydra.sweeper.prune_after_trials, hydra.sweeper.prune_after_epochs)
+    study = optuna.load_study(study_name=NAME, storage=f"sqlite:///{run_dir.parent / STUDY}", pruner=pruner)
+    running = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+    asked = {str(override) for override in OmegaConf.load(run_dir / OVERRIDES)}
+    own = next((t for t in running if t.params and {f"{k}={written(v)}" for k, v in t.params.items()} <= asked), None)
+    if own is None:  # resume= of a job whose sweep has ended
+        return None
+    trial = optuna.trial.Trial(study, own._trial_id)
+
+    def hopeless(epochs: int, value: float) -> bool:
+        with warnings.catch_warnings(action="ignore"):  # an epoch that is done again was reported before
+            trial.report(value, epochs)
+        return bool(trial.should_prune())
+
+    return hopeless
