@@ -15,6 +15,7 @@ from litlab import config, console, launch, lean, resume, weights
 from litlab.assembly import assemble, checkpoints, make_trainer, objective_mode, plain_config, precision, summarize
 from litlab.callbacks import (
     Checkpoints,
+    EvaluationOutputs,
     ExactResume,
     StopOnSignal,
     Throughput,
@@ -170,7 +171,7 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     throughput = Throughput()
     exact = ExactResume(plain_config(cfg))
     stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
-    trainer = make_trainer(cfg, run_dir, [exact, *filter(None, (monitor,)), throughput, stop])
+    trainer = make_trainer(cfg, run_dir, [EvaluationOutputs(), exact, *filter(None, (monitor,)), throughput, stop])
     lean.leave_out_empty_hooks([module])
     if data.batch_size % trainer.world_size:
         raise ConfigError(
