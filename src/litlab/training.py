@@ -171,7 +171,8 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     throughput = Throughput()
     exact = ExactResume(plain_config(cfg))
     stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
-    trainer = make_trainer(cfg, run_dir, [EvaluationOutputs(), exact, *filter(None, (monitor,)), throughput, stop])
+    always = [EvaluationOutputs(), exact, *filter(None, (monitor,)), throughput, stop]
+    trainer = make_trainer(cfg, run_dir, always, module.network)
     lean.leave_out_empty_hooks([module])
     if data.batch_size % trainer.world_size:
         raise ConfigError(

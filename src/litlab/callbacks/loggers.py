@@ -8,11 +8,13 @@ import csv
 import io
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.tensorboard import SummaryWriter
 
 from litlab.console import warn
 
@@ -28,6 +30,11 @@ class TensorBoard(TensorBoardLogger):
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         self._guarded(lambda: super(TensorBoard, self).log_metrics(metrics, step))
+
+    @rank_zero_only
+    def write(self, call: Callable[[SummaryWriter], Any]) -> None:
+        """Lets `call` add what is not a scalar."""
+        self._guarded(lambda: call(self.experiment))
 
     @rank_zero_only
     def save(self) -> None:
