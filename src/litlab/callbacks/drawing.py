@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-GAP = 2  # pixels between two pictures
 LINE = 15  # height of a line of text
 
 
@@ -30,37 +29,52 @@ def scaled(maps: Tensor) -> Tensor:
     return (255 * (maps - low) / (high - low).clamp_min(1e-12)).nan_to_num().to(torch.uint8).cpu()
 
 
-def grid(images: Tensor, side: int = 0) -> Tensor:
+def shrunk(images: Tensor, side: int) -> Tensor:
+    """Images uint8 [N, C, H, W], made smaller if their longer side has more than `side` pixels."""
+    height, width = images.shape[2:]
+    if (factor := side / max(height, width)) >= 1:
+        return images
+    size = (max(1, round(height * factor)), max(1, round(width * factor)))
+    return F.interpolate(images.float(), size, mode="bilinear", antialias=True).round().to(torch.uint8)
+
+
+def grid(images: Tensor, least: int, most: int = 96, gap: int = 2) -> Tensor:
     """Images uint8 [N, C, H, W] side by side: uint8 [3, H', W'].
 
     Args:
-        side: enlarge them, by whole factors, until their shorter side has at least so many pixels.
+        least: enlarge them, by whole factors, until their shorter side has at least so many pixels.
+        most: make them smaller if their longer side has more than so many pixels.
+        gap: pixels between two.
     """
-    images = _rgb(images)
-    if (factor := math.ceil(side / min(images.shape[2:]))) > 1:
+    images = _rgb(shrunk(images, most))
+    if (factor := math.ceil(least / min(images.shape[2:]))) > 1 and factor * max(images.shape[2:]) <= 8 * most:
         images = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     count, channels, height, width = images.shape
-    columns = math.ceil(math.sqrt(count * (height + GAP) / (width + GAP)))
+    height, width = height + gap, width + gap
+    columns = math.ceil(math.sqrt(count * height / width))
     rows = math.ceil(count / columns)
-    page = images.new_full((rows * columns, channels, height + GAP, width + GAP), 255)
-    page[:count, :, :height, :width] = images
-    page = page.view(rows, columns, channels, height + GAP, width + GAP).permute(2, 0, 3, 1, 4)
-    return page.reshape(channels, rows * (height + GAP), columns * (width + GAP))
+    page = images.new_full((rows * columns, channels, height, width), 255)
+    page[:count, :, : height - gap, : width - gap] = images
+    page = page.view(rows, columns, channels, height, width).permute(2, 0, 3, 1, 4)
+    return page.reshape(channels, rows * height, columns * width)
 
 
-def sheet(images: Tensor, captions: Sequence[str], columns: int = 6, width: int = 112) -> Tensor:
+def sheet(images: Tensor, captions: Sequence[str], columns: int = 6, width: int = 126) -> Tensor:
     """Images uint8 [N, C, H, W], each with a caption of two lines below: uint8 [3, H', W']."""
-    images = _rgb(F.interpolate(images.float(), (width, width), mode="nearest").to(torch.uint8))
+    images = _rgb(shrunk(images, width))
+    height = max(1, round(width * images.shape[2] / images.shape[3]))
+    images = F.interpolate(images, (height, width), mode="nearest")
     rows, font = math.ceil(len(images) / columns), ImageFont.load_default(12)
-    page = Image.new("RGB", (columns * (width + 8), rows * (width + 2 * LINE + 8)), "white")
+    row_height = height + 2 * LINE + 8
+    page = Image.new("RGB", (columns * (width + 8), rows * row_height), "white")
     draw = ImageDraw.Draw(page)
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        x, y = index % columns * (width + 8) + 4, index // columns * (width + 2 * LINE + 8) + 2
+        x, y = index % columns * (width + 8) + 4, index // columns * row_height + 2
         page.paste(Image.fromarray(image.permute(1, 2, 0).numpy()), (x, y))
         for line, text in enumerate(caption.split("\n")):
             while font.getlength(text) > width + 6 and len(text) > 2:
                 text = text[:-2] + "…"
-            draw.text((x, y + width + 1 + line * LINE), text, fill="black", font=font)
+            draw.text((x, y + height + 1 + line * LINE), text, fill="black", font=font)
     return _tensor(page)
 
 

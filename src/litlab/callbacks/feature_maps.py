@@ -40,7 +40,7 @@ class FeatureMaps(Part):
         finally:
             hook.remove()
         if made and isinstance(made[0], Tensor):
-            view.image(f"feature_maps/{self.layer}", grid(scaled(maps_of(made[0])[: self.count]), side=48))
+            view.image(f"feature_maps/{self.layer}", grid(scaled(maps_of(made[0])[: self.count]), least=48, gap=4))
 
 
 def maps_of(output: Tensor) -> Tensor:

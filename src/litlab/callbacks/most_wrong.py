@@ -43,5 +43,5 @@ class MostWrong(Part):
             return
         images, _ = view.evaluation_images([index for _, index, _, _ in rows])
         names = view.data.class_names
-        captions = [f"{names[said]} {share:.0%}\nis {names[true]}" for share, _, said, true in rows]
+        captions = [f"says {names[said]}, {share:.0%}\nis {names[true]}" for share, _, said, true in rows]
         view.image("wrong/val", sheet(viewable(images, view.data.mean, view.data.std), captions))

@@ -29,4 +29,4 @@ class Pictures(Part):
 
     def _show(self, view: View, split: str, images: Tensor) -> None:
         shown = viewable(images[: self.count], view.data.mean, view.data.std)
-        view.image(f"pictures/{split}", grid(shown, side=48))
+        view.image(f"pictures/{split}", grid(shown, least=48))

@@ -34,9 +34,8 @@ class PRCurves(Part):
     def _show(self, view: View, tag: str, tp: Tensor, fp: Tensor) -> None:
         tn, fn = fp[0] - fp, tp[0] - tp
         precision, recall = tp / (tp + fp).clamp_min(1e-7), tp / (tp + fn).clamp_min(1e-7)
-        curve = [values.numpy() for values in (tp, fp, tn, fn, precision, recall)]
         view.write(
-            lambda writer: writer.add_pr_curve_raw(tag, *curve, global_step=view.step, num_thresholds=THRESHOLDS)
+            lambda writer: writer.add_pr_curve_raw(tag, tp, fp, tn, fn, precision, recall, view.step, THRESHOLDS)
         )
 
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from litlab.callbacks.drawing import viewable
+from litlab.callbacks.drawing import shrunk, viewable
 from litlab.callbacks.watch import Part, View
 from litlab.console import warn
 
@@ -75,15 +74,6 @@ def penultimate(view: View, images: Tensor) -> Tensor:
         for hook in hooks:
             hook.remove()
     return given[-1].detach().float().flatten(1).cpu()
-
-
-def shrunk(images: Tensor, side: int) -> Tensor:
-    """Images uint8 [N, C, H, W], made smaller if their longer side has more than `side` pixels."""
-    height, width = images.shape[2:]
-    if (factor := side / max(height, width)) >= 1:
-        return images
-    size = (max(1, round(height * factor)), max(1, round(width * factor)))
-    return F.interpolate(images.float(), size, mode="bilinear", antialias=True).round().to(torch.uint8)
 
 
 def write(folder: Path, vectors: list[list[float]], names: list[str], thumbnails: Tensor) -> None:
