@@ -54,7 +54,7 @@ def curves(run: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def written(run: Path) -> dict[str, list[tuple[int, str]]]:
-    """Steps and digests of all that is in a run's event files, one after the other: pictures, histograms, curves, ..."""
+    """Steps and digests of all that is in a run's event files: pictures, histograms, curves and so on."""
     found: dict[str, list[tuple[int, str]]] = {}
     for path in sorted(run.glob("events.out.tfevents.*")):
         for record in RawEventFileLoader(str(path)).Load():

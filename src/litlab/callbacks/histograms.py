@@ -12,7 +12,7 @@ class Histograms(Part):
     """`weights/NAME` and `gradients/NAME` of each parameter: an epoch's last gradients, and the weights after it.
 
     Args:
-        every_n_epochs: how often, beside the first and the last epoch.
+        every_n_epochs: how often, beside the first epoch.
     """
 
     def __init__(self, every_n_epochs: int = 1) -> None:

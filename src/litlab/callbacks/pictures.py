@@ -11,7 +11,7 @@ class Pictures(Part):
 
     Args:
         count: how many pictures at most.
-        every_n_epochs: how often, beside the first and the last epoch.
+        every_n_epochs: how often, beside the first epoch.
     """
 
     def __init__(self, count: int = 64, every_n_epochs: int = 10) -> None:

@@ -42,10 +42,6 @@ class View:
         return self.trainer.current_epoch
 
     @property
-    def is_last_epoch(self) -> bool:
-        return self.epoch + 1 == self.trainer.max_epochs
-
-    @property
     def has_pictures(self) -> bool:
         """Whether the inputs are images that a screen can show."""
         return len(self.data.input_shape) == 3 and bool(self.data.mean)
@@ -189,8 +185,8 @@ class Watch(lightning.Callback):
 
 
 def is_due(view: View, every_n_epochs: int) -> bool:
-    """Whether the first epoch, the last, or one in so many."""
-    return view.epoch == 0 or view.is_last_epoch or (view.epoch + 1) % every_n_epochs == 0
+    """Whether this is the first epoch, or one in so many. Not the last: it is not the last if the run goes on later."""
+    return view.epoch == 0 or (view.epoch + 1) % every_n_epochs == 0
 
 
 @contextmanager
