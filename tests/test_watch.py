@@ -123,13 +123,15 @@ def test_the_row_of_the_hparams_table(quick_run, seen):
     assert (row["model"].string_value, row["data"].string_value) == ("MnistCNN", "MNISTSample")
     assert row["seed"].number_value == 1
     for name, value in quick_run.result["metrics"].items():
-        tag = name if name.startswith("test/") else f"best/{name}"
+        tag = name if name.startswith("test/") else f"result/{name}"
         (event,) = seen.Scalars(tag)
         assert event.value == pytest.approx(value)
     experiment = HParamsPluginData.FromString(seen.summary_metadata["_hparams_/experiment"].plugin_data.content)
     shown = [info.name.tag for info in experiment.experiment.metric_infos]
-    assert shown[0] == "best/val/acc"
+    assert shown[0] == "result/val/acc"
     assert "test/acc" in shown
+    first = {info.name for info in experiment.experiment.hparam_infos if info.differs}
+    assert first == {"model", "data", "data.batch_size", "optimizer.lr"}
 
 
 def test_the_projector_has_a_line_for_each_thumbnail(quick_run):

@@ -1,8 +1,8 @@
 """What it costs to see a run in TensorBoard: python tests/benchmarks/watch.py
 
-Trains `mnist_cnn` on MNIST on the CPU with all of `callbacks=default`, and with its scalars only, in turns, each run in a
-process of its own. Prints the medians of the run's CPU time and of its time by the clock, and their ratios; on a machine
-that does other things too, believe the former. Takes about ten minutes; `--pairs 1 --epochs 2` takes one.
+Trains `mnist_cnn` on MNIST on the CPU with all of `callbacks=default`, and with its scalars only, in turns, each run
+in a process of its own. Prints the medians of the run's CPU time and of its time by the clock, and their ratios; on a
+machine that does other things too, believe the former. Takes about ten minutes; `--pairs 1 --epochs 2` takes one.
 """
 
 import argparse
@@ -35,10 +35,12 @@ def main() -> None:
             measured[kind].append(run([*settings, *kinds[kind]]))
             print(f"{pair + 1}/{arguments.pairs} {kind:13} cpu %.1f s, clock %.1f s, val/acc %.4f" % measured[kind][-1])
     print(f"\n{'median':13} {'cpu s':>8} {'clock s':>8} {'val/acc':>8}")
-    medians = {kind: [statistics.median(column) for column in zip(*rows)] for kind, rows in measured.items()}
+    medians = {
+        kind: [statistics.median(column) for column in zip(*rows, strict=True)] for kind, rows in measured.items()
+    }
     for kind, (cpu, clock, accuracy) in medians.items():
         print(f"{kind:13} {cpu:8.2f} {clock:8.2f} {accuracy:8.4f}")
-    ratios = [a / b for a, b in zip(*medians.values())]
+    ratios = [a / b for a, b in zip(*medians.values(), strict=True)]
     print(f"{'ratio':13} {ratios[0]:8.3f} {ratios[1]:8.3f}")
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-LINE = 15  # height of a line of text
+LINE = 16  # height of a line of text
 
 
 def viewable(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -59,12 +59,12 @@ def grid(images: Tensor, least: int, most: int = 96, gap: int = 2) -> Tensor:
     return page.reshape(channels, rows * height, columns * width)
 
 
-def sheet(images: Tensor, captions: Sequence[str], columns: int = 6, width: int = 126) -> Tensor:
+def sheet(images: Tensor, captions: Sequence[str], columns: int = 6, width: int = 136) -> Tensor:
     """Images uint8 [N, C, H, W], each with a caption of two lines below: uint8 [3, H', W']."""
     images = _rgb(shrunk(images, width))
     height = max(1, round(width * images.shape[2] / images.shape[3]))
     images = F.interpolate(images, (height, width), mode="nearest")
-    rows, font = math.ceil(len(images) / columns), ImageFont.load_default(12)
+    rows, font = math.ceil(len(images) / columns), ImageFont.load_default(13)
     row_height = height + 2 * LINE + 8
     page = Image.new("RGB", (columns * (width + 8), rows * row_height), "white")
     draw = ImageDraw.Draw(page)
@@ -81,8 +81,8 @@ def sheet(images: Tensor, captions: Sequence[str], columns: int = 6, width: int 
 def confusion(matrix: Tensor, names: Sequence[str]) -> Tensor:
     """A confusion matrix, int64 [K, K] with a row for each true class, as a picture: uint8 [3, H, W]."""
     count = len(names)
-    cell = max(2, min(44, 880 // count))
-    font, small = ImageFont.load_default(13), ImageFont.load_default(12)
+    cell = max(2, min(44, 880 // count))  # pixels
+    font, small = ImageFont.load_default(15), ImageFont.load_default(15 if cell >= 30 else 11)
     labelled = cell >= 12
     margin = 40 + (int(max(small.getlength(name) for name in names)) if labelled else 0)
     side = margin + count * cell + 8
