@@ -186,5 +186,5 @@ def test_text(look):
 
 
 def test_projector(look):
-    shown = look("projector", ["penultimate layer", "Points: ", "300"])
+    shown = look("projector", ["penultimate layer", "Points:", "300"])
     assert any(re.search("optimizer.lr", piece) for piece in shown)
