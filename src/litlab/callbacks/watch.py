@@ -131,8 +131,7 @@ class Part:
 class Watch(lightning.Callback):
     """Calls parts at their moments.
 
-    One callback for all of them, because Lightning calls every hook of every callback in each step, overridden or not:
-    a dozen callbacks cost 0.1 ms a step for doing nothing.
+    One callback for all of them: a step asks once whether anything is to be done, not a dozen times.
 
     Args:
         parts: what to show. Those that do not fit the run are left out.
