@@ -61,10 +61,14 @@ class Memory(Part):
     only_board = reproducible = False
 
     def scalars(self, view: View) -> dict[str, float]:
-        unit = 1 if sys.platform == "darwin" else 1024
-        found = {"memory/cpu_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB}
+        found = {}
         if (pages := Path("/proc/self/statm")).exists():
             found["memory/cpu"] = int(pages.read_text().split()[1]) * resource.getpagesize() / GIB
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
+        )  # which the kernel brings up to date late
+        found["memory/cpu_peak"] = max(peak, found.get("memory/cpu", 0.0))
         if view.module.device.type == "cuda":
             found["memory/gpu_allocated"] = torch.cuda.memory_allocated(view.module.device) / GIB
             found["memory/gpu_reserved"] = torch.cuda.memory_reserved(view.module.device) / GIB
