@@ -12,6 +12,7 @@ import pytest
 import torch
 from scripts import QUICK, REPOSITORY, finish, start
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 
 def test_result_says_what_happened(quick_run):
@@ -48,6 +49,10 @@ def test_run_folder_holds_what_the_contract_says(quick_run):
         ".hydra/config.yaml",
         ".hydra/hydra.yaml",
         ".hydra/overrides.yaml",
+        "projector_config.pbtxt",
+        "projector/vectors.tsv",
+        "projector/labels.tsv",
+        "projector/thumbnails.png",
     }
 
 
@@ -196,6 +201,13 @@ def test_two_processes_train_as_one(train, tmp_path):
         assert both["metrics"][name] == pytest.approx(value, abs=2e-3), name
     assert len(list(alone.runs[0].glob("events*"))) == 1
     assert both["diagnosis"][0].startswith("learning: ")
+    for run in alone.runs:  # TensorBoard shows the whole validation set, not rank 0's share
+        seen = EventAccumulator(str(run))
+        seen.Reload()
+        for name in "0123456789":
+            (curve,) = seen.Tensors(f"precision_recall/{name}")
+            assert (make_ndarray(curve.tensor_proto)[:4].sum(0) == 500).all()
+        assert len(seen.Images("wrong/val")) == len(seen.Images("confusion/val")) == 1
 
 
 def test_a_mistake_under_ddp_is_still_one_line(train):

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from litlab import config, console, lean, ranks, weights
-from litlab.callbacks import Checkpoints, summary_table
+from litlab.callbacks import Checkpoints, Part, Watch, summary_table
 from litlab.callbacks.exact import learning_rate
 from litlab.checkpoint import FORMAT, PlainCheckpointIO
 from litlab.config import ConfigError, blame, build
@@ -160,18 +160,29 @@ def precision(cfg: DictConfig, data: DataModule, saved: dict[str, Any] | None = 
     return "bf16-mixed" if fast and data.task == "classification" else "32-true"
 
 
-def make_trainer(cfg: DictConfig, run_dir: Path, callbacks: list[Callback]) -> lightning.Trainer:
-    """The Trainer, with the configured callbacks and loggers beside those given."""
+def make_trainer(
+    cfg: DictConfig, run_dir: Path, callbacks: list[Callback], network: torch.nn.Module
+) -> lightning.Trainer:
+    """The Trainer, with the configured callbacks and loggers beside those given.
+
+    Raises:
+        ConfigError: if it, or one of them, refuses its values, or does not fit the network.
+    """
     loggers = [_configured(cfg, "logger", name, run_dir) for name in cfg.logger or ()]
-    chosen = [
-        _configured(cfg, "callbacks", name, run_dir)
+    configured = {
+        name: _configured(cfg, "callbacks", name, run_dir)
         for name, node in (cfg.callbacks or {}).items()
         if node and node.get("_target_") and node.get("enabled", True)
-    ]
-    if not loggers:  # it refuses to run without one
-        chosen = [c for c in chosen if not isinstance(c, lightning.pytorch.callbacks.LearningRateMonitor)]
+    }
+    parts = {name: part for name, part in configured.items() if isinstance(part, Part)}
+    for name, part in parts.items():
+        try:
+            part.check(network)
+        except ValueError as error:
+            raise ConfigError(f"callbacks.{name}.{error}") from error
+    chosen = [callback for callback in configured.values() if not isinstance(callback, Part)]
     arguments = {
-        "callbacks": [*chosen, *callbacks],
+        "callbacks": [*chosen, *([Watch(list(parts.values()))] if parts else []), *callbacks],
         "logger": loggers,
         "profiler": lean.NoProfiler(),
         "default_root_dir": str(run_dir),

@@ -246,8 +246,8 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
     hopeless = hopeless_by_median(run_dir)
     prune = Prune(cfg.objective, hopeless) if hopeless or "RANK" in os.environ else None  # all ranks, or none
-    internal = [EvaluationOutputs(), exact, *filter(None, (monitor, prune)), throughput, stop]
-    trainer = make_trainer(cfg, run_dir, internal)
+    always = [EvaluationOutputs(), exact, *filter(None, (monitor, prune)), throughput, stop]
+    trainer = make_trainer(cfg, run_dir, always, module.network)
     lean.leave_out_empty_hooks([module])
     if data.batch_size % trainer.world_size:
         raise ConfigError(

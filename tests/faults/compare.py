@@ -1,14 +1,18 @@
 """Holds a run that was disturbed against the same run left in peace: bit for bit, everything but the clock."""
 
 import csv
+import hashlib
 import math
 from pathlib import Path
 from typing import Any
 
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+from tensorboard.compat.proto.event_pb2 import Event
 
 CLOCKS = {"seconds", "images_per_second", "Throughput", "sizes"}
+MACHINE = ("speed/", "memory/")  # TensorBoard's curves of what is not the training's
 RESULT_CLOCKS = {"seconds", "images_per_second", "overrides", "last_checkpoint"}
 
 
@@ -32,6 +36,8 @@ def differences(disturbed: Path, undisturbed: Path) -> list[str]:
         first = next((i for i, (a, b) in enumerate(zip(*rows, strict=False)) if a != b), min(map(len, rows)))
         found.append(f"metrics.csv from row {first} on ({len(rows[0])} and {len(rows[1])} rows)")
     found += [f"TensorBoard's {d}" for d in unequal(curves(disturbed), curves(undisturbed))]
+    found += [f"TensorBoard's {d}" for d in unequal(written(disturbed), written(undisturbed))]
+    found += [f"projector's {d}" for d in unequal(projector(disturbed), projector(undisturbed))]
     results = [json.loads((run / "result.json").read_text()) for run in (disturbed, undisturbed)]
     found += [
         f"result.json {key}" for key in results[1] if key not in RESULT_CLOCKS and results[0][key] != results[1][key]
@@ -43,7 +49,28 @@ def curves(run: Path) -> dict[str, list[tuple[int, float]]]:
     """What TensorBoard shows of a run folder."""
     events = EventAccumulator(str(run), size_guidance={"scalars": 0})
     events.Reload()
-    return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith(MACHINE)]
+    return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in tags}
+
+
+def written(run: Path) -> dict[str, list[tuple[int, str]]]:
+    """Steps and digests of all that is in a run's event files: pictures, histograms, curves and so on."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for path in sorted(run.glob("events.out.tfevents.*")):
+        for record in RawEventFileLoader(str(path)).Load():
+            event = Event.FromString(record)
+            values = [(value.tag, value.SerializeToString()) for value in event.summary.value]
+            values += [("graph", event.graph_def)] if event.graph_def else []
+            for tag, content in values:
+                if not tag.startswith(("config/", *MACHINE)):  # the config names the fault
+                    found.setdefault(tag, []).append((event.step, hashlib.sha256(content).hexdigest()))
+    return found
+
+
+def projector(run: Path) -> dict[str, str]:
+    """Digests of the embedding projector's files."""
+    files = [*run.glob("projector*/*"), *run.glob("projector*.pbtxt")]
+    return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def unequal(one: Any, other: Any, path: str = "") -> list[str]:

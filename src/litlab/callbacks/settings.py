@@ -1,0 +1,101 @@
+"""The settings of a run: as text, and as a row of the table in which TensorBoard compares runs."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from litlab.callbacks.checkpoints import Checkpoints, epoch_metrics
+from litlab.callbacks.exact import ExactResume
+from litlab.callbacks.watch import Part, View
+
+MAIN = ("model", "data", "data.batch_size", "optimizer.lr")  # columns that are seen at once
+GROUPS = ("model", "data", "loss", "optimizer", "scheduler")
+FROM_DATA = ("data.batch_size", "data.augment", "data.train_limit", "data.balanced")  # the rest changes no numbers
+FROM_TRAINER = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
+
+
+class ConfigText(Part):
+    """The resolved config as YAML, on the text tab."""
+
+    def fits(self, view: View) -> bool:
+        return bool(config_of(view))
+
+    def begin(self, view: View) -> None:
+        if not view.step:  # a resumed run has it already
+            text = yaml.safe_dump(config_of(view), sort_keys=False, allow_unicode=True)
+            markdown = "\n".join(f"    {line}" for line in text.splitlines())
+            view.write(lambda writer: writer.add_text("config", markdown, 0))
+
+
+class HParams(Part):
+    """The row of this run on the HParams tab: settings, and `result/...`: the metrics of the best checkpoint.
+
+    Written into the run's own event file, so that the row has the name of the run's folder: of a sweep's job,
+    its overrides.
+    """
+
+    def fits(self, view: View) -> bool:
+        return bool(config_of(view))
+
+    def finish(self, view: View) -> None:
+        config = config_of(view)
+        keeper = next((c for c in view.trainer.callbacks if isinstance(c, Checkpoints)), None)  # type: ignore[attr-defined]
+        metrics = (keeper.best_metrics if keeper else {}) or epoch_metrics(view.trainer)
+        results = {f"result/{name}": value for name, value in metrics.items()}
+        tested = config.get("test") and view.data.test_set is not None
+        tests = [f"test/{name}" for name in view.module.meters["test"].names] if tested else []  # still to come
+        columns = sorted(results, key=lambda name: name != f"result/{config['objective']}") + tests
+
+        def add(writer: SummaryWriter) -> None:
+            for summary in row(settings(config), columns, Path(writer.get_logdir()).name):
+                writer._get_file_writer().add_summary(summary)
+            for name, value in results.items():
+                writer.add_scalar(name, value, view.step)
+
+        view.write(add)
+
+
+def row(chosen: dict[str, float | str], metrics: list[str], folder: str) -> list[Summary]:
+    """The summaries that make a row of TensorBoard's table, of a run in a folder of this name.
+
+    TensorBoard takes the columns from the first row, shows the first five settings, and sorts those before the others
+    that are said to differ: here what a sweep's folder is named for, and `MAIN`.
+    """
+    experiment, start, end = hparams(chosen, dict.fromkeys(metrics))
+    content = experiment.value[0].metadata.plugin_data
+    described = HParamsPluginData.FromString(content.content)
+    for info in described.experiment.hparam_infos:
+        info.differs = info.name in MAIN or f"{info.name}=" in folder
+    content.content = described.SerializeToString()
+    return [experiment, start, end]
+
+
+def config_of(view: View) -> dict[str, Any]:
+    """The composed config of the run; empty where it was not made from one."""
+    found = (c.config for c in view.trainer.callbacks if isinstance(c, ExactResume))  # type: ignore[attr-defined]
+    return next(found, None) or {}
+
+
+def settings(config: dict[str, Any]) -> dict[str, float | str]:
+    """What a user chooses between, flat: `model`, `optimizer.lr`, `data.batch_size`, ..."""
+    flat: dict[str, Any] = {}
+    for group in GROUPS:
+        node = config.get(group) or {}
+        flat[group] = str(node.get("_target_", "none")).rpartition(".")[2]
+        for name, value in node.items():
+            key = f"{group}.{name}"
+            if not name.startswith("_") and (group != "data" or key in FROM_DATA):
+                flat[key] = value
+    flat |= {f"trainer.{name}": config["trainer"].get(name) for name in FROM_TRAINER}
+    flat |= {name: config[name] for name in ("seed", "objective")}
+    as_is = (int, float, str)
+    return {
+        key: value if isinstance(value, as_is) and not isinstance(value, bool) else str(value).lower()
+        for key, value in flat.items()
+        if value is not None
+    }

@@ -1,0 +1,200 @@
+"""What can be seen of a run in TensorBoard and in its tables, one part for each sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from litlab.callbacks.loggers import MetricsCSV, TensorBoard
+from litlab.callbacks.outputs import EvaluationOutputs
+from litlab.modules import Supervised
+
+
+class View:
+    """A run as its parts see it.
+
+    Args:
+        trainer: of the run.
+        module: what it trains.
+    """
+
+    def __init__(self, trainer: lightning.Trainer, module: Supervised) -> None:
+        self.trainer, self.module = trainer, module
+        self.data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        self.boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoard)]
+
+    @property
+    def network(self) -> nn.Module:
+        return self.module.network
+
+    @property
+    def step(self) -> int:
+        return self.trainer.global_step
+
+    @property
+    def epoch(self) -> int:
+        return self.trainer.current_epoch
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the inputs are images that a screen can show."""
+        return len(self.data.input_shape) == 3 and bool(self.data.mean)
+
+    @property
+    def has_classes(self) -> bool:
+        return self.data.task == "classification"
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether there will be `outputs` of a validation."""
+        kept = any(isinstance(callback, EvaluationOutputs) for callback in self.trainer.callbacks)  # type: ignore[attr-defined]
+        return kept and self.data.val_set is not None
+
+    @property
+    def draws(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.trainer.is_global_zero
+
+    def write(self, call: Callable[[SummaryWriter], Any]) -> None:
+        """Lets `call` add something to TensorBoard's event file, from rank 0 only."""
+        for board in self.boards:
+            board.write(call)
+
+    def image(self, tag: str, pixels: Tensor) -> None:
+        """Shows a picture, uint8 [C, H, W], at this step."""
+        self.write(lambda writer: writer.add_image(tag, pixels, self.step))
+
+    def evaluation_images(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Of the validation set: images as the network sees them, float [N, C, H, W], and targets [N]."""
+        images, targets = self.data.val_set.__getitems__(list(indices))
+        state, device = self.trainer.state, self.module.device
+        stage, state.stage = state.stage, lightning.pytorch.trainer.states.RunningStage.VALIDATING  # no augmentation
+        try:
+            batch: tuple[Tensor, Tensor] = self.data.on_after_batch_transfer((images.to(device), targets.to(device)), 0)
+        finally:
+            state.stage = stage
+        return batch
+
+    def predict(self, images: Tensor) -> Any:
+        """What the network makes of images [N, C, H, W] in evaluation; it is left as it was."""
+        plugin = self.trainer.precision_plugin
+        with evaluating(self.network), torch.no_grad(), plugin.forward_context():
+            return self.network(plugin.convert_input(images))
+
+
+class Part:
+    """One sight. Each method is called at its moment by `Watch`, on every rank; what is not overridden costs nothing.
+
+    A part draws from no random number generator and keeps nothing from one moment to the next that a resumed run would
+    need. What it writes bears the step of `view.step`, or an earlier one.
+    """
+
+    only_board = True  # it has nothing to say without TensorBoard
+    reproducible = True  # its scalars are the same whenever the run is repeated, so they may enter metrics.csv
+
+    def check(self, network: nn.Module) -> None:
+        """Raises ValueError, beginning with the argument's name, for a setting that does not fit the network."""
+
+    def fits(self, view: View) -> bool:
+        """Whether there is anything to see in this run."""
+        return True
+
+    def begin(self, view: View) -> None:
+        """Before the first step of a run, or of one that is resumed."""
+
+    def begin_epoch(self, view: View, images: Tensor) -> None:
+        """Before the first step of an epoch, on images [B, ...] as the network sees them."""
+
+    def scalars(self, view: View) -> dict[str, float]:
+        """What to log of a step every `trainer.log_every_n_steps`; its gradients are there."""
+        return {}
+
+    def last_step(self, view: View) -> None:
+        """In the last step of an epoch; its gradients are there."""
+
+    def validated(self, view: View) -> None:
+        """After a validation pass."""
+
+    def end_epoch(self, view: View) -> None:
+        """After an epoch and its validation."""
+
+    def finish(self, view: View) -> None:
+        """After training."""
+
+
+class Watch(lightning.Callback):
+    """Calls parts at their moments.
+
+    One callback for all of them: a step asks once whether anything is to be done, not a dozen times.
+
+    Args:
+        parts: what to show. Those that do not fit the run are left out.
+    """
+
+    MOMENTS = ("begin", "begin_epoch", "scalars", "last_step", "validated", "end_epoch", "finish")
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = list(parts)
+        self._at: dict[str, list[Part]] = {moment: [] for moment in self.MOMENTS}
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self.view = view = View(trainer, pl_module)
+        fitting = [part for part in self.parts if (view.boards or not part.only_board) and part.fits(view)]
+        for moment in self.MOMENTS:
+            self._at[moment] = [p for p in fitting if getattr(type(p), moment) is not getattr(Part, moment)]
+
+    def on_train_start(self, *_: Any) -> None:
+        self._call("begin")
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if batch_idx == 0:
+            self._call("begin_epoch", batch[0])
+
+    def on_before_optimizer_step(self, trainer: lightning.Trainer, pl_module: Any, *_: Any) -> None:
+        step = trainer.global_step
+        if (step + 1) % pl_module.log_every_n_steps == 0:
+            logged = [(part.reproducible, part.scalars(self.view)) for part in self._at["scalars"]]
+            everything = {name: value for _, values in logged for name, value in values.items()}
+            reproducible = {name: value for same, values in logged if same for name, value in values.items()}
+            for logger in trainer.loggers:
+                if values := reproducible if isinstance(logger, MetricsCSV) else everything:
+                    logger.log_metrics(values, step)
+        if self._at["last_step"] and trainer.is_last_batch:
+            self._call("last_step")
+
+    def on_validation_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if not trainer.sanity_checking:
+            self._call("validated")
+
+    def on_train_epoch_end(self, *_: Any) -> None:
+        self._call("end_epoch")
+
+    def on_fit_end(self, *_: Any) -> None:
+        self._call("finish")
+
+    def _call(self, moment: str, *arguments: Any) -> None:
+        for part in self._at[moment]:
+            getattr(part, moment)(self.view, *arguments)
+
+
+def is_due(view: View, every_n_epochs: int) -> bool:
+    """Whether this is the first epoch, or one in so many. Not the last: it is not the last if the run goes on later."""
+    return view.epoch == 0 or (view.epoch + 1) % every_n_epochs == 0
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Puts a network into evaluation, and each of its modules back into what it was in."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
