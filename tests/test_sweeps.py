@@ -138,30 +138,6 @@ def test_ctrl_c_ends_the_sweep_with_a_report(tmp_path, engine):
     assert "Traceback" not in done.err
 
 
-def test_killed_and_repeated_a_sweep_ends_as_one_left_in_peace(tmp_path):
-    arguments = [*SWEEP, "trainer.max_epochs=8", "checkpoint.every_n_steps=4", "optimizer.lr=0.001,0.01", "threads=1"]
-    peace, killed = tmp_path / "peace", tmp_path / "killed"
-    peace.mkdir()
-    killed.mkdir()
-    assert finish(start("train.py", *arguments, folder=peace), peace).status == 0
-    process = start("train.py", *arguments, folder=killed)
-    deadline = time.monotonic() + 120
-    while not list(killed.glob("runs/s/optimizer.lr=0.01/checkpoints/best.ckpt")):  # in the middle of the second job
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.kill()
-    process.communicate()
-    done = finish(start("train.py", *arguments, folder=killed), killed)
-    assert done.status == 0, done.err
-    assert "optimizer.lr=0.001: finished before, not run again" in done.out
-    assert "optimizer.lr=0.01: going on from" in done.out
-
-    def without_times(folder):
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows(folder)]
-
-    assert without_times(killed) == without_times(peace)
-
-
 def test_ddp_in_a_sweep_has_one_folder_a_job_and_survives_a_failing_one(tmp_path):
     arguments = [*SWEEP, "trainer=ddp_cpu", "optimizer=sgd", "optimizer.lr=1e30,0.1"]
     done = finish(start("train.py", *arguments, folder=tmp_path), tmp_path)

@@ -177,7 +177,7 @@ PARTS = [
 
 
 def test_what_is_switched_off_leaves_nothing(train_here):
-    off = [f"callbacks.{name}.enabled=false" for name in PARTS]
+    off = [f"callbacks.{name}.enabled=false" for name in (*PARTS, "diagnosis")]
     done = train_here(*QUICK, "data.train_limit=640", "trainer.log_every_n_steps=2", *off)
     assert done.status == 0, done.err
     seen = read(done.runs[0])

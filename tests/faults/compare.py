@@ -10,6 +10,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 CLOCKS = {"seconds", "images_per_second", "Throughput", "sizes"}
 MACHINE = ("speed/", "memory/")  # TensorBoard's curves of what is not the training's
@@ -60,11 +61,16 @@ def written(run: Path) -> dict[str, list[tuple[int, str]]]:
         for record in RawEventFileLoader(str(path)).Load():
             event = Event.FromString(record)
             values = [(value.tag, value.SerializeToString()) for value in event.summary.value]
-            values += [("graph", event.graph_def)] if event.graph_def else []
+            values += [("graph", canonical(event.graph_def))] if event.graph_def else []
             for tag, content in values:
                 if not tag.startswith(("config/", *MACHINE)):  # the config names the fault
                     found.setdefault(tag, []).append((event.step, hashlib.sha256(content).hexdigest()))
     return found
+
+
+def canonical(graph: bytes) -> bytes:
+    """A graph whose nodes and attributes do not stand in the order in which a process happened to write them."""
+    return b"".join(sorted(node.SerializeToString(deterministic=True) for node in GraphDef.FromString(graph).node))
 
 
 def projector(run: Path) -> dict[str, str]:
