@@ -45,9 +45,9 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         position = index if self.indices is None else self.indices[index]
         return self.images[position], self.labels[position]
 
-    def __getitems__(self, batch: list[int]) -> tuple[Tensor, Tensor]:
+    def __getitems__(self, batch: list[int] | Tensor) -> tuple[Tensor, Tensor]:
         """A whole batch, images uint8 [B, C, H, W] and labels int64 [B], in one indexing."""
-        positions = torch.tensor(batch)
+        positions = torch.as_tensor(batch)
         if self.indices is not None:
             positions = self.indices[positions]
         return self.images.index_select(0, positions), self.labels.index_select(0, positions)
@@ -128,6 +128,10 @@ class EpochBatchSampler(Sampler[list[int]]):
         self.start = batch
 
     def __iter__(self) -> Iterator[list[int]]:
+        return (batch.tolist() for batch in self.tensors())
+
+    def tensors(self) -> Iterator[Tensor]:
+        """The same batches as int64 [B]."""
         order = self._order()
         first, self.start = self.start, 0
         for start, end in self._bounds()[first:]:
@@ -135,7 +139,7 @@ class EpochBatchSampler(Sampler[list[int]]):
             if self.pad and (short := -len(batch) % self.world_size):
                 batch = torch.cat((batch, order.repeat(-(-short // self.size))[:short]))
             if self._has_share(start, end):
-                yield batch[self.rank :: self.world_size].tolist()
+                yield batch[self.rank :: self.world_size]
 
     def _bounds(self) -> list[tuple[int, int]]:
         end = self.size - self.size % self.batch_size if self.drop_last else self.size
@@ -204,9 +208,14 @@ class EpochLoader(DataLoader):
         # A generator, so that a pass begins at the first batch: Lightning makes the iterator before `set_epoch`.
         self.generator.manual_seed(self.batch_sampler.seed_of_epoch)
         first = self.given = self.batch_sampler.start
-        batches: Iterator[Any] = super().__iter__()
+        batches: Iterator[Any]
         if self.num_workers:
-            batches = self._guarded(batches)
+            batches = self._guarded(super().__iter__())
+        elif isinstance(self.dataset, ImageDataset) and not self.pin_memory:
+            # What DataLoader would do, without its detours: they take longer than the indexing of a small batch.
+            batches = (self.dataset.__getitems__(indices) for indices in self.batch_sampler.tensors())
+        else:
+            batches = super().__iter__()
         while True:
             asked = time.perf_counter()
             try:

@@ -1,5 +1,6 @@
 """The training, validation and test steps, common to all supervised tasks."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -172,3 +173,7 @@ class Supervised(lightning.LightningModule):
             logger.log_metrics({"epoch": self.current_epoch, **values}, step)
         for name, value in values.items():
             self.history.setdefault(name, []).append((step, value))
+
+
+# Lightning asks for it at every step, which takes as long as a small layer if it has to be made each time.
+Supervised.training_step.__signature__ = inspect.signature(Supervised.training_step)  # type: ignore[attr-defined]
