@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 # What is trained: data, model, batch size, optimizer, learning rate, training images, epochs.
 CASES = {
-    "cifar10_quick": ("cifar10", "cifar10_quick", 64, "sgd", 0.01, 10_000, 2),
+    "cifar10_quick": ("cifar10", "cifar10_quick", 64, "sgd", 0.01, 20_000, 2),
     "mlp": ("mnist", "mlp", 128, "adam", 0.001, 55_000, 2),
     "mnist_cnn": ("mnist", "mnist_cnn", 64, "adam", 0.001, 20_000, 2),
 }
