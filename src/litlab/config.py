@@ -176,7 +176,8 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
         if value == "auto" and f"{group}.{key}" in AUTO:
             continue
         if key in hints and not _accepts(hints[key], value):
-            raise ConfigError(f"{group}.{key}={value}: must be {_describe(hints[key])}")
+            choices = _describe(hints[key]) + (" or auto" if f"{group}.{key}" in AUTO else "")
+            raise ConfigError(f"{group}.{key}={value}: must be {choices}")
 
 
 def _signature(target: Callable) -> tuple[dict[str, Any], dict[str, Any], bool]:

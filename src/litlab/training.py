@@ -2,16 +2,16 @@
 
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import batch_size, config, console, launch, lean, ranks, resume, weights
+from litlab import batch_size, config, console, jobs, launch, lean, ranks, resume, weights
 from litlab import report as pages
 from litlab.assembly import assemble, checkpoints, make_trainer, plain_config, precision, summarize
 from litlab.callbacks import (
@@ -29,9 +29,9 @@ from litlab.callbacks.exact import KEY, learning_rate
 from litlab.checkpoint import atomic, copy, read
 from litlab.cli import Diverged, RunFailed
 from litlab.config import CONFIG, RESULT, ConfigError, blame
-from litlab.data import SourcesFailedError
+from litlab.data import DataModule, SourcesFailedError
 from litlab.data.datasets import OtherBatches
-from litlab.modules import NonFiniteLoss
+from litlab.modules import NonFiniteLoss, Supervised
 from litlab.optuna_sweeper import hopeless_by_median
 from litlab.results import describe, device_name, explain, report, shown, write_result
 from litlab.resume import Resumed
@@ -52,12 +52,12 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
     """
     run_dir = resumed.folder if resumed else _new_run_dir()
     automatic = batch_size.is_auto(cfg)
-    if automatic and config.in_sweep() and (earlier := earlier_batch_size(run_dir)):
+    if automatic and config.in_sweep() and (earlier := jobs.earlier_batch_size(run_dir)):
         cfg.data.batch_size, automatic = earlier, False
-    if config.in_sweep() and (result := finished(cfg, run_dir)):
+    if config.in_sweep() and (result := jobs.finished(cfg, run_dir)):
         console.say(f"{run_dir.name}: finished before, not run again")
         return _objective(result)
-    checkpoint = unfinished(cfg, run_dir) if config.in_sweep() else None
+    checkpoint = jobs.unfinished(cfg, run_dir) if config.in_sweep() else None
     lock = resume.hold(run_dir)
     try:
         config.check(cfg)
@@ -72,7 +72,7 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         if resumed:
             _go_on(cfg, resumed)
         else:
-            share_machine(cfg, HydraConfig.get())
+            jobs.share_machine(cfg, HydraConfig.get())
             _train(cfg, run_dir, overrides, checkpoint)
     except ConfigError as error:
         if config.in_sweep():  # a row of the sweep's table
@@ -104,16 +104,6 @@ def choose_batch_size(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> N
         raise
     if (run_dir / CONFIG).exists():
         resume.record(run_dir, cfg, overrides)
-
-
-def earlier_batch_size(run_dir: Path) -> int | None:
-    """What `data.batch_size=auto` was for this job in an earlier start of the same sweep."""
-    path = run_dir / RESULT
-    if path.exists() and (recorded := json.loads(path.read_text()).get("config")):
-        return int(recorded["data.batch_size"])
-    if checkpoint := resume.whole_checkpoint(run_dir, None):
-        return int(read(checkpoint)["litlab"]["config"]["data"]["batch_size"])
-    return None
 
 
 def _go_on(cfg: DictConfig, resumed: Resumed) -> None:
@@ -167,58 +157,35 @@ def _start(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Pat
         train(cfg, run_dir, overrides, checkpoint)
 
 
-def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
-    """The result of a job that an earlier start of the same sweep has completed, or pruned.
+@dataclass
+class Parts:
+    """What a run is made of."""
 
-    Raises:
-        ConfigError: if it was trained with another config, naming the first difference.
-    """
-    path = run_dir / RESULT
-    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": None}
-    if result["status"] not in ("completed", "pruned"):
-        return None
-    _refuse_another_config(cfg, run_dir, result["config"])
-    return result
+    data: DataModule
+    module: Supervised
+    trainer: lightning.Trainer
+    monitor: Checkpoints | None
+    throughput: Throughput
+    exact: ExactResume
+    stop: StopOnSignal
+    prune: Prune | None
 
-
-def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
-    """The checkpoint from which a job goes on that was killed or interrupted in an earlier start of the same sweep.
-
-    Raises:
-        ConfigError: if it was trained with another config, naming the first difference.
-    """
-    path = run_dir / RESULT
-    if path.exists() and json.loads(path.read_text())["status"] == "failed":
-        return None  # it would fail again: from its beginning, in case what made it fail was mended
-    checkpoint = resume.whole_checkpoint(run_dir, None)
-    if checkpoint:
-        before = OmegaConf.create(read(checkpoint)["litlab"]["config"])
-        assert isinstance(before, DictConfig)
-        _refuse_another_config(cfg, run_dir, config.numeric(before))
-        console.say(f"{run_dir.name}: going on from {checkpoint.name}")
-    return checkpoint
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next((callback for callback in callbacks if isinstance(callback, Diagnosis)), None)
 
 
-def _refuse_another_config(cfg: DictConfig, run_dir: Path, before: dict[str, Any]) -> None:
-    for key, now in config.numeric(cfg).items():
-        if before.get(key) != now and not (key in config.AUTO and now == "auto"):
-            raise ConfigError(
-                f"{run_dir.name} was trained with {key}={before.get(key)}, which is now {now}: "
-                "use another hydra.sweep.dir"
-            )
+@dataclass
+class Outcome:
+    """What came of a run."""
 
-
-def share_machine(cfg: DictConfig, hydra: Any) -> None:
-    """Gives this job its part of the CPU, and of the GPUs, when a launcher runs several jobs at once."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = OmegaConf.select(hydra, "launcher.n_jobs", default=1) or 1
-    jobs = cores if jobs < 1 else jobs
-    own = OmegaConf.select(hydra, "launcher.cpus_per_task") or max(1, cores // jobs)  # submitit's; or a share
-    if cfg.threads or own < cores:
-        torch.set_num_threads(cfg.threads or own)
-    gpus = torch.cuda.device_count()
-    if jobs > 1 and gpus > 1 and cfg.trainer.devices == 1 and cfg.trainer.accelerator != "cpu":
-        cfg.trainer.devices = [hydra.job.num % gpus]
+    status: str = "completed"
+    metrics: dict[str, float] = field(default_factory=dict)
+    images_per_second: float = 0.0
+    sentences: list[str] | None = None  # of the verdict
+    answers: pages.Answers | None = None  # of the network, for the page
+    failure: Exception | None = None
 
 
 def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Path | None = None) -> None:
@@ -234,6 +201,30 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     saved = read(resume_from) if resume_from and resume_from.exists() else None  # other hosts may not have it
     if saved:
         check_resumable(cfg, saved)
+    parts = build_parts(cfg, run_dir, saved)
+    prepare_data(cfg, parts.data)
+    if not saved:
+        weights.look_at_data(cfg, parts.module.network, parts.data)
+    announce(cfg, parts)
+    if parts.trainer.is_global_zero:
+        start_files(parts.trainer, run_dir, parts.monitor, saved, resume_from)
+    del saved
+    drawn = bool(OmegaConf.select(cfg, "callbacks.report.enabled", default=False))
+    drawn &= not config.in_sweep() or bool(OmegaConf.select(cfg, "callbacks.report.in_sweeps", default=False))
+    outcome = fit_and_test(cfg, parts, resume_from, drawn)
+    parts.stop.done()
+    if parts.trainer.is_global_zero:
+        write_down(cfg, run_dir, overrides, parts, outcome, drawn)
+    if outcome.failure:
+        raise outcome.failure
+
+
+def build_parts(cfg: DictConfig, run_dir: Path, saved: dict[str, Any] | None) -> Parts:
+    """Builds everything; what is open in the config is settled in it.
+
+    Raises:
+        ConfigError: if something is refused, or does not fit.
+    """
     cfg.objective_mode = config.objective_mode(cfg)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     data, module = assemble(cfg)
@@ -253,6 +244,15 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         raise ConfigError(
             f"data.batch_size={data.batch_size}: must be a multiple of the {trainer.world_size} processes that share it"
         )
+    return Parts(data, module, trainer, monitor, throughput, exact, stop, prune)
+
+
+def prepare_data(cfg: DictConfig, data: DataModule) -> None:
+    """Fetches, verifies and splits the data set.
+
+    Raises:
+        ConfigError: if it cannot be had.
+    """
     try:
         data.prepare_data()
         data.setup("fit")
@@ -261,78 +261,95 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
     except (ValueError, OSError) as error:
         raise blame(cfg, "data", error) from error
 
-    if not saved:
-        weights.look_at_data(cfg, module.network, data)
+
+def announce(cfg: DictConfig, parts: Parts) -> None:
+    """The first line of a run: data, network, device, precision."""
+    data = parts.data
     kind = "images" if len(data.input_shape) == 3 else "points"
     console.say(
         f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}  |  "
-        f"{type(module.network).__name__}  |  {device_name(trainer)}, {cfg.trainer.precision}"
+        f"{type(parts.module.network).__name__}  |  {device_name(parts.trainer)}, {cfg.trainer.precision}"
     )
-    if trainer.is_global_zero:
-        start_files(trainer, run_dir, monitor, saved, resume_from)
-    del saved
-    status, metrics, speed = "completed", {}, 0.0
-    diagnosis = next((c for c in trainer.callbacks if isinstance(c, Diagnosis)), None)  # type: ignore[attr-defined]
-    sentences: list[str] | None = None
-    drawn = bool(OmegaConf.select(cfg, "callbacks.report.enabled", default=False))
-    drawn &= not config.in_sweep() or bool(OmegaConf.select(cfg, "callbacks.report.in_sweeps", default=False))
-    answers: pages.Answers | None = None
-    failure: Exception | None = None
+
+
+def fit_and_test(cfg: DictConfig, parts: Parts, resume_from: Path | None, drawn: bool) -> Outcome:
+    """Trains, judges, and measures the best checkpoint on the test set.
+
+    Args:
+        drawn: whether a page will be drawn of the run.
+
+    Raises:
+        ConfigError: if a run that is resumed in the middle of an epoch would have other batches.
+        Diverged: if the loss became NaN and the run shall go back.
+    """
+    data, module, trainer, monitor, diagnosis = parts.data, parts.module, parts.trainer, parts.monitor, parts.diagnosis
+    outcome = Outcome()
     try:
-        with stop:
+        with parts.stop:
             trainer.fit(module, datamodule=data, ckpt_path=str(resume_from) if resume_from else None)
-            speed = throughput.images_per_second  # the test restores the best checkpoint, and with it its callbacks
-            sentences = diagnosis.conclude(trainer, module) if diagnosis else []  # before the test, likewise
-            metrics = epoch_metrics(trainer)
-            if monitor and monitor.best_metrics:
-                metrics = dict(monitor.best_metrics)
-            lost = bool(monitor and "best.ckpt" in monitor.unsaved)  # which rank 0 alone knows
-            status = "pruned" if prune and prune.pruned else status
-            tested = cfg.test and status != "pruned" and "test" in data.sizes
-            if tested and not trainer.strategy.reduce_boolean_decision(lost, all=False):
+            # Before the test, which restores the best checkpoint, and with it its callbacks.
+            outcome.images_per_second = parts.throughput.images_per_second
+            outcome.sentences = diagnosis.conclude(trainer, module) if diagnosis else []
+            best_known = monitor.best_metrics if monitor else {}
+            outcome.metrics = dict(best_known) or epoch_metrics(trainer)
+            if parts.prune and parts.prune.pruned:
+                outcome.status = "pruned"
+            if is_to_be_tested(cfg, parts, outcome):
                 best = str(monitor.best) if monitor else None
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
-                metrics |= epoch_metrics(trainer)
-            answers = pages.answers(trainer, module, data, split_measured(metrics)) if drawn else None
+                outcome.metrics |= epoch_metrics(trainer)
+            if drawn:
+                outcome.answers = pages.answers(trainer, module, data, split_measured(outcome.metrics))
         if monitor and monitor.unsaved:
-            status, failure = "failed", RunFailed(f"not saved: {'; '.join(monitor.unsaved.values())}")
+            outcome.status, outcome.failure = "failed", RunFailed(f"not saved: {'; '.join(monitor.unsaved.values())}")
     except OtherBatches as error:
         raise ConfigError(f"data.{error}") from error
     except Exception as error:
-        if (
-            isinstance(error, NonFiniteLoss)
-            and monitor
-            and cfg.get("on_nan") == "rewind"
-            and cfg.get("rewinds", 0) < REWINDS
-        ):
-            stop.done()
+        if isinstance(error, NonFiniteLoss) and monitor and may_rewind(cfg):
+            parts.stop.done()
             raise Diverged(str(error)) from None
-        if diagnosis and sentences is None and isinstance(error, NonFiniteLoss | Interrupted):
-            sentences = diagnosis.conclude(trainer, module, error)
-        status, failure = explain(error, cfg, trainer, monitor, stop)
-        if drawn and trainer.world_size == 1 and isinstance(failure, RunFailed):
-            answers = pages.answers(trainer, module, data, split_measured(metrics))
-    stop.done()
-    if trainer.is_global_zero:
-        result = describe(cfg, run_dir, status, metrics, monitor, trainer, data, overrides)
-        result |= {
-            "seconds": round(exact.seconds, 3),
-            "images_per_second": round(speed or throughput.images_per_second, 1),
-            "diagnosis": sentences or [],
-        }
-        if failure:
-            expected = isinstance(failure, RunFailed)
-            result["error"] = str(failure) if expected else f"{type(failure).__name__}: {failure}"
-        if drawn:
-            page = pages.page(cfg, result, trainer, module, data, answers, device_name(trainer))
-            result["report"] = pages.FILES[0] if pages.written(page, run_dir) else None
-        try:
-            write_result(run_dir, result)
-        except OSError as error:
-            failure = failure or RunFailed(f"result.json could not be saved: {error.strerror}")
-        report(result, run_dir, takes_pictures=len(data.input_shape) == 3)
+        if diagnosis and outcome.sentences is None and isinstance(error, NonFiniteLoss | Interrupted):
+            outcome.sentences = diagnosis.conclude(trainer, module, error)
+        outcome.status, outcome.failure = explain(error, cfg, trainer, monitor, parts.stop)
+        if drawn and trainer.world_size == 1 and isinstance(outcome.failure, RunFailed):
+            outcome.answers = pages.answers(trainer, module, data, split_measured(outcome.metrics))
+    return outcome
+
+
+def is_to_be_tested(cfg: DictConfig, parts: Parts, outcome: Outcome) -> bool:
+    """Whether there is a test set and something to test; the same on all ranks."""
+    lost = bool(parts.monitor and "best.ckpt" in parts.monitor.unsaved)  # which rank 0 alone knows
+    wanted = cfg.test and outcome.status != "pruned" and "test" in parts.data.sizes
+    return bool(wanted and not parts.trainer.strategy.reduce_boolean_decision(lost, all=False))
+
+
+def may_rewind(cfg: DictConfig) -> bool:
+    """Whether a loss that became NaN takes the run back once more."""
+    return cfg.get("on_nan") == "rewind" and cfg.get("rewinds", 0) < REWINDS
+
+
+def write_down(
+    cfg: DictConfig, run_dir: Path, overrides: list[str], parts: Parts, outcome: Outcome, drawn: bool
+) -> None:
+    """Writes the page and `result.json`, and closes the run on the terminal."""
+    data, trainer, failure = parts.data, parts.trainer, outcome.failure
+    result = describe(cfg, run_dir, outcome.status, outcome.metrics, parts.monitor, trainer, data, overrides)
+    result |= {
+        "seconds": round(parts.exact.seconds, 3),
+        "images_per_second": round(outcome.images_per_second or parts.throughput.images_per_second, 1),
+        "diagnosis": outcome.sentences or [],
+    }
     if failure:
-        raise failure
+        expected = isinstance(failure, RunFailed)
+        result["error"] = str(failure) if expected else f"{type(failure).__name__}: {failure}"
+    if drawn:
+        page = pages.page(cfg, result, trainer, parts.module, data, outcome.answers, device_name(trainer))
+        result["report"] = pages.FILES[0] if pages.written(page, run_dir) else None
+    try:
+        write_result(run_dir, result)
+    except OSError as error:
+        outcome.failure = failure or RunFailed(f"result.json could not be saved: {error.strerror}")
+    report(result, run_dir, takes_pictures=len(data.input_shape) == 3)
 
 
 def split_measured(metrics: dict[str, float]) -> str:

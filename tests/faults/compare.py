@@ -11,6 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.graph_pb2 import GraphDef
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 CLOCKS = {"seconds", "images_per_second", "Throughput", "sizes"}
 MACHINE = ("speed/", "memory/")  # TensorBoard's curves of what is not the training's
@@ -60,12 +62,20 @@ def written(run: Path) -> dict[str, list[tuple[int, str]]]:
     for path in sorted(run.glob("events.out.tfevents.*")):
         for record in RawEventFileLoader(str(path)).Load():
             event = Event.FromString(record)
-            values = [(value.tag, value.SerializeToString()) for value in event.summary.value]
+            values = [(value.tag, in_order(value)) for value in event.summary.value]
             values += [("graph", canonical(event.graph_def))] if event.graph_def else []
             for tag, content in values:
                 if not tag.startswith(("config/", *MACHINE)):  # the config names the fault
                     found.setdefault(tag, []).append((event.step, hashlib.sha256(content).hexdigest()))
     return found
+
+
+def in_order(value: Summary.Value) -> bytes:
+    """A summary; the settings in a row of the HParams tab do not stand in the order in which a process wrote them."""
+    plugin = value.metadata.plugin_data
+    if plugin.plugin_name == "hparams":
+        return HParamsPluginData.FromString(plugin.content).SerializeToString(deterministic=True)
+    return value.SerializeToString(deterministic=True)
 
 
 def canonical(graph: bytes) -> bytes:

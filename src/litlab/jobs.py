@@ -1,0 +1,77 @@
+"""A job of a sweep: what it has of the machine, and where it goes on when the sweep is repeated."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from litlab import config, console, resume
+from litlab.checkpoint import read
+from litlab.config import RESULT, ConfigError
+
+
+def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
+    """The result of a job that an earlier start of the same sweep has completed, or pruned.
+
+    Raises:
+        ConfigError: if it was trained with another config, naming the first difference.
+    """
+    path = run_dir / RESULT
+    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": None}
+    if result["status"] not in ("completed", "pruned"):
+        return None
+    _refuse_another_config(cfg, run_dir, result["config"])
+    return result
+
+
+def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
+    """The checkpoint from which a job goes on that was killed or interrupted in an earlier start of the same sweep.
+
+    Raises:
+        ConfigError: if it was trained with another config, naming the first difference.
+    """
+    path = run_dir / RESULT
+    if path.exists() and json.loads(path.read_text())["status"] == "failed":
+        return None  # it would fail again: from its beginning, in case what made it fail was mended
+    checkpoint = resume.whole_checkpoint(run_dir, None)
+    if checkpoint:
+        before = OmegaConf.create(read(checkpoint)["litlab"]["config"])
+        assert isinstance(before, DictConfig)
+        _refuse_another_config(cfg, run_dir, config.numeric(before))
+        console.say(f"{run_dir.name}: going on from {checkpoint.name}")
+    return checkpoint
+
+
+def _refuse_another_config(cfg: DictConfig, run_dir: Path, before: dict[str, Any]) -> None:
+    for key, now in config.numeric(cfg).items():
+        if before.get(key) != now and not (key in config.AUTO and now == "auto"):
+            raise ConfigError(
+                f"{run_dir.name} was trained with {key}={before.get(key)}, which is now {now}: "
+                "use another hydra.sweep.dir"
+            )
+
+
+def earlier_batch_size(run_dir: Path) -> int | None:
+    """What `data.batch_size=auto` was for this job in an earlier start of the same sweep."""
+    path = run_dir / RESULT
+    if path.exists() and (recorded := json.loads(path.read_text()).get("config")):
+        return int(recorded["data.batch_size"])
+    if checkpoint := resume.whole_checkpoint(run_dir, None):
+        return int(read(checkpoint)["litlab"]["config"]["data"]["batch_size"])
+    return None
+
+
+def share_machine(cfg: DictConfig, hydra: Any) -> None:
+    """Gives this job its part of the CPU, and of the GPUs, when a launcher runs several jobs at once."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = OmegaConf.select(hydra, "launcher.n_jobs", default=1) or 1
+    jobs = cores if jobs < 1 else jobs
+    own = OmegaConf.select(hydra, "launcher.cpus_per_task") or max(1, cores // jobs)  # submitit's; or a share
+    if cfg.threads or own < cores:
+        torch.set_num_threads(cfg.threads or own)
+    gpus = torch.cuda.device_count()
+    if jobs > 1 and gpus > 1 and cfg.trainer.devices == 1 and cfg.trainer.accelerator != "cpu":
+        cfg.trainer.devices = [hydra.job.num % gpus]
