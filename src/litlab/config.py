@@ -102,10 +102,10 @@ def build(cfg: DictConfig, group: str, **arguments: Any) -> Any:
         ConfigError: if its constructor refuses the values.
     """
     node = OmegaConf.to_container(cfg[group], resolve=True)
-    if not node:
+    assert isinstance(node, dict)
+    if "_target_" not in node:  # scheduler=none beside an experiment that has settings for its own leaves just those
         return None
     if group == "model":
-        assert isinstance(node, dict)
         node = {key: value for key, value in node.items() if key not in STARTING}
     try:
         return instantiate(node, _convert_="all", **arguments)

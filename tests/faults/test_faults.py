@@ -3,6 +3,7 @@
 Prints a table at its end. A fault counts as survived when the resumed run equals the undisturbed one bit for bit.
 """
 
+import contextlib
 import json
 import random
 import shutil
@@ -40,8 +41,14 @@ def strike(folder: Path, signum: int, rng: random.Random, *arguments: str) -> in
     """Starts a run, or goes on with it, and sends a signal at a random moment from its first sign of training on."""
     process = train(folder, *arguments)
     log = folder / "run/metrics.csv"
-    before = log.stat().st_mtime_ns if log.exists() else 0
-    wait_for(lambda: log.exists() and log.stat().st_mtime_ns != before, process)
+
+    def written() -> int:
+        with contextlib.suppress(FileNotFoundError):
+            return log.stat().st_mtime_ns
+        return 0
+
+    before = written()
+    wait_for(lambda: written() not in (0, before), process)
     time.sleep(rng.uniform(0, 0.35))
     process.send_signal(signum)
     process.communicate(timeout=60)

@@ -17,6 +17,8 @@ class FeatureMaps(Part):
         count: how many channels at most.
     """
 
+    whole_weights = True
+
     def __init__(self, layer: str | None = None, count: int = 64) -> None:
         self.layer, self.count = layer, count
 

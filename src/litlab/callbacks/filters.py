@@ -14,6 +14,8 @@ class Filters(Part):
         count: how many at most.
     """
 
+    whole_weights = True
+
     def __init__(self, count: int = 64) -> None:
         self.count = count
 

@@ -10,6 +10,8 @@ from litlab.callbacks.watch import Part, View, evaluating
 class Graph(Part):
     """The operations of the network in evaluation, traced on a black image before the first step."""
 
+    whole_weights = True
+
     def begin(self, view: View) -> None:
         if view.step or not view.draws:  # a resumed run has it already
             return

@@ -15,6 +15,8 @@ class Histograms(Part):
         every_n_epochs: how often, beside the first epoch.
     """
 
+    whole_weights = True
+
     def __init__(self, every_n_epochs: int = 1) -> None:
         self.every_n_epochs = every_n_epochs
 

@@ -148,10 +148,11 @@ class MetricsCSV(Logger):
         if len(rows) < wanted:
             warn(f"metrics.csv has {len(rows)} of the {wanted} rows that the checkpoint counts")
         self._columns, self._rows = [], 0
-        self.path.unlink(missing_ok=True)
-        if rows:
+        if rows:  # replaced in one go: a run that is killed here still has its rows
             self._columns = list(state["columns"])
             self._rewrite([{name: row[name] for name in self._columns} for row in rows])
+        else:
+            self.path.unlink(missing_ok=True)
         *self._unwritten, self._row = state.get("pending") or [{}]
         self._resumed = True
 

@@ -38,6 +38,8 @@ class Projector(Part):
         side: the longer side of a thumbnail, in pixels, at most.
     """
 
+    whole_weights = True
+
     def __init__(self, count: int = 300, side: int = 48) -> None:
         self.count, self.side = count, side
 

@@ -30,6 +30,7 @@ class LearningRate(Part):
 class GradientNorm(Part):
     """`train/gradient_norm`: the 2-norm of all gradients, before `trainer.gradient_clip_val` cuts it."""
 
+    whole_weights = True
     only_board = False
 
     def scalars(self, view: View) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor, nn
@@ -60,6 +61,11 @@ class View:
         return kept and self.data.val_set is not None
 
     @property
+    def is_split(self) -> bool:
+        """Whether each process holds only a part of the weights."""
+        return isinstance(self.trainer.strategy, FSDPStrategy | ModelParallelStrategy)
+
+    @property
     def draws(self) -> bool:
         """Whether this process is the one that writes."""
         return self.trainer.is_global_zero
@@ -105,6 +111,7 @@ class Part:
     """
 
     only_board = True  # it has nothing to say without TensorBoard
+    whole_weights = False  # it reads the weights, or runs the network on one rank: not where they are split (fsdp)
     reproducible = True  # its scalars are the same whenever the run is repeated, so they may enter metrics.csv
 
     def check(self, network: nn.Module) -> None:
@@ -154,7 +161,11 @@ class Watch(lightning.Callback):
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self.view = view = View(trainer, pl_module)
-        fitting = [part for part in self.parts if (view.boards or not part.only_board) and part.fits(view)]
+        fitting = [
+            part
+            for part in self.parts
+            if (view.boards or not part.only_board) and not (part.whole_weights and view.is_split) and part.fits(view)
+        ]
         for moment in self.MOMENTS:
             self._at[moment] = [p for p in fitting if getattr(type(p), moment) is not getattr(Part, moment)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import threading
 import time
@@ -203,6 +204,7 @@ class EpochLoader(DataLoader):
         self.given = 0
         self.waited = 0.0  # seconds in which training had no batch, but for the first of each pass
         self._waits = False  # for a batch of a worker
+        self._workers: list[Any] = []
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # A generator, so that a pass begins at the first batch: Lightning makes the iterator before `set_epoch`.
@@ -210,7 +212,7 @@ class EpochLoader(DataLoader):
         first = self.given = self.batch_sampler.start
         batches: Iterator[Any]
         if self.num_workers:
-            batches = self._guarded(super().__iter__())
+            batches = self._guarded()
         elif isinstance(self.dataset, ImageDataset) and not self.pin_memory:
             # What DataLoader would do, without its detours: they take longer than the indexing of a small batch.
             batches = (self.dataset.__getitems__(indices) for indices in self.batch_sampler.tensors())
@@ -227,23 +229,30 @@ class EpochLoader(DataLoader):
             self.given += 1
             yield batch
 
-    def _guarded(self, batches: Any) -> Iterator[Any]:
+    def _guarded(self) -> Iterator[Any]:
         """The batches of workers, or `WorkerFailed` once one has died or hangs."""
-        workers = batches._workers
+        self._workers = getattr(self._iterator, "_workers", [])  # persistent ones, asked to begin anew
         done, hung = threading.Event(), threading.Event()
-        threading.Thread(target=self._watch, args=(workers, done, hung), daemon=True).start()
+        threading.Thread(target=self._watch, args=(done, hung), daemon=True).start()
+        batches: Any = None
         try:
             while True:
                 self._waits = True
                 try:
+                    if batches is None:
+                        batches = super().__iter__()
+                        self._workers = batches._workers
                     batch = next(batches)
                 except StopIteration:
                     return
                 except (RuntimeError, OSError, EOFError) as error:
                     if str(error).startswith("Caught "):  # raised by the data set itself
                         raise
-                    for worker in workers:
-                        worker.kill()  # one that hangs would be waited for, at the very end, for ever
+                    # Those of other loaders too: Python waits at its end, for ever, for one that hangs, and for one
+                    # that has not been told that it is over.
+                    for child in multiprocessing.active_children():
+                        if child.daemon:
+                            child.kill()
                     reason = f"no batch for {self.patience} s" if hung.is_set() else str(error).split("\n")[0]
                     raise WorkerFailed(reason or type(error).__name__) from error
                 self._waits = False
@@ -251,7 +260,7 @@ class EpochLoader(DataLoader):
         finally:
             done.set()
 
-    def _watch(self, workers: list[Any], done: threading.Event, hung: threading.Event) -> None:
+    def _watch(self, done: threading.Event, hung: threading.Event) -> None:
         """Kills the workers when they are waited for too long, which ends the wait.
 
         Seconds are counted in looks: a program that was stopped as a whole (Ctrl-Z) goes on.
@@ -261,7 +270,7 @@ class EpochLoader(DataLoader):
             waited, given = (waited + 1 if self._waits and given == self.given else 0), self.given
             if waited >= self.patience:
                 hung.set()
-                for worker in workers:
+                for worker in self._workers:
                     worker.kill()
                 return
 
