@@ -298,7 +298,7 @@ def fit_and_test(cfg: DictConfig, parts: Parts, resume_from: Path | None, drawn:
                 best = str(monitor.best) if monitor else None
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 outcome.metrics |= epoch_metrics(trainer)
-            if drawn:
+            if trainer.strategy.broadcast(drawn):  # of torchrun's processes only rank 0 knows that it is in a sweep
                 outcome.answers = pages.answers(trainer, module, data, split_measured(outcome.metrics))
         if monitor and monitor.unsaved:
             outcome.status, outcome.failure = "failed", RunFailed(f"not saved: {'; '.join(monitor.unsaved.values())}")

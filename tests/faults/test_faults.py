@@ -66,14 +66,15 @@ def test_signals_at_random_moments(tmp_path, undisturbed, fault, signum, statuse
         folder = tmp_path / str(series)
         folder.mkdir()
         hits = 0
-        arguments = [*RUN, "hydra.run.dir=run"]
+        longer = "trainer.max_epochs=16"  # five signals are to find it at work
+        arguments = [*RUN, longer, "hydra.run.dir=run"]
         for _ in range(5):
             status = strike(folder, signum, rng, *arguments)
             hits += status in statuses
             assert status in statuses | {0}  # 0: it was faster
             arguments = ["resume=run"]
         done = finish(train(folder, "resume=run"), folder)
-        lost = [done.err] if done.status else differences(folder / "run", undisturbed())
+        lost = [done.err] if done.status else differences(folder / "run", undisturbed(longer))
         count(f"{fault} at a random moment", not lost, hits)
         assert not lost
     assert TABLE[f"{fault} at a random moment"].total() >= times * 0.8
