@@ -5,6 +5,7 @@ They meet in the key-value store of torch.distributed at MASTER_ADDR:MASTER_PORT
 config and makes the run folder; the others are told what to do, and leave nothing on their hosts.
 """
 
+import atexit
 import contextlib
 import functools
 import itertools
@@ -124,19 +125,21 @@ def leading() -> Iterator[None]:
 
 
 def leave(status: int) -> NoReturn:
-    """Ends this process.
+    """Ends this process, without the interpreter's own shutdown.
 
-    One that failed does not go through the interpreter's shutdown, in which the others' collectives could hang.
+    After a failure the others' collectives could hang in it. After a success it could abort: of a group that something
+    still holds, as a device mesh does, gloo's threads run on, and Python ends a thread that comes for the interpreter
+    at that time in the middle of what it does ("terminate called without an active exception").
     """
+    if not status:
+        import torch
+
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+        atexit._run_exitfuncs()  # as multiprocessing does before it leaves its children in the same way
     sys.stdout.flush()
     sys.stderr.flush()
-    if status:
-        os._exit(status)
-    import torch
-
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-    sys.exit(0)
+    os._exit(status)
 
 
 class Pulse:
