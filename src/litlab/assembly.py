@@ -17,7 +17,8 @@ from litlab.callbacks import Checkpoints, Part, Watch, summary_table
 from litlab.callbacks.exact import learning_rate
 from litlab.checkpoint import FORMAT, PlainCheckpointIO
 from litlab.config import ConfigError, blame, build
-from litlab.data import DataModule
+from litlab.console import one_line
+from litlab.data import DataModule, SourcesFailedError
 from litlab.fsdp import FullyShardedStrategy
 from litlab.modules import Classification, Regression, Supervised
 
@@ -53,7 +54,7 @@ def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
         try:
             module = Classification(network, data.num_classes, *optimization, top5=cfg.top5)
         except ValueError as error:
-            raise ConfigError(f"top5=true: data={config.choice('data')} {config.one_line(error)}") from error
+            raise ConfigError(f"top5=true: data={config.choice('data')} {one_line(error)}") from error
     check_optimization(cfg, module)
     names = module.metric_names if data.val_size else [n for n in module.metric_names if n.startswith("train/")]
     if cfg.objective not in names:
@@ -101,7 +102,7 @@ def check_loss(loss: torch.nn.Module, data: DataModule) -> None:
     except (RuntimeError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
-        message = config.one_line(error)
+        message = one_line(error)
         raise ConfigError(
             f"loss.{message}" if message.startswith("class_weights") else f"{given}: {message}"
         ) from error
@@ -121,7 +122,7 @@ def check_network(network: torch.nn.Module, data: DataModule) -> None:
             logits = network.eval()(batch)
     except (RuntimeError, ValueError) as error:
         shape = list(batch.shape)
-        raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {config.one_line(error)}") from error
+        raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {one_line(error)}") from error
     finally:
         network.train(was_training)
     if tuple(logits.shape) != (2, data.num_classes):
@@ -141,6 +142,21 @@ def summarize(cfg: DictConfig) -> None:
     data, module = assemble(cfg)
     console.say(f"{data.name}: {' x '.join(map(str, data.input_shape))}")
     console.say(summary_table(module.network, data.input_shape, max_depth=3))
+
+
+def prepare_data(cfg: DictConfig, data: DataModule) -> None:
+    """Fetches, verifies and splits the data set.
+
+    Raises:
+        ConfigError: if it cannot be had.
+    """
+    try:
+        data.prepare_data()
+        data.setup("fit")
+    except SourcesFailedError as error:  # the one message that needs more than a line: each source and its reason
+        raise ConfigError(str(error)) from error
+    except (ValueError, OSError) as error:
+        raise blame(cfg, "data", error) from error
 
 
 def precision(cfg: DictConfig, data: DataModule, saved: dict[str, Any] | None = None) -> str:

@@ -21,9 +21,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from litlab import console
-from litlab.assembly import assemble, precision
-from litlab.config import ConfigError, blame, build
-from litlab.data import DataModule, SourcesFailedError
+from litlab.assembly import assemble, precision, prepare_data
+from litlab.config import ConfigError, build
+from litlab.data import DataModule
 from litlab.modules import Supervised
 
 MEMORY_SHARE = 0.8  # of what is free on the CPU, for all processes together
@@ -66,13 +66,7 @@ def search(cfg: DictConfig, processes: int) -> None:
     cfg.data.drop_last = False
     data, module = assemble(cfg)
     cfg.trainer.precision = precision(cfg, data)
-    try:
-        data.prepare_data()
-        data.setup("fit")
-    except SourcesFailedError as error:
-        raise ConfigError(str(error)) from error
-    except (ValueError, OSError) as error:
-        raise blame(cfg, "data", error) from error
+    prepare_data(cfg, data)
     limit_memory(processes)
     each, images = 1, data.sizes["train"]
     while each * processes <= images:

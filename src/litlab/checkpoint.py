@@ -36,6 +36,7 @@ from torch.nn.modules import module as registration
 
 from litlab import ranks
 from litlab import trust as trusted
+from litlab.console import one_line
 from litlab.trust import NotAllowed, plain, printable, shown
 
 FORMAT = 1
@@ -106,7 +107,7 @@ def write(checkpoint: dict[str, Any], path: str | Path, keep: str | Path | None 
             with temporary.open("wb") as file:
                 torch.save(checkpoint, file)
         except RuntimeError as error:  # torch's name for a write that failed
-            raise error.__context__ if isinstance(error.__context__, OSError) else OSError(_first_line(error)) from None
+            raise error.__context__ if isinstance(error.__context__, OSError) else OSError(one_line(error)) from None
         if keep is not None and path.exists():
             copy(path, Path(keep))
 
@@ -133,7 +134,7 @@ def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
             f"{path}: holds pickled objects{what}, which could run code when loaded, and so was not; {CONVERT}"
         ) from None
     except Exception as error:
-        reason = printable(_first_line(error))
+        reason = printable(one_line(error))
         raise ValueError(f"{path}: not a whole checkpoint of tensors and plain data ({reason})") from None
 
 
@@ -194,7 +195,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         try:
             return load_file(path)
         except Exception as error:
-            raise ValueError(f"{path}: not a whole safetensors file ({printable(_first_line(error))})") from None
+            raise ValueError(f"{path}: not a whole safetensors file ({printable(one_line(error))})") from None
     found = read(path)
     try:
         if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
@@ -292,10 +293,6 @@ def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _check_archive(path: Path) -> None:
@@ -490,7 +487,7 @@ def _try(outline: nn.Module, name: str, data: Data) -> None:
     except NotImplementedError:  # an operation without an outline: the first image will show
         return
     except Exception as error:
-        raise NotAllowed(f"{name} cannot take images {list(data.input_shape)}: {shown(_first_line(error))}") from None
+        raise NotAllowed(f"{name} cannot take images {list(data.input_shape)}: {shown(one_line(error))}") from None
     if (
         not isinstance(output, Tensor)
         or output.shape[0] != 1

@@ -21,7 +21,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from litlab import console, ranks, resume, sweeps
-from litlab.config import ConfigError, in_sweep, one_line, suggest
+from litlab.config import ConfigError, in_sweep, suggest
+from litlab.console import one_line
 from litlab.resume import Resumed
 from litlab.runs import remove_if_unused
 from litlab.sweeps import SweepStopped

@@ -73,6 +73,11 @@ def warn(message: str) -> None:
         log.warning(message)
 
 
+def one_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type's name."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def one_line_warnings() -> None:
     """Makes a warning of any library one line, like litlab's own, without the code that it came from."""
 

@@ -29,7 +29,8 @@ from litlab import trust as trusted
 from litlab.assembly import distribution
 from litlab.callbacks import Progress, epoch_metrics
 from litlab.checkpoint import Data, Trained, atomic
-from litlab.config import CONFIG, ConfigError, build, one_line
+from litlab.config import CONFIG, ConfigError, build
+from litlab.console import one_line
 from litlab.data import DataModule, Normalize, SourcesFailedError
 from litlab.modules import Supervised
 from litlab.settings import output_folder, trust_list

@@ -20,7 +20,8 @@ import litlab
 from litlab import console
 from litlab.checkpoint import Trained, atomic
 from litlab.cli import RunFailed
-from litlab.config import ConfigError, one_line
+from litlab.config import ConfigError
+from litlab.console import one_line
 from litlab.data import Normalize, Unreadable, fit, open_picture
 from litlab.evaluation import data_module
 from litlab.settings import find_files, output_folder

@@ -22,7 +22,8 @@ from litlab import checkpoint, console, evaluation, export, figures
 from litlab.answers import ANSWERS, HEADINGS, Answer, csv_columns, csv_values, kind
 from litlab.checkpoint import Trained, atomic
 from litlab.cli import RunFailed
-from litlab.config import ConfigError, one_line
+from litlab.config import ConfigError
+from litlab.console import one_line
 from litlab.data import Normalize, Unreadable, fit, open_picture
 from litlab.runs import find_checkpoint
 from litlab.settings import device, find_files, output_folder, trust_list

@@ -19,10 +19,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from litlab import config
 from litlab.callbacks import outputs_of
 from litlab.checkpoint import atomic
-from litlab.console import warn
+from litlab.console import one_line, warn
 from litlab.data import DataModule
 from litlab.modules import Classification, Supervised
 
@@ -210,7 +209,7 @@ def written(page: Page, run_dir: Path) -> bool:
     try:
         write(page, run_dir)
     except Exception as error:  # of whatever kind: the run has ended, and its result is still to be written
-        warn(f"{FILES[0]} could not be made: {config.one_line(error)}")
+        warn(f"{FILES[0]} could not be made: {one_line(error)}")
         return False
     return True
 

@@ -24,6 +24,7 @@ from litlab.callbacks.exact import learning_rate
 from litlab.checkpoint import atomic
 from litlab.cli import RunFailed
 from litlab.config import RESULT
+from litlab.console import one_line
 from litlab.data import DataModule
 from litlab.data.datasets import WorkerFailed
 from litlab.modules import NonFiniteLoss
@@ -124,7 +125,7 @@ def explain(
             f"out of memory on {device_name(trainer)} with data.batch_size={size}: "
             f"try {smaller} or trainer.precision=bf16-mixed"
         )
-    text = config.one_line(error)
+    text = one_line(error)
     if trainer.world_size > 1 and (isinstance(error, torch.distributed.DistError) or "gloo" in text.lower()):
         return "failed", RunFailed(f"another process of this run died or was cut off ({text}); go on with resume=")
     if isinstance(error, WorkerFailed) or text.startswith("DataLoader worker"):  # which torch may raise anywhere

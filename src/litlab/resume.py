@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.config import CONFIG, OVERRIDES, RESULT, ConfigError, one_line
+from litlab.config import CONFIG, OVERRIDES, RESULT, ConfigError
+from litlab.console import one_line
 
 BEST = "checkpoints/best.ckpt"
 CHECKPOINTS = ("checkpoints/last.ckpt", "checkpoints/previous.ckpt")

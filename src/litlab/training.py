@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab import batch_size, config, console, jobs, launch, lean, ranks, resume, weights
 from litlab import report as pages
-from litlab.assembly import assemble, checkpoints, make_trainer, plain_config, precision, summarize
+from litlab.assembly import assemble, checkpoints, make_trainer, plain_config, precision, prepare_data, summarize
 from litlab.callbacks import (
     Checkpoints,
     Diagnosis,
@@ -26,10 +26,11 @@ from litlab.callbacks import (
     epoch_metrics,
 )
 from litlab.callbacks.exact import KEY, learning_rate
+from litlab.callbacks.find import find
 from litlab.checkpoint import atomic, copy, read
 from litlab.cli import Diverged, RunFailed
-from litlab.config import CONFIG, RESULT, ConfigError, blame
-from litlab.data import DataModule, SourcesFailedError
+from litlab.config import CONFIG, RESULT, ConfigError
+from litlab.data import DataModule
 from litlab.data.datasets import OtherBatches
 from litlab.modules import NonFiniteLoss, Supervised
 from litlab.optuna_sweeper import hopeless_by_median
@@ -172,8 +173,7 @@ class Parts:
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
-        return next((callback for callback in callbacks if isinstance(callback, Diagnosis)), None)
+        return find(self.trainer, Diagnosis)
 
 
 @dataclass
@@ -245,21 +245,6 @@ def build_parts(cfg: DictConfig, run_dir: Path, saved: dict[str, Any] | None) ->
             f"data.batch_size={data.batch_size}: must be a multiple of the {trainer.world_size} processes that share it"
         )
     return Parts(data, module, trainer, monitor, throughput, exact, stop, prune)
-
-
-def prepare_data(cfg: DictConfig, data: DataModule) -> None:
-    """Fetches, verifies and splits the data set.
-
-    Raises:
-        ConfigError: if it cannot be had.
-    """
-    try:
-        data.prepare_data()
-        data.setup("fit")
-    except SourcesFailedError as error:  # the one message that needs more than a line: each source and its reason
-        raise ConfigError(str(error)) from error
-    except (ValueError, OSError) as error:
-        raise blame(cfg, "data", error) from error
 
 
 def announce(cfg: DictConfig, parts: Parts) -> None:

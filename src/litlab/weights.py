@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab import checkpoint, config
 from litlab.config import ConfigError
+from litlab.console import one_line
 from litlab.data import DataModule
 from litlab.networks import Transfer, load_published, load_weights, preprocessing
 
@@ -56,7 +57,7 @@ def load(cfg: DictConfig, network: torch.nn.Module) -> None:
             load_weights(network, checkpoint.read_weights(file), bool(cfg.model.get("weights_skip_head")))
     except (ValueError, OSError) as error:
         key = "pretrained=true: " if cfg.model.get("pretrained") else f"weights={cfg.model.get('weights')}: "
-        message = config.one_line(error).removeprefix(key).removeprefix(f"{cfg.model.get('weights')}: ")
+        message = one_line(error).removeprefix(key).removeprefix(f"{cfg.model.get('weights')}: ")
         raise ConfigError(f"model.{key}{message}") from error
 
 

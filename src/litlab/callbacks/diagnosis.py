@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from litlab.callbacks.find import find
 from litlab.callbacks.loggers import TensorBoard
 from litlab.callbacks.outputs import outputs_of
 from litlab.callbacks.readings import Evidence, Settings, verdict
@@ -160,7 +161,7 @@ class Diagnosis(lightning.Callback):
         curves = {name: [value for _, value in history.get(name, ())] for name in CURVES}
         last = {name: history[name][-1][1] if name in history else None for name in ("train/acc", "val/acc")}
         classes = isinstance(module, Classification)
-        throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), None)  # type: ignore[attr-defined]
+        throughput = find(trainer, Throughput)
         return Evidence(
             losses=curves["train/loss_step"],
             train=curves["train/loss"],

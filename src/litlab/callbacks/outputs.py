@@ -6,6 +6,8 @@ import lightning
 import torch
 from torch import Tensor
 
+from litlab.callbacks.find import find
+
 
 class EvaluationOutputs(lightning.Callback):
     """Keeps the predictions and targets of the last validation or test pass.
@@ -54,5 +56,7 @@ class EvaluationOutputs(lightning.Callback):
 
 
 def outputs_of(trainer: lightning.Trainer) -> EvaluationOutputs:
-    """The collector of a run."""
-    return next(callback for callback in trainer.callbacks if isinstance(callback, EvaluationOutputs))  # type: ignore[attr-defined]
+    """The collector of a run that has one."""
+    collector = find(trainer, EvaluationOutputs)
+    assert collector is not None
+    return collector

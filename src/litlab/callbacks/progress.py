@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from litlab.callbacks.find import find
 from litlab.callbacks.throughput import Throughput
 from litlab.console import console, is_rank_zero, say
 
@@ -93,7 +94,7 @@ class Progress(ProgressBar):
         )
         parts = [f"{split}: {_format(metrics)}" for split, metrics in splits if metrics]
         parts.append(f"{self._seconds:.1f} s")
-        throughput = next((c for c in trainer.callbacks if isinstance(c, Throughput)), None)  # type: ignore[attr-defined]
+        throughput = find(trainer, Throughput)
         speed = f", {throughput.last_epoch:,.0f} images/s" if throughput else ""
         say(f"epoch {self._finished + 1}/{trainer.max_epochs}  {'  |  '.join(parts)}{speed}")
         self._finished = None

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import lightning
-import torch
 
 from litlab.modules.meter import plain
 
@@ -32,8 +31,7 @@ class Prune(lightning.Callback):
         epochs, value = trainer.current_epoch + 1, plain(trainer.callback_metrics[self.objective])
         told = trainer.is_global_zero and self.hopeless is not None and self.hopeless(epochs, value)
         if trainer.world_size > 1:
-            decision = torch.tensor(int(told), device=trainer.strategy.root_device)
-            told = bool(trainer.strategy.reduce(decision, reduce_op="max"))
+            told = trainer.strategy.reduce_boolean_decision(told, all=False)
         if told and epochs != trainer.max_epochs:
             self.pruned = trainer.should_stop = True
 

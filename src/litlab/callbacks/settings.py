@@ -11,6 +11,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from litlab.callbacks.checkpoints import Checkpoints, epoch_metrics
 from litlab.callbacks.exact import ExactResume
+from litlab.callbacks.find import find
 from litlab.callbacks.watch import Part, View
 
 MAIN = ("model", "data", "data.batch_size", "optimizer.lr")  # columns that are seen at once
@@ -44,7 +45,7 @@ class HParams(Part):
 
     def finish(self, view: View) -> None:
         config = config_of(view)
-        keeper = next((c for c in view.trainer.callbacks if isinstance(c, Checkpoints)), None)  # type: ignore[attr-defined]
+        keeper = find(view.trainer, Checkpoints)
         metrics = (keeper.best_metrics if keeper else {}) or epoch_metrics(view.trainer)
         results = {f"result/{name}": value for name, value in metrics.items()}
         tested = config.get("test") and view.data.test_set is not None

@@ -15,6 +15,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from litlab.callbacks.find import find
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
 from litlab.callbacks.outputs import EvaluationOutputs
 from litlab.modules import Supervised
@@ -57,8 +58,7 @@ class View:
     @property
     def is_validated(self) -> bool:
         """Whether there will be `outputs` of a validation."""
-        kept = any(isinstance(callback, EvaluationOutputs) for callback in self.trainer.callbacks)  # type: ignore[attr-defined]
-        return kept and self.data.val_set is not None
+        return find(self.trainer, EvaluationOutputs) is not None and self.data.val_set is not None
 
     @property
     def is_split(self) -> bool:

@@ -71,11 +71,7 @@ class RandomHorizontalFlip:
             raise ValueError(f"p must be from 0 to 1, not {self.p}")
 
     def __call__(self, images: Tensor) -> Tensor:
-        # Selecting whole images from both versions is several times faster on a CPU than torch.where on uint8.
-        B = len(images)
-        both = torch.cat((images, images.flip(-1)))
-        flipped = torch.rand(B, device=images.device) < self.p
-        return both.index_select(0, torch.arange(B, device=images.device) + B * flipped)
+        return _mirrored(images, torch.rand(len(images), device=images.device) < self.p)
 
 
 class AlternatingFlip:
@@ -88,10 +84,15 @@ class AlternatingFlip:
     epoch = 0  # of the training; the data module keeps it up to date
 
     def __call__(self, images: Tensor) -> Tensor:
-        B = len(images)
-        both = torch.cat((images, images.flip(-1)))
-        flipped = (images.flatten(1).sum(1, dtype=torch.int64) + self.epoch) % 2
-        return both.index_select(0, torch.arange(B, device=images.device) + B * flipped)
+        return _mirrored(images, (images.flatten(1).sum(1, dtype=torch.int64) + self.epoch) % 2)
+
+
+def _mirrored(images: Tensor, chosen: Tensor) -> Tensor:
+    """Images [B, C, H, W], of which those that are `chosen`, bool or 0 and 1 [B], are mirrored left to right."""
+    # Selecting whole images from both versions is several times faster on a CPU than torch.where on uint8.
+    B = len(images)
+    both = torch.cat((images, images.flip(-1)))
+    return both.index_select(0, torch.arange(B, device=images.device) + B * chosen)
 
 
 @dataclass(frozen=True)

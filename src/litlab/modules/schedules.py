@@ -18,31 +18,18 @@ def cosine(
     optimizer: Optimizer, steps_per_epoch: int, epochs: int, warmup_epochs: float = 0, min_factor: float = 0.0
 ) -> Schedulers:
     """Half a cosine from `lr` to `min_factor * lr` over the training (Loshchilov and Hutter 2017, without restarts)."""
-    warmup = warmup_steps(warmup_epochs, steps_per_epoch, epochs)
-    total = steps_per_epoch * epochs
 
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        progress = min(1.0, (step - warmup) / max(1, total - warmup))
-        return min_factor + (1 - min_factor) * 0.5 * (1 + math.cos(math.pi * progress))
+    def half_cosine(progress: float) -> float:
+        return 0.5 * (1 + math.cos(math.pi * progress))
 
-    return every_step(LambdaLR(optimizer, factor))
+    return _falling(optimizer, steps_per_epoch, epochs, warmup_epochs, min_factor, half_cosine)
 
 
 def linear(
     optimizer: Optimizer, steps_per_epoch: int, epochs: int, warmup_epochs: float = 0, final_factor: float = 0.0
 ) -> Schedulers:
     """A straight line from `lr` to `final_factor * lr` over the training; a triangle, with `warmup_epochs`."""
-    warmup = warmup_steps(warmup_epochs, steps_per_epoch, epochs)
-    total = steps_per_epoch * epochs
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        return 1 - (1 - final_factor) * min(1.0, (step - warmup) / max(1, total - warmup))
-
-    return every_step(LambdaLR(optimizer, factor))
+    return _falling(optimizer, steps_per_epoch, epochs, warmup_epochs, final_factor, lambda progress: 1 - progress)
 
 
 def step(
@@ -109,6 +96,26 @@ def plateau(
         ramp = LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)
         schedulers += every_step(ramp)
     return schedulers
+
+
+def _falling(
+    optimizer: Optimizer,
+    steps_per_epoch: int,
+    epochs: int,
+    warmup_epochs: float,
+    floor: float,
+    shape: Callable[[float], float],
+) -> Schedulers:
+    """Up to `lr` in `warmup_epochs`, then to `floor * lr` as `shape` falls from 1 to 0 between progress 0 and 1."""
+    warmup = warmup_steps(warmup_epochs, steps_per_epoch, epochs)
+    total = steps_per_epoch * epochs
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return floor + (1 - floor) * shape(min(1.0, (step - warmup) / max(1, total - warmup)))
+
+    return every_step(LambdaLR(optimizer, factor))
 
 
 def warmup_steps(warmup_epochs: float, steps_per_epoch: int, epochs: int) -> int:

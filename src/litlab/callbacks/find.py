@@ -1,0 +1,12 @@
+"""One callback among those of a trainer."""
+
+from typing import TypeVar
+
+import lightning
+
+Kind = TypeVar("Kind", bound=lightning.Callback)
+
+
+def find(trainer: lightning.Trainer, kind: type[Kind]) -> Kind | None:
+    """The first callback of this kind, or None."""
+    return next((callback for callback in trainer.callbacks if isinstance(callback, kind)), None)  # type: ignore[attr-defined]
