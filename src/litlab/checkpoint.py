@@ -18,6 +18,7 @@ the file says: see `litlab.trust`.
 """
 
 import contextlib
+import io
 import math
 import os
 import pickle
@@ -246,19 +247,23 @@ class PlainCheckpointIO(CheckpointIO):
     """Makes Lightning write and read its checkpoints through `write` and `read`.
 
     A failure to write does not end the training, in which other ranks would then wait for this one: it is kept in
-    `failure` until a later checkpoint could be written. `storage_options` is the file that the old checkpoint becomes.
+    `failure`, and the checkpoint as bytes in `unwritten`, until a later one could be written. `storage_options` is the
+    file that the old checkpoint becomes.
     """
 
     def __init__(self) -> None:
         self.failure: OSError | None = None
+        self.unwritten: bytes | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         try:
             write(checkpoint, path, keep=storage_options)
         except OSError as error:
-            self.failure = error
+            content = io.BytesIO()
+            torch.save(checkpoint, content)
+            self.failure, self.unwritten = error, content.getvalue()
         else:
-            self.failure = None
+            self.failure = self.unwritten = None
 
     def load_checkpoint(
         self, path: Any, map_location: Callable | None = None, weights_only: bool | None = None

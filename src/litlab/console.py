@@ -89,6 +89,7 @@ def one_line_warnings() -> None:
 
 def quieten() -> None:
     """Leaves out the remarks listed above, and Lightning's notes on devices and its own products."""
+    logging.raiseExceptions = False  # a log on a full disk: litlab says itself what could not be written
     for message in HARMLESS_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):

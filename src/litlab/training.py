@@ -21,6 +21,7 @@ from litlab.callbacks import (
     ExactResume,
     Interrupted,
     Prune,
+    RunFolder,
     StopOnSignal,
     Throughput,
     epoch_metrics,
@@ -237,7 +238,7 @@ def build_parts(cfg: DictConfig, run_dir: Path, saved: dict[str, Any] | None) ->
     stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
     hopeless = hopeless_by_median(run_dir)
     prune = Prune(cfg.objective, hopeless) if hopeless or "RANK" in os.environ else None  # all ranks, or none
-    always = [EvaluationOutputs(), exact, *filter(None, (monitor, prune)), throughput, stop]
+    always = [EvaluationOutputs(), RunFolder(run_dir), exact, *filter(None, (monitor, prune)), throughput, stop]
     trainer = make_trainer(cfg, run_dir, always, module.network)
     lean.leave_out_empty_hooks([module])
     if data.batch_size % trainer.world_size:
@@ -285,8 +286,8 @@ def fit_and_test(cfg: DictConfig, parts: Parts, resume_from: Path | None, drawn:
                 outcome.metrics |= epoch_metrics(trainer)
             if trainer.strategy.broadcast(drawn):  # of torchrun's processes only rank 0 knows that it is in a sweep
                 outcome.answers = pages.answers(trainer, module, data, split_measured(outcome.metrics))
-        if monitor and monitor.unsaved:
-            outcome.status, outcome.failure = "failed", RunFailed(f"not saved: {'; '.join(monitor.unsaved.values())}")
+        if unsaved := not_saved(parts):
+            outcome.status, outcome.failure = "failed", RunFailed(f"not saved: {'; '.join(unsaved)}")
     except OtherBatches as error:
         raise ConfigError(f"data.{error}") from error
     except Exception as error:
@@ -299,6 +300,15 @@ def fit_and_test(cfg: DictConfig, parts: Parts, resume_from: Path | None, drawn:
         if drawn and trainer.world_size == 1 and isinstance(outcome.failure, RunFailed):
             outcome.answers = pages.answers(trainer, module, data, split_measured(outcome.metrics))
     return outcome
+
+
+def not_saved(parts: Parts) -> list[str]:
+    """What of the run could not be written to the end, and why; on rank 0."""
+    found = list(parts.monitor.unsaved.values()) if parts.monitor else []
+    for logger in parts.trainer.loggers:
+        logger.save()
+        found += filter(None, [getattr(logger, "unsaved", None)])
+    return found
 
 
 def is_to_be_tested(cfg: DictConfig, parts: Parts, outcome: Outcome) -> bool:

@@ -53,3 +53,15 @@ class LongStep(lightning.Callback):
         if trainer.global_step == self.step:
             Path("begun").touch()
             time.sleep(60)
+
+
+class NaNLoss(lightning.Callback):
+    """Makes one image of the batch for step `step` + 1 NaN, in one process, once in the life of the current folder."""
+
+    def __init__(self, step: int, rank: int = 0) -> None:
+        self.step, self.rank = step, rank
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, module: Any, batch: Any, *_: Any) -> None:
+        if trainer.global_step == self.step and trainer.global_rank == self.rank and not Path("was_nan").exists():
+            Path("was_nan").touch()
+            batch[0][0] = float("nan")

@@ -10,10 +10,11 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults.compare import differences
+from faults.compare import curves, differences
 from faults.harness import RUN, TABLE, count, orphans, stopped_process, train, wait_for
 from scripts import finish, start
 
@@ -249,33 +250,133 @@ def test_sigusr1_saves(tmp_path, undisturbed):
     assert_resumed("SIGUSR1", tmp_path, undisturbed())
 
 
-def test_a_full_disk(tmp_path, undisturbed):
-    """The run goes on, says what was not saved, and ends with status 1; with room again, it is resumed."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", disk], capture_output=True).returncode:
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of 40 MB, which a file called filler can fill."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", folder], capture_output=True).returncode:
         pytest.skip("only root can mount a small disk")
     try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=False)
+
+
+def fill(disk: Path) -> Path:
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+def test_a_full_disk(tmp_path, undisturbed):
+    """The run goes on, says what was not saved, and ends with status 1; with room again, it is resumed."""
+    with small_disk(tmp_path / "disk") as disk:
         process = train(disk, *RUN, "callbacks.report.enabled=true", "hydra.run.dir=run")
         wait_for(lambda: (disk / "run/checkpoints/previous.ckpt").exists(), process)
-        with (disk / "filler").open("wb", buffering=0) as filler:
-            try:
-                while True:
-                    filler.write(bytes(4096))
-            except OSError:
-                pass
+        filler = fill(disk)
         done = finish(process, disk)
         assert done.status == 1, done.err
         assert "last.ckpt could not be saved" in done.err
         assert "No space left on device; training goes on" in done.err
-        assert "not saved: " in done.err.splitlines()[-1]
-        (disk / "filler").unlink()
+        assert "Traceback" not in done.err
+        assert "not saved: last.ckpt" in done.err.splitlines()[-1]
+        assert "TensorBoard's event file (No space left on device)" in done.err.splitlines()[-1]
+        filler.unlink()
         done = finish(train(disk, "resume=run"), disk)
         lost = [done.err] if done.status else differences(disk / "run", undisturbed())
         count("disk full", not lost)
         assert not lost
-    finally:
-        subprocess.run(["umount", "-l", disk], check=False)
+
+
+def test_a_disk_that_is_full_for_a_while(tmp_path, undisturbed):
+    longer = "trainer.max_epochs=16"
+    with small_disk(tmp_path / "disk") as disk:
+        process = train(disk, *RUN, longer, "hydra.run.dir=run")
+        wait_for(lambda: (disk / "run/checkpoints/previous.ckpt").exists(), process)
+        filler = fill(disk)
+        time.sleep(1)
+        filler.unlink()
+        done = finish(process, disk)
+        assert "last.ckpt could not be saved" in done.err
+        lost = [done.err] if done.status else differences(disk / "run", undisturbed(longer))
+        count("disk full for a while", not lost)
+        assert not lost
+
+
+def test_a_folder_that_is_away_for_a_while(tmp_path, undisturbed):
+    """As a disk in the network may be."""
+    longer = "trainer.max_epochs=16"
+    process = train(tmp_path, *RUN, longer, "hydra.run.dir=run")
+    wait_for((tmp_path / "run/checkpoints/previous.ckpt").exists, process)
+    (tmp_path / "run").rename(tmp_path / "away")
+    (tmp_path / "run").touch()  # or the run would make a new folder
+    time.sleep(1)
+    (tmp_path / "run").unlink()
+    (tmp_path / "away").rename(tmp_path / "run")
+    done = finish(process, tmp_path)
+    assert "last.ckpt could not be saved" in done.err
+    lost = [done.err] if done.status else differences(tmp_path / "run", undisturbed(longer))
+    count("run folder away for a while", not lost)
+    assert not lost
+
+
+def test_a_folder_that_is_removed(tmp_path, undisturbed):
+    """All is in the new folder but what TensorBoard had been told before."""
+    longer = "trainer.max_epochs=16"
+    process = train(tmp_path, *RUN, longer, "hydra.run.dir=run")
+    wait_for((tmp_path / "run/checkpoints/previous.ckpt").exists, process)
+    (tmp_path / "run").rename(tmp_path / "removed")
+    done = finish(process, tmp_path)
+    assert "training goes on in a new folder" in done.err
+    lost = [done.err] if done.status else differences(tmp_path / "run", undisturbed(longer))
+    assert [difference for difference in lost if not difference.startswith("TensorBoard")] == []
+    assert {"epoch", "val/loss"} <= set(curves(tmp_path / "run"))
+    assert finish(train(tmp_path, "resume=run", "trainer.max_epochs=17"), tmp_path).status == 0
+
+
+def test_a_nan_in_one_process_of_two_takes_both_back(tmp_path, undisturbed):
+    """As if the run had been stopped there, and resumed with half the learning rate."""
+    rewound, resumed = tmp_path / "rewound", tmp_path / "resumed"
+    for folder in (rewound, resumed):
+        folder.mkdir()
+    two = [*RUN, "trainer=ddp_cpu", "trainer.max_epochs=8", "hydra.run.dir=run", "optimizer.lr=0.002"]
+    fault = "+callbacks.fault={_target_: faults.injected.NaNLoss, step: 43, rank: 1, enabled: true}"
+    done = finish(train(rewound, *two, "on_nan=rewind", fault), rewound)
+    assert done.status == 0, done.err
+    assert "back to last.ckpt with half the learning rate, 0.001 (rewind 1 of 3)" in done.err
+    killed = "+callbacks.fault={_target_: faults.injected.SignalAt, signal_name: SIGKILL, step: 43, enabled: true}"
+    assert finish(train(resumed, *two, killed), resumed).status == 1
+    again = train(resumed, "resume=run", "optimizer.lr=0.001", "callbacks.fault.enabled=false")
+    done = finish(again, resumed)
+    lost = [done.err] if done.status else differences(rewound / "run", resumed / "run")
+    how = ("result.json rewinds", "TensorBoard's /_hparams_")  # it came to this learning rate
+    lost = [difference for difference in lost if not difference.startswith(how)]
+    count("NaN in one process of two, on_nan=rewind", not lost)
+    assert not lost
+
+
+def test_ten_processes_prepare_one_data_set(tmp_path):
+    """Each is a run of its own, which trains on what one of them fetched."""
+    runs = [tmp_path / str(number) for number in range(10)]
+    quick = [
+        "data=mnist",
+        "data.train_limit=640",
+        "trainer.max_epochs=1",
+        "test=false",
+        f"data.data_dir={tmp_path}/data",
+    ]
+    for run in runs:
+        run.mkdir()
+    processes = [train(run, *RUN[1:], *quick, "hydra.run.dir=run") for run in runs]
+    statuses = [finish(process, run).status for process, run in zip(processes, runs, strict=True)]
+    assert statuses == [0] * 10
+    for run in runs[1:]:
+        lost = differences(run / "run", runs[0] / "run")
+        count("ten processes prepare one data set", not lost)
+        assert not lost
+    count("ten processes prepare one data set", True)
 
 
 def test_an_evaluation_is_the_same_on_any_number_of_processes(tmp_path, undisturbed):

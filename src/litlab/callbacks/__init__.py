@@ -7,6 +7,7 @@ from litlab.callbacks.exact import ExactResume
 from litlab.callbacks.feature_maps import FeatureMaps
 from litlab.callbacks.filters import Filters
 from litlab.callbacks.fit import FitPlot, LandmarkPictures
+from litlab.callbacks.folder import RunFolder
 from litlab.callbacks.graph import Graph
 from litlab.callbacks.histograms import Histograms
 from litlab.callbacks.interrupt import Interrupted, StopOnSignal
@@ -51,6 +52,7 @@ __all__ = [
     "Progress",
     "Projector",
     "Prune",
+    "RunFolder",
     "Speed",
     "StopOnSignal",
     "TensorBoard",

@@ -1,5 +1,7 @@
 """Keeps the best and the last checkpoint of a run."""
 
+import contextlib
+import errno
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +48,7 @@ class Checkpoints(Checkpoint):
         self.best_metrics: dict[str, float] = {}
         self.best_step: int | None = None
         self.unsaved: dict[str, str] = {}  # what could not be written, and why: file name to one line
+        self._best_unwritten = b""
         self._saved_at = time.monotonic()
         self._saved_step = 0
 
@@ -58,13 +61,16 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         metrics = epoch_metrics(trainer)
-        before = self.best_score, self.best_metrics, self.best_step
         improved = self._improves(metrics[self.monitor])
         if improved:
             self.best_score, self.best_metrics, self.best_step = metrics[self.monitor], metrics, trainer.global_step
         saved = self.save(trainer)
-        if improved and not self._make_best(trainer, saved):
-            self.best_score, self.best_metrics, self.best_step = before
+        if not trainer.is_global_zero:
+            return
+        if improved:
+            self._make_best(trainer, saved)
+        elif self.best.name not in self.unsaved and self.best_step is not None and not self.best.exists():
+            self._note(self.best, FileNotFoundError(errno.ENOENT, "it has been removed"), self.best_step)
 
     def save(self, trainer: lightning.Trainer) -> bool:
         """Writes `last.ckpt` now; returns whether that succeeded (on rank 0; the others cannot tell).
@@ -73,22 +79,34 @@ class Checkpoints(Checkpoint):
             NonFiniteLoss: if a weight is NaN or infinite, instead of replacing a good checkpoint by a bad one.
         """
         check_weights(trainer)
+        if self._best_unwritten:  # first: a checkpoint must not speak of a best one that is nowhere
+            self._write_best()
         trainer.save_checkpoint(self.last, storage_options=self.previous)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
-        io = trainer.strategy.checkpoint_io
-        assert isinstance(io, door.PlainCheckpointIO)
-        return self._note(self.last, io.failure, trainer.global_step)
+        return self._note(self.last, _io(trainer).failure, trainer.global_step)
 
-    def _make_best(self, trainer: lightning.Trainer, saved: bool) -> bool:
+    def _make_best(self, trainer: lightning.Trainer, saved: bool) -> None:
+        """Makes the checkpoint of this step the best, or keeps it in memory until that can be written."""
         failure: OSError | None = None
-        if trainer.is_global_zero and saved:
+        self._best_unwritten = b""
+        if not saved:
+            self._best_unwritten = _io(trainer).unwritten or b""
+            failure = OSError("last.ckpt was not saved either")
+        else:
             try:
                 door.copy(self.last, self.best)
             except OSError as error:
                 failure = error
-        elif not saved:
-            failure = OSError("last.ckpt was not saved either")
-        return self._note(self.best, failure, trainer.global_step)
+                self._best_unwritten = self.last.read_bytes()
+        self._note(self.best, failure, trainer.global_step)
+
+    def _write_best(self) -> None:
+        with contextlib.suppress(OSError):
+            self.best.parent.mkdir(parents=True, exist_ok=True)
+            with door.atomic(self.best) as temporary:
+                temporary.write_bytes(self._best_unwritten)
+            self._best_unwritten = b""
+            self.unsaved.pop(self.best.name, None)
 
     def _note(self, path: Path, failure: OSError | None, step: int) -> bool:
         if failure is None:
@@ -129,6 +147,12 @@ class Checkpoints(Checkpoint):
         if self.best_score is None:
             return True
         return score > self.best_score if self.mode == "max" else score < self.best_score
+
+
+def _io(trainer: lightning.Trainer) -> door.PlainCheckpointIO:
+    io = trainer.strategy.checkpoint_io
+    assert isinstance(io, door.PlainCheckpointIO)
+    return io
 
 
 def can_resume_here(trainer: lightning.Trainer) -> bool:

@@ -1,22 +1,74 @@
 """Where the logged scalars go: an event file for TensorBoard, a table for a spreadsheet.
 
 Both can say how far they have written (`state_dict`) and go back there (`load_state_dict`), so that a resumed run
-leaves the curves of a run that was never interrupted. A disk that is full does not end a training.
+leaves the curves of a run that was never interrupted. A disk that is full, or a folder that is away, does not end a
+training: what could not be written waits in memory for the next time.
 """
 
 import csv
+import errno
 import io
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard import SummaryWriter
 
 from litlab.console import warn
+
+
+class PatientFile:
+    """A file that grows, to which nothing is lost when a write fails: the next tries again, and first what is missing.
+
+    Args:
+        path: an existing file, to which is added.
+        head: what stands at its beginning, should it have to be made anew.
+    """
+
+    def __init__(self, path: Path, head: bytes = b"") -> None:
+        self.path, self.head = path, head
+        self.size = path.stat().st_size
+        self.failure: OSError | None = None
+        self._unwritten = bytearray()
+        self._lock = threading.Lock()
+
+    def write(self, data: bytes) -> None:
+        with self._lock:
+            self._unwritten += data
+            if self.failure is None:
+                self._put()
+
+    def flush(self) -> None:
+        with self._lock:
+            self._put()
+
+    def close(self) -> None:
+        self.flush()
+
+    def _put(self) -> None:
+        if not self._unwritten:
+            return
+        try:
+            present = self.path.stat().st_size if self.path.exists() else 0
+            gone = present < self.size  # with its folder, which may have been made anew, or may come back
+            start, data = (0, self.head + self._unwritten) if gone else (self.size, self._unwritten)
+            with self.path.open("r+b" if present else "wb", buffering=0) as file:
+                file.truncate(start)  # a full disk may have left part of what was to be written
+                file.seek(start)
+                if file.write(data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self.failure = error
+        else:
+            self.size = start + len(data)
+            self._unwritten = bytearray()
+            self.failure = None
 
 
 class TensorBoard(TensorBoardLogger):
@@ -25,21 +77,44 @@ class TensorBoard(TensorBoardLogger):
     def __init__(self, save_dir: str | Path) -> None:
         super().__init__(save_dir, name="", version="", default_hp_metric=False)
         self.folder = Path(save_dir)
-        self.failed = False
+        self._file: PatientFile | None = None
+        self._warned = False
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> SummaryWriter:
+        """torch's writer, into a file that outlasts a full disk: TensorBoard's own writer ends with its first error."""
+        writer: SummaryWriter = super().experiment
+        if self._file is None:
+            writer.flush()
+            events = writer._get_file_writer().event_writer
+            path = Path(events._file_name)
+            self._file = PatientFile(path, path.read_bytes())
+            events._async_writer._writer._writer = self._file
+        return writer
+
+    @property
+    def unsaved(self) -> str | None:
+        """That the event file lacks something, and why, if it does."""
+        failure = self._file and self._file.failure
+        return f"TensorBoard's event file ({failure.strerror or failure})" if failure else None
 
     @rank_zero_only
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        self._guarded(lambda: super(TensorBoard, self).log_metrics(metrics, step))
+        super().log_metrics(metrics, step)
+        self._warn()
 
     @rank_zero_only
     def write(self, call: Callable[[SummaryWriter], Any]) -> None:
         """Lets `call` add what is not a scalar."""
-        self._guarded(lambda: call(self.experiment))
+        call(self.experiment)
+        self._warn()
 
     @rank_zero_only
     def save(self) -> None:
         """Makes what was logged visible to TensorBoard now."""
-        self._guarded(lambda: self.experiment.flush())
+        self.experiment.flush()
+        self._warn()
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -69,14 +144,10 @@ class TensorBoard(TensorBoardLogger):
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("events.out.tfevents.*"))
 
-    def _guarded(self, write: Any) -> None:
-        if self.failed:
-            return
-        try:
-            write()
-        except OSError as error:  # the writer's thread has ended; it cannot be asked to try again
-            self.failed = True
-            warn(f"TensorBoard's event file cannot be written: {error.strerror or error}; metrics.csv has the curves")
+    def _warn(self) -> None:
+        if self.unsaved and not self._warned:
+            warn(f"not written: {self.unsaved}; training goes on, the next write tries again")
+        self._warned = self.unsaved is not None
 
 
 class MetricsCSV(Logger):
@@ -89,8 +160,9 @@ class MetricsCSV(Logger):
     def __init__(self, save_dir: str | Path) -> None:
         super().__init__()
         self.path = Path(save_dir) / "metrics.csv"
+        self.unsaved: str | None = None  # that the file lacks rows, and why, if it does
         self._columns: list[str] = []
-        self._size = 0  # of the rows written so far, in bytes
+        self._text = bytearray()  # all that is in the file, should it have to be made anew
         self._rows = 0
         self._unwritten: list[dict[str, Any]] = []  # complete, but the disk was full
         self._row: dict[str, Any] = {}
@@ -127,9 +199,11 @@ class MetricsCSV(Logger):
         try:
             self._write(self._unwritten)
         except OSError as error:
-            warn(f"metrics.csv cannot be written: {error.strerror}; training goes on, the next row tries again")
+            if self.unsaved is None:
+                warn(f"not written: metrics.csv ({error.strerror}); training goes on, the next row tries again")
+            self.unsaved = f"metrics.csv ({error.strerror})"
         else:
-            self._unwritten = []
+            self._unwritten, self.unsaved = [], None
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -144,10 +218,11 @@ class MetricsCSV(Logger):
     def load_state_dict(self, state: dict[str, Any], step: int) -> None:
         """Leaves those rows and columns only."""
         wanted = state.get("rows", 0)
-        rows = _read(self.path)[:wanted]
+        rows = _rows(self.path.read_text()) if self.path.exists() else []
+        rows = rows[:wanted]
         if len(rows) < wanted:
             warn(f"metrics.csv has {len(rows)} of the {wanted} rows that the checkpoint counts")
-        self._columns, self._rows = [], 0
+        self._columns, self._text, self._rows = [], bytearray(), 0
         if rows:  # replaced in one go: a run that is killed here still has its rows
             self._columns = list(state["columns"])
             self._rewrite([{name: row[name] for name in self._columns} for row in rows])
@@ -162,29 +237,36 @@ class MetricsCSV(Logger):
         if new_columns:  # rare: the header changes, so all rows are written anew
             columns, self._columns = self._columns, self._columns + new_columns
             try:
-                self._rewrite([*_read(self.path), *rows] if self._rows else rows)
+                self._rewrite([*_rows(self._text.decode()), *rows])
             except OSError:
                 self._columns = columns
                 raise
             return
         text = _lines(rows, self._columns).encode()
-        with self.path.open("r+b" if self.path.exists() else "wb", buffering=0) as file:
-            file.truncate(self._size)  # a full disk may have left part of a row
-            file.seek(self._size)
-            if file.write(text) != len(text):
-                raise OSError(28, os.strerror(28))
-        self._size, self._rows = self._size + len(text), self._rows + len(rows)
+        size = len(self._text)
+        if not self.path.exists() or self.path.stat().st_size < size:  # its folder has been made anew
+            self._replace(self._text + text)
+        else:
+            with self.path.open("r+b", buffering=0) as file:
+                file.truncate(size)  # a full disk may have left part of a row
+                file.seek(size)
+                if file.write(text) != len(text):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._text += text
+        self._rows += len(rows)
 
     def _rewrite(self, rows: list[dict[str, Any]]) -> None:
-        text = (_lines([dict(zip(self._columns, self._columns, strict=True))], self._columns)).encode()
-        text += _lines(rows, self._columns).encode()
+        text = _lines([dict(zip(self._columns, self._columns, strict=True)), *rows], self._columns).encode()
+        self._replace(text)
+        self._text, self._rows = bytearray(text), len(rows)
+
+    def _replace(self, text: bytes | bytearray) -> None:
         temporary = self.path.with_name(".metrics.csv")
         try:
             temporary.write_bytes(text)
             temporary.replace(self.path)
         finally:
             temporary.unlink(missing_ok=True)
-        self._size, self._rows = len(text), len(rows)
 
 
 def _lines(rows: list[dict[str, Any]], columns: list[str]) -> str:
@@ -193,11 +275,8 @@ def _lines(rows: list[dict[str, Any]], columns: list[str]) -> str:
     return text.getvalue()
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+def _rows(text: str) -> list[dict[str, Any]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
