@@ -70,6 +70,18 @@ def test_curves_are_the_same_in_tensorboard_and_csv(quick_run):
     assert float(rows[-1]["test/acc"]) == quick_run.result["metrics"]["test/acc"]
 
 
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_a_step_has_one_point(train_here, accumulate):
+    """Where logging intervals do not divide the epoch, and where batches are gathered for a step."""
+    options = ("model=mlp", "trainer.max_epochs=2", "trainer.log_every_n_steps=2", "data.train_limit=832")
+    done = train_here(*QUICK, *options, f"trainer.accumulate_grad_batches={accumulate}")
+    assert done.status == 0, done.err
+    events = EventAccumulator(str(done.runs[0]), size_guidance={"scalars": 0})
+    events.Reload()
+    steps = [event.step for event in events.Scalars("train/loss_step")]
+    assert steps == {1: [*range(1, 13, 2), 12, *range(13, 26, 2)], 4: [1, 3, 5, 7]}[accumulate]
+
+
 def test_checkpoints_hold_tensors_and_plain_data_only(quick_run):
     for name in ("best", "last"):
         checkpoint = torch.load(quick_run.runs[0] / f"checkpoints/{name}.ckpt", weights_only=True)

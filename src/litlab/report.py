@@ -344,7 +344,7 @@ def _curve(axes: "Axes", page: Page, name: str, per_epoch: int) -> None:
             axes.plot([x / per_epoch for x in xs], ys, f"{marker}-", color=colour, label=split, markersize=size)
     if name == "loss" and everything and min(everything) > 0 and max(everything) > 30 * min(everything):
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}" if 1e-4 < value < 1e4 else f"{value:.0e}")
         axes.yaxis.set_minor_formatter(lambda *_: "")
     if page.best_step:
         axes.axvline(page.best_step / per_epoch, color=GREY, linewidth=1, linestyle=":", label="best", zorder=0)

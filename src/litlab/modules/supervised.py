@@ -51,6 +51,8 @@ class Supervised(lightning.LightningModule):
         self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
         self.log_every_n_steps = 50  # the Trainer's, once it is known
         self._is_split = False
+        self._compiled: Callable[[Tensor], Any] | None = None
+        self._compiled_size = 0
         self.images_seen = 0  # by this process, in training
         # Each logged value as (step, value), by its name; `train/loss_step` begins with the very first loss.
         self.history: dict[str, list[tuple[int, float]]] = {}
@@ -85,12 +87,24 @@ class Supervised(lightning.LightningModule):
                 fully_shard(layer, mesh=mesh["data_parallel"])
         fully_shard(self.network, mesh=mesh["data_parallel"])
 
+    def compile_training(self, batch_size: int) -> None:
+        """Lets torch.compile make one kernel of many in the training steps, for batches of this size.
+
+        A smaller last batch of an epoch, and evaluation, are computed as they were: compiling for each would take
+        longer than it saves.
+        """
+        self._compiled, self._compiled_size = (
+            torch.compile(lambda images: self.network(images), dynamic=False),
+            batch_size,
+        )
+
     def on_fit_start(self) -> None:
         self.log_every_n_steps = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, targets = batch
-        output, extra = self.network(images), 0.0
+        network = self._compiled if self._compiled and len(images) == self._compiled_size else self.network
+        output, extra = network(images), 0.0
         if isinstance(output, WithAuxiliary):
             extra = output.weight * sum(self.loss(self.shaped(branch), targets) for branch in output.auxiliary)
             output = output.predictions
@@ -99,7 +113,7 @@ class Supervised(lightning.LightningModule):
         self.images_seen += len(targets)
         meter, step = self.meters["train"], self.global_step
         meter.add(loss, predictions, targets, step)
-        if (step + 1) % self.log_every_n_steps == 0:
+        if (step + 1) % self.log_every_n_steps == 0 and not self.trainer.fit_loop._should_accumulate():
             self._flush_block(meter, step)
         return loss + extra
 
@@ -114,7 +128,7 @@ class Supervised(lightning.LightningModule):
 
     def on_validation_start(self) -> None:
         if len(self.meters["train"]):  # a NaN must be found before the weights that caused it are judged or saved
-            self._flush_block(self.meters["train"], self.global_step)
+            self._flush_block(self.meters["train"], self.global_step - 1)
         if self.trainer.world_size > 1:  # batch-norm statistics are those of rank 0 (see assembly.make_trainer)
             for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, src=0)
