@@ -107,7 +107,30 @@ def test_a_whitened_network_sees_its_data_first_and_goes_on_as_it_was(train_here
     torch.testing.assert_close(whitening, fresh.whitening)
     assert done.result["metrics"]["train/loss"] < 2
     assert not any(name.startswith("val/") for name in done.result["metrics"])
+    assert "learning rate" not in " ".join(done.result["diagnosis"])
     done = train_here("resume=latest", "trainer.max_epochs=2")
     assert done.status == 0, done.err
     saved = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
     assert torch.equal(saved["state_dict"]["network.whitening"], whitening)
+
+
+def test_compiled_steps_make_the_same_weights(tmp_path, train_here):
+    """Three whole batches, and a last one that is smaller and so not compiled."""
+    found = []
+    for compiled in (True, False):
+        torch._dynamo.utils.counters.clear()
+        options = ("model=mlp", "data.train_limit=200", "trainer.precision=32-true", f"model.compile={compiled}")
+        done = train_here(*QUICK, *options, f"hydra.run.dir=compiled_{compiled}")
+        assert done.status == 0, done.err
+        assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == int(compiled)
+        saved = torch.load(tmp_path / f"compiled_{compiled}/checkpoints/last.ckpt", weights_only=True)
+        found.append(saved["state_dict"])
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
+    assert all(name.startswith("network.layers") for name in found[0])
+
+
+def test_without_a_compiler_compile_is_one_line(train):
+    done = train(*QUICK, "model=mlp", "model.hidden=[7]", "model.compile=true", CXX="no-such-compiler")
+    assert done.status == 1
+    assert done.err.splitlines()[-1].startswith("failed: model.compile=true: InvalidCxxCompiler: No working C++ comp")
+    assert "Traceback" not in done.err

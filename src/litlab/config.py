@@ -25,7 +25,7 @@ GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
 FILLED_FROM_DATA = ("input_shape", "num_classes")  # null in a config until the data set is known
 
 # Of a model, but not of its constructor: see litlab.weights.
-STARTING: dict[str, Any] = {"pretrained": bool, "weights": str | None, "weights_skip_head": bool}
+STARTING: dict[str, Any] = {"pretrained": bool, "weights": str | None, "weights_skip_head": bool, "compile": bool}
 
 # Bounds that other libraries leave unchecked, or check in words that do not name the key: (lowest, highest, open?).
 BOUNDS: dict[str, tuple[float, float, bool]] = {

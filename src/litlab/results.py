@@ -3,6 +3,7 @@
 import json
 import platform
 import signal
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,8 @@ def explain(
             f"try {smaller} or trainer.precision=bf16-mixed"
         )
     text = one_line(error)
+    if isinstance(error, getattr(sys.modules.get("torch._dynamo.exc"), "TorchDynamoException", ())):
+        return "failed", RunFailed(f"model.compile=true: {text}; leave it out")
     if trainer.world_size > 1 and (isinstance(error, torch.distributed.DistError) or "gloo" in text.lower()):
         return "failed", RunFailed(f"another process of this run died or was cut off ({text}); go on with resume=")
     if isinstance(error, WorkerFailed) or text.startswith("DataLoader worker"):  # which torch may raise anywhere

@@ -245,6 +245,10 @@ def build_parts(cfg: DictConfig, run_dir: Path, saved: dict[str, Any] | None) ->
         raise ConfigError(
             f"data.batch_size={data.batch_size}: must be a multiple of the {trainer.world_size} processes that share it"
         )
+    if cfg.model.get("compile"):
+        if cfg.trainer.strategy == "fsdp":
+            raise ConfigError("model.compile=true: not with trainer=fsdp")
+        module.compile_training(data.batch_size // trainer.world_size)
     return Parts(data, module, trainer, monitor, throughput, exact, stop, prune)
 
 

@@ -12,7 +12,7 @@ from litlab.callbacks.loggers import TensorBoard
 from litlab.callbacks.outputs import outputs_of
 from litlab.callbacks.readings import Evidence, Settings, verdict
 from litlab.callbacks.throughput import Throughput
-from litlab.modules import Classification, NonFiniteLoss, Supervised
+from litlab.modules import Classification, Muon, NonFiniteLoss, Supervised
 
 LAYERS, LARGEST = 16, 2**22  # weights whose change is measured: how many tensors at most, of how many numbers at most
 IMAGES, FEWEST = 256, 50  # validation images on which units are watched: at most, and for it to mean anything
@@ -70,7 +70,8 @@ class Diagnosis(lightning.Callback):
         if to_go < 0:
             return
         (optimizer,) = trainer.optimizers
-        weights = watched_weights(optimizer)
+        # A step of Muon is as large as its learning rate, whatever the gradient: no rule of thumb applies.
+        weights = [] if isinstance(optimizer, Muon) else watched_weights(optimizer)
         before: list[Tensor] = []
 
         def pre(*_: Any) -> None:
