@@ -236,9 +236,9 @@ def atomic(path: Path) -> Any:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; a checkpoint is as open as its folder
-        _to_disk(temporary)  # else a power cut could leave the new name with nothing in it
+        to_disk(temporary)  # else a power cut could leave the new name with nothing in it
         temporary.replace(path)
-        _to_disk(path.parent)
+        to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -286,7 +286,12 @@ def _of_rank_zero(path: Any) -> dict[str, Any]:
     return checkpoint
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Waits until a file, or the names in a folder, would outlast a power cut.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -20,6 +20,7 @@ from litlab.callbacks import (
     EvaluationOutputs,
     ExactResume,
     Interrupted,
+    KeepMemory,
     Prune,
     RunFolder,
     StopOnSignal,
@@ -238,7 +239,15 @@ def build_parts(cfg: DictConfig, run_dir: Path, saved: dict[str, Any] | None) ->
     stop = StopOnSignal(monitor, cfg.get("preempt_grace_s", 20))
     hopeless = hopeless_by_median(run_dir)
     prune = Prune(cfg.objective, hopeless) if hopeless or "RANK" in os.environ else None  # all ranks, or none
-    always = [EvaluationOutputs(), RunFolder(run_dir), exact, *filter(None, (monitor, prune)), throughput, stop]
+    always = [
+        EvaluationOutputs(),
+        KeepMemory(),
+        RunFolder(run_dir),
+        exact,
+        *filter(None, (monitor, prune)),
+        throughput,
+        stop,
+    ]
     trainer = make_trainer(cfg, run_dir, always, module.network)
     lean.leave_out_empty_hooks([module])
     if data.batch_size % trainer.world_size:

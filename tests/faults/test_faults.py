@@ -270,6 +270,44 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+@contextlib.contextmanager
+def mounted(image: Path, folder: Path) -> Iterator[Path]:
+    """A disk whose blocks are a file; one that a power cut has left is put in order first."""
+    # noauto_da_alloc: without what ext4 does for programs that forget fsync
+    if subprocess.run(["mount", "-o", "loop,noauto_da_alloc", image, folder], capture_output=True).returncode:
+        pytest.skip("only root can mount a disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=False)
+
+
+def test_power_cuts(tmp_path, undisturbed):
+    """What is on the disk at a moment, without what the kernel still keeps in memory."""
+    rng, longer = random.Random(11), "trainer.max_epochs=16"
+    image, cut, disk = tmp_path / "image", tmp_path / "cut", tmp_path / "disk"
+    disk.mkdir()
+    for _ in range(5):
+        with image.open("wb") as file:
+            file.truncate(64 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+        with mounted(image, disk):
+            process = train(disk, *RUN, longer, "hydra.run.dir=run")
+            wait_for((disk / "run/checkpoints/previous.ckpt").exists, process)
+            time.sleep(rng.uniform(0, 1))
+            process.send_signal(signal.SIGSTOP)
+            shutil.copyfile(image, cut)
+            process.kill()
+            process.communicate()
+        with mounted(cut, disk):
+            assert not (disk / "run/result.json").exists()
+            done = finish(train(disk, "resume=run"), disk)
+            lost = [done.err] if done.status else differences(disk / "run", undisturbed(longer))
+            assert "from its beginning" not in done.out
+        count("power cut", not lost)
+        assert not lost
+
+
 def test_a_full_disk(tmp_path, undisturbed):
     """The run goes on, says what was not saved, and ends with status 1; with room again, it is resumed."""
     with small_disk(tmp_path / "disk") as disk:

@@ -12,6 +12,7 @@ from litlab.callbacks.graph import Graph
 from litlab.callbacks.histograms import Histograms
 from litlab.callbacks.interrupt import Interrupted, StopOnSignal
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
+from litlab.callbacks.memory import KeepMemory
 from litlab.callbacks.most_wrong import MostWrong
 from litlab.callbacks.outputs import EvaluationOutputs, outputs_of
 from litlab.callbacks.pictures import Pictures
@@ -40,6 +41,7 @@ __all__ = [
     "HParams",
     "Histograms",
     "Interrupted",
+    "KeepMemory",
     "LandmarkPictures",
     "LearningRate",
     "Memory",

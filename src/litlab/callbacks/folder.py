@@ -1,16 +1,17 @@
 """The folder of a run, should somebody move or remove it."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import lightning
 
-from litlab.checkpoint import atomic
+from litlab.checkpoint import atomic, to_disk
 from litlab.console import warn
 
 
 class RunFolder(lightning.Callback):
-    """Puts the config back when the folder has gone during the training, which goes on in a new one.
+    """Sees to it that the config outlasts a power cut, and puts it back when the folder has gone during the training.
 
     Args:
         folder: the run's. Its `.hydra/` makes that what is saved into it can be resumed, evaluated and exported.
@@ -19,6 +20,12 @@ class RunFolder(lightning.Callback):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._files = {path: path.read_bytes() for path in folder.glob(".hydra/*.yaml")}
+
+    def on_fit_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.is_global_zero:
+            with contextlib.suppress(OSError):
+                for path in (*self._files, self.folder / ".hydra", self.folder):
+                    to_disk(path)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         if not trainer.is_global_zero or all(path.exists() for path in self._files):

@@ -5,6 +5,7 @@ leaves the curves of a run that was never interrupted. A disk that is full, or a
 training: what could not be written waits in memory for the next time.
 """
 
+import contextlib
 import csv
 import errno
 import io
@@ -20,6 +21,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard import SummaryWriter
 
+from litlab.checkpoint import to_disk
 from litlab.console import warn
 
 
@@ -122,8 +124,9 @@ class TensorBoard(TensorBoardLogger):
         self.save()
 
     def state_dict(self) -> dict[str, Any]:
-        """The size of each event file."""
+        """The size of each event file, which are on the disk now."""
         self.save()
+        _to_disk(*self._files(), self.folder)
         return {"sizes": {path.name: path.stat().st_size for path in self._files()}}
 
     @rank_zero_only
@@ -211,6 +214,7 @@ class MetricsCSV(Logger):
 
     def state_dict(self) -> dict[str, Any]:
         """The columns, the number of rows on disk, and the row that is being filled."""
+        _to_disk(self.path, self.path.parent)
         pending = [*self._unwritten, self._row] if self._row else list(self._unwritten)
         return {"columns": list(self._columns), "rows": self._rows, "pending": [_plain(row) for row in pending]}
 
@@ -267,6 +271,12 @@ class MetricsCSV(Logger):
             temporary.replace(self.path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _to_disk(*paths: Path) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):  # what could not be written is known already
+            to_disk(path)
 
 
 def _lines(rows: list[dict[str, Any]], columns: list[str]) -> str:
