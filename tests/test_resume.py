@@ -16,6 +16,8 @@ from faults.compare import differences
 from omegaconf import OmegaConf
 from scripts import REPOSITORY
 
+from litlab import checkpoint
+from litlab.callbacks import Interrupted
 from litlab.cli import RunFailed
 from litlab.config import ConfigError
 from litlab.resume import Resumed
@@ -163,3 +165,15 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, undi
     go(folder, "callbacks.fault.enabled=false")
     assert "last.ckpt: not a whole checkpoint" in capsys.readouterr().err
     assert differences(folder, undisturbed()) == []
+
+
+def test_a_signal_while_a_checkpoint_is_read_is_no_damage(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    checkpoint.write({"a": torch.zeros(1)}, path)
+
+    def interrupted(*_, **__):
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(torch, "load", interrupted)
+    with pytest.raises(Interrupted):
+        checkpoint.read(path)

@@ -80,6 +80,10 @@ def end(status: int) -> None:
     """Rank 0 tells the others that it has nothing more to do, and the exit status of all."""
     with contextlib.suppress(RuntimeError):  # the store's host has gone, and the others will see that themselves
         tell("end", status=status)
+        if is_rank() and world_size() > 1:  # with this process the store may go, before they have heard it
+            deadline = time.monotonic() + LAST_WORD_S
+            while _store().add("heard", 0) < world_size() - 1 and time.monotonic() < deadline:
+                time.sleep(0.05)
 
 
 def follow(work: Callable[[dict[str, Any]], None]) -> int:
@@ -94,6 +98,8 @@ def follow(work: Callable[[dict[str, Any]], None]) -> int:
             print(f"failed: rank {rank()}: {failure or 'rank 0 has gone'}", file=sys.stderr, flush=True)
             return 1
         if message["job"] == "end":
+            with contextlib.suppress(RuntimeError):
+                _store().add("heard", 1)
             return int(message["status"])
         try:
             work(message)

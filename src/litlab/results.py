@@ -108,7 +108,11 @@ def report(result: dict[str, Any], run_dir: Path, takes_pictures: bool) -> None:
 
 
 def explain(
-    error: Exception, cfg: DictConfig, trainer: lightning.Trainer, monitor: Checkpoints | None, stop: StopOnSignal
+    error: Exception | Interrupted,
+    cfg: DictConfig,
+    trainer: lightning.Trainer,
+    monitor: Checkpoints | None,
+    stop: StopOnSignal,
 ) -> tuple[str, Exception]:
     """The status of a run that ended with `error`, and the error in words for a user where the cause is known."""
     if isinstance(error, SIGTERMException):  # Lightning's, in the moment before our handlers are in place

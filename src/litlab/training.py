@@ -303,7 +303,7 @@ def fit_and_test(cfg: DictConfig, parts: Parts, resume_from: Path | None, drawn:
             outcome.status, outcome.failure = "failed", RunFailed(f"not saved: {'; '.join(unsaved)}")
     except OtherBatches as error:
         raise ConfigError(f"data.{error}") from error
-    except Exception as error:
+    except (Exception, Interrupted) as error:
         if isinstance(error, NonFiniteLoss) and monitor and may_rewind(cfg):
             parts.stop.done()
             raise Diverged(str(error)) from None

@@ -142,7 +142,9 @@ class Diagnosis(lightning.Callback):
 
     # The verdict
 
-    def conclude(self, trainer: lightning.Trainer, module: Supervised, failure: Exception | None = None) -> list[str]:
+    def conclude(
+        self, trainer: lightning.Trainer, module: Supervised, failure: BaseException | None = None
+    ) -> list[str]:
         """The sentences, most important first, which also go to TensorBoard.
 
         Args:
@@ -155,7 +157,9 @@ class Diagnosis(lightning.Callback):
                 logger.write(lambda writer: writer.add_text("diagnosis", text, trainer.global_step))
         return sentences
 
-    def evidence(self, trainer: lightning.Trainer, module: Supervised, failure: Exception | None = None) -> Evidence:
+    def evidence(
+        self, trainer: lightning.Trainer, module: Supervised, failure: BaseException | None = None
+    ) -> Evidence:
         """All that is known."""
         self._note_update()
         data, history = trainer.datamodule, module.history  # type: ignore[attr-defined]

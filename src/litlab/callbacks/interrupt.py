@@ -18,8 +18,11 @@ def is_queued() -> bool:
     return "SUBMITIT_EXECUTOR" in os.environ
 
 
-class Interrupted(Exception):
-    """The run was stopped by a signal, after `last.ckpt` was written."""
+class Interrupted(BaseException):
+    """The run was stopped by a signal, after `last.ckpt` was written.
+
+    Like KeyboardInterrupt no error: a signal may come while a file is read, whose reader takes any error for damage.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
