@@ -236,9 +236,9 @@ def atomic(path: Path) -> Any:
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; a checkpoint is as open as its folder
-        to_disk(temporary)  # else a power cut could leave the new name with nothing in it
+        _to_disk(temporary)  # else a power cut could leave the new name with nothing in it
         temporary.replace(path)
-        to_disk(path.parent)
+        _to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -286,12 +286,14 @@ def _of_rank_zero(path: Any) -> dict[str, Any]:
     return checkpoint
 
 
-def to_disk(path: Path) -> None:
-    """Waits until a file, or the names in a folder, would outlast a power cut.
+def try_to_disk(*paths: Path) -> None:
+    """Waits until files, and the names in folders, would outlast a power cut, where that can be had."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            _to_disk(path)
 
-    Raises:
-        OSError: if it cannot be written.
-    """
+
+def _to_disk(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

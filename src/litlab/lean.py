@@ -1,4 +1,4 @@
-"""What is done at every step for nobody, left out by the switches that Lightning itself has.
+"""What Lightning does at every step for nobody, left out by the switches that Lightning itself has.
 
 Measured with `python tests/benchmarks/run.py`: of a step's time around the network, more than half goes into calling
 hooks that nothing overrides, each within a profiler that measures nothing.

@@ -1,12 +1,11 @@
 """The folder of a run, should somebody move or remove it."""
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
 import lightning
 
-from litlab.checkpoint import atomic, to_disk
+from litlab.checkpoint import atomic, try_to_disk
 from litlab.console import warn
 
 
@@ -23,9 +22,7 @@ class RunFolder(lightning.Callback):
 
     def on_fit_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         if trainer.is_global_zero:
-            with contextlib.suppress(OSError):
-                for path in (*self._files, self.folder / ".hydra", self.folder):
-                    to_disk(path)
+            try_to_disk(*self._files, self.folder / ".hydra", self.folder)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         if not trainer.is_global_zero or all(path.exists() for path in self._files):

@@ -5,7 +5,6 @@ leaves the curves of a run that was never interrupted. A disk that is full, or a
 training: what could not be written waits in memory for the next time.
 """
 
-import contextlib
 import csv
 import errno
 import io
@@ -21,7 +20,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard import SummaryWriter
 
-from litlab.checkpoint import to_disk
+from litlab.checkpoint import try_to_disk
 from litlab.console import warn
 
 
@@ -60,11 +59,7 @@ class PatientFile:
             present = self.path.stat().st_size if self.path.exists() else 0
             gone = present < self.size  # with its folder, which may have been made anew, or may come back
             start, data = (0, self.head + self._unwritten) if gone else (self.size, self._unwritten)
-            with self.path.open("r+b" if present else "wb", buffering=0) as file:
-                file.truncate(start)  # a full disk may have left part of what was to be written
-                file.seek(start)
-                if file.write(data) != len(data):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            _write_behind(self.path, start, data)
         except OSError as error:
             self.failure = error
         else:
@@ -126,7 +121,7 @@ class TensorBoard(TensorBoardLogger):
     def state_dict(self) -> dict[str, Any]:
         """The size of each event file, which are on the disk now."""
         self.save()
-        _to_disk(*self._files(), self.folder)
+        try_to_disk(*self._files(), self.folder)
         return {"sizes": {path.name: path.stat().st_size for path in self._files()}}
 
     @rank_zero_only
@@ -214,7 +209,7 @@ class MetricsCSV(Logger):
 
     def state_dict(self) -> dict[str, Any]:
         """The columns, the number of rows on disk, and the row that is being filled."""
-        _to_disk(self.path, self.path.parent)
+        try_to_disk(self.path, self.path.parent)
         pending = [*self._unwritten, self._row] if self._row else list(self._unwritten)
         return {"columns": list(self._columns), "rows": self._rows, "pending": [_plain(row) for row in pending]}
 
@@ -251,11 +246,7 @@ class MetricsCSV(Logger):
         if not self.path.exists() or self.path.stat().st_size < size:  # its folder has been made anew
             self._replace(self._text + text)
         else:
-            with self.path.open("r+b", buffering=0) as file:
-                file.truncate(size)  # a full disk may have left part of a row
-                file.seek(size)
-                if file.write(text) != len(text):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            _write_behind(self.path, size, text)
         self._text += text
         self._rows += len(rows)
 
@@ -273,10 +264,13 @@ class MetricsCSV(Logger):
             temporary.unlink(missing_ok=True)
 
 
-def _to_disk(*paths: Path) -> None:
-    for path in paths:
-        with contextlib.suppress(OSError):  # what could not be written is known already
-            to_disk(path)
+def _write_behind(path: Path, size: int, data: bytes | bytearray) -> None:
+    """Writes behind the first `size` bytes of a file; a full disk may have left part of what was to be there."""
+    with path.open("r+b" if path.exists() else "wb", buffering=0) as file:
+        file.truncate(size)
+        file.seek(size)
+        if file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _lines(rows: list[dict[str, Any]], columns: list[str]) -> str:

@@ -93,10 +93,8 @@ class Supervised(lightning.LightningModule):
         A smaller last batch of an epoch, and evaluation, are computed as they were: compiling for each would take
         longer than it saves.
         """
-        self._compiled, self._compiled_size = (
-            torch.compile(lambda images: self.network(images), dynamic=False),
-            batch_size,
-        )
+        self._compiled = torch.compile(lambda images: self.network(images), dynamic=False)
+        self._compiled_size = batch_size
 
     def on_fit_start(self) -> None:
         self.log_every_n_steps = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
