@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from scripts import REPOSITORY, start
+from faults.compare import differences
+from scripts import REPOSITORY, Finished, start
 
 RUN = [
     *("data=mnist_sample", "trainer=cpu", "model=mlp", "model.hidden=[400]", "data.train_limit=640"),
@@ -14,11 +15,19 @@ RUN = [
     *("data.augment=[random_crop]", "trainer.precision=32-true", "callbacks.report.enabled=false"),
 ]
 PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])}
+LONGER = "trainer.max_epochs=16"  # so that what comes from outside finds it at work
 TABLE: dict[str, Counter] = {}
 
 
 def count(fault: str, survived: bool, times: int = 1) -> None:
     TABLE.setdefault(fault, Counter())[survived] += times
+
+
+def judge(fault: str, done: Finished, run: Path, reference: Path, times: int = 1) -> None:
+    """Counts and asserts that a run came to its end, and equals `reference` bit for bit."""
+    lost = [done.err] if done.status else differences(run, reference)
+    count(fault, not lost, times)
+    assert not lost, lost
 
 
 def train(folder: Path, *arguments: str) -> subprocess.Popen:
@@ -30,6 +39,13 @@ def wait_for(condition, process: subprocess.Popen) -> None:
     while not condition() and process.poll() is None:
         assert time.monotonic() < deadline, "nothing happened"
         time.sleep(0.002)
+
+
+def training(folder: Path, *arguments: str) -> subprocess.Popen:
+    """A run in `folder`/run that has saved twice, and goes on."""
+    process = train(folder, *RUN, *arguments, "hydra.run.dir=run")
+    wait_for((folder / "run/checkpoints/previous.ckpt").exists, process)
+    return process
 
 
 def at_work(folder: Path) -> list[Path]:

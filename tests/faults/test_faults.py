@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from faults.compare import curves, differences
-from faults.harness import RUN, TABLE, count, orphans, stopped_process, train, wait_for
+from faults.harness import LONGER, RUN, TABLE, count, judge, orphans, stopped_process, train, training, wait_for
 from scripts import finish, start
 
 from litlab.checkpoint import read
@@ -67,17 +67,14 @@ def test_signals_at_random_moments(tmp_path, undisturbed, fault, signum, statuse
         folder = tmp_path / str(series)
         folder.mkdir()
         hits = 0
-        longer = "trainer.max_epochs=16"  # five signals are to find it at work
-        arguments = [*RUN, longer, "hydra.run.dir=run"]
+        arguments = [*RUN, LONGER, "hydra.run.dir=run"]
         for _ in range(5):
             status = strike(folder, signum, rng, *arguments)
             hits += status in statuses
             assert status in statuses | {0}  # 0: it was faster
             arguments = ["resume=run"]
         done = finish(train(folder, "resume=run"), folder)
-        lost = [done.err] if done.status else differences(folder / "run", undisturbed(longer))
-        count(f"{fault} at a random moment", not lost, hits)
-        assert not lost
+        judge(f"{fault} at a random moment", done, folder / "run", undisturbed(LONGER), hits)
     assert TABLE[f"{fault} at a random moment"].total() >= times * 0.8
 
 
@@ -106,9 +103,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, undi
         done = finish(train(folder, "resume=run", "callbacks.fault.enabled=false"), folder)
         assert "last.ckpt: not a whole checkpoint" in done.err
         assert "going on from previous.ckpt" in done.err
-        lost = [done.err] if done.status else differences(folder / "run", undisturbed())
-        count(f"checkpoint {damage}", not lost)
-        assert not lost
+        judge(f"checkpoint {damage}", done, folder / "run", undisturbed())
 
 
 def test_no_flipped_bit_goes_unnoticed(tmp_path):
@@ -137,9 +132,7 @@ def test_a_rank_of_two(tmp_path, undisturbed, signal_name, rank):
     assert time.monotonic() - began < 60
     assert orphans(tmp_path) == []
     done = finish(train(tmp_path, "resume=run", "callbacks.fault.enabled=false"), tmp_path)
-    lost = [done.err] if done.status else differences(tmp_path / "run", undisturbed(*two))
-    count(f"{signal_name} to one rank of two", not lost)
-    assert not lost
+    judge(f"{signal_name} to one rank of two", done, tmp_path / "run", undisturbed(*two))
 
 
 FOUR = ("trainer=ddp_cpu", "trainer.devices=4")
@@ -177,9 +170,7 @@ def test_a_data_worker(tmp_path, undisturbed, signal_name, fault):
 
 def assert_resumed(fault: str, folder: Path, undisturbed: Path) -> None:
     done = finish(train(folder, "resume=run", "callbacks.fault.enabled=false"), folder)
-    lost = [done.err] if done.status else differences(folder / "run", undisturbed)
-    count(fault, not lost)
-    assert not lost
+    judge(fault, done, folder / "run", undisturbed)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -284,7 +275,7 @@ def mounted(image: Path, folder: Path) -> Iterator[Path]:
 
 def test_power_cuts(tmp_path, undisturbed):
     """What is on the disk at a moment, without what the kernel still keeps in memory."""
-    rng, longer = random.Random(11), "trainer.max_epochs=16"
+    rng = random.Random(11)
     image, cut, disk = tmp_path / "image", tmp_path / "cut", tmp_path / "disk"
     disk.mkdir()
     for _ in range(5):
@@ -292,8 +283,7 @@ def test_power_cuts(tmp_path, undisturbed):
             file.truncate(64 << 20)
         subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
         with mounted(image, disk):
-            process = train(disk, *RUN, longer, "hydra.run.dir=run")
-            wait_for((disk / "run/checkpoints/previous.ckpt").exists, process)
+            process = training(disk, LONGER)
             time.sleep(rng.uniform(0, 1))
             process.send_signal(signal.SIGSTOP)
             shutil.copyfile(image, cut)
@@ -302,17 +292,14 @@ def test_power_cuts(tmp_path, undisturbed):
         with mounted(cut, disk):
             assert not (disk / "run/result.json").exists()
             done = finish(train(disk, "resume=run"), disk)
-            lost = [done.err] if done.status else differences(disk / "run", undisturbed(longer))
             assert "from its beginning" not in done.out
-        count("power cut", not lost)
-        assert not lost
+            judge("power cut", done, disk / "run", undisturbed(LONGER))
 
 
 def test_a_full_disk(tmp_path, undisturbed):
     """The run goes on, says what was not saved, and ends with status 1; with room again, it is resumed."""
     with small_disk(tmp_path / "disk") as disk:
-        process = train(disk, *RUN, "callbacks.report.enabled=true", "hydra.run.dir=run")
-        wait_for(lambda: (disk / "run/checkpoints/previous.ckpt").exists(), process)
+        process = training(disk, "callbacks.report.enabled=true")
         filler = fill(disk)
         done = finish(process, disk)
         assert done.status == 1, done.err
@@ -322,31 +309,23 @@ def test_a_full_disk(tmp_path, undisturbed):
         assert "not saved: last.ckpt" in done.err.splitlines()[-1]
         filler.unlink()
         done = finish(train(disk, "resume=run"), disk)
-        lost = [done.err] if done.status else differences(disk / "run", undisturbed())
-        count("disk full", not lost)
-        assert not lost
+        judge("disk full", done, disk / "run", undisturbed())
 
 
 def test_a_disk_that_is_full_for_a_while(tmp_path, undisturbed):
-    longer = "trainer.max_epochs=16"
     with small_disk(tmp_path / "disk") as disk:
-        process = train(disk, *RUN, longer, "hydra.run.dir=run")
-        wait_for(lambda: (disk / "run/checkpoints/previous.ckpt").exists(), process)
+        process = training(disk, LONGER)
         filler = fill(disk)
         time.sleep(1)
         filler.unlink()
         done = finish(process, disk)
         assert "last.ckpt could not be saved" in done.err
-        lost = [done.err] if done.status else differences(disk / "run", undisturbed(longer))
-        count("disk full for a while", not lost)
-        assert not lost
+        judge("disk full for a while", done, disk / "run", undisturbed(LONGER))
 
 
 def test_a_folder_that_is_away_for_a_while(tmp_path, undisturbed):
     """As a disk in the network may be."""
-    longer = "trainer.max_epochs=16"
-    process = train(tmp_path, *RUN, longer, "hydra.run.dir=run")
-    wait_for((tmp_path / "run/checkpoints/previous.ckpt").exists, process)
+    process = training(tmp_path, LONGER)
     (tmp_path / "run").rename(tmp_path / "away")
     (tmp_path / "run").touch()  # or the run would make a new folder
     time.sleep(1)
@@ -354,26 +333,22 @@ def test_a_folder_that_is_away_for_a_while(tmp_path, undisturbed):
     (tmp_path / "away").rename(tmp_path / "run")
     done = finish(process, tmp_path)
     assert "last.ckpt could not be saved" in done.err
-    lost = [done.err] if done.status else differences(tmp_path / "run", undisturbed(longer))
-    count("run folder away for a while", not lost)
-    assert not lost
+    judge("run folder away for a while", done, tmp_path / "run", undisturbed(LONGER))
 
 
 def test_a_folder_that_is_removed(tmp_path, undisturbed):
     """All is in the new folder but what TensorBoard had been told before."""
-    longer = "trainer.max_epochs=16"
-    process = train(tmp_path, *RUN, longer, "hydra.run.dir=run")
-    wait_for((tmp_path / "run/checkpoints/previous.ckpt").exists, process)
+    process = training(tmp_path, LONGER)
     (tmp_path / "run").rename(tmp_path / "removed")
     done = finish(process, tmp_path)
     assert "training goes on in a new folder" in done.err
-    lost = [done.err] if done.status else differences(tmp_path / "run", undisturbed(longer))
+    lost = [done.err] if done.status else differences(tmp_path / "run", undisturbed(LONGER))
     assert [difference for difference in lost if not difference.startswith("TensorBoard")] == []
     assert {"epoch", "val/loss"} <= set(curves(tmp_path / "run"))
     assert finish(train(tmp_path, "resume=run", "trainer.max_epochs=17"), tmp_path).status == 0
 
 
-def test_a_nan_in_one_process_of_two_takes_both_back(tmp_path, undisturbed):
+def test_a_nan_in_one_process_of_two_takes_both_back(tmp_path):
     """As if the run had been stopped there, and resumed with half the learning rate."""
     rewound, resumed = tmp_path / "rewound", tmp_path / "resumed"
     for folder in (rewound, resumed):
