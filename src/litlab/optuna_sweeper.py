@@ -9,7 +9,7 @@ import signal
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -25,12 +25,14 @@ from litlab.sweeps import SweepStopped, check_launcher
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
-    from optuna.distributions import BaseDistribution
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    Values: TypeAlias = CategoricalDistribution | FloatDistribution | IntDistribution
 
 STUDY, NAME = "study.db", "sweep"  # the file, and the study in it
 INSTALL = 'hydra/sweeper=optuna needs Optuna: pip install -e ".[optuna]"'
 
-Space = dict[str, "BaseDistribution"]  # what is searched: the key of an override -> its values
+Space = dict[str, "Values"]  # what is searched: the key of an override -> its values
 
 
 class OptunaSweeper(Sweeper):
@@ -167,11 +169,12 @@ def import_optuna() -> Any:
     return optuna
 
 
-def distribution(override: Override) -> "BaseDistribution":
+def distribution(override: Override) -> "Values":
     """The values that an override of the command line names, as Optuna's."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     values: Any = override.value()
+    kind: Any
     try:
         if isinstance(values, IntervalSweep):
             whole = isinstance(values.start, int) and isinstance(values.end, int)
@@ -187,7 +190,7 @@ def distribution(override: Override) -> "BaseDistribution":
         raise HydraException(f"{override.input_line}: {error}") from error
 
 
-def suggest(trial: "Trial", name: str, values: "BaseDistribution") -> None:
+def suggest(trial: "Trial", name: str, values: "Values") -> None:
     """Chooses a value; one that was chosen before stays."""
     from optuna.distributions import FloatDistribution, IntDistribution
 
@@ -199,9 +202,11 @@ def suggest(trial: "Trial", name: str, values: "BaseDistribution") -> None:
         trial.suggest_categorical(name, values.choices)
 
 
-def any_of(values: "BaseDistribution") -> Any:
+def any_of(values: "Values") -> Any:
     """One of the values."""
-    return values.choices[0] if hasattr(values, "choices") else values.low
+    from optuna.distributions import CategoricalDistribution
+
+    return values.choices[0] if isinstance(values, CategoricalDistribution) else values.low
 
 
 def written(value: Any) -> str:
