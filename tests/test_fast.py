@@ -80,6 +80,18 @@ def test_muon_moves_filters_by_orthogonal_steps_and_keeps_their_norm():
         torch.testing.assert_close(parameter.detach(), before[parameter] * 0.99 - rate * 1.85 * parameter.grad)
 
 
+def test_muon_decays_weights_less_when_the_learning_rate_has_fallen():
+    dense = nn.Linear(4, 2)
+    optimizer = Muon(dense.parameters(), lr=0.1, head_factor=2, bias_factor=3, weight_decay=0.01)
+    for parameter in dense.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    for group in optimizer.param_groups:
+        group["lr"] *= 0.5
+    before = dense.weight.detach().clone(), dense.bias.detach().clone()
+    optimizer.step()
+    torch.testing.assert_close((dense.weight.detach(), dense.bias.detach()), tuple(0.995 * value for value in before))
+
+
 @pytest.mark.parametrize("name", ["lr", "momentum", "sgd_momentum", "head_factor", "bias_factor", "weight_decay"])
 def test_muon_refuses_values_that_cannot_be(name):
     with pytest.raises(ValueError, match=f"^{name} must be"):

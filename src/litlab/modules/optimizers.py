@@ -26,7 +26,7 @@ class Muon(Optimizer):
         sgd_momentum: of all else.
         head_factor: learning rate of matrices (dense layers), as a multiple of `lr`.
         bias_factor: learning rate of vectors (biases, batch norm), as a multiple of `lr`.
-        weight_decay: of all but the filters, taken off at each step whatever the learning rate.
+        weight_decay: of all but the filters: the fraction taken off at a step while the learning rates are these.
 
     Raises:
         ValueError: for a value that cannot be; the message begins with the argument's name.
@@ -57,9 +57,11 @@ class Muon(Optimizer):
             )
         settings: dict[str, dict[str, Any]] = {
             "filters": {"lr": lr, "momentum": momentum},
-            "matrices": {"lr": lr * head_factor, "momentum": sgd_momentum, "weight_decay": weight_decay},
-            "vectors": {"lr": lr * bias_factor, "momentum": sgd_momentum, "weight_decay": weight_decay},
+            "matrices": {"lr": lr * head_factor, "momentum": sgd_momentum},
+            "vectors": {"lr": lr * bias_factor, "momentum": sgd_momentum},
         }
+        for kind in ("matrices", "vectors"):
+            settings[kind]["weight_decay"] = weight_decay / settings[kind]["lr"]  # it falls as the learning rate does
         groups = [{"params": kinds[kind], "kind": kind, **settings[kind]} for kind in kinds if kinds[kind]]
         super().__init__(groups, {})
 
@@ -80,7 +82,7 @@ class Muon(Optimizer):
                     parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
                     parameter.add_(orthogonal(gradient.flatten(1)).view_as(parameter), alpha=-group["lr"])
             else:
-                torch._foreach_mul_(parameters, 1 - group["weight_decay"])
+                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(parameters, gradients, alpha=-group["lr"])
         return loss
 
