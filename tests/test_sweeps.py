@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 import signal
 import time
@@ -92,6 +93,33 @@ def test_going_on_with_another_config_is_refused_with_the_difference(copied):
     assert done.status != 0
     assert "optimizer.lr=0.003,seed=1 was trained with data.batch_size=64, which is now 32" in done.err
     assert result.read_text() == before
+
+
+def job_of(sweep, name, overrides, **result):
+    """A job's folder as training leaves it, without the training."""
+    folder = sweep / name
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / ".hydra/overrides.yaml").write_text(json.dumps(overrides))
+    if result:
+        (folder / "result.json").write_text(json.dumps({"objective": None, "overrides": overrides} | result))
+    return folder
+
+
+def scored(value, mode="max"):
+    return {"status": "completed", "objective": {"name": "val/acc", "mode": mode, "value": value}}
+
+
+def test_brackets_are_shown_as_they_were_typed(tmp_path, capsys):
+    overrides = ["+data.note='a b'", "~callbacks.speed=null", "data.data_dir=[/a,/b]"]
+    job_of(tmp_path, "a", [*overrides, "data.augment=[random_crop]"], **scored(0.5))
+    job_of(tmp_path, "b", [*overrides, "data.augment=[cutout]"], status="failed", error="[/b]: no such folder :bug:")
+    sweeps.report(tmp_path)
+    said = capsys.readouterr().out
+    table, repeat = said.split("repeat it     ")
+    assert "[random_crop]" in table
+    assert "[cutout]" in table
+    assert "[/b]: no such folder :bug:" in repeat
+    assert shlex.split(repeat.splitlines()[0]) == ["python", "train.py", *overrides, "data.augment=[random_crop]"]
 
 
 def test_report_on_demand(swept, tmp_path, capsys):

@@ -45,7 +45,9 @@ def leave_standard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-console = Terminal(highlight=False, soft_wrap=not os.isatty(1))
+# What is printed is the user's: [random_crop] is a list, no markup.
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+console = Terminal(**PLAIN, soft_wrap=not os.isatty(1))
 log = logging.getLogger("litlab")
 
 
@@ -60,7 +62,7 @@ def say(message: RenderableType) -> None:
         return
     console.print(message, soft_wrap=isinstance(message, str | Text))  # a command must not be broken
     if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
-        plain = Console(width=110, no_color=True, force_terminal=False)
+        plain = Console(**PLAIN, width=110, no_color=True, force_terminal=False)
         with plain.capture() as captured:
             plain.print(message)
         log.info(captured.get().rstrip())

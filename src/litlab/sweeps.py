@@ -16,7 +16,6 @@ import shutil
 import signal
 import statistics
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -46,12 +45,16 @@ class Job:
     """
 
     folder: Path
-    settings: dict[str, str]
+    overrides: list[str]  # as they were written
     status: str = "killed"
     score: float | None = None
     seconds: float | None = None
     error: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return dict(line.lstrip("+").split("=", 1) for line in self.overrides if "=" in line)
 
 
 @dataclass
@@ -90,10 +93,10 @@ def read(folder: Path) -> Sweep:
     """
     jobs, objective, mode = [], "", "max"
     for overrides in sorted(folder.glob(f"*/{OVERRIDES}")):
-        job = Job(overrides.parents[1], _settings(OmegaConf.load(overrides)))
+        job = Job(overrides.parents[1], [str(line) for line in OmegaConf.load(overrides)])
         if (path := job.folder / RESULT).exists():
             result = json.loads(path.read_text())
-            job.settings = _settings(result.get("overrides", ())) or job.settings  # those it was trained with
+            job.overrides = result.get("overrides") or job.overrides  # those it was trained with
             job.status, job.seconds = result["status"], result.get("seconds")
             job.error, job.metrics = result.get("error", ""), result.get("metrics", {})
             if found := result.get("objective"):
@@ -104,10 +107,6 @@ def read(folder: Path) -> Sweep:
     sign = -1 if mode == "max" else 1
     jobs.sort(key=lambda job: (job.score is None, sign * (job.score or 0), job.folder.name))
     return Sweep(folder, jobs, objective, mode)
-
-
-def _settings(overrides: Iterable[Any]) -> dict[str, str]:
-    return dict(str(line).lstrip("+").split("=", 1) for line in overrides if "=" in str(line))
 
 
 def report(folder: Path) -> Sweep:
@@ -124,7 +123,7 @@ def report(folder: Path) -> Sweep:
         best = sweep.finished[0]
         shown = best.folder.relative_to(Path.cwd()) if best.folder.is_relative_to(Path.cwd()) else best.folder
         console.say(f"best job      {shown}/checkpoints/best.ckpt")
-        console.say(f"repeat it     python train.py {shlex.join(f'{k}={v}' for k, v in best.settings.items())}")
+        console.say(f"repeat it     python train.py {shlex.join(best.overrides)}")
     console.say(f"table, plot   {folder}/sweep.csv, sweep.png")
     pruned = f", {len(sweep.pruned)} pruned" if sweep.pruned else ""
     console.say(f"sweep         {len(sweep.finished)} of {len(sweep.jobs)} jobs completed{pruned}")
