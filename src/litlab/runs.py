@@ -46,20 +46,21 @@ def checkpoint_of(run: Path) -> Path | None:
 
 
 def best_job(sweep: Path) -> Path:
-    """The job of a sweep with the best objective, of those that have a checkpoint.
+    """The job of a sweep with the best objective, of those that have a checkpoint: a completed one, if there is any.
 
     Raises:
         FileNotFoundError: if no job has both.
     """
     jobs = []
     for file in sorted(sweep.rglob(RESULT)):
-        objective = json.loads(file.read_text()).get("objective")
+        result = json.loads(file.read_text())
+        objective = result.get("objective")
         if objective and checkpoint_of(file.parent):
             sign = -1 if objective["mode"] == "min" else 1
-            jobs.append((sign * objective["value"], file.parent))
+            jobs.append((result.get("status") == "completed", sign * objective["value"], file.parent))
     if not jobs:
         raise FileNotFoundError(f"ckpt={sweep}: no job of this sweep has a checkpoint and a result")
-    return max(jobs, key=lambda job: job[0])[1]
+    return max(jobs, key=lambda job: job[:2])[-1]
 
 
 def remove_if_unused(folder: Path) -> None:
