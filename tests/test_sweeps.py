@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from scripts import QUICK, finish, start
 
-from litlab import sweeps
+from litlab import runs, sweeps
 
 SWEEP = ["-m", *QUICK, "data.train_limit=640", "callbacks.model_summary.enabled=false", "hydra.sweep.dir=runs/s"]
 
@@ -120,6 +120,28 @@ def test_brackets_are_shown_as_they_were_typed(tmp_path, capsys):
     assert "[cutout]" in table
     assert "[/b]: no such folder :bug:" in repeat
     assert shlex.split(repeat.splitlines()[0]) == ["python", "train.py", *overrides, "data.augment=[random_crop]"]
+
+
+def test_jobs_without_checkpoints_are_completed_and_have_no_plot(tmp_path, capsys):
+    for lr in (0.1, 0.2):
+        job_of(tmp_path, f"lr={lr}", [f"optimizer.lr={lr}"], status="completed")
+    sweeps.report(tmp_path)
+    closing = capsys.readouterr().out.splitlines()[-2:]
+    assert closing == [f"table         {tmp_path}/sweep.csv", "sweep         2 of 2 jobs completed"]
+    assert not (tmp_path / "sweep.png").exists()
+
+
+def test_predict_takes_the_job_that_the_report_calls_best(tmp_path, capsys):
+    (tmp_path / "multirun.yaml").touch()
+    for name, status, value in [("a", "completed", 0.5), ("b", "interrupted", 0.9), ("c", "completed", 0.6)]:
+        job = job_of(tmp_path, name, [f"seed={value}"], **scored(value) | {"status": status})
+        (job / "checkpoints").mkdir()
+        (job / "checkpoints/best.ckpt").touch()
+    sweeps.report(tmp_path)
+    assert f"best job      {runs.find_checkpoint(str(tmp_path))}\n" in capsys.readouterr().out
+    for name in "ac":
+        shutil.rmtree(tmp_path / name)
+    assert runs.best_job(tmp_path).name == "b"
 
 
 def test_report_on_demand(swept, tmp_path, capsys):

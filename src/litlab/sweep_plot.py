@@ -122,7 +122,7 @@ def draw_curves(sweep: Sweep, names: list[str], axes: Axes) -> None:
                       linewidth=2.5 if is_best else 1, color=BEST if is_best else None)  # fmt: skip
     axes.set(xlabel="epoch", ylabel=sweep.objective)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if len(sweep.finished) <= MOST_LABELS:
+    if axes.lines and len(sweep.finished) <= MOST_LABELS:
         axes.legend(fontsize=8)
 
 

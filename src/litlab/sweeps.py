@@ -74,6 +74,7 @@ class Sweep:
 
     @property
     def finished(self) -> list[Job]:
+        """Those completed, and with a score: without checkpoints there is none."""
         return [job for job in self.jobs if job.status == "completed" and job.score is not None]
 
     @property
@@ -116,17 +117,20 @@ def report(folder: Path) -> Sweep:
     console.say(ranking(sweep))
     if "seed" in sweep.swept and sweep.finished:
         console.say(over_seeds(sweep))
+    written = "sweep.csv"
     if sweep.finished:
         from litlab.sweep_plot import draw  # matplotlib, which a training need not wait for
 
         draw(sweep, folder / "sweep.png")
+        written += ", sweep.png"
         best = sweep.finished[0]
         shown = best.folder.relative_to(Path.cwd()) if best.folder.is_relative_to(Path.cwd()) else best.folder
         console.say(f"best job      {shown}/checkpoints/best.ckpt")
         console.say(f"repeat it     python train.py {shlex.join(best.overrides)}")
-    console.say(f"table, plot   {folder}/sweep.csv, sweep.png")
+    console.say(f"{'table, plot' if sweep.finished else 'table':<14}{folder}/{written}")
     pruned = f", {len(sweep.pruned)} pruned" if sweep.pruned else ""
-    console.say(f"sweep         {len(sweep.finished)} of {len(sweep.jobs)} jobs completed{pruned}")
+    completed = sum(job.status == "completed" for job in sweep.jobs)
+    console.say(f"sweep         {completed} of {len(sweep.jobs)} jobs completed{pruned}")
     for job in sweep.unfinished:
         console.say(f"{job.status:<14}{job.folder.name}  {job.error}")
     return sweep
