@@ -2,17 +2,21 @@
 
 import csv
 import json
+import re
 import shlex
 import shutil
 import signal
 import time
+from types import SimpleNamespace
 
+import hydra
 import numpy as np
 import pytest
 from PIL import Image
-from scripts import QUICK, finish, start
+from scripts import QUICK, REPOSITORY, finish, start
 
-from litlab import runs, sweeps
+from litlab import config, jobs, runs, sweeps, weights
+from litlab.config import ConfigError
 
 SWEEP = ["-m", *QUICK, "data.train_limit=640", "callbacks.model_summary.enabled=false", "hydra.sweep.dir=runs/s"]
 
@@ -142,6 +146,55 @@ def test_predict_takes_the_job_that_the_report_calls_best(tmp_path, capsys):
     for name in "ac":
         shutil.rmtree(tmp_path / name)
     assert runs.best_job(tmp_path).name == "b"
+
+
+def composed(*overrides):
+    with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        return hydra.compose("train", list(overrides))
+
+
+def completed_with(folder, cfg):
+    return job_of(folder, "job", ["seed=1"], status="completed", config=config.numeric(cfg))
+
+
+FOLDER = ["data=image_folder", "data.data_dir=/a"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "difference"),
+    [
+        (["+optimizer.amsgrad=true"], [], "optimizer.amsgrad=True, which is now None"),
+        (FOLDER, [*FOLDER, "data.data_dir=/b"], "data.data_dir=/a, which is now /b"),
+        ([], ["callbacks.early_stopping.enabled=true"], "callbacks.early_stopping.enabled=False, which is now True"),
+        (["objective_mode=min"], [], "objective_mode=min, which is now max"),
+        ([], ["top5=true"], "top5=False, which is now True"),
+        ([], ["on_nan=rewind"], "on_nan=stop, which is now rewind"),
+        (["test=false"], [], "test=False, which is now True"),
+    ],
+)
+def test_a_finished_job_with_another_config_is_refused(before, now, difference, tmp_path):
+    job = completed_with(tmp_path, composed(*before))
+    assert jobs.finished(composed(*before), job)
+    with pytest.raises(ConfigError, match=re.escape(f"job was trained with {difference}: use another")):
+        jobs.finished(composed(*now), job)
+
+
+def test_another_cache_of_the_same_data_set_is_no_other_config(tmp_path):
+    stopping = "callbacks.early_stopping.enabled=true"
+    cfg = composed(stopping)
+    cfg.objective_mode = "max"  # as training fills it in
+    assert jobs.finished(composed("data.data_dir=/b", stopping), completed_with(tmp_path, cfg))
+
+
+def test_what_published_weights_fill_in_is_no_other_config(tmp_path):
+    asked = [*FOLDER, "model=googlenet", "model.pretrained=true"]
+    cfg = composed(*asked)
+    weights.prefer_published(cfg, SimpleNamespace(input_shape=(3, 224, 224)))
+    job = completed_with(tmp_path, cfg)
+    assert jobs.finished(composed(*asked), job)
+    for change in ("data.image_size=100", "data.normalize=false", "model.head=append", "model.pretrained=false"):
+        with pytest.raises(ConfigError, match="was trained with"):
+            jobs.finished(composed(*asked, change), job)
 
 
 def test_report_on_demand(swept, tmp_path, capsys):

@@ -46,6 +46,15 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
 # Settings that may be left to litlab, beside what the constructor takes.
 AUTO = ("trainer.precision", "data.batch_size")
 
+# What `model.pretrained=true` fills in where it is left open, and so is recorded: see litlab.weights.
+FILLED_FROM_WEIGHTS: dict[str, tuple[Any, ...]] = {
+    "model.variant": ("auto",),
+    "model.transform_input": (False,),
+    "data.image_size": (None,),
+    "data.resize": (None,),
+    "data.normalize": (None, True),
+}
+
 
 class ConfigError(ValueError):
     """A wrong setting. The message is one line that names the key and says what to change."""
@@ -79,7 +88,11 @@ def check(cfg: DictConfig) -> None:
 
 
 def numeric(cfg: DictConfig) -> dict[str, Any]:
-    """Every setting that can change the numbers of a run, as flat keys."""
+    """Every setting that can change the numbers of a run, and what is kept of them, as flat keys.
+
+    Raises:
+        ConfigError: if `objective_mode` is none.
+    """
     flat: dict[str, Any] = {}
 
     def walk(node: Any, key: str) -> None:
@@ -90,11 +103,36 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
             flat[key] = node
 
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
-    for name in (*GROUPS, "seed", "objective"):
-        walk(composed[name], name)
-    places = {"data.data_dir", "data.num_workers", "data.pin_memory"}
+    for name in (*GROUPS, "seed", "objective", "top5", "on_nan", "test"):
+        walk(composed.get(name), name)
+    flat["objective_mode"] = objective_mode(cfg)
+    stopping = (composed.get("callbacks") or {}).get("early_stopping") or {"enabled": False}
+    flat["callbacks.early_stopping.enabled"] = stopping.get("enabled", True)
+    if flat["callbacks.early_stopping.enabled"]:
+        walk(stopping | {"mode": stopping.get("mode") or flat["objective_mode"]}, "callbacks.early_stopping")
+    places = {"data.num_workers", "data.pin_memory"}
     places |= {"trainer.accelerator", "trainer.devices", "trainer.num_nodes"}
+    if _has_cache(flat.get("data._target_")):
+        places.add("data.data_dir")
     return {key: value for key, value in flat.items() if key not in places}
+
+
+def is_left_open(settings: Mapping[str, Any], key: str) -> bool:
+    """Whether `numeric` settings leave it to litlab what `key` is: what a run records then is what it has become."""
+    if key in AUTO:
+        return bool(settings.get(key) == "auto")
+    name = ".".join(key.split(".")[:2])  # normalize is a mapping once it is filled in
+    return bool(settings.get("model.pretrained")) and settings.get(name, ...) in FILLED_FROM_WEIGHTS.get(name, ())
+
+
+def _has_cache(data: Any) -> bool:
+    """Whether a data set is the same wherever its `data_dir` is."""
+    from litlab.data import ImageDataModule
+
+    try:
+        return issubclass(get_object(str(data)), ImageDataModule)
+    except Exception:  # no class at all, which `check` says
+        return False
 
 
 def build(cfg: DictConfig, group: str, **arguments: Any) -> Any:

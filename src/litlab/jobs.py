@@ -46,10 +46,11 @@ def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
 
 
 def _refuse_another_config(cfg: DictConfig, run_dir: Path, before: dict[str, Any]) -> None:
-    for key, now in config.numeric(cfg).items():
-        if before.get(key) != now and not (key in config.AUTO and now == "auto"):
+    now = config.numeric(cfg)
+    for key in now | before:
+        if before.get(key) != now.get(key) and not config.is_left_open(now, key):
             raise ConfigError(
-                f"{run_dir.name} was trained with {key}={before.get(key)}, which is now {now}: "
+                f"{run_dir.name} was trained with {key}={before.get(key)}, which is now {now.get(key)}: "
                 "use another hydra.sweep.dir"
             )
 

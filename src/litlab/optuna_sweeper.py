@@ -103,15 +103,16 @@ class OptunaSweeper(Sweeper):
         with open_dict(cfg):
             del cfg["hydra"]
         searched = tuple(key.split("@")[0].lstrip("+") for key in space)
-        settings = {
-            key: value
-            for key, value in numeric(cfg).items()
-            if not any(key == name or key.startswith(f"{name}.") for name in searched)
-        }
         try:
-            return {"mode": objective_mode(cfg), "settings": settings, "searched": sorted(space)}
+            mode, all_settings = objective_mode(cfg), numeric(cfg)
         except ConfigError as error:
             raise HydraException(str(error)) from error
+        settings = {
+            key: value
+            for key, value in all_settings.items()
+            if not any(key == name or key.startswith(f"{name}.") for name in searched)
+        }
+        return {"mode": mode, "settings": settings, "searched": sorted(space)}
 
     def _next_trials(self, study: "Study", space: Space) -> list["Trial"]:
         """Those that an earlier start has begun and not ended; else new ones."""
