@@ -1,6 +1,7 @@
 """`on_nan=rewind`: back to the last good checkpoint with half the learning rate, and nothing else changed."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from omegaconf import OmegaConf
 from scripts import REPOSITORY
 from test_resume import compose, go
 
-from litlab import resume
+from litlab import jobs, resume
 from litlab.cli import RunFailed
 from litlab.training import run as train
 
@@ -72,6 +73,27 @@ def test_stopped_after_a_rewind_and_resumed_it_is_the_same_run(tmp_path):
         go(run)
     go(run, "callbacks.fault.enabled=false")
     assert differences(run, undisturbed) == []
+
+
+def test_an_interrupted_job_of_a_sweep_keeps_the_halved_learning_rate(tmp_path):
+    run, asked = tmp_path / "run", ["optimizer.lr=0.25", "scheduler=cosine", "trainer.max_epochs=8"]
+    stop = "{_target_: faults.injected.SignalAt, signal_name: SIGTERM, step: 230}"
+    compose(run, *asked, f"+callbacks.fault={stop}", base=LINE)
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        go(run)
+    shutil.rmtree(run / ".hydra")
+    cfg = compose(run, *asked, base=LINE)  # as Hydra does when the sweep is repeated
+    assert jobs.unfinished(cfg, run) == run / "checkpoints/last.ckpt"
+    assert cfg.rewinds == OmegaConf.load(run / ".hydra/config.yaml").rewinds == 1
+
+
+def test_a_job_that_was_refused_goes_on_and_one_that_failed_begins_anew(tmp_path):
+    run = tmp_path / "run"
+    cfg = compose(run, "trainer.max_epochs=2", "trainer.accelerator=gpu", base=LINE)
+    go(run, "trainer.accelerator=cpu")
+    for failed, goes_on_from in (({}, run / "checkpoints/last.ckpt"), ({"epochs": 2}, None)):
+        (run / "result.json").write_text(json.dumps({"status": "failed", "error": "no GPU"} | failed))
+        assert jobs.unfinished(cfg, run) == goes_on_from
 
 
 def test_a_learning_rate_given_after_a_rewind_is_taken_as_it_is(tmp_path):

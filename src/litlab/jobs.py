@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab import config, console, resume
 from litlab.checkpoint import read
-from litlab.config import RESULT, ConfigError
+from litlab.config import OVERRIDES, RESULT, ConfigError
 
 
 def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
@@ -30,19 +30,30 @@ def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
 def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
     """The checkpoint from which a job goes on that was killed or interrupted in an earlier start of the same sweep.
 
+    What the run itself had settled in its config is then settled in `cfg`, and recorded: Hydra has composed it anew.
+
     Raises:
         ConfigError: if it was trained with another config, naming the first difference.
     """
     path = run_dir / RESULT
-    if path.exists() and json.loads(path.read_text())["status"] == "failed":
+    result = json.loads(path.read_text()) if path.exists() else {"status": None}
+    if result["status"] == "failed" and "epochs" in result:  # else it was refused before it trained
         return None  # it would fail again: from its beginning, in case what made it fail was mended
     checkpoint = resume.whole_checkpoint(run_dir, None)
     if checkpoint:
         before = OmegaConf.create(read(checkpoint)["litlab"]["config"])
         assert isinstance(before, DictConfig)
         _refuse_another_config(cfg, run_dir, config.numeric(before))
+        _settle(cfg, before)
+        resume.record(run_dir, cfg, [str(line) for line in OmegaConf.load(run_dir / OVERRIDES)])
         console.say(f"{run_dir.name}: going on from {checkpoint.name}")
     return checkpoint
+
+
+def _settle(cfg: DictConfig, before: DictConfig) -> None:
+    for key in ("rewinds", *(config.FILLED_FROM_WEIGHTS if cfg.model.get("pretrained") else ())):
+        if (value := OmegaConf.select(before, key)) is not None:
+            OmegaConf.update(cfg, key, value, merge=False)
 
 
 def _refuse_another_config(cfg: DictConfig, run_dir: Path, before: dict[str, Any]) -> None:
