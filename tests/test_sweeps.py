@@ -12,10 +12,12 @@ from types import SimpleNamespace
 import hydra
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scripts import QUICK, REPOSITORY, finish, start
 
 from litlab import config, jobs, runs, sweeps, weights
+from litlab.assembly import plain_config
 from litlab.config import ConfigError
 
 SWEEP = ["-m", *QUICK, "data.train_limit=640", "callbacks.model_summary.enabled=false", "hydra.sweep.dir=runs/s"]
@@ -195,6 +197,13 @@ def test_what_published_weights_fill_in_is_no_other_config(tmp_path):
     for change in ("data.image_size=100", "data.normalize=false", "model.head=append", "model.pretrained=false"):
         with pytest.raises(ConfigError, match="was trained with"):
             jobs.finished(composed(*asked, change), job)
+    (job / "result.json").unlink()
+    (job / ".hydra/config.yaml").touch()
+    (job / "checkpoints").mkdir()
+    torch.save({"litlab": {"config": plain_config(cfg)}}, job / "checkpoints/last.ckpt")
+    again = composed(*asked)
+    assert jobs.unfinished(again, job)
+    assert plain_config(again) == plain_config(cfg)
 
 
 def test_report_on_demand(swept, tmp_path, capsys):
