@@ -91,6 +91,26 @@ def test_going_on_runs_only_what_is_missing(copied):
     assert len(unchanged) == 3
 
 
+def test_a_job_keeps_its_folder_whatever_else_is_swept_then(copied, train_here):
+    folder = copied / "runs/s"
+    arguments = [*SWEEP, "optimizer.lr=0.003", "threads=1"]
+    done = train_here(*arguments, "seed=1,2")
+    assert done.out.count("finished before, not run again") == 2
+    (folder / "optimizer.lr=0.003,seed=1").rename(folder / "optimizer.lr=0.003")  # the name it has without seed=1,2
+    before = {path.name for path in folder.iterdir()}
+    done = train_here(*arguments, "seed=1,2")
+    assert done.out.count("finished before, not run again") == 2
+    assert {path.name for path in folder.iterdir()} == before
+    done = train_here(*arguments, "seed=2", "data.batch_size=32")  # named by the seed still
+    assert "optimizer.lr=0.003,seed=2 was trained with data.batch_size=64, which is now 32" in done.err
+
+
+def test_a_seed_counts_once(tmp_path):
+    for name, seeds in (("a", ["seed=42"]), ("b", []), ("c", ["seed=1"])):
+        job_of(tmp_path, name, seeds, **scored(0.5) | {"config": {"seed": int(seeds[0][5:]) if seeds else 42}})
+    assert sweeps.groups(sweeps.read(tmp_path)) == {(): [0.5, 0.5]}
+
+
 def test_going_on_with_another_config_is_refused_with_the_difference(copied):
     arguments = [*SWEEP, "optimizer.lr=0.003,0.0001", "seed=1,2", "threads=1", "data.batch_size=32"]
     result = copied / "runs/s/optimizer.lr=0.003,seed=1/result.json"

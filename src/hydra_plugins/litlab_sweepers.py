@@ -2,13 +2,14 @@
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from litlab.optuna_sweeper import OptunaSweeper
-from litlab.sweeps import check_launcher
+from litlab.sweeps import check_launcher, in_their_folders
 
 __all__ = ["GridSweeper", "OptunaSweeper"]
 
@@ -25,6 +26,10 @@ class GridSweeper(BasicSweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def get_job_batch(self) -> Sequence[Sequence[str]]:
+        assert self.config is not None
+        return in_their_folders(super().get_job_batch(), Path(self.config.hydra.sweep.dir))
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         assert self.hydra_context is not None

@@ -16,6 +16,7 @@ import shutil
 import signal
 import statistics
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -50,6 +51,7 @@ class Job:
     score: float | None = None
     seconds: float | None = None
     error: str = ""
+    seed: str = ""  # also where it was not given
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -93,21 +95,27 @@ def read(folder: Path) -> Sweep:
         ValueError: if there are none.
     """
     jobs, objective, mode = [], "", "max"
-    for overrides in sorted(folder.glob(f"*/{OVERRIDES}")):
-        job = Job(overrides.parents[1], [str(line) for line in OmegaConf.load(overrides)])
-        if (path := job.folder / RESULT).exists():
-            result = json.loads(path.read_text())
-            job.overrides = result.get("overrides") or job.overrides  # those it was trained with
-            job.status, job.seconds = result["status"], result.get("seconds")
-            job.error, job.metrics = result.get("error", ""), result.get("metrics", {})
-            if found := result.get("objective"):
-                objective, mode, job.score = found["name"], found["mode"], found["value"]
+    for job, result in jobs_in(folder):
+        job.status, job.seconds = result.get("status", job.status), result.get("seconds")
+        job.seed = str(result.get("config", {}).get("seed", job.settings.get("seed", "")))
+        job.error, job.metrics = result.get("error", ""), result.get("metrics", {})
+        if found := result.get("objective"):
+            objective, mode, job.score = found["name"], found["mode"], found["value"]
         jobs.append(job)
     if not jobs:
         raise ValueError(f"{folder}: no jobs of a sweep here")
     sign = -1 if mode == "max" else 1
     jobs.sort(key=lambda job: (job.score is None, sign * (job.score or 0), job.folder.name))
     return Sweep(folder, jobs, objective, mode)
+
+
+def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
+    """The jobs of a sweep by their names, with the overrides that they were trained with, and their results."""
+    for overrides in sorted(folder.glob(f"*/{OVERRIDES}")):
+        path = overrides.parents[1] / RESULT
+        result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        asked = result.get("overrides") or OmegaConf.load(overrides)
+        yield Job(overrides.parents[1], [str(line) for line in asked]), result
 
 
 def report(folder: Path) -> Sweep:
@@ -154,12 +162,14 @@ def ranking(sweep: Sweep) -> Table:
 def groups(sweep: Sweep) -> dict[tuple[str, ...], list[float]]:
     """The scores of the finished jobs that differ in nothing but `seed`, best mean first."""
     names = [name for name in sweep.swept if name != "seed"]
-    found: dict[tuple[str, ...], list[float]] = {}
+    found: dict[tuple[str, ...], dict[str, float]] = {}  # by seed, each of which counts once
     for job in sweep.finished:
         assert job.score is not None
-        found.setdefault(tuple(job.settings.get(name, "") for name in names), []).append(job.score)
+        values = tuple(job.settings.get(name, "") for name in names)
+        found.setdefault(values, {}).setdefault(job.seed, job.score)
+    scores = {values: list(by_seed.values()) for values, by_seed in found.items()}
     sign = -1 if sweep.mode == "max" else 1
-    return dict(sorted(found.items(), key=lambda item: sign * statistics.mean(item[1])))
+    return dict(sorted(scores.items(), key=lambda item: sign * statistics.mean(item[1])))
 
 
 def over_seeds(sweep: Sweep) -> Table:
@@ -196,6 +206,23 @@ def folder_name(overrides: str) -> str:
 
 
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+
+
+def names_job(job: Job, key: str) -> bool:
+    """Whether a job's folder is named by this setting: it was swept then."""
+    return re.search(rf"(^|,)\+*{re.escape(key)}=", job.folder.name) is not None
+
+
+def in_their_folders(batch: Sequence[Sequence[str]], folder: Path) -> list[list[str]]:
+    """The overrides of jobs, of which those that an earlier start has begun keep their folders: what that start swept,
+    and so named them by, may be something else than now."""
+    begun = {frozenset(job.overrides): job.folder.name for job, _ in jobs_in(folder)}
+    placed = []
+    for overrides in batch:
+        name = begun.get(frozenset(overrides))
+        kept = [f"hydra.sweep.subdir={QuotedString(name, Quote.single).with_quotes()}"] if name else []
+        placed.append([*overrides, *kept])
+    return placed
 
 
 class SweepStopped(KeyboardInterrupt):
@@ -266,14 +293,19 @@ class ReportSweep(Callback):
     folder: Path | None = None  # of the sweep in this process
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Gives all jobs one folder, and names those in it by what is swept alone, without the fixed settings."""
+        """Gives all jobs one folder, and names those in it by what is swept alone, now or in an earlier start there."""
         ReportSweep.folder = Path(config.hydra.sweep.dir)
         (ReportSweep.folder / STOPPED).unlink(missing_ok=True)
         if config.hydra.launcher._target_.endswith(".JoblibLauncher"):
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, _tell_jobs)
         overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
-        fixed = [o.key_or_group for o in overrides if not o.is_sweep_override()]
+        earlier = [job for job, _ in jobs_in(ReportSweep.folder)]
+        fixed = [
+            o.key_or_group
+            for o in overrides
+            if not o.is_sweep_override() and not any(names_job(job, o.key_or_group) for job in earlier)
+        ]
         with open_dict(config):
             # A process that runs some of the jobs composes the config anew, and would make a folder of its own.
             config.hydra.overrides.hydra += [
