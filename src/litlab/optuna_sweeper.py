@@ -4,10 +4,11 @@ Hydra's own plugin for Optuna stops at Optuna 2. The study is `study.db` (SQLite
 goes on from it: what a repeated command proposes does not depend on how often, or when, it was stopped.
 """
 
+import itertools
 import json
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,9 +20,11 @@ from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from litlab.config import OVERRIDES, RESULT, ConfigError, numeric, objective_mode
-from litlab.sweeps import SweepStopped, check_launcher
+from litlab.console import one_line
+from litlab.sweeps import SweepStopped, check_launcher, folder_name
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 STUDY, NAME = "study.db", "sweep"  # the file, and the study in it
 INSTALL = 'hydra/sweeper=optuna needs Optuna: pip install -e ".[optuna]"'
+
+COMPOSITION = (HydraException, OmegaConfBaseException)  # what a bad combination of settings raises
 
 Space = dict[str, "Values"]  # what is searched: the key of an override -> its values
 
@@ -98,8 +103,7 @@ class OptunaSweeper(Sweeper):
 
     def _describe(self, fixed: list[str], space: Space) -> dict[str, Any]:
         """What must not change from one start to the next: objective, and what the numbers depend on."""
-        some = [f"{name}={written(any_of(values))}" for name, values in space.items()]
-        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, [*fixed, *some])
+        cfg = self._any_composed(fixed, space)
         with open_dict(cfg):
             del cfg["hydra"]
         searched = tuple(key.split("@")[0].lstrip("+") for key in space)
@@ -113,6 +117,26 @@ class OptunaSweeper(Sweeper):
             if not any(key == name or key.startswith(f"{name}.") for name in searched)
         }
         return {"mode": mode, "settings": settings, "searched": sorted(space)}
+
+    def _any_composed(self, fixed: list[str], space: Space) -> DictConfig:
+        """The config of some trial: the first options of the groups that go with everything else.
+
+        Raises:
+            HydraException: if there are none.
+        """
+        is_group = self.hydra_context.config_loader.get_group_options
+        options = [values_of(v) if is_group(name.split("@")[0]) else values_of(v)[:1] for name, v in space.items()]
+        errors: list[Exception] = []
+        for values in itertools.product(*options):
+            some = [f"{name}={written(value)}" for name, value in zip(space, values, strict=True)]
+            try:
+                return self._composed([*fixed, *some])
+            except COMPOSITION as error:
+                errors.append(error)
+        raise errors[0]
+
+    def _composed(self, overrides: list[str]) -> DictConfig:
+        return self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
 
     def _next_trials(self, study: "Study", space: Space) -> list["Trial"]:
         """Those that an earlier start has begun and not ended; else new ones."""
@@ -138,7 +162,15 @@ class OptunaSweeper(Sweeper):
 
         chosen = {trial.number: [f"{k}={written(trial.params[k])}" for k in space] for trial in trials}
         jobs = [list(values) for values in dict.fromkeys(map(tuple, chosen.values()))]  # two alike are one job
-        returned = self.launcher.launch([fixed + job for job in jobs], initial_job_idx=trials[0].number)
+        try:
+            returned = self.launcher.launch([fixed + job for job in jobs], initial_job_idx=trials[0].number)
+        except COMPOSITION:
+            if not (refused := self._cannot_be_composed(chosen, fixed)):
+                raise
+            for number, error in refused.items():
+                write_refused(folder, fixed, chosen[number], error)
+                study.tell(number, state=optuna.trial.TrialState.FAIL)
+            return  # the others stay begun, and are the next
         for trial in trials:
             done = returned[jobs.index(chosen[trial.number])]
             _ = done.return_value  # raises what the job did
@@ -154,6 +186,25 @@ class OptunaSweeper(Sweeper):
                 study.tell(trial.number, state=optuna.trial.TrialState.PRUNED)
             else:
                 study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+    def _cannot_be_composed(self, chosen: dict[int, list[str]], fixed: list[str]) -> dict[int, Exception]:
+        found: dict[int, Exception] = {}
+        for number, overrides in chosen.items():
+            try:
+                self._composed([*fixed, *overrides])
+            except COMPOSITION as error:
+                found[number] = error
+        return found
+
+
+def write_refused(folder: Path, fixed: list[str], chosen: list[str], error: Exception) -> None:
+    """The folder of a trial that could not begin, so that it is a row of the table."""
+    from litlab.results import write_result
+
+    job = folder / folder_name(",".join(sorted(chosen)))
+    (job / OVERRIDES).parent.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(OmegaConf.create([*fixed, *chosen]), job / OVERRIDES)
+    write_result(job, {"status": "failed", "metrics": {}, "error": one_line(error)})
 
 
 def import_optuna() -> Any:
@@ -203,11 +254,11 @@ def suggest(trial: "Trial", name: str, values: "Values") -> None:
         trial.suggest_categorical(name, values.choices)
 
 
-def any_of(values: "Values") -> Any:
-    """One of the values."""
+def values_of(values: "Values") -> Sequence[Any]:
+    """The values that can be counted, else one of them."""
     from optuna.distributions import CategoricalDistribution
 
-    return values.choices[0] if isinstance(values, CategoricalDistribution) else values.low
+    return values.choices if isinstance(values, CategoricalDistribution) else [values.low]
 
 
 def written(value: Any) -> str:

@@ -127,6 +127,23 @@ def test_optuna_with_joblib_and_failing_trials(tmp_path):
     assert len(rows) <= 4  # the same choice twice is one job
 
 
+def test_a_combination_that_optuna_cannot_compose_is_a_failed_trial(tmp_path):
+    pytest.importorskip("optuna")
+    space = ["model=lenet5,mlp", "model.hidden=[20],[30]"]  # lenet5 has no model.hidden
+    base = [argument for argument in SWEEP if not argument.startswith("model")]
+    arguments = [*base, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "trainer.max_epochs=1", *space]
+    done = finish(start("train.py", *arguments, folder=tmp_path), tmp_path)
+    assert done.status == 1, done.err
+    states = {number: state for number, state, *_ in trials(tmp_path)}
+    assert len(states) == 6
+    assert set(states.values()) == {"COMPLETE", "FAIL"}
+    for row in table(tmp_path):
+        assert row["status"] == ("failed" if row["model"] == "lenet5" else "completed")
+        assert row["model"] == "mlp" or row["error"] == "Could not override 'model.hidden'."
+    again = finish(start("train.py", *arguments, folder=tmp_path), tmp_path)
+    assert (again.status, "Launching" in again.out) == (1, False)  # no trial is left begun
+
+
 def test_submitit_queues_a_preempted_job_again_and_it_goes_on(tmp_path):
     pytest.importorskip("submitit")
     arguments = ["hydra/launcher=submitit_local", "optimizer.lr=0.001,1e30", "trainer.max_epochs=25"]
