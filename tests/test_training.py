@@ -114,6 +114,7 @@ def test_same_seed_same_numbers(train, quick_run):
     ("arguments", "message"),
     [
         (["model=resnet99"], "model=resnet99: no such option;"),
+        (["trainer=null"], "trainer=null: no such option; there is: auto, cpu"),
         (["model=mnist_cn"], "did you mean mnist_cnn? there is: alexnet"),
         (["modle=mlp"], "modle is unknown; the config: did you mean model?"),
         (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is:"),

@@ -132,6 +132,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 console.one_line_warnings()
             sys.argv[1:] = [literal(argument, paths) for argument in sys.argv[1:]]
             try:
+                refuse_null(sys.argv[1:], conf)
                 compose_and_run()
                 sys.stdout.flush()
             except BrokenPipeError:  # python train.py --help | head
@@ -182,6 +183,18 @@ def literal(argument: str, paths: Sequence[str]) -> str:
     quoted = re.sub(r"(\\*)(')", r"\1\1\\\2", value)
     ending = len(quoted) - len(quoted.rstrip("\\"))
     return f"{key}='{quoted}{quoted[len(quoted) - ending :]}'"
+
+
+def refuse_null(arguments: Sequence[str], conf: Path) -> None:
+    """Refuses `GROUP=null`, of which Hydra says neither what it is nor what there is.
+
+    Raises:
+        HydraException: naming the options.
+    """
+    for argument in arguments:
+        group, _, option = argument.partition("=")
+        if option == "null" and (known := [file.stem for file in (conf / group).glob("*.yaml")]):
+            raise HydraException(f"{argument}: no such option; {suggest(option, known)}")
 
 
 def _queue(again: Callable[[int, Any], Any]) -> None:

@@ -27,6 +27,20 @@ FILLED_FROM_DATA = ("input_shape", "num_classes")  # null in a config until the 
 # Of a model, but not of its constructor: see litlab.weights.
 STARTING: dict[str, Any] = {"pretrained": bool, "weights": str | None, "weights_skip_head": bool, "compile": bool}
 
+# Of the settings that are in no group.
+TYPES: dict[str, Any] = {
+    "seed": int,
+    "objective": str,
+    "top5": bool,
+    "summary": bool,
+    "test": bool,
+    "threads": int | None,
+    "checkpoint.every_n_steps": int | None,
+    "checkpoint.every_minutes": float | None,
+    "rewinds": int,
+    "preempt_grace_s": float,
+}
+
 # Bounds that other libraries leave unchecked, or check in words that do not name the key: (lowest, highest, open?).
 BOUNDS: dict[str, tuple[float, float, bool]] = {
     "optimizer.lr": (0, float("inf"), True),
@@ -36,6 +50,7 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "trainer.accumulate_grad_batches": (1, float("inf"), False),
     "trainer.log_every_n_steps": (1, float("inf"), False),
     "seed": (0, 2**32 - 1, False),
+    "threads": (1, float("inf"), False),
     "checkpoint.every_n_steps": (1, float("inf"), False),
     "checkpoint.every_minutes": (0, float("inf"), True),
     "rewinds": (0, 3, False),
@@ -73,11 +88,15 @@ def check(cfg: DictConfig) -> None:
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from error
     assert isinstance(plain, dict)
-    if not isinstance(plain.get("seed"), int):
-        raise ConfigError(f"seed={plain.get('seed')}: must be an integer")
+    for key, hint in TYPES.items():
+        value = OmegaConf.select(cfg, key, default=...)
+        if value is not ... and not _accepts(hint, value):  # a recorded config may be older than a setting
+            raise ConfigError(f"{key}={value}: must be {_describe(hint)}")
     if plain.get("on_nan", "stop") not in ("stop", "rewind"):
         raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
     for group in GROUPS:
+        if group != "scheduler" and not plain.get(group):
+            raise ConfigError(f"{group} is missing: write {group}=...")
         if plain.get(group) and "_target_" in plain[group]:
             _check_group(group, plain[group])
     for key, (low, high, is_open) in BOUNDS.items():
@@ -170,7 +189,7 @@ def objective_mode(cfg: DictConfig) -> Any:
     if cfg.objective_mode not in (None, "min", "max"):
         raise ConfigError(f"objective_mode={cfg.objective_mode}: must be min, max or null")
     falls = ("loss", "mae", "mse", "error")
-    return cfg.objective_mode or ("min" if cfg.objective.rpartition("/")[2] in falls else "max")
+    return cfg.objective_mode or ("min" if str(cfg.objective).rpartition("/")[2] in falls else "max")
 
 
 def choice(group: str) -> str:
