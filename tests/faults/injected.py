@@ -44,15 +44,16 @@ class SignalWorker(lightning.Callback):
 
 
 class LongStep(lightning.Callback):
-    """A step that takes a minute, after writing the file `begun` into the current folder."""
+    """A step that takes a minute, or so many steps of so many seconds, after writing the file `begun` into the current
+    folder."""
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+    def __init__(self, step: int, steps: int = 1, seconds: float = 60) -> None:
+        self.steps, self.seconds = range(step, step + steps), seconds
 
     def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if trainer.global_step == self.step:
+        if trainer.global_step in self.steps:
             Path("begun").touch()
-            time.sleep(60)
+            time.sleep(self.seconds)
 
 
 class NaNLoss(lightning.Callback):
