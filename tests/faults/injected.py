@@ -9,6 +9,8 @@ from typing import Any
 
 import lightning
 
+from litlab.data import MNISTSample
+
 
 class SignalAt(lightning.Callback):
     """Sends this process a signal, once, in the batch that makes step `step` + 1, or in another hook.
@@ -41,6 +43,13 @@ class SignalWorker(lightning.Callback):
         if trainer.global_step == self.step and not self.sent:
             self.sent = True
             os.kill(multiprocessing.active_children()[-1].pid, self.signum)
+
+
+class BrokenData(MNISTSample):
+    """A data set that cannot be had, for a reason that nobody has thought of."""
+
+    def prepare_data(self) -> None:
+        raise RuntimeError("the tape is torn")
 
 
 class LongStep(lightning.Callback):
