@@ -139,6 +139,21 @@ def test_every_option_says_what_it_is():
             ["data=line_points", "loss=mse", "model=mlp"],
             "objective=val/acc is not logged; what is: train/loss, train/mae",
         ),
+        (["trainer.limit_val_batches=0"], "objective=val/acc is not logged; what is: train/loss, train/acc"),
+        (["experiment=linear_regression", "loss=bce"], "loss=.* takes predictions from 0 to 1.*model.output=sigmoid"),
+        (
+            ["experiment=mnist_fast", "scheduler=plateau"],
+            "scheduler.monitor=val/loss is not logged; what is: train/loss, train/acc",
+        ),
+        (
+            ["scheduler=cosine", "trainer.max_epochs=null", "+trainer.max_time=00:00:10:00"],
+            "scheduler=.* needs the length of the training: write trainer.max_epochs",
+        ),
+        (
+            ["trainer.precision=16-mixed", "trainer.gradient_clip_val=1"],
+            "trainer.gradient_clip_val: in 16-mixed.*write optimizer.fused=false",
+        ),
+        (["scheduler=one_cycle", "scheduler.start_factor=0"], "scheduler.start_factor must be above 0, not 0"),
         (["model=resnet18", "model.pretrained=true"], "model.pretrained=true is for colour images"),
         (["model=resnet18", "model.weights=none.pth"], "model.weights=none.pth: no such checkpoint"),
         (["model=alexnet", "data=cifar10", "model.pretrained=true", "model.variant=small"], "weights need imagenet"),

@@ -11,7 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from litlab.data import MNISTSample
 from litlab.modules import Classification, CrossEntropy, LogSoftmaxNLL, NonFiniteLoss, schedules
 from litlab.modules.meter import Meter, plain
-from litlab.networks import MLP, CIFAR10Quick, LeNet5, MnistCNN, summarize
+from litlab.networks import MLP, CIFAR10Quick, LeNet5, MnistCNN, ResNet18, WhitenedCNN, summarize
 
 
 def test_default_networks_are_those_of_the_literature():
@@ -51,6 +51,15 @@ def test_summary_counts_every_parameter_once():
     assert layers[0].input_shape == (1, 28, 28)
     assert layers[-1].output_shape == (10,)
     assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in MnistCNN().parameters()) == 183_726
+
+
+@pytest.mark.parametrize(
+    ("network", "size"), [(WhitenedCNN(widths=[4, 4, 4]), 32), (ResNet18((3, 32, 32), 4, head="append"), 32)]
+)
+def test_summary_has_layers_once_and_parameters_beside_layers(network, size):
+    layers = summarize(network, (3, size, size), max_depth=3)
+    assert len({layer.name for layer in layers}) == len(layers)
+    assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in network.parameters())
 
 
 def test_nll_takes_logits_and_log_probabilities_alike():
@@ -128,6 +137,15 @@ def test_one_cycle_peaks_at_lr():
     assert rates[-1] < 1e-4
 
 
+def test_one_cycle_may_rise_in_one_step_and_end_at_nothing():
+    rates = curve(schedules.one_cycle, epochs=5, steps_per_epoch=1, warmup_epochs=1, final_factor=0)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[-1] == 0
+    for name, value in (("start_factor", 0), ("final_factor", -1)):
+        with pytest.raises(ValueError, match=f"^{name} must be"):
+            curve(schedules.one_cycle, **{name: value})
+
+
 @pytest.mark.parametrize("schedule", [schedules.cosine, schedules.linear, schedules.step, schedules.one_cycle])
 @pytest.mark.parametrize("warmup", [-1, 4])
 def test_a_warmup_longer_than_the_training_is_refused(schedule, warmup):
@@ -161,6 +179,23 @@ def test_plateau_warms_up_and_then_follows_the_monitored_value():
     assert rates.rates[20:] == pytest.approx([1e-4] * 10)
 
 
+@pytest.mark.parametrize("algorithm", ["norm", "value"])
+def test_gradients_of_a_fused_optimizer_are_clipped_in_mixed_precision(algorithm):
+    module = Classification(MLP(hidden=[8]), 10, optimizer=lambda p: torch.optim.SGD(p, lr=1.0, fused=True))
+    before = [p.detach().clone() for p in module.network.parameters()]
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, use_distributed_sampler=False, precision="bf16-mixed",
+        gradient_clip_val=1e-3, gradient_clip_algorithm=algorithm, limit_val_batches=0,
+    )  # fmt: skip
+    trainer.fit(module, MNISTSample())
+    steps = [(p.detach() - b) for p, b in zip(module.network.parameters(), before, strict=True)]
+    if algorithm == "norm":
+        assert torch.nn.utils.get_total_norm(steps) == pytest.approx(1e-3, rel=1e-2)
+    else:
+        assert max(step.abs().max() for step in steps) == pytest.approx(1e-3, rel=1e-2)
+
+
 def test_a_notebook_needs_three_lines():
     trainer = lightning.Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
@@ -182,6 +217,13 @@ def test_cross_entropy_smooths_and_weighs():
     torch.testing.assert_close(CrossEntropy(0.3)(logits, targets), -(0.7 * right + 0.3 * logs.mean(1)).mean())
     with pytest.raises(ValueError, match=r"^class_weights must be 3, one for each class, not 2"):
         CrossEntropy(class_weights=[1, 2])(logits, targets)
+
+
+def test_class_weights_are_a_setting_and_no_part_of_a_checkpoint():
+    plain = Classification(MLP(hidden=[8]), 10)
+    weighted = Classification(MLP(hidden=[8]), 10, loss=CrossEntropy(class_weights=range(10)))
+    weighted.load_state_dict(plain.state_dict())
+    assert weighted.loss.weight.tolist() == list(range(10))
 
 
 def test_lenet5_is_that_of_the_paper_on_28_and_on_32_pixels():

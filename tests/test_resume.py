@@ -16,7 +16,7 @@ from faults.compare import differences
 from omegaconf import OmegaConf
 from scripts import REPOSITORY
 
-from litlab import checkpoint
+from litlab import checkpoint, resume
 from litlab.callbacks import Interrupted
 from litlab.cli import RunFailed
 from litlab.config import ConfigError
@@ -77,6 +77,8 @@ STOP = "{_target_: faults.injected.SignalAt, signal_name: SIGTERM, step: %d, hoo
         ("on_train_batch_start", 13, ["scheduler=plateau", "scheduler.patience=0"]),
         ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
         ("on_train_epoch_end", 10, ["data.num_workers=2"]),
+        ("on_train_epoch_end", 10, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
+        ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
         ("on_train_batch_start", 9, []),  # the last batch of an epoch
         ("on_validation_batch_end", 20, []),
         ("on_train_epoch_start", 20, []),
@@ -126,6 +128,93 @@ def test_another_learning_rate_applies(tmp_path):
     checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
     assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(0.02)
     assert json.loads((folder / "result.json").read_text())["overrides"][-1] == "optimizer.lr=0.02"
+
+
+def test_another_schedule_leaves_each_group_its_own_learning_rate(tmp_path):
+    folder = tmp_path / "run"
+    muon = [
+        *("model=mnist_cnn", "optimizer=muon", "optimizer.lr=0.02", "optimizer.head_factor=3"),
+        *("optimizer.bias_factor=2", "scheduler=linear", "data.train_limit=128"),
+    ]
+    compose(folder, *muon, "trainer.max_epochs=1")
+    go(folder)
+    cfg, together = resume.compose(folder, ["trainer.max_epochs=2", "scheduler=step"], REPOSITORY / "conf", "train")
+    assert set(cfg.scheduler) == set(OmegaConf.load(REPOSITORY / "conf/scheduler/step.yaml"))
+    run(cfg, Resumed(folder, None, together))
+    checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    rates = {group["kind"]: group["lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]}
+    assert rates == pytest.approx({"filters": 0.0002, "matrices": 0.0006, "vectors": 0.0004})  # dropped twice
+
+
+def test_another_logger_takes_the_place_of_those_before(tmp_path):
+    compose(tmp_path / "run")
+    cfg, _ = resume.compose(tmp_path / "run", ["logger=csv", "~callbacks.early_stopping"], REPOSITORY / "conf", "train")
+    assert list(cfg.logger) == ["csv"]
+    assert "early_stopping" not in cfg.callbacks
+    assert "progress" in cfg.callbacks
+
+
+def test_a_run_that_was_stopped_early_goes_on_with_other_settings(tmp_path):
+    folder = tmp_path / "run"
+    patient = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=0.9"]
+    compose(folder, *patient, "trainer.max_epochs=5")
+
+    def epochs():
+        return json.loads((folder / "result.json").read_text())["epochs"]
+
+    go(folder)
+    assert epochs() == 2
+    go(folder)  # as it was
+    assert epochs() == 2
+    go(folder, "callbacks.early_stopping.enabled=false")
+    assert epochs() == 5
+
+
+def test_validation_may_come_every_other_epoch(tmp_path):
+    folder = tmp_path / "run"
+    compose(folder, "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=1")
+    go(folder)  # never
+    assert json.loads((folder / "result.json").read_text())["best_checkpoint"] is None
+    go(folder, "trainer.max_epochs=3")
+    assert torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["global_step"] == 20
+    assert json.loads((folder / "result.json").read_text())["epochs"] == 3
+
+
+def test_the_checkpoint_that_was_named_becomes_the_last_before_anything_is_cut(tmp_path):
+    folder = tmp_path / "run"
+    compose(folder, "objective=val/loss", "objective_mode=max")
+    go(folder)
+    best = folder / "checkpoints/best.ckpt"
+    step = torch.load(best, weights_only=True)["global_step"]
+    assert step < 30
+    (folder / "checkpoints/.last.ckpt.abcdefgh").touch()  # of a save that was killed
+    with pytest.raises(RunFailed):
+        go(folder, f"callbacks.fault={STOP % (step, 'on_train_start')}", checkpoint=best)
+    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] == step
+    assert not list(folder.glob("checkpoints/.*"))
+
+
+def test_a_refused_batch_size_leaves_the_recorded_one(tmp_path):
+    folder = tmp_path / "run"
+    compose(folder, f"+callbacks.fault={STOP % (13, 'on_train_batch_start')}")
+    with pytest.raises(RunFailed):
+        go(folder)
+    before = (folder / ".hydra/config.yaml").read_text()
+    with pytest.raises(ConfigError, match="it was 64"):
+        go(folder, "data.batch_size=auto", "callbacks.fault.enabled=false")
+    assert (folder / ".hydra/config.yaml").read_text() == before
+
+
+def test_a_resumed_run_has_the_threads_of_its_config(tmp_path):
+    folder = tmp_path / "run"
+    compose(folder, "trainer.max_epochs=1", "threads=2")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        go(folder)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(

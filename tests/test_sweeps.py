@@ -10,6 +10,7 @@ import time
 from types import SimpleNamespace
 
 import hydra
+import lightning
 import numpy as np
 import pytest
 import torch
@@ -18,7 +19,11 @@ from scripts import QUICK, REPOSITORY, finish, start
 
 from litlab import config, jobs, runs, sweeps, weights
 from litlab.assembly import plain_config
+from litlab.callbacks import Prune
 from litlab.config import ConfigError
+from litlab.data import MNISTSample
+from litlab.modules import Classification
+from litlab.networks import MLP
 
 SWEEP = ["-m", *QUICK, "data.train_limit=640", "callbacks.model_summary.enabled=false", "hydra.sweep.dir=runs/s"]
 
@@ -270,8 +275,28 @@ def test_ctrl_c_ends_the_sweep_with_a_report(tmp_path, engine):
     assert "Traceback" not in done.err
 
 
+def test_a_job_that_fails_outside_of_the_training_is_a_row_too(train_here, tmp_path):
+    broken = ["data._target_=faults.injected.BrokenData", "optimizer.lr=0.1,0.2"]
+    done = train_here(*SWEEP, *broken)
+    assert done.status == 1
+    assert [(row["status"], row["error"]) for row in rows(tmp_path)] == [("failed", "the tape is torn")] * 2
+
+
+def test_pruning_sees_the_value_of_this_epoch_of_training_too():
+    seen = []
+    prune = Prune("train/loss", lambda epochs, value: seen.append((epochs, value)) or epochs == 2)
+    module = Classification(MLP(hidden=[8]), 10)
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=4, logger=False, callbacks=[prune], enable_progress_bar=False,
+        enable_model_summary=False, use_distributed_sampler=False,
+    )  # fmt: skip
+    trainer.fit(module, MNISTSample(train_limit=128))
+    assert seen == [(1, module.history["train/loss"][0][1]), (2, module.history["train/loss"][1][1])]
+    assert prune.pruned
+
+
 def test_ddp_in_a_sweep_has_one_folder_a_job_and_survives_a_failing_one(tmp_path):
-    arguments = [*SWEEP, "trainer=ddp_cpu", "optimizer=sgd", "optimizer.lr=1e30,0.1"]
+    arguments = [*SWEEP, "trainer=ddp_cpu", "optimizer=sgd", "optimizer.lr=1e30,0.1", "callbacks.report.enabled=true"]
     done = finish(start("train.py", *arguments, folder=tmp_path), tmp_path)
     assert done.status == 1
     assert [row["status"] for row in rows(tmp_path)] == ["completed", "failed"]
@@ -280,6 +305,8 @@ def test_ddp_in_a_sweep_has_one_folder_a_job_and_survives_a_failing_one(tmp_path
     assert {path.name for path in tmp_path.iterdir()} == {"runs"}
     result = json.loads((tmp_path / "runs/s/optimizer.lr=0.1/result.json").read_text())
     assert result["steps"] == 10
+    assert not list(tmp_path.glob("runs/s/*/report.png")), "the sweep's own table is enough"
+    assert "verdict" not in done.out
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
     network = build(cfg, "model", input_shape=data.input_shape, num_classes=data.num_classes)
     check_network(network, data)
     loss = build(cfg, "loss")
-    check_loss(loss, data)
+    check_loss(loss, data, network)
     halved = {"lr": learning_rate(cfg)} if cfg.get("rewinds") else {}
     optimization = (loss, build(cfg, "optimizer", **halved), build(cfg, "scheduler"))
     module: Supervised
@@ -56,9 +56,12 @@ def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
         except ValueError as error:
             raise ConfigError(f"top5=true: data={config.choice('data')} {one_line(error)}") from error
     check_optimization(cfg, module)
-    names = module.metric_names if data.val_size else [n for n in module.metric_names if n.startswith("train/")]
-    if cfg.objective not in names:
-        raise ConfigError(f"objective={cfg.objective} is not logged; what is: {', '.join(names)}")
+    validated = data.val_size and cfg.trainer.limit_val_batches != 0
+    names = [name for name in module.metric_names if validated or name.startswith("train/")]
+    for key in ("objective", "scheduler.monitor"):
+        value = OmegaConf.select(cfg, key)
+        if value is not None and value not in names:
+            raise ConfigError(f"{key}={value} is not logged; what is: {', '.join(names)}")
     return data, module
 
 
@@ -72,18 +75,30 @@ def check_optimization(cfg: DictConfig, module: Supervised) -> None:
         optimizer = module.make_optimizer([p for p in module.network.parameters() if p.requires_grad])
     except (ValueError, TypeError, RuntimeError) as error:
         raise blame(cfg, "optimizer", error) from error
+    trainer = cfg.trainer
+    if trainer.gradient_clip_val and str(trainer.precision) == "16-mixed" and optimizer.defaults.get("fused"):
+        raise ConfigError(
+            "trainer.gradient_clip_val: in 16-mixed, gradients are scaled until a fused optimizer steps; "
+            "write optimizer.fused=false, or trainer.precision=bf16-mixed"
+        )
+    if not module.make_schedulers:
+        return
+    if not trainer.max_epochs and trainer.get("max_time") and trainer.get("max_steps") in (None, -1):
+        raise ConfigError(
+            f"scheduler={config.choice('scheduler')} needs the length of the training: "
+            "write trainer.max_epochs beside trainer.max_time, or scheduler=none"
+        )
     try:
-        if module.make_schedulers:
-            module.make_schedulers(optimizer, 1, cfg.trainer.max_epochs or 1)
+        module.make_schedulers(optimizer, 1, trainer.max_epochs or 1)
     except (ValueError, TypeError) as error:
         raise blame(cfg, "scheduler", error) from error
 
 
-def check_loss(loss: torch.nn.Module, data: DataModule) -> None:
+def check_loss(loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
     """Computes the loss of one batch.
 
     Raises:
-        ConfigError: if it is one for another task, or refuses the shapes.
+        ConfigError: if it is one for another task, or refuses the shapes, or what the network makes.
     """
     given = f"loss={config.choice('loss')}"
     size = data.num_classes + 1  # so that no loss takes the classes for the batch
@@ -99,6 +114,11 @@ def check_loss(loss: torch.nn.Module, data: DataModule) -> None:
                     "use loss=mse objective=val/mse (or l1, smooth_l1)"
                 )
             loss(torch.zeros(size, *data.target_shape), torch.zeros(size, *data.target_shape))
+            if isinstance(loss, torch.nn.BCELoss) and not makes_probabilities(network, data):
+                raise ConfigError(
+                    f"{given} takes predictions from 0 to 1, and model={config.choice('model')} makes others: "
+                    "write model.output=sigmoid, or loss=mse"
+                )
     except (RuntimeError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -106,6 +126,16 @@ def check_loss(loss: torch.nn.Module, data: DataModule) -> None:
         raise ConfigError(
             f"loss.{message}" if message.startswith("class_weights") else f"{given}: {message}"
         ) from error
+
+
+@torch.no_grad()
+def makes_probabilities(network: torch.nn.Module, data: DataModule) -> bool:
+    """Whether all that the network makes, even of large inputs, lies between 0 and 1."""
+    inputs = torch.linspace(-1e3, 1e3, 2 * torch.Size(data.input_shape).numel()).view(2, *data.input_shape)
+    was_training = network.training
+    values = network.eval()(torch.cat((inputs, -inputs)))
+    network.train(was_training)
+    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def check_network(network: torch.nn.Module, data: DataModule) -> None:
@@ -203,7 +233,7 @@ def make_trainer(
         "profiler": lean.NoProfiler(),
         "default_root_dir": str(run_dir),
         "use_distributed_sampler": False,  # litlab's own sampler deals the batches
-        "enable_checkpointing": any(isinstance(c, Checkpoints) for c in callbacks),
+        "enable_checkpointing": any(isinstance(c, lightning.pytorch.callbacks.Checkpoint) for c in callbacks),
         "enable_model_summary": False,
         "enable_progress_bar": any(isinstance(c, lightning.pytorch.callbacks.ProgressBar) for c in chosen),
         **distribution(cfg.trainer),
@@ -277,6 +307,8 @@ def _configured(cfg: DictConfig, group: str, name: str, run_dir: Path) -> Any:
     node = OmegaConf.to_container(cfg[group][name], resolve=True)
     assert isinstance(node, dict)
     node.pop("enabled", None)
+    if node.get("save_dir") and group == "logger" and name in ("tensorboard", "csv"):  # which clear and cut their files
+        raise ConfigError(f"logger.{name}.save_dir={node['save_dir']}: must be null, the run folder")
     if "save_dir" in node and node["save_dir"] is None:
         node["save_dir"] = str(run_dir)
     return build(OmegaConf.create({group: node}), group)

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import os
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,6 +20,8 @@ from litlab.console import one_line
 CONFIG = ".hydra/config.yaml"
 OVERRIDES = ".hydra/overrides.yaml"
 RESULT = "result.json"
+
+IN_SWEEP = "LITLAB_IN_SWEEP"  # in the environment of processes that litlab starts
 
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
 
@@ -203,6 +206,8 @@ def in_sweep() -> bool:
     """Whether this process runs a job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
 
+    if IN_SWEEP in os.environ:  # one of the processes of a job, which do not compose a config
+        return os.environ[IN_SWEEP] == "1"
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 

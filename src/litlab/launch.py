@@ -7,6 +7,7 @@ survives that, so that a sweep goes on. A rank never composes a config nor start
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from litlab import console, ranks
-from litlab.config import CONFIG, OVERRIDES, ConfigError
+from litlab.config import CONFIG, IN_SWEEP, OVERRIDES, ConfigError, in_sweep
 
 ERROR_FILE = "LITLAB_ERROR_FILE"
 
@@ -58,10 +59,12 @@ def ranks_wanted(trainer: DictConfig) -> int:
     return wanted if wanted > 1 else 1
 
 
-def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path | None = None) -> None:
+def start_ranks(
+    run_dir: Path, count: int, job: str = "train", checkpoint: Path | None = None, grace_s: float = 20
+) -> None:
     """Runs the composed run in `run_dir` in `count` processes, from `checkpoint` on, and waits for them.
 
-    `job` is what each does with it, `train` or `evaluate`.
+    `job` is what each does with it, `train` or `evaluate`; `grace_s` are the seconds that they have after a signal.
 
     Raises:
         ConfigError, RunFailed, Diverged: as the first rank that failed would have.
@@ -75,7 +78,7 @@ def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path 
     with tempfile.TemporaryDirectory() as folder:
         error_file = Path(folder) / "error.json"
         threads = max(1, (os.cpu_count() or 1) // count)
-        os.environ |= {ERROR_FILE: str(error_file)}
+        os.environ |= {ERROR_FILE: str(error_file), IN_SWEEP: str(int(in_sweep()))}
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
         config = LaunchConfig(
             min_nodes=1,
@@ -86,6 +89,7 @@ def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path 
             rdzv_endpoint="localhost:0",
             max_restarts=0,
             monitor_interval=0.5,
+            shutdown_timeout=math.ceil(grace_s) + 10,  # to SIGKILL: the ranks keep to the time themselves
             signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGUSR2",  # passed on to the ranks
         )
         try:
@@ -104,7 +108,8 @@ def start_ranks(run_dir: Path, count: int, job: str = "train", checkpoint: Path 
             kind = Diverged if failed["kind"] == Diverged.__name__ else RunFailed
             raise kind(failed["message"], failed["status"]) from None
         finally:
-            os.environ.pop(ERROR_FILE)
+            for name in (ERROR_FILE, IN_SWEEP):
+                os.environ.pop(name)
 
 
 def main(run_dir: Path, job: str, checkpoint: Path | None = None) -> None:

@@ -59,7 +59,7 @@ def describe(
         "objective": {"name": cfg.objective, "mode": cfg.objective_mode, "value": best} if best is not None else None,
         "best_checkpoint": saved(monitor.best) if monitor else None,
         "last_checkpoint": saved(monitor.last) if monitor else None,
-        "epochs": trainer.current_epoch,
+        "epochs": trainer.fit_loop.epoch_progress.current.processed,  # type: ignore[attr-defined]
         "steps": trainer.global_step,
         "rewinds": cfg.get("rewinds", 0),
         "dataset": {"name": data.name, **data.sizes},

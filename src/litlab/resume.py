@@ -85,10 +85,12 @@ def compose(folder: Path, overrides: list[str], conf: Path, config_name: str) ->
     together = combine(earlier, overrides)
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
         before, after = (_leaves(hydra.compose(config_name, list_)) for list_ in (earlier, together))
-    for key in [key for key in before if key not in after]:
-        OmegaConf.update(
-            recorded, ".".join(key[:-1]), _without(OmegaConf.select(recorded, ".".join(key[:-1])), key[-1])
-        )
+    kept = {key[:length] for key in after for length in range(len(key) + 1)}  # with the nodes that hold them
+    for key in before:
+        gone = next((key[:length] for length in range(1, len(key) + 1) if key[:length] not in kept), None)
+        parent = OmegaConf.select(recorded, ".".join(gone[:-1])) if gone else None
+        if gone and isinstance(parent, DictConfig):
+            parent.pop(gone[-1], None)
     for key, value in after.items():
         if key not in before or before[key] != value:
             OmegaConf.update(recorded, ".".join(key), value, force_add=True, merge=False)
@@ -205,10 +207,3 @@ def _leaves(node: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]
             leaves |= _leaves(child, (*path, str(key)))
         return leaves
     return {path: OmegaConf.to_container(node) if OmegaConf.is_config(node) else node._value()}
-
-
-def _without(node: Any, key: str) -> dict[str, Any]:
-    content = OmegaConf.to_container(node)
-    assert isinstance(content, dict)
-    content.pop(key, None)
-    return content  # type: ignore[return-value]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -71,7 +72,9 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
             return None
         overrides = resumed.overrides if resumed else list(HydraConfig.get().overrides.task)
         if automatic:
-            choose_batch_size(cfg, run_dir, overrides)
+            choose_batch_size(cfg)
+            if not resumed and (run_dir / CONFIG).exists():  # what is resumed is recorded when it goes on
+                resume.record(run_dir, cfg, overrides)
         if resumed:
             _go_on(cfg, resumed)
         else:
@@ -83,6 +86,11 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         elif not resumed:
             remove_if_unused(run_dir)
         raise
+    except Exception as error:
+        stopped = getattr(error, "status", 1) > 128
+        if config.in_sweep() and not stopped and not (run_dir / RESULT).exists():  # a row of the table, likewise
+            write_result(run_dir, {"status": "failed", "metrics": {}, "error": console.one_line(error)})
+        raise
     finally:
         os.close(lock)
     return _objective(json.loads((run_dir / RESULT).read_text()))
@@ -92,8 +100,8 @@ def _objective(result: dict[str, Any]) -> float | None:
     return result["objective"]["value"] if result["objective"] else None
 
 
-def choose_batch_size(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> None:
-    """Replaces `data.batch_size=auto` by what fits, in the config and in the run's record of it.
+def choose_batch_size(cfg: DictConfig) -> None:
+    """Replaces `data.batch_size=auto` by what fits.
 
     Raises:
         ConfigError: if nothing fits, or the run cannot be built.
@@ -105,8 +113,6 @@ def choose_batch_size(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> N
         cfg.data.batch_size = processes
         assemble(cfg)  # says it better, if it is about the config: the options are known here
         raise
-    if (run_dir / CONFIG).exists():
-        resume.record(run_dir, cfg, overrides)
 
 
 def _go_on(cfg: DictConfig, resumed: Resumed) -> None:
@@ -151,7 +157,7 @@ def _train(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Pat
 def _start(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Path | None) -> None:
     count = launch.ranks_wanted(cfg.trainer)
     if count > 1 and not ranks.is_rank():
-        launch.start_ranks(run_dir, count, checkpoint=checkpoint)
+        launch.start_ranks(run_dir, count, checkpoint=checkpoint, grace_s=cfg.get("preempt_grace_s", 20))
         return
     if checkpoint and ranks.is_rank() and cfg.trainer.precision == "auto":  # other hosts have no checkpoint to ask
         cfg.trainer.precision = read(checkpoint)["litlab"]["numerics"]["precision"]
@@ -200,6 +206,8 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         ConfigError, RunFailed: as `run` does.
     """
     console.quieten()
+    if cfg.get("threads"):
+        torch.set_num_threads(cfg.threads)
     saved = read(resume_from) if resume_from and resume_from.exists() else None  # other hosts may not have it
     if saved:
         check_resumable(cfg, saved)
@@ -244,7 +252,7 @@ def build_parts(cfg: DictConfig, run_dir: Path, saved: dict[str, Any] | None) ->
         KeepMemory(),
         RunFolder(run_dir),
         exact,
-        *filter(None, (monitor, prune)),
+        *filter(None, (prune, monitor)),
         throughput,
         stop,
     ]
@@ -294,7 +302,7 @@ def fit_and_test(cfg: DictConfig, parts: Parts, resume_from: Path | None, drawn:
             if parts.prune and parts.prune.pruned:
                 outcome.status = "pruned"
             if is_to_be_tested(cfg, parts, outcome):
-                best = str(monitor.best) if monitor else None
+                best = str(monitor.best) if monitor and monitor.best_step is not None else None
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 outcome.metrics |= epoch_metrics(trainer)
             if trainer.strategy.broadcast(drawn):  # of torchrun's processes only rank 0 knows that it is in a sweep
@@ -393,6 +401,10 @@ def start_files(
 ) -> None:
     """Takes the files of the run folder back to where the checkpoint was written, or to nothing."""
     (run_dir / RESULT).unlink(missing_ok=True)
+    if monitor and resume_from and resume_from != monitor.last:  # before anything is cut back to it
+        copy(resume_from, monitor.last)
+    for left in run_dir.glob(f"checkpoints/.*.ckpt.{'[!.]' * 8}"):  # by a process that was killed while it saved
+        left.unlink()
     states = saved[KEY]["loggers"] if saved else {}
     for logger in trainer.loggers:
         if hasattr(logger, "load_state_dict"):

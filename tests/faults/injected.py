@@ -9,6 +9,8 @@ from typing import Any
 
 import lightning
 
+from litlab.data import MNISTSample
+
 
 class SignalAt(lightning.Callback):
     """Sends this process a signal, once, in the batch that makes step `step` + 1, or in another hook.
@@ -43,16 +45,24 @@ class SignalWorker(lightning.Callback):
             os.kill(multiprocessing.active_children()[-1].pid, self.signum)
 
 
-class LongStep(lightning.Callback):
-    """A step that takes a minute, after writing the file `begun` into the current folder."""
+class BrokenData(MNISTSample):
+    """A data set that cannot be had, for a reason that nobody has thought of."""
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+    def prepare_data(self) -> None:
+        raise RuntimeError("the tape is torn")
+
+
+class LongStep(lightning.Callback):
+    """A step that takes a minute, or so many steps of so many seconds, after writing the file `begun` into the current
+    folder."""
+
+    def __init__(self, step: int, steps: int = 1, seconds: float = 60) -> None:
+        self.steps, self.seconds = range(step, step + steps), seconds
 
     def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if trainer.global_step == self.step:
+        if trainer.global_step in self.steps:
             Path("begun").touch()
-            time.sleep(60)
+            time.sleep(self.seconds)
 
 
 class NaNLoss(lightning.Callback):

@@ -233,6 +233,20 @@ def test_a_step_that_does_not_end(tmp_path, undisturbed, signals, within, status
     assert_resumed("a step that does not end, interrupted", tmp_path, undisturbed())
 
 
+def test_two_processes_with_slow_steps_save_in_time(tmp_path, undisturbed):
+    """A step in which nobody asks whether one was told to stop must not cost the grace period."""
+    two = ("trainer=ddp_cpu", "trainer.max_epochs=8")
+    inject = "{_target_: faults.injected.LongStep, step: 42, steps: 12, seconds: 1, enabled: true}"
+    options = (*two, "preempt_grace_s=6", "hydra.run.dir=run", f"+callbacks.fault={inject}")
+    process = train(tmp_path, *RUN, *options)
+    wait_for((tmp_path / "begun").exists, process)
+    process.send_signal(signal.SIGTERM)
+    done = finish(process, tmp_path)
+    assert done.status == 143, done.err
+    assert 42 < read(tmp_path / "run/checkpoints/last.ckpt")["global_step"] < 48
+    assert_resumed("SIGTERM between slow steps of two processes", tmp_path, undisturbed(*two))
+
+
 def test_sigusr1_saves(tmp_path, undisturbed):
     inject = "{_target_: faults.injected.SignalAt, signal_name: SIGUSR1, step: 43, enabled: true}"
     done = finish(train(tmp_path, *RUN, "hydra.run.dir=run", f"+callbacks.fault={inject}"), tmp_path)

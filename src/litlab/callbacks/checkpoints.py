@@ -61,7 +61,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         metrics = epoch_metrics(trainer)
-        improved = self._improves(metrics[self.monitor])
+        improved = self.monitor in metrics and self._improves(metrics[self.monitor])  # validation may come later
         if improved:
             self.best_score, self.best_metrics, self.best_step = metrics[self.monitor], metrics, trainer.global_step
         saved = self.save(trainer)

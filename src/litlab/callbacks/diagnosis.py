@@ -171,6 +171,7 @@ class Diagnosis(lightning.Callback):
             losses=curves["train/loss_step"],
             train=curves["train/loss"],
             val=curves["val/loss"],
+            val_every=trainer.check_val_every_n_epoch or 1,
             train_acc=last["train/acc"],
             val_acc=last["val/acc"],
             num_classes=data.num_classes if classes else None,

@@ -71,18 +71,26 @@ class ExactResume(lightning.Callback):
             checkpoint["lr_schedulers"] = []  # the progress of another schedule is of no use
         self.seconds_before = self._loaded["seconds"]
         pl_module.history = self._loaded.get("history", {})
-        trainer.should_stop = self._loaded["should_stop"]
+        pl_module.images_seen = self._loaded["images_seen"]
+        trainer.should_stop = self._loaded["should_stop"] and not self._may_go_on()
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, EarlyStopping) and (saved := checkpoint["callbacks"].get(callback.state_key)):
                 if callback.patience != saved["patience"]:  # an override, which Lightning would put back
                     trainer.should_stop = saved["wait_count"] >= callback.patience
                 saved["patience"] = callback.patience
 
+    def _may_go_on(self) -> bool:
+        """Whether what may have ended the run has other settings now."""
+        before, now = self._loaded["config"], self.config or self._loaded["config"]
+        return any(
+            before[group].get(name) != now[group].get(name)
+            for group, name in (("trainer", "max_time"), ("callbacks", "early_stopping"))
+        )
+
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not self._loaded:
             return
         state, self._loaded = self._loaded, {}
-        pl_module.images_seen = state["images_seen"]
         trainer.callback_metrics.update({k: v.to(pl_module.device) for k, v in state["callback_metrics"].items()})
         if state["loaders"] and trainer.fit_loop.restarted_mid_epoch:
             # Lightning would too, had a schedule's question for the number of steps not made the loader before.
@@ -122,7 +130,7 @@ def adopt(trainer: lightning.Trainer, pl_module: Any, before: dict[str, Any], no
     other_schedule = name_of(before["scheduler"]) != name_of(now["scheduler"])
     factor = learning_rate(now) / learning_rate(before)
     for group, wanted in zip(optimizer.param_groups, fresh.param_groups, strict=True):
-        lr = learning_rate(now) if other_schedule else group["lr"] * factor
+        lr = wanted.get("initial_lr", wanted["lr"]) if other_schedule else group["lr"] * factor
         group.update({name: value for name, value in wanted.items() if name != "params"} | {"lr": lr})
     for config, made_anew in zip(trainer.lr_scheduler_configs, fresh_schedulers, strict=True):
         schedule: Any = config.scheduler
@@ -141,8 +149,9 @@ def step_plateau_schedulers(trainer: lightning.Trainer) -> None:
     """Takes the step that Lightning takes after the hooks of an epoch's end, if that is where it was saved."""
     if trainer.fit_loop.restarted_mid_epoch:
         return
+    epochs = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
     for config in trainer.lr_scheduler_configs:
-        if config.reduce_on_plateau and config.interval == "epoch":
+        if config.reduce_on_plateau and config.interval == "epoch" and epochs % config.frequency == 0:
             assert config.monitor is not None
             trainer.fit_loop.epoch_loop.scheduler_progress.increment_ready()
             config.scheduler.step(trainer.callback_metrics[config.monitor])  # type: ignore[arg-type]

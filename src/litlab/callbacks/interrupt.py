@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -11,6 +12,8 @@ import lightning
 import torch
 
 from litlab.callbacks.checkpoints import AGREE_EVERY_N_STEPS, Checkpoints, can_resume_here
+
+AGREE_EVERY_S = 0.2  # seconds of steps, after which several ranks ask each other whether one was told to stop
 
 
 def is_queued() -> bool:
@@ -50,6 +53,7 @@ class StopOnSignal(lightning.Callback):
         self.signals = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, *([signal.SIGUSR2] if is_queued() else [])]
         self.received: int = 0
         self._in_loop = False
+        self._asked_at, self._asked_step, self._next_step = 0.0, 0, 0  # when several ranks last asked, and ask again
         self._previous: dict[int, Any] = {}
         self._deadline: threading.Timer | None = None
 
@@ -77,7 +81,7 @@ class StopOnSignal(lightning.Callback):
     def _give_up(self) -> None:
         print(
             f"failed: stopped by {signal.Signals(self.received).name}; the step did not end within preempt_grace_s="
-            f"{self.grace_s:g}, so the checkpoint before it is the last",
+            f"{self.grace_s:g}, or the validation, so the checkpoint before it is the last",
             file=sys.stderr,
             flush=True,
         )
@@ -89,21 +93,22 @@ class StopOnSignal(lightning.Callback):
             self._deadline.cancel()
 
     def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        self._begin_loop()
+        self._begin_loop(trainer)
 
     def on_test_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        self._begin_loop()
+        self._begin_loop(trainer)
 
-    def _begin_loop(self) -> None:
+    def _begin_loop(self, trainer: lightning.Trainer) -> None:
         # Lightning has put a handler of its own before ours, which sends a message to ranks that do not expect one.
         for signum in self.signals:
             signal.signal(signum, self._handle)
         self._in_loop = True
+        self._asked_at, self._asked_step, self._next_step = time.monotonic(), trainer.global_step, 0
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         if not can_resume_here(trainer):
             return
-        if trainer.world_size > 1 and trainer.global_step % AGREE_EVERY_N_STEPS:
+        if trainer.world_size > 1 and trainer.global_step < self._next_step:
             return
         self._stop_if_told(trainer, save=True)
 
@@ -133,9 +138,15 @@ class StopOnSignal(lightning.Callback):
 
     def _stop_if_told(self, trainer: lightning.Trainer, save: bool) -> None:
         if trainer.world_size > 1:
+            now, steps = time.monotonic(), max(1, trainer.global_step - self._asked_step)
             # A tensor: Lightning returns a plain number as it is, without asking anybody.
-            received = torch.tensor(self.received, device=trainer.strategy.root_device)
-            self.received = int(trainer.strategy.reduce(received, reduce_op="max"))
+            own = torch.tensor([self.received, (now - self._asked_at) / steps], device=trainer.strategy.root_device)
+            received, step_s = trainer.strategy.reduce(own, reduce_op="max").tolist()
+            self.received = int(received)
+            self._asked_at, self._asked_step = now, trainer.global_step
+            self._next_step = trainer.global_step + max(
+                1, min(AGREE_EVERY_N_STEPS, int(AGREE_EVERY_S / max(step_s, 1e-6)))
+            )
         if not self.received:
             return
         if save and self.checkpoints:

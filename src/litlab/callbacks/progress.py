@@ -32,6 +32,7 @@ class Progress(ProgressBar):
         self._bar: Bar | None = None
         self._next_refresh = 0.0
         self._finished: int | None = None  # an epoch whose line is still to be written
+        self._validated = False  # in this epoch
 
     def disable(self) -> None:
         self._live = False
@@ -66,6 +67,7 @@ class Progress(ProgressBar):
 
     def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         if not trainer.sanity_checking:
+            self._validated = True
             self._start("validation", sum(trainer.num_val_batches))
 
     def on_validation_batch_end(self, *args: Any) -> None:
@@ -90,14 +92,14 @@ class Progress(ProgressBar):
         values = {name: value.item() for name, value in trainer.callback_metrics.items()}
         splits = (
             (split, {k.removeprefix(f"{split}/"): v for k, v in values.items() if k.startswith(f"{split}/")})
-            for split in ("train", "val")
+            for split in ("train", *["val"] * self._validated)
         )
         parts = [f"{split}: {_format(metrics)}" for split, metrics in splits if metrics]
         parts.append(f"{self._seconds:.1f} s")
         throughput = find(trainer, Throughput)
         speed = f", {throughput.last_epoch:,.0f} images/s" if throughput else ""
         say(f"epoch {self._finished + 1}/{trainer.max_epochs}  {'  |  '.join(parts)}{speed}")
-        self._finished = None
+        self._finished, self._validated = None, False
 
     def _start(self, label: str, total: Any) -> None:
         self._stop()

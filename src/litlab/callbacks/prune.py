@@ -3,12 +3,16 @@
 from collections.abc import Callable
 
 import lightning
+from lightning.pytorch.callbacks import Checkpoint
 
 from litlab.modules.meter import plain
 
 
-class Prune(lightning.Callback):
+class Prune(Checkpoint):
     """Asks after each validation whether to give up; the run then ends with its epoch, everything saved.
+
+    A `Checkpoint` to Lightning, which calls those when the metrics of an epoch are there, of training too; it must come
+    before the one that saves.
 
     Args:
         objective: the logged metric that is reported, such as `val/acc`.
@@ -26,7 +30,7 @@ class Prune(lightning.Callback):
             self.active = trainer.strategy.reduce_boolean_decision(self.hopeless is not None, all=False)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not self.active:
+        if not self.active or self.objective not in trainer.callback_metrics:
             return
         epochs, value = trainer.current_epoch + 1, plain(trainer.callback_metrics[self.objective])
         told = trainer.is_global_zero and self.hopeless is not None and self.hopeless(epochs, value)

@@ -32,7 +32,7 @@ class Evidence:
 
     Args:
         losses: training loss over blocks of steps, the first of them that of the very first batch.
-        train: mean training loss of each epoch; `val`: likewise of validation.
+        train: mean training loss of each epoch; `val`: likewise of validation, after each `val_every` epochs.
         train_acc: accuracies of the latest epoch; `val_acc`: likewise.
         num_classes: of classification; None where there are no classes.
         plain_cross_entropy: whether a network that knows nothing is expected to have a loss of ln(num_classes).
@@ -47,6 +47,7 @@ class Evidence:
     losses: Sequence[float] = ()
     train: Sequence[float] = ()
     val: Sequence[float] = ()
+    val_every: int = 1
     train_acc: float | None = None
     val_acc: float | None = None
     num_classes: int | None = None
@@ -203,13 +204,13 @@ def overfitting(curves: Curves) -> str | None:
             f"overfitting: {curves.span('train')}, but the val loss is {_n(val[-1])}, no better than before training"
             f"{accuracy}: it memorises; look at the labels, and try more data (data.train_limit)"
         )
-    best, train = val.index(low), curves.train
-    went_on = len(train) > best and train[-1] < train[best]
+    best, train = (val.index(low) + 1) * evidence.val_every, curves.train
+    went_on = len(train) >= best and train[-1] < train[best - 1]
     if not went_on or val[-1] - low <= max(PAST_BEST * low, RISE * curves.scale):
         return None
     return (
-        f"overfitting: {curves.span('train')}, but the val loss rose from {_n(low)} after epoch {best + 1} to "
-        f"{_n(val[-1])}{accuracy}; try {_more_variety(evidence)}, and trainer.max_epochs={best + 1}"
+        f"overfitting: {curves.span('train')}, but the val loss rose from {_n(low)} after epoch {best} to "
+        f"{_n(val[-1])}{accuracy}; try {_more_variety(evidence)}, and trainer.max_epochs={best}"
     )
 
 

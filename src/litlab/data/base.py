@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from litlab.data.augment import AlternatingFlip, Augmentation
 from litlab.data.datasets import EpochBatchSampler, EpochLoader, collate, ignore_signals
 
 Batch = tuple[Tensor, Tensor]
@@ -50,6 +52,7 @@ class DataModule(L.LightningDataModule):
     target_shape: tuple[int, ...] = ()  # of one target, in regression
     mean: tuple[float, ...] = ()  # taken from each channel, on the scale where white is 1, and
     std: tuple[float, ...] = ()  # what it is then divided by
+    augment: Sequence[Augmentation] = ()  # of batches of training images: see `build_augmentations`
     normalize: Any = None  # of batches of images: see `Normalize`
     background: int | None = None  # brightness, 0 to 255, of all images' borders; None: it varies
     val_size: float
@@ -143,6 +146,14 @@ class DataModule(L.LightningDataModule):
 
     def test_dataloader(self) -> DataLoader | list[DataLoader]:
         return self._eval_loader(self.test_set) if self.test_set is not None else []
+
+    def augmented(self, images: Tensor) -> Tensor:
+        """Training images uint8 [B, C, H, W] after all of `augment`."""
+        for transform in self.augment:
+            if isinstance(transform, AlternatingFlip):
+                transform.epoch = self.trainer.current_epoch if self.trainer is not None else 0
+            images = transform(images)
+        return images
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         inputs, targets = batch  # and nothing else: Lightning would look into every kind of container

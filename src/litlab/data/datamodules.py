@@ -17,7 +17,6 @@ from torch import Tensor
 
 from litlab.data import sources
 from litlab.data.augment import (
-    AlternatingFlip,
     Augmentation,
     Normalize,
     build_augmentations,
@@ -97,10 +96,7 @@ class ImageDataModule(DataModule):
         """Augment, in training only, normalise, and resize, on the device: images become float32 [B, C, H, W]."""
         images, labels = batch
         if self.trainer is not None and self.trainer.training:
-            for transform in self.augment:
-                if isinstance(transform, AlternatingFlip):
-                    transform.epoch = self.trainer.current_epoch
-                images = transform(images)
+            images = self.augmented(images)
         images = self.normalize(images)
         if images.shape[1:] != self.input_shape:
             images = F.interpolate(images, self.input_shape[1:], mode="bilinear", antialias=True)

@@ -69,7 +69,9 @@ class ImageFolder(PictureDataModule):
             if is_whole:
                 good[name].append((path, label))
         splits = self._split(good)
-        splits["train"] = [splits["train"][i] for i in self._limited(torch.arange(len(splits["train"]))).tolist()]
+        # By chance, not the first, which are of one class.
+        order = torch.randperm(len(splits["train"]), generator=torch.Generator().manual_seed(self.seed))
+        splits["train"] = [splits["train"][i] for i in self._limited(order).sort().values.tolist()]
         index = {name: number for number, name in enumerate(self.class_names)}
         for name in SPLITS:
             if chosen := splits[name]:
@@ -78,16 +80,16 @@ class ImageFolder(PictureDataModule):
                 setattr(self, f"{name}_set", self.picture_set(paths, targets, training=name == "train"))
 
     def _split(self, files: dict[str, Labelled]) -> dict[str, Labelled]:
-        """What has no split of its own is divided; a `train/` without `val/` gives some of its pictures to it."""
-        undivided = files.pop("all")
-        if not files["val"] and files["train"]:
-            undivided, files["train"] = undivided + files["train"], []
-        if undivided:
-            divided = self.hold_out(len(undivided))
-            if files["test"] and "test" in divided:  # there is a test/ already
-                divided["train"] = torch.cat((divided["train"], divided.pop("test"))).sort().values
-            for name, indices in divided.items():
-                files[name] = files[name] + [undivided[i] for i in indices.tolist()]
+        """What has no split of its own is divided; a `train/` without `val/` or `test/` gives of its pictures to it."""
+        undivided, train = files.pop("all"), files["train"]
+        files["train"] = []
+        of_val, of_test = not files["val"], not files["test"]
+        if of_val:
+            undivided, train = undivided + train, []
+        for pictures, held_out in ((undivided, (True, of_test)), (train, (False, of_test))):
+            if pictures:
+                for name, indices in self.hold_out(len(pictures), *held_out).items():
+                    files[name] = files[name] + [pictures[i] for i in indices.tolist()]
         for name in ("train", "val"):
             if not files[name]:
                 raise ValueError(f"data_dir {self.roots[0]}: no readable pictures for {name}")

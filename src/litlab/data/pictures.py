@@ -75,7 +75,8 @@ def readable(paths: Sequence[Path], max_bad_fraction: float) -> list[bool]:
     Raises:
         ValueError: if more than `max_bad_fraction` of them are not.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    # The filter is of the whole process: set by each thread, it would stay when they overlap.
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(os.cpu_count()) as pool:
         reasons = list(pool.map(_why_unreadable, paths))
     bad = [f"{path} ({reason})" for path, reason in zip(paths, reasons, strict=True) if reason]
     if bad:
@@ -91,8 +92,7 @@ def readable(paths: Sequence[Path], max_bad_fraction: float) -> list[bool]:
 
 def _why_unreadable(path: Path) -> str | None:
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=formats()) as image:
-            warnings.simplefilter("ignore")
+        with Image.open(path, formats=formats()) as image:
             image.draft("L", (1, 1))  # a JPEG is then decoded at an eighth of its size
             image.load()
     except Exception as error:  # Pillow's many readers fail in many ways
@@ -104,7 +104,8 @@ class PictureDataModule(DataModule):
     """Pictures from files; the loaders yield uint8 [B, C, H, W], normalised on the device.
 
     A picture is first passed through `transforms` (in training only), then its shorter side is made `resize` pixels
-    long and `image_size` is cut out of its centre, or, without `center_crop`, it is squeezed to `image_size`.
+    long and `image_size` is cut out of its centre, or, without `center_crop`, it is squeezed to `image_size`. Where
+    `transforms` make pictures of `image_size` of all, as RandomResizedCrop does, they stay as they are.
 
     Args:
         image_size: pixels that the network sees, a side, or [height, width].
@@ -152,7 +153,12 @@ class PictureDataModule(DataModule):
         if self.center_crop and self.resize < min(height, width):
             raise ValueError(f"resize must be at least image_size, {min(height, width)}, not {resize}")
         self.preprocess = {"resize": self.resize, "center_crop": self.center_crop}
+        if self.random_crop and not self.center_crop and self.resize <= min(height, width):
+            raise ValueError(
+                f"random_crop has nothing to cut: with center_crop=false, resize must be above {min(height, width)}"
+            )
         self.transforms = _build_transforms(transforms)
+        self._transforms_fit = _try_transforms(self.transforms, channels, (width, height)) == (width, height)
         self.val_size, self.test_size = _part("val_size", val_size), _part("test_size", test_size)
         if not 0 <= max_bad_fraction <= 1:
             raise ValueError(f"max_bad_fraction must be from 0 to 1, not {max_bad_fraction}")
@@ -180,7 +186,9 @@ class PictureDataModule(DataModule):
         """From a Pillow image to uint8 [C, H, W]."""
         C, H, W = self.input_shape
         fitted: list[Any] = [partial(fit, shape=(C, H, W), preprocess=self.preprocess)]
-        if training and self.random_crop:
+        if training and self._transforms_fit and not self.random_crop:
+            fitted = [v2.PILToTensor()]
+        elif training and self.random_crop:
             sides = [side * self.resize // min(H, W) for side in (H, W)]
             shorter = max(self.resize, H, W) if H != W else self.resize
             fitted = [v2.Resize(shorter if self.center_crop else sides), v2.RandomCrop([H, W]), v2.PILToTensor()]
@@ -190,14 +198,13 @@ class PictureDataModule(DataModule):
         """Augment, in training only, and normalise, on the device: images become float32 [B, C, H, W]."""
         images, targets = batch
         if self.trainer is not None and self.trainer.training:
-            for transform in self.augment:
-                images = transform(images)
+            images = self.augmented(images)
         return self.normalize(images), targets
 
-    def hold_out(self, size: int) -> dict[str, Tensor]:
-        """Indices of the splits of `size` pictures, drawn by the seed alone: `train`, `val`, and `test` if any."""
+    def hold_out(self, size: int, of_val: bool = True, of_test: bool = True) -> dict[str, Tensor]:
+        """Indices of the splits of `size` pictures, drawn by the seed alone: `train`, and `val` and `test` if any."""
         order = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed))
-        val, test = _count(self.val_size, size), _count(self.test_size, size)
+        val, test = of_val * _count(self.val_size, size), of_test * _count(self.test_size, size)
         if val + test >= size:
             raise ValueError(f"val_size and test_size leave nothing to train on: {val} and {test} of {size} pictures")
         splits = {"train": order[val + test :], "val": order[:val], "test": order[val : val + test]}
@@ -212,6 +219,25 @@ def _part(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or (value > 1 and value % 1):
         raise ValueError(f"{name} must be a number of pictures, or a fraction below 1, not {value!r}")
     return value
+
+
+def _try_transforms(transforms: Sequence[Callable], channels: int, size: tuple[int, int]) -> tuple[int, int]:
+    """Size (width, height) of what the transforms make of a picture that is not of `size`.
+
+    Raises:
+        ValueError: if they cannot take a picture, or make something else; the message begins with `transforms`.
+    """
+    picture: Any = Image.new("L" if channels == 1 else "RGB", (size[0] + 31, size[1] + 17))
+    with torch.random.fork_rng(devices=[]):
+        for transform in transforms:
+            name = type(transform).__name__
+            try:
+                picture = transform(picture)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise ValueError(f"transforms {name} cannot take a picture: {error}") from error
+            if not isinstance(picture, Image.Image):
+                raise ValueError(f"transforms {name} must make a picture, not a {type(picture).__name__}: leave it out")
+    return picture.size
 
 
 def _build_transforms(spec: Iterable[str | Mapping[str, Any]]) -> list[Callable]:

@@ -26,6 +26,7 @@ class CrossEntropy(nn.CrossEntropyLoss):
             raise ValueError(f"class_weights must be at least 0, one for each class, not {list(class_weights)}")
         weight = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float)
         super().__init__(weight, label_smoothing=label_smoothing)
+        self.register_buffer("weight", weight, persistent=False)  # a setting, which a resumed run may change
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of logits [B, num_classes] against class indices [B]."""

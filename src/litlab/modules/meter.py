@@ -129,6 +129,8 @@ class Meter:
         self.metrics.reset()
 
     def to(self, device: Any) -> None:
+        if self.loss.device == torch.device(device):  # metrics look through all they have, whether it moves or not
+            return
         self.loss.to(device)
         self.metrics.to(device)
 

@@ -63,15 +63,22 @@ def one_cycle(
 ) -> Schedulers:
     """Up from `start_factor * lr` to `lr` and down to `final_factor * start_factor * lr` in one cosine cycle
     (Smith and Topin 2018). The rise takes `warmup_epochs`, by default 30 % of the training."""
+    if start_factor <= 0:
+        raise ValueError(f"start_factor must be above 0, not {start_factor}")
+    if final_factor < 0:
+        raise ValueError(f"final_factor must be at least 0, not {final_factor}")
     total = max(2, steps_per_epoch * epochs)
-    rise = 0.3 if warmup_epochs is None else warmup_steps(warmup_epochs, steps_per_epoch, epochs) / total
+    rise = 0.3
+    if warmup_epochs is not None:
+        warmup = warmup_steps(warmup_epochs, steps_per_epoch, epochs)
+        rise = (2 if warmup == 1 else warmup) / total  # OneCycleLR divides by the steps of the rise, less one
     scheduler = OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=total,
         pct_start=rise,
         div_factor=1 / start_factor,
-        final_div_factor=1 / final_factor,
+        final_div_factor=1 / final_factor if final_factor else math.inf,
         cycle_momentum=False,  # momentum stays what optimizer.momentum says
     )
     return every_step(scheduler)

@@ -7,6 +7,8 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.plugins.precision import Precision
+from lightning.pytorch.utilities import GradClipAlgorithmType
 from torch import Tensor, nn
 from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
@@ -137,16 +139,35 @@ class Supervised(lightning.LightningModule):
     def on_test_epoch_end(self) -> None:
         self._finish("test")
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        if not gradient_clip_val:
+            return
+        plugin = self.trainer.precision_plugin
+        if getattr(plugin, "scaler", None) is None:
+            # Lightning refuses fused optimizers in all mixed precision, for what only a gradient scaler does: to leave
+            # it to them to scale the gradients back, after they were clipped.
+            algorithm = GradClipAlgorithmType(gradient_clip_algorithm or "norm")
+            Precision.clip_gradients(plugin, optimizer, gradient_clip_val, algorithm)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer([p for p in self.network.parameters() if p.requires_grad])
         if self.make_schedulers is None:
             return optimizer
         total = self.trainer.estimated_stepping_batches
-        if total == float("inf"):
-            raise ValueError("trainer.max_epochs=-1 has no end, and a schedule needs one: use scheduler=none")
         steps_per_epoch = max(1, -(-self.trainer.num_training_batches // self.trainer.accumulate_grad_batches))
         epochs = max(1, -(-int(total) // int(steps_per_epoch)))
-        return [optimizer], self.make_schedulers(optimizer, int(steps_per_epoch), epochs)
+        schedulers = self.make_schedulers(optimizer, int(steps_per_epoch), epochs)
+        for scheduler in schedulers:
+            if scheduler.get("monitor", "").startswith("val/"):  # it can step when there is a new value
+                scheduler["frequency"] = self.trainer.check_val_every_n_epoch or 1
+        return [optimizer], schedulers
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], split: str) -> Tensor:
         images, targets = batch

@@ -22,22 +22,30 @@ class Layer:
 
 
 def summarize(network: nn.Module, input_shape: Sequence[int], max_depth: int = 2) -> list[Layer]:
-    """The layers that one image of `input_shape` (C, H, W) passes through, in order.
+    """The layers that one image of `input_shape` (C, H, W) passes through, in order, and first parameters of no layer.
 
     Args:
         network: from images [B, C, H, W] to anything.
         input_shape: (C, H, W).
-        max_depth: how many levels of nested modules to open; deeper ones count as one layer.
+        max_depth: how many levels of nested modules to open; deeper ones, and those with parameters of their own
+            beside their children's, count as one layer.
     """
     layers: list[Layer] = []
 
     def record(name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if any(layer.name == name for layer in layers):  # evaluation may look at an image several times
+            return
         parameters = list(module.parameters())
         total = sum(p.numel() for p in parameters)
         trainable = sum(p.numel() for p in parameters if p.requires_grad)
         layers.append(Layer(name, type(module).__name__, _shape(inputs), _shape(output), total, trainable))
 
-    hooks = [module.register_forward_hook(partial(record, name)) for name, module in _rows(network, max_depth)]
+    rows = _rows(network, max_depth)
+    if rows[0][1] is not network:
+        for name, parameter in network.named_parameters(recurse=False):
+            trainable = parameter.numel() if parameter.requires_grad else 0
+            layers.append(Layer(name, type(parameter).__name__, (), (), parameter.numel(), trainable))
+    hooks = [module.register_forward_hook(partial(record, name)) for name, module in rows]
     was_training = network.training
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     try:
@@ -52,7 +60,8 @@ def summarize(network: nn.Module, input_shape: Sequence[int], max_depth: int = 2
 
 def _rows(module: nn.Module, depth: int, prefix: str = "") -> list[tuple[str, nn.Module]]:
     children = list(module.named_children())
-    if not children or depth == 0:
+    with_own = prefix and next(module.parameters(recurse=False), None) is not None
+    if not children or depth == 0 or with_own:
         return [(prefix, module)]
     return [row for name, child in children for row in _rows(child, depth - 1, f"{prefix}.{name}".lstrip("."))]
 
