@@ -24,6 +24,7 @@ from litlab.config import ConfigError
 from litlab.data import MNISTSample
 from litlab.modules import Classification
 from litlab.networks import MLP
+from litlab.training import check_resumable
 
 SWEEP = ["-m", *QUICK, "data.train_limit=640", "callbacks.model_summary.enabled=false", "hydra.sweep.dir=runs/s"]
 
@@ -225,10 +226,13 @@ def test_what_published_weights_fill_in_is_no_other_config(tmp_path):
     (job / "result.json").unlink()
     (job / ".hydra/config.yaml").touch()
     (job / "checkpoints").mkdir()
-    torch.save({"litlab": {"config": plain_config(cfg)}}, job / "checkpoints/last.ckpt")
-    again = composed(*asked)
+    progress = {"fit_loop": {"epoch_progress": {"current": {"processed": 1}}}}
+    saved = {"litlab": {"config": plain_config(cfg)}, "loops": progress}
+    torch.save(saved, job / "checkpoints/last.ckpt")
+    again, resumed = composed(*asked), composed(*asked)
     assert jobs.unfinished(again, job)
-    assert plain_config(again) == plain_config(cfg)
+    check_resumable(resumed, saved)
+    assert plain_config(again) == plain_config(resumed) == plain_config(cfg)
 
 
 def test_report_on_demand(swept, tmp_path, capsys):

@@ -214,10 +214,10 @@ def make_trainer(
     Raises:
         ConfigError: if it, or one of them, refuses its values, or does not fit the network.
     """
-    loggers = [_configured(cfg, "logger", name, run_dir) for name in cfg.logger or ()]
+    loggers = [_configured(cfg, "logger", name, run_dir) for name in cfg.get("logger") or ()]
     configured = {
         name: _configured(cfg, "callbacks", name, run_dir)
-        for name, node in (cfg.callbacks or {}).items()
+        for name, node in (cfg.get("callbacks") or {}).items()
         if node and node.get("_target_") and node.get("enabled", True)
     }
     parts = {name: part for name, part in configured.items() if isinstance(part, Part)}
@@ -267,7 +267,7 @@ def distribution(trainer: Any) -> dict[str, Any]:
 
 def checkpoints(cfg: DictConfig, data: DataModule, module: Supervised, run_dir: Path) -> Checkpoints | None:
     """The callback that keeps the best and the last checkpoint, unless switched off."""
-    if not cfg.callbacks or not OmegaConf.select(cfg, "callbacks.checkpoints.enabled", default=False):
+    if not OmegaConf.select(cfg, "callbacks.checkpoints.enabled", default=False):
         return None
     composed = plain_config(cfg)
     network = named(composed["model"])

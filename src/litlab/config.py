@@ -147,6 +147,14 @@ def is_left_open(settings: Mapping[str, Any], key: str) -> bool:
     return bool(settings.get("model.pretrained")) and settings.get(name, ...) in FILLED_FROM_WEIGHTS.get(name, ())
 
 
+def settle(cfg: DictConfig, before: DictConfig) -> None:
+    """Gives a config that goes on with a run what published weights had filled in then, and it leaves open now."""
+    settings = numeric(cfg)
+    for key in FILLED_FROM_WEIGHTS:
+        if is_left_open(settings, key) and (value := OmegaConf.select(before, key)) is not None:
+            OmegaConf.update(cfg, key, value, merge=False)
+
+
 def _has_cache(data: Any) -> bool:
     """Whether a data set is the same wherever its `data_dir` is."""
     from litlab.data import ImageDataModule

@@ -44,16 +44,11 @@ def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
         before = OmegaConf.create(read(checkpoint)["litlab"]["config"])
         assert isinstance(before, DictConfig)
         _refuse_another_config(cfg, run_dir, config.numeric(before))
-        _settle(cfg, before)
+        config.settle(cfg, before)
+        cfg.rewinds = before.get("rewinds", 0)
         resume.record(run_dir, cfg, [str(line) for line in OmegaConf.load(run_dir / OVERRIDES)])
         console.say(f"{run_dir.name}: going on from {checkpoint.name}")
     return checkpoint
-
-
-def _settle(cfg: DictConfig, before: DictConfig) -> None:
-    for key in ("rewinds", *(config.FILLED_FROM_WEIGHTS if cfg.model.get("pretrained") else ())):
-        if (value := OmegaConf.select(before, key)) is not None:
-            OmegaConf.update(cfg, key, value, merge=False)
 
 
 def _refuse_another_config(cfg: DictConfig, run_dir: Path, before: dict[str, Any]) -> None:

@@ -377,12 +377,15 @@ FIXED = ("model", "data._target_", "data.seed", "data.val_size", "optimizer._tar
 
 
 def check_resumable(cfg: DictConfig, saved: dict[str, Any]) -> None:
-    """Refuses what would make a resumed run another run.
+    """Refuses what would make a resumed run another run; settles what the run had settled.
 
     Raises:
         ConfigError: naming the setting.
     """
-    before, now = OmegaConf.create(saved["litlab"]["config"]), OmegaConf.create(plain_config(cfg))
+    before = OmegaConf.create(saved["litlab"]["config"])
+    assert isinstance(before, DictConfig)
+    config.settle(cfg, before)
+    now = OmegaConf.create(plain_config(cfg))
     for key in FIXED:
         if OmegaConf.select(before, key) != OmegaConf.select(now, key):
             name = key.removesuffix("._target_")

@@ -79,8 +79,9 @@ class View:
         """Shows a picture, uint8 [C, H, W] with one channel or three, at this step."""
         png = BytesIO()
         channels, height, width = pixels.shape
-        rows = pixels.permute(1, 2, 0).contiguous().numpy()
-        Image.fromarray(rows[..., 0] if channels == 1 else rows).save(png, "PNG", compress_level=1)  # at the usual 6, that is most of a picture's time
+        rows = pixels[0] if channels == 1 else pixels.permute(1, 2, 0)
+        picture = Image.fromarray(rows.contiguous().numpy())
+        picture.save(png, "PNG", compress_level=1)  # at the usual 6, that is most of a picture's time
         content = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=png.getvalue())
         summary = Summary(value=[Summary.Value(tag=tag, image=content)])
         self.write(lambda writer: writer._get_file_writer().add_summary(summary, self.step))
