@@ -6,9 +6,15 @@ import shutil
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 
 from litlab.callbacks import MetricsCSV, TensorBoard
-from litlab.callbacks.loggers import PatientFile
+from litlab.callbacks.loggers import PatientFile, masked_crc32c
+
+
+@pytest.mark.parametrize("data", [b"", b"a", bytes(range(256)) * 9])
+def test_checksums_are_tensorboards(data):
+    assert int.from_bytes(masked_crc32c(data), "little") == pywrap_tensorflow.masked_crc32c(data)
 
 
 def folder_away(folder):

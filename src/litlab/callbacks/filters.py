@@ -28,7 +28,7 @@ class Filters(Part):
             weights = weights[: self.count].float()
             largest = weights.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
             shades = (127.5 * (1 + weights / largest)).nan_to_num().to(torch.uint8).cpu()
-            view.image("filters", grid(shades, least=32, gap=4))
+            view.image("filters", grid(shades, least=28, gap=4))
 
 
 def first_layer_weights(network: nn.Module, input_shape: tuple[int, ...]) -> Tensor | None:

@@ -9,12 +9,15 @@ import csv
 import errno
 import io
 import os
+import struct
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -68,6 +71,21 @@ class PatientFile:
             self.failure = None
 
 
+def write_record(file: PatientFile, data: bytes) -> None:
+    """Writes a TFRecord, as TensorBoard's own writer does.
+
+    Its checksums are computed in Python, byte by byte, for which the training waits: 12 ms for a picture of 100 kB.
+    """
+    length = struct.pack("<Q", len(data))
+    file.write(length + masked_crc32c(length) + data + masked_crc32c(data))
+
+
+def masked_crc32c(data: bytes) -> bytes:
+    """The checksum of a TFRecord: CRC-32C, rotated and shifted."""
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
 class TensorBoard(TensorBoardLogger):
     """Writes the event file straight into `save_dir`, and nothing else beside it."""
 
@@ -87,7 +105,8 @@ class TensorBoard(TensorBoardLogger):
             events = writer._get_file_writer().event_writer
             path = Path(events._file_name)
             self._file = PatientFile(path, path.read_bytes())
-            events._async_writer._writer._writer = self._file
+            records = events._async_writer._writer  # which the thread that writes has, too
+            records._writer, records.write = self._file, partial(write_record, self._file)
         return writer
 
     @property
