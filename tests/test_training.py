@@ -137,6 +137,7 @@ def test_same_seed_same_numbers(train, quick_run):
         ),
         (["objective_mode=up"], "objective_mode=up: must be min, max or null"),
         (["trainer.devices=0"], "trainer.devices=0: must name at least one device"),
+        (["logger.csv.save_dir=shared"], "logger.csv.save_dir=shared: must be null, the run folder"),
         (["trainer.precision=17"], "trainer.precision=17: must be one of"),
         (["seed=x"], "seed=x: must be an integer"),
         (["scheduler=cosine", "scheduler.warmup_epochs=9"], "scheduler.warmup_epochs must be at least 0 and less"),
