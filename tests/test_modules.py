@@ -196,6 +196,16 @@ def test_gradients_of_a_fused_optimizer_are_clipped_in_mixed_precision(algorithm
         assert max(step.abs().max() for step in steps) == pytest.approx(1e-3, rel=1e-2)
 
 
+def test_a_schedule_without_an_end_is_refused_in_a_notebook_too():
+    module = Classification(MLP(hidden=[8]), 10, scheduler=schedules.cosine)
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=-1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, use_distributed_sampler=False,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"trainer\.max_epochs=-1 has no end"):
+        trainer.fit(module, MNISTSample(train_limit=128))
+
+
 def test_a_notebook_needs_three_lines():
     trainer = lightning.Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,

@@ -161,6 +161,8 @@ class Supervised(lightning.LightningModule):
         if self.make_schedulers is None:
             return optimizer
         total = self.trainer.estimated_stepping_batches
+        if total == float("inf"):
+            raise ValueError("trainer.max_epochs=-1 has no end, and a schedule needs one: use scheduler=none")
         steps_per_epoch = max(1, -(-self.trainer.num_training_batches // self.trainer.accumulate_grad_batches))
         epochs = max(1, -(-int(total) // int(steps_per_epoch)))
         schedulers = self.make_schedulers(optimizer, int(steps_per_epoch), epochs)
