@@ -2,10 +2,9 @@ import os
 import runpy
 import sys
 
-import hydra
 import pytest
 from hydra.core.global_hydra import GlobalHydra
-from scripts import QUICK, REPOSITORY, Finished, finish, start
+from scripts import QUICK, REPOSITORY, Finished, composed, finish, start
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: threads that wait for each other only slow them
 
@@ -60,8 +59,6 @@ def use(tmp_path, monkeypatch):
 
     def call(*arguments: str) -> None:
         overrides = [literal(argument, ("ckpt", "input", "output")) for argument in ("trainer=cpu", *arguments)]
-        with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-            cfg = hydra.compose("predict", overrides)
-        run(cfg)
+        run(composed(*overrides, script="predict"))
 
     return call

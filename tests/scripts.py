@@ -6,9 +6,18 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import hydra
 
 REPOSITORY = Path(__file__).parents[1]
 QUICK = ["data=mnist_sample", "trainer=cpu", "callbacks.report.enabled=false", "trainer.max_epochs=1"]
+
+
+def composed(*overrides: str, script: str = "train") -> Any:
+    """The config that a script composes of these overrides."""
+    with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        return hydra.compose(script, list(overrides))
 
 
 @dataclass

@@ -5,10 +5,9 @@ from pathlib import Path
 import lightning
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from pictures import draw_folder, draw_landmarks
-from scripts import REPOSITORY
+from scripts import REPOSITORY, composed
 
 from litlab import cli, config
 from litlab.assembly import assemble
@@ -20,11 +19,6 @@ OmegaConf.register_new_resolver("options", lambda: "", replace=True)
 
 def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-
-
-def composed(*overrides: str):
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", list(overrides))
 
 
 @pytest.fixture(scope="module")

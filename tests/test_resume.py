@@ -9,12 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import hydra
 import pytest
 import torch
 from faults.compare import differences
 from omegaconf import OmegaConf
-from scripts import REPOSITORY
+from scripts import REPOSITORY, composed
 
 from litlab import checkpoint, resume
 from litlab.callbacks import Interrupted
@@ -33,8 +32,7 @@ TINY = [
 def compose(folder: Path, *overrides: str, base: Sequence[str] = TINY):
     """The config of a run, recorded in its folder as Hydra records it."""
     (folder / ".hydra").mkdir(parents=True)
-    with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-        cfg = hydra.compose("train", [*base, *overrides])
+    cfg = composed(*base, *overrides)
     OmegaConf.save(cfg, folder / ".hydra/config.yaml")
     OmegaConf.save(OmegaConf.create([*base, *overrides]), folder / ".hydra/overrides.yaml")
     return cfg

@@ -9,13 +9,12 @@ import signal
 import time
 from types import SimpleNamespace
 
-import hydra
 import lightning
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scripts import QUICK, REPOSITORY, finish, start
+from scripts import QUICK, composed, finish, start
 
 from litlab import config, jobs, runs, sweeps, weights
 from litlab.assembly import plain_config
@@ -174,11 +173,6 @@ def test_predict_takes_the_job_that_the_report_calls_best(tmp_path, capsys):
     for name in "ac":
         shutil.rmtree(tmp_path / name)
     assert runs.best_job(tmp_path).name == "b"
-
-
-def composed(*overrides):
-    with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
-        return hydra.compose("train", list(overrides))
 
 
 def completed_with(folder, cfg):

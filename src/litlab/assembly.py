@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from litlab import config, console, lean, ranks, weights
 from litlab.callbacks import Checkpoints, Part, Watch, summary_table
 from litlab.callbacks.exact import learning_rate
+from litlab.callbacks.watch import evaluating
 from litlab.checkpoint import FORMAT, PlainCheckpointIO
 from litlab.config import ConfigError, blame, build
 from litlab.console import one_line
@@ -132,9 +133,8 @@ def check_loss(loss: torch.nn.Module, data: DataModule, network: torch.nn.Module
 def makes_probabilities(network: torch.nn.Module, data: DataModule) -> bool:
     """Whether all that the network makes, even of large inputs, lies between 0 and 1."""
     inputs = torch.linspace(-1e3, 1e3, 2 * torch.Size(data.input_shape).numel()).view(2, *data.input_shape)
-    was_training = network.training
-    values = network.eval()(torch.cat((inputs, -inputs)))
-    network.train(was_training)
+    with evaluating(network):
+        values = network(torch.cat((inputs, -inputs)))
     return bool(((values >= 0) & (values <= 1)).all())
 
 
@@ -146,15 +146,12 @@ def check_network(network: torch.nn.Module, data: DataModule) -> None:
     """
     model, source = f"model={config.choice('model')}", f"data={config.choice('data')}"
     batch = torch.zeros(2, *data.input_shape)
-    was_training = network.training
     try:
-        with torch.no_grad():
-            logits = network.eval()(batch)
+        with torch.no_grad(), evaluating(network):
+            logits = network(batch)
     except (RuntimeError, ValueError) as error:
         shape = list(batch.shape)
         raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {one_line(error)}") from error
-    finally:
-        network.train(was_training)
     if tuple(logits.shape) != (2, data.num_classes):
         raise ConfigError(
             f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "

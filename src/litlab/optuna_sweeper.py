@@ -199,12 +199,12 @@ class OptunaSweeper(Sweeper):
 
 def write_refused(folder: Path, fixed: list[str], chosen: list[str], error: Exception) -> None:
     """The folder of a trial that could not begin, so that it is a row of the table."""
-    from litlab.results import write_result
+    from litlab.results import write_failed
 
     job = folder / folder_name(",".join(sorted(chosen)))
     (job / OVERRIDES).parent.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(OmegaConf.create([*fixed, *chosen]), job / OVERRIDES)
-    write_result(job, {"status": "failed", "metrics": {}, "error": one_line(error)})
+    write_failed(job, one_line(error))
 
 
 def import_optuna() -> Any:

@@ -37,6 +37,11 @@ def write_result(run_dir: Path, result: dict[str, Any]) -> None:
         temporary.write_text(json.dumps({"objective": None} | result, indent=2) + "\n")
 
 
+def write_failed(run_dir: Path, error: str) -> None:
+    """The result of a run that ended before there was anything to say of it but why."""
+    write_result(run_dir, {"status": "failed", "metrics": {}, "error": error})
+
+
 def describe(
     cfg: DictConfig,
     run_dir: Path,

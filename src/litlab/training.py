@@ -37,7 +37,7 @@ from litlab.data import DataModule
 from litlab.data.datasets import OtherBatches
 from litlab.modules import NonFiniteLoss, Supervised
 from litlab.optuna_sweeper import hopeless_by_median
-from litlab.results import describe, device_name, explain, report, shown, write_result
+from litlab.results import describe, device_name, explain, report, shown, write_failed, write_result
 from litlab.resume import Resumed
 from litlab.runs import remove_if_unused
 
@@ -82,14 +82,14 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
             _train(cfg, run_dir, overrides, checkpoint)
     except ConfigError as error:
         if config.in_sweep():  # a row of the sweep's table
-            write_result(run_dir, {"status": "failed", "metrics": {}, "error": str(error)})
+            write_failed(run_dir, str(error))
         elif not resumed:
             remove_if_unused(run_dir)
         raise
     except Exception as error:
         stopped = getattr(error, "status", 1) > 128
         if config.in_sweep() and not stopped and not (run_dir / RESULT).exists():  # a row of the table, likewise
-            write_result(run_dir, {"status": "failed", "metrics": {}, "error": console.one_line(error)})
+            write_failed(run_dir, console.one_line(error))
         raise
     finally:
         os.close(lock)

@@ -58,23 +58,21 @@ def test_split_folders_are_taken_as_they_are(tmp_path):
     assert all(path.is_relative_to(tmp_path / "val") for path in data.val_set.paths)
 
 
-def test_a_train_folder_without_val_is_divided(tmp_path):
+@pytest.mark.parametrize(
+    ("other", "test_size", "sizes", "sizes_without"),
+    [
+        ("test", 2, {"train": 8, "val": 4, "test": 4}, {"train": 8, "val": 4, "test": 4}),
+        ("val", 3, {"train": 9, "val": 4, "test": 3}, {"train": 12, "val": 4}),
+    ],
+)
+def test_a_train_folder_gives_to_the_split_that_is_not_there(tmp_path, other, test_size, sizes, sizes_without):
     draw_folder(tmp_path / "train", 6)
-    draw_folder(tmp_path / "test", 2)
-    data = folder(tmp_path, test_size=2)
-    assert data.sizes == {"train": 8, "val": 4, "test": 4}
-    assert all(path.is_relative_to(tmp_path / "test") for path in data.test_set.paths)
+    draw_folder(tmp_path / other, 2)
+    data = folder(tmp_path, test_size=test_size)
+    assert data.sizes == sizes
+    assert all(path.is_relative_to(tmp_path / other) for path in getattr(data, f"{other}_set").paths)
     assert len(set(all_paths(data))) == 16
-
-
-def test_a_train_folder_without_test_gives_to_it(tmp_path):
-    draw_folder(tmp_path / "train", 6)
-    draw_folder(tmp_path / "val", 2)
-    data = folder(tmp_path, test_size=3)
-    assert data.sizes == {"train": 9, "val": 4, "test": 3}
-    assert all(path.is_relative_to(tmp_path / "val") for path in data.val_set.paths)
-    assert len(set(all_paths(data))) == 16
-    assert folder(tmp_path).sizes == {"train": 12, "val": 4}
+    assert folder(tmp_path).sizes == sizes_without
 
 
 def test_a_limit_takes_of_every_class(root):

@@ -76,12 +76,11 @@ class View:
             board.write(call)
 
     def image(self, tag: str, pixels: Tensor) -> None:
-        """Shows a picture, uint8 [C, H, W] with one channel or three, at this step."""
+        """Shows a picture, uint8 [C, H, W], at this step."""
         png = BytesIO()
-        channels, height, width = pixels.shape
-        rows = pixels[0] if channels == 1 else pixels.permute(1, 2, 0)
-        picture = Image.fromarray(rows.contiguous().numpy())
-        picture.save(png, "PNG", compress_level=1)  # at the usual 6, that is most of a picture's time
+        rows = pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy()
+        Image.fromarray(rows).save(png, "PNG", compress_level=1)  # at the usual 6, that is most of a picture's time
+        height, width, channels = rows.shape
         content = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=png.getvalue())
         summary = Summary(value=[Summary.Value(tag=tag, image=content)])
         self.write(lambda writer: writer._get_file_writer().add_summary(summary, self.step))

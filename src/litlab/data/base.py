@@ -197,6 +197,10 @@ class DataModule(L.LightningDataModule):
             worker_init_fn=ignore_signals,
         )
 
+    def _by_chance(self, size: int) -> Tensor:
+        """The numbers below `size`, in an order drawn by the seed alone."""
+        return torch.randperm(size, generator=torch.Generator().manual_seed(self.seed))
+
     def _limited(self, train: Tensor) -> Tensor:
         train = train[: self.train_limit]
         if self.drop_last and len(train) < self.batch_size:

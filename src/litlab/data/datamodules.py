@@ -105,7 +105,7 @@ class ImageDataModule(DataModule):
     def _split(self, size: int) -> tuple[Tensor, Tensor]:
         if self.val_size >= size:
             raise ValueError(f"val_size must be under {size:,}, the size of the training set, not {self.val_size:,}")
-        order = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed))
+        order = self._by_chance(size)
         val, train = order[: self.val_size].sort().values, order[self.val_size :].sort().values
         return self._limited(train), val
 

@@ -69,14 +69,13 @@ class ImageFolder(PictureDataModule):
             if is_whole:
                 good[name].append((path, label))
         splits = self._split(good)
-        # By chance, not the first, which are of one class.
-        order = torch.randperm(len(splits["train"]), generator=torch.Generator().manual_seed(self.seed))
-        splits["train"] = [splits["train"][i] for i in self._limited(order).sort().values.tolist()]
+        chosen = self._limited(self._by_chance(len(splits["train"])))  # not the first, which are of one class
+        splits["train"] = [splits["train"][i] for i in chosen.sort().values.tolist()]
         index = {name: number for number, name in enumerate(self.class_names)}
         for name in SPLITS:
-            if chosen := splits[name]:
-                targets = torch.tensor([index[label] for _, label in chosen])
-                paths = [path for path, _ in chosen]
+            if pictures := splits[name]:
+                targets = torch.tensor([index[label] for _, label in pictures])
+                paths = [path for path, _ in pictures]
                 setattr(self, f"{name}_set", self.picture_set(paths, targets, training=name == "train"))
 
     def _split(self, files: dict[str, Labelled]) -> dict[str, Labelled]:

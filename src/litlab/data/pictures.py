@@ -203,7 +203,7 @@ class PictureDataModule(DataModule):
 
     def hold_out(self, size: int, of_val: bool = True, of_test: bool = True) -> dict[str, Tensor]:
         """Indices of the splits of `size` pictures, drawn by the seed alone: `train`, and `val` and `test` if any."""
-        order = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed))
+        order = self._by_chance(size)
         val, test = of_val * _count(self.val_size, size), of_test * _count(self.test_size, size)
         if val + test >= size:
             raise ValueError(f"val_size and test_size leave nothing to train on: {val} and {test} of {size} pictures")
