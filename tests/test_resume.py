@@ -254,6 +254,18 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, undi
     assert differences(folder, undisturbed()) == []
 
 
+def test_only_the_disk_makes_a_save_fail_quietly(tmp_path, monkeypatch):
+    """What the device or torch has to say while a checkpoint is written ends the training, as anywhere else."""
+
+    def on_the_device(*_, **__):
+        raise RuntimeError("an illegal memory access was encountered")
+
+    monkeypatch.setattr(torch, "save", on_the_device)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        checkpoint.write({"a": torch.zeros(1)}, tmp_path / "last.ckpt")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_signal_while_a_checkpoint_is_read_is_no_damage(tmp_path, monkeypatch):
     path = tmp_path / "last.ckpt"
     checkpoint.write({"a": torch.zeros(1)}, path)

@@ -107,8 +107,10 @@ def write(checkpoint: dict[str, Any], path: str | Path, keep: str | Path | None 
         try:
             with temporary.open("wb") as file:
                 torch.save(checkpoint, file)
-        except RuntimeError as error:  # torch's name for a write that failed
-            raise error.__context__ if isinstance(error.__context__, OSError) else OSError(one_line(error)) from None
+        except RuntimeError as error:  # torch's name for a write that failed, and for much else
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
         if keep is not None and path.exists():
             copy(path, Path(keep))
 

@@ -1,6 +1,9 @@
 """Batches in one indexing, and the order of batches over epochs and ranks."""
 
+import os
 import pickle
+import signal
+import time
 from itertools import zip_longest
 
 import pytest
@@ -8,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from litlab.data import EpochBatchSampler, ImageDataset, collate
+from litlab.data.datasets import EpochLoader, WorkerFailed
 
 
 @pytest.fixture
@@ -44,6 +48,28 @@ def test_a_loader_yields_whole_batches(dataset, workers):
     assert [labels.tolist() for _, labels in batches] == [[30, 50], [70, 110], [130]]
     assert [images[:, 0, 0, 0].tolist() for images, _ in batches] == [[3, 5], [7, 11], [13]]
     assert pickle.loads(pickle.dumps(collate)) is collate
+
+
+@pytest.fixture
+def new_process(monkeypatch):
+    """As before the first DataLoader of a process, which sets a handler."""
+    monkeypatch.setattr("torch.utils.data._utils.signal_handling._SIGCHLD_handler_set", False)
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.usefixtures("new_process")
+def test_the_death_of_a_worker_is_raised_where_a_batch_is_awaited(dataset):
+    """torch raises it wherever the program is: in the middle of a save it was taken for a full disk."""
+    sampler = EpochBatchSampler(len(dataset), 1, shuffle=False, seed=0)
+    loader = EpochLoader(dataset, sampler, collate_fn=collate, num_workers=2)
+    batches = iter(loader)
+    next(batches)
+    os.kill(loader._workers[0].pid, signal.SIGKILL)
+    time.sleep(0.5)
+    with pytest.raises(WorkerFailed):
+        list(batches)
 
 
 def ranks(world_size, **arguments):

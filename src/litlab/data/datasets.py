@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import threading
@@ -237,12 +238,12 @@ class EpochLoader(DataLoader):
         batches: Any = None
         try:
             while True:
-                self._waits = True
                 try:
-                    if batches is None:
-                        batches = super().__iter__()
-                        self._workers = batches._workers
-                    batch = next(batches)
+                    with self._awaiting():
+                        if batches is None:
+                            batches = super().__iter__()
+                            self._workers = batches._workers
+                        batch = next(batches)
                 except StopIteration:
                     return
                 except (RuntimeError, OSError, EOFError) as error:
@@ -255,10 +256,34 @@ class EpochLoader(DataLoader):
                             child.kill()
                     reason = f"no batch for {self.patience} s" if hung.is_set() else str(error).split("\n")[0]
                     raise WorkerFailed(reason or type(error).__name__) from error
-                self._waits = False
                 yield batch
         finally:
             done.set()
+
+    @contextlib.contextmanager
+    def _awaiting(self) -> Iterator[None]:
+        """Raises the death of a worker while a batch is awaited, and only then.
+
+        torch raises it wherever the main thread is at that moment, such as in the middle of a save, and never takes its
+        handler back.
+        """
+        is_main = threading.current_thread() is threading.main_thread()  # others may not set handlers
+        before = signal.getsignal(signal.SIGCHLD) if is_main else None
+
+        def died(signum: int, frame: Any) -> None:
+            for worker in self._workers:
+                if not worker.is_alive() and worker.exitcode:  # 0: a pass has ended
+                    raise WorkerFailed(f"worker {worker.pid} ended with {worker.exitcode}")
+
+        self._waits = True
+        try:
+            if before is not None:
+                signal.signal(signal.SIGCHLD, died)
+            yield
+        finally:
+            if before is not None:
+                signal.signal(signal.SIGCHLD, before)
+            self._waits = False
 
     def _watch(self, done: threading.Event, hung: threading.Event) -> None:
         """Kills the workers when they are waited for too long, which ends the wait.
