@@ -12,6 +12,8 @@ import pytest
 import torch
 from scripts import QUICK, REPOSITORY, finish, start
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util.tensor_util import make_ndarray
 
 
@@ -186,6 +188,12 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(train, tmp_path):
     assert result["status"] == "failed"
     assert result["best_checkpoint"] is None  # it diverged before the first epoch ended
     assert result["diagnosis"][0].startswith("diverged: the loss was NaN or infinite at step 1; try optimizer.lr=")
+    row = EventAccumulator(str(done.runs[0])).Reload().summary_metadata
+    ended = HParamsPluginData.FromString(row["_hparams_/session_end_info"].plugin_data.content)
+    assert ended.session_end_info.status == STATUS_FAILURE
+    columns = HParamsPluginData.FromString(row["_hparams_/experiment"].plugin_data.content).experiment.metric_infos
+    results = {f"result/{split}/{name}" for split in ("train", "val") for name in ("loss", "acc")}
+    assert {info.name.tag for info in columns} == {*results, "test/loss", "test/acc"}
 
 
 def test_ctrl_c_saves_and_says_interrupted(tmp_path):

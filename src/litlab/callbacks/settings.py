@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
@@ -44,25 +45,36 @@ class HParams(Part):
         return bool(config_of(view))
 
     def finish(self, view: View) -> None:
-        config = config_of(view)
+        self._add_row(view)
+
+    def diverge(self, view: View) -> None:
+        self._add_row(view, STATUS_FAILURE)
+
+    def _add_row(self, view: View, status: int = STATUS_SUCCESS) -> None:
         keeper = find(view.trainer, Checkpoints)
         metrics = (keeper.best_metrics if keeper else {}) or epoch_metrics(view.trainer)
         results = {f"result/{name}": value for name, value in metrics.items()}
-        tested = config.get("test") and view.data.test_set is not None
-        tests = [f"test/{name}" for name in view.module.meters["test"].names] if tested else []  # still to come
-        columns = sorted(results, key=lambda name: name != f"result/{config['objective']}") + tests
+        columns = list(dict.fromkeys([*self._columns(view), *results]))
 
         def add(writer: SummaryWriter) -> None:
-            for summary in row(settings(config), columns, Path(writer.get_logdir()).name):
+            for summary in row(settings(config_of(view)), columns, Path(writer.get_logdir()).name, status):
                 writer._get_file_writer().add_summary(summary)
             for name, value in results.items():
                 writer.add_scalar(name, value, view.step)
 
         view.write(add)
 
+    def _columns(self, view: View) -> list[str]:
+        """What may be measured: the test is still to come, and a run that diverged may have no epoch."""
+        config, meters = config_of(view), view.module.meters
+        tests = [f"test/{name}" for name in meters["test"].names if config.get("test") and "test" in view.data.sizes]
+        splits = [split for split in ("train", "val") if split in view.data.sizes]
+        results = [f"result/{split}/{name}" for split in splits for name in meters[split].names]
+        return sorted(results, key=lambda name: name != f"result/{config['objective']}") + tests
 
-def row(chosen: dict[str, float | str], metrics: list[str], folder: str) -> list[Summary]:
-    """The summaries that make a row of TensorBoard's table, of a run in a folder of this name.
+
+def row(chosen: dict[str, float | str], metrics: list[str], folder: str, status: int = STATUS_SUCCESS) -> list[Summary]:
+    """The summaries that make a row of TensorBoard's table, of a run in a folder of this name that ended so.
 
     TensorBoard takes the columns from the first row, shows the first five settings, and sorts those before the others
     that are said to differ: here what a sweep's folder is named for, and `MAIN`.
@@ -73,6 +85,10 @@ def row(chosen: dict[str, float | str], metrics: list[str], folder: str) -> list
     for info in described.experiment.hparam_infos:
         info.differs = info.name in MAIN or f"{info.name}=" in folder
     content.content = described.SerializeToString()
+    content = end.value[0].metadata.plugin_data
+    ended = HParamsPluginData.FromString(content.content)
+    ended.session_end_info.status = status
+    content.content = ended.SerializeToString()
     return [experiment, start, end]
 
 

@@ -18,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from litlab.callbacks.find import find
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
 from litlab.callbacks.outputs import EvaluationOutputs
-from litlab.modules import Supervised
+from litlab.modules import NonFiniteLoss, Supervised
 
 
 class View:
@@ -143,6 +143,9 @@ class Part:
     def finish(self, view: View) -> None:
         """After training."""
 
+    def diverge(self, view: View) -> None:
+        """After training has ended because the loss or a weight became NaN or infinite."""
+
 
 class Watch(lightning.Callback):
     """Calls parts at their moments.
@@ -153,7 +156,7 @@ class Watch(lightning.Callback):
         parts: what to show. Those that do not fit the run are left out.
     """
 
-    MOMENTS = ("begin", "begin_epoch", "scalars", "last_step", "validated", "end_epoch", "finish")
+    MOMENTS = ("begin", "begin_epoch", "scalars", "last_step", "validated", "end_epoch", "finish", "diverge")
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = list(parts)
@@ -197,6 +200,10 @@ class Watch(lightning.Callback):
 
     def on_fit_end(self, *_: Any) -> None:
         self._call("finish")
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
+        if isinstance(exception, NonFiniteLoss):
+            self._call("diverge")
 
     def _call(self, moment: str, *arguments: Any) -> None:
         for part in self._at[moment]:
