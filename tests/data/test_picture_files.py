@@ -198,7 +198,7 @@ def test_a_picture_of_the_right_size_is_what_training_saw(tmp_path):
 def test_channels_and_sizes_are_matched():
     grey, colour = Image.fromarray(GREY), Image.fromarray(COLOUR)
     assert torch.equal(fit(grey, (3, 24, 32))[1], torch.from_numpy(GREY))
-    assert torch.equal(fit(colour, (1, 24, 32))[0], torch.from_numpy(np.asarray(colour.convert("L"))))
+    assert torch.equal(fit(colour, (1, 24, 32))[0], torch.from_numpy(np.array(colour.convert("L"))))
     assert fit(colour, CIFAR10.input_shape).shape == (3, 32, 32)
     with pytest.raises(ValueError, match="1 or 3 channels; the network was trained on 4"):
         fit(colour, (4, 8, 8))

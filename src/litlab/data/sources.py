@@ -33,10 +33,10 @@ import numpy as np
 import torch
 import torchvision
 from filelock import FileLock
+from PIL import Image
 from rich.console import Console
 from torch import Tensor
 from torchvision.datasets.utils import download_url
-from torchvision.io import decode_image
 
 log = logging.getLogger(__name__)
 
@@ -337,8 +337,8 @@ def _parse_cifar_pngs(files: dict[str, bytes]) -> Parts:
 
 
 def _unroll_png(data: bytes) -> bytes:
-    image = decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8))  # [3, N, 32 * 32]
-    return image.unflatten(2, (32, 32)).transpose(0, 1).contiguous().numpy().tobytes()
+    image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))  # [N, 32 * 32, 3]
+    return image.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2).tobytes()
 
 
 def cifar_folder() -> Source:
