@@ -213,7 +213,9 @@ def train(cfg: DictConfig, run_dir: Path, overrides: list[str], resume_from: Pat
         check_resumable(cfg, saved)
     parts = build_parts(cfg, run_dir, saved)
     prepare_data(cfg, parts.data)
-    if not saved:
+    if saved:
+        check_batches(parts, saved)
+    else:
         weights.look_at_data(cfg, parts.module.network, parts.data)
     announce(cfg, parts)
     if parts.trainer.is_global_zero:
@@ -286,7 +288,6 @@ def fit_and_test(cfg: DictConfig, parts: Parts, resume_from: Path | None, drawn:
         drawn: whether a page will be drawn of the run.
 
     Raises:
-        ConfigError: if a run that is resumed in the middle of an epoch would have other batches.
         Diverged: if the loss became NaN and the run shall go back.
     """
     data, module, trainer, monitor, diagnosis = parts.data, parts.module, parts.trainer, parts.monitor, parts.diagnosis
@@ -309,8 +310,6 @@ def fit_and_test(cfg: DictConfig, parts: Parts, resume_from: Path | None, drawn:
                 outcome.answers = pages.answers(trainer, module, data, split_measured(outcome.metrics))
         if unsaved := not_saved(parts):
             outcome.status, outcome.failure = "failed", RunFailed(f"not saved: {'; '.join(unsaved)}")
-    except OtherBatches as error:
-        raise ConfigError(f"data.{error}") from error
     except (Exception, Interrupted) as error:
         if isinstance(error, NonFiniteLoss) and monitor and may_rewind(cfg):
             parts.stop.done()
@@ -393,6 +392,23 @@ def check_resumable(cfg: DictConfig, saved: dict[str, Any]) -> None:
     done, epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"], cfg.trainer.max_epochs
     if epochs not in (None, -1) and done > epochs:
         raise ConfigError(f"trainer.max_epochs={epochs}: the checkpoint is at the end of epoch {done} already")
+
+
+def check_batches(parts: Parts, saved: dict[str, Any]) -> None:
+    """Refuses to go on in the middle of an epoch over other batches, before anything of the run is touched.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    fit_loop = saved["loops"]["fit_loop"]
+    epoch, loaders = fit_loop["epoch_progress"]["current"], fit_loop["state_dict"].get("combined_loader")
+    if not loaders or epoch["processed"] == epoch["started"]:
+        return
+    parts.data.trainer = parts.trainer  # as `fit` will: the batches depend on it
+    try:
+        parts.data.train_dataloader().check_same(loaders[0])  # type: ignore[attr-defined]
+    except OtherBatches as error:
+        raise ConfigError(f"data.{error}") from None
 
 
 def start_files(

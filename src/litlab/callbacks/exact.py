@@ -96,7 +96,7 @@ class ExactResume(lightning.Callback):
             # Lightning would too, had a schedule's question for the number of steps not made the loader before.
             trainer.train_dataloader.load_state_dict(state["loaders"][0])  # type: ignore[union-attr]
         before, now = (
-            {key: config.get(key) for key in ("optimizer", "scheduler", "trainer", "rewinds")}
+            {key: config.get(key) for key in ("data", "optimizer", "scheduler", "trainer", "rewinds")}
             for config in (state["config"], self.config or state["config"])
         )
         if before != now:
@@ -123,20 +123,27 @@ def name_of(group: dict[str, Any] | None) -> str | None:
 
 
 def adopt(trainer: lightning.Trainer, pl_module: Any, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Gives the restored optimizer and schedules the settings of `now`; what they have reached stays."""
+    """Gives the restored optimizer and schedules the settings of `now`; what they have reached stays.
+
+    A schedule counts steps. After a whole number of epochs it stands where as many of the epochs of now would have
+    brought it: they have another number of steps if the batches have another size.
+    """
     made = pl_module.configure_optimizers()
     (fresh,), fresh_schedulers = made if isinstance(made, tuple) else ([made], [])
     (optimizer,) = trainer.optimizers
     other_schedule = name_of(before["scheduler"]) != name_of(now["scheduler"])
     factor = learning_rate(now) / learning_rate(before)
+    whole_epochs = not trainer.fit_loop.restarted_mid_epoch
+    epochs = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+    reached = epochs * pl_module.steps_per_epoch if whole_epochs else trainer.global_step
     for group, wanted in zip(optimizer.param_groups, fresh.param_groups, strict=True):
         lr = wanted.get("initial_lr", wanted["lr"]) if other_schedule else group["lr"] * factor
         group.update({name: value for name, value in wanted.items() if name != "params"} | {"lr": lr})
     for config, made_anew in zip(trainer.lr_scheduler_configs, fresh_schedulers, strict=True):
         schedule: Any = config.scheduler
         vars(schedule).update({k: v for k, v in vars(made_anew["scheduler"]).items() if k not in PROGRESS})
-        if other_schedule and config.interval == "step":
-            schedule.last_epoch, schedule._step_count = trainer.global_step, trainer.global_step + 1
+        if config.interval == "step" and (whole_epochs or other_schedule):
+            schedule.last_epoch, schedule._step_count = reached, reached + 1
         if isinstance(schedule, LambdaLR | OneCycleLR):  # whose rate is a function of the step alone
             with warnings.catch_warnings(action="ignore"):
                 rates = schedule.get_lr()

@@ -305,14 +305,18 @@ class EpochLoader(DataLoader):
         facts = ("size", "batch_size", "shuffle", "seed", "drop_last")
         return {"given": self.given, "sampler": {name: getattr(sampler, name) for name in facts}}
 
+    def check_same(self, state: dict[str, Any]) -> None:
+        """Raises `OtherBatches`, beginning with the argument's name, if `state` was taken over other batches."""
+        for name, now in self.state_dict()["sampler"].items():
+            if (then := state["sampler"][name]) != now:
+                name = "train_limit" if name == "size" else name
+                raise OtherBatches(f"{name}={now}: it was {then}, and can change at the end of an epoch only")
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Begins the next pass where `state` was taken.
 
         Raises:
             OtherBatches: if that pass was over other batches; the message begins with the argument's name.
         """
-        for name, now in self.state_dict()["sampler"].items():
-            if (then := state["sampler"][name]) != now:
-                name = "train_limit" if name == "size" else name
-                raise OtherBatches(f"{name}={now}: it was {then}, and can change at the end of an epoch only")
+        self.check_same(state)
         self.batch_sampler.start_at(state["given"] if state["given"] < len(self) else 0)

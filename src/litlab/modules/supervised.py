@@ -156,6 +156,11 @@ class Supervised(lightning.LightningModule):
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """How often the optimizer steps in an epoch, once the trainer knows the batches."""
+        return max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
+
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer([p for p in self.network.parameters() if p.requires_grad])
         if self.make_schedulers is None:
@@ -163,9 +168,8 @@ class Supervised(lightning.LightningModule):
         total = self.trainer.estimated_stepping_batches
         if total == float("inf"):
             raise ValueError("trainer.max_epochs=-1 has no end, and a schedule needs one: use scheduler=none")
-        steps_per_epoch = max(1, -(-self.trainer.num_training_batches // self.trainer.accumulate_grad_batches))
-        epochs = max(1, -(-int(total) // int(steps_per_epoch)))
-        schedulers = self.make_schedulers(optimizer, int(steps_per_epoch), epochs)
+        epochs = max(1, -(-int(total) // self.steps_per_epoch))
+        schedulers = self.make_schedulers(optimizer, self.steps_per_epoch, epochs)
         for scheduler in schedulers:
             if scheduler.get("monitor", "").startswith("val/"):  # it can step when there is a new value
                 scheduler["frequency"] = self.trainer.check_val_every_n_epoch or 1
