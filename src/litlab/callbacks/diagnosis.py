@@ -4,6 +4,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -12,6 +13,7 @@ from litlab.callbacks.loggers import TensorBoard
 from litlab.callbacks.outputs import outputs_of
 from litlab.callbacks.readings import Evidence, Settings, verdict
 from litlab.callbacks.throughput import Throughput
+from litlab.data.augment import AUGMENTATIONS
 from litlab.modules import Classification, Muon, NonFiniteLoss, Supervised
 
 LAYERS, LARGEST = 16, 2**22  # weights whose change is measured: how many tensors at most, of how many numbers at most
@@ -19,13 +21,16 @@ IMAGES, FEWEST = 256, 50  # validation images on which units are watched: at mos
 MIDDLE = 50  # the step that is measured, where an epoch has no known length
 
 
+CURVES = ("train/loss_step", "train/loss", "val/loss")
+
+
 class Diagnosis(lightning.Callback):
     """Says in at most four sentences what a run's curves mean, with the evidence and the override to try.
 
-    Most steps cost nothing: the change of the weights is measured in the middle step of each epoch, ReLUs are watched
-    on the first validation images of each epoch, and the loader itself counts the seconds it is waited for. The
-    curves are those of the module (`Supervised.history`), the answers those of `EvaluationOutputs`, which must be
-    there too.
+    A step costs next to nothing: the change of the weights is measured in the middle step of each epoch, ReLUs are
+    watched on the first validation images of each epoch, and the loader itself counts the seconds it is waited for. The
+    curves are those of the module (`Supervised.history`), the answers those of `EvaluationOutputs`, which must be there
+    too.
     """
 
     def __init__(self) -> None:
@@ -182,20 +187,30 @@ class Diagnosis(lightning.Callback):
             predicted=self.predicted,
             units=self.units,
             updates=self.updates,
+            steps=trainer.global_step,
             waited=self.waited,
             trained=throughput.seconds if throughput else 0.0,
             ended_early=trainer.current_epoch < (trainer.max_epochs or 0),
-            settings=Settings(
-                lr=learning_rate(trainer.optimizers[0]) if trainer.optimizers else 0.0,
-                batch_size=data.batch_size,
-                num_workers=data.num_workers,
-                max_epochs=trainer.current_epoch,
-                device="CPU" if trainer.strategy.root_device.type == "cpu" else "GPU",
-            ),
+            settings=settings(trainer, module),
         )
 
 
-CURVES = ("train/loss_step", "train/loss", "val/loss")
+def settings(trainer: lightning.Trainer, module: Supervised) -> Settings:
+    """What the run was made with."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    group = trainer.optimizers[0].param_groups[0] if trainer.optimizers else {"lr": 0.0}
+    return Settings(
+        lr=learning_rate(group),
+        weight_decay=group.get("weight_decay", 0.0),
+        batch_size=data.batch_size,
+        num_workers=data.num_workers,
+        max_epochs=max(trainer.current_epoch, trainer.max_epochs or 0),
+        device="CPU" if trainer.strategy.root_device.type == "cpu" else "GPU",
+        augment=[name for step in data.augment for name, kind in AUGMENTATIONS.items() if type(step) is kind],
+        clips=bool(trainer.gradient_clip_val),
+        stops_early=find(trainer, EarlyStopping) is not None,
+        frozen=not all(parameter.requires_grad for parameter in module.network.parameters()),
+    )
 
 
 def removed(handles: list[Any]) -> list[Any]:
@@ -205,9 +220,8 @@ def removed(handles: list[Any]) -> list[Any]:
     return []
 
 
-def learning_rate(optimizer: Optimizer) -> float:
-    """`optimizer.lr` as it was set, whatever a schedule has made of it."""
-    group = optimizer.param_groups[0]
+def learning_rate(group: dict[str, Any]) -> float:
+    """`optimizer.lr` as it was set, whatever a schedule has made of it, of the first group of parameters."""
     rate = group.get("max_lr", group.get("initial_lr", group["lr"]))  # of OneCycleLR, of the others
     return float(rate)
 

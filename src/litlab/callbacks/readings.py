@@ -21,7 +21,10 @@ GAP = 0.15  # training accuracy above validation accuracy
 KNOWN = 0.50  # a loss below this share of chance is that of a network that knows something, flat or not
 IMPROVES = 0.05  # the last epoch lowered the loss by this share, and by `RISE` of `scale`
 DEAD_LAYER, DEAD = 0.80, 0.50  # share of units that never fire, of one layer or of all
-UPDATE_HIGH, UPDATE_LOW = 0.1, 1e-5  # the change of the weights in one step, relative to the weights; 1e-3 is usual
+UPDATE_HIGH, UPDATE_LOW = 0.1, 1e-5  # the change of the weights in one step, relative to the weights,
+UPDATE_USUAL = 1e-3  # which is usually this
+FEW_STEPS = 100  # in which a network may not have learned anything yet
+ENOUGH_DECAY = 0.01  # weight decay, above which more of it is not what is missing
 WAIT, WAIT_S = 0.40, 1.0  # share of the training time spent waiting for batches, and seconds in all
 RARE = 5  # validation images of a class, below which its absence from the predictions means nothing
 
@@ -40,6 +43,7 @@ class Evidence:
         support: validation images of each class; `predicted`: how often each was the answer.
         units: of each ReLU, its name, the units that never fired on validation images, and all of them.
         updates: the change of the weights in one step of each epoch, relative to the weights: the median over layers.
+        steps: that the optimizer took.
         waited: seconds without a batch; `trained`: seconds of training in all.
         ended_early: whether somebody or something stopped the run before its last epoch.
     """
@@ -58,6 +62,7 @@ class Evidence:
     predicted: Sequence[int] = ()
     units: Sequence[tuple[str, int, int]] = ()
     updates: Sequence[float] = ()
+    steps: int | None = None
     waited: float = 0.0
     trained: float = 0.0
     ended_early: bool = False
@@ -66,13 +71,35 @@ class Evidence:
 
 @dataclass
 class Settings:
-    """What the advice multiplies and divides."""
+    """What the advice multiplies and divides, and what it need not propose.
+
+    Args:
+        augment: names of the augmentations in use.
+        clips: whether gradients are clipped.
+        stops_early: whether early stopping is on.
+        frozen: whether there are parameters that are not trained.
+    """
 
     lr: float = 1e-3
+    weight_decay: float = 0.0
     batch_size: int = 64
     num_workers: int = 0
     max_epochs: int = 1
     device: str = "CPU"
+    augment: Sequence[str] = ()
+    clips: bool = False
+    stops_early: bool = False
+    frozen: bool = False
+
+    @property
+    def lower(self) -> str:
+        """A learning rate to try where this one is too high."""
+        return f"optimizer.lr={_n(min(self.lr / 10, 0.1))} (it is {_n(self.lr)})"
+
+    @property
+    def higher(self) -> str:
+        """A learning rate to try where this one is too low."""
+        return f"optimizer.lr={_n(self.lr * 10)} (it is {_n(self.lr)})"
 
 
 def verdict(evidence: Evidence) -> list[str]:
@@ -147,8 +174,8 @@ def learning(curves: Curves) -> str | None:
 
 def diverges(curves: Curves) -> str | None:
     """The loss is NaN, has exploded, or ended far above its lowest."""
-    evidence, lr = curves.evidence, curves.settings.lr
-    advice = f"try optimizer.lr={_n(min(lr / 10, 0.1))} (it is {_n(lr)}) or trainer.gradient_clip_val=1"
+    evidence, settings = curves.evidence, curves.settings
+    advice = f"try {settings.lower}{'' if settings.clips else ' or trainer.gradient_clip_val=1'}"
     if evidence.nonfinite_step is not None:
         return f"diverged: the loss was NaN or infinite at step {evidence.nonfinite_step}; {advice}"
     if curves.start is None or curves.end is None or curves.lowest is None or curves.peak is None:
@@ -180,14 +207,21 @@ def stuck(curves: Curves) -> str | None:
         return None
     if curves.chance is not None and curves.end is not None and curves.end < KNOWN * curves.chance:
         return None  # good from the beginning: weights that were trained before
-    lr, size = curves.settings.lr, curves.settings.batch_size
-    level = f", at chance (ln {curves.evidence.num_classes} = {curves.chance:.2f})" if _at_chance(curves) else ""
-    update = _typical(curves.evidence.updates)
+    evidence, settings = curves.evidence, curves.settings
+    level = f", at chance (ln {evidence.num_classes} = {curves.chance:.2f})" if _at_chance(curves) else ""
+    update = _largest(evidence.updates)
     if update is not None and update <= UPDATE_LOW:
         why = "do not move" if update == 0 else f"change by {update:.0e} of their size a step"
-        advice = f"and the weights {why}; try optimizer.lr={_n(lr * 10)} (it is {_n(lr)}) or less frozen (model.freeze)"
+        frozen = " or less frozen (model.freeze)" if settings.frozen else ""
+        advice = f"the weights {why}; try {settings.higher}{frozen}"
+    elif evidence.steps is not None and evidence.steps < FEW_STEPS:
+        epochs = max(2, math.ceil(2 * FEW_STEPS / max(1, evidence.steps))) * settings.max_epochs
+        advice = f"{evidence.steps} steps may be too few; try trainer.max_epochs={epochs}"
+    elif update is not None and update < UPDATE_USUAL:
+        small = f"the weights change by {update:.0e} of their size a step, where {UPDATE_USUAL:.0e} is usual"
+        advice = f"{small}; try {settings.higher}"
     else:
-        advice = f"try optimizer.lr={_n(lr / 10)} (it is {_n(lr)}) or data.batch_size={size * 2}"
+        advice = f"try {settings.lower} or data.batch_size={settings.batch_size * 2}"
     return f"stuck: {curves.span('train')}, flat{level}; {advice}"
 
 
@@ -206,11 +240,15 @@ def overfitting(curves: Curves) -> str | None:
         )
     best, train = (val.index(low) + 1) * evidence.val_every, curves.train
     went_on = len(train) >= best and train[-1] < train[best - 1]
-    if not went_on or val[-1] - low <= max(PAST_BEST * low, RISE * curves.scale):
+    end = min(val[-1], statistics.median(evidence.val[-3:]))  # one bad epoch, or a good one, is none yet
+    if not went_on or end - low <= max(PAST_BEST * low, RISE * curves.scale):
         return None
+    lowest = min(evidence.val)
+    at = (evidence.val.index(lowest) + 1) * evidence.val_every
+    options = [*_more_variety(evidence), *([] if curves.settings.stops_early else [EARLY_STOPPING])]
     return (
-        f"overfitting: {curves.span('train')}, but the val loss rose from {_n(low)} after epoch {best} to "
-        f"{_n(val[-1])}{accuracy}; try {_more_variety(evidence)}, and trainer.max_epochs={best}"
+        f"overfitting: {curves.span('train')}, but the val loss rose from {_n(lowest)} after epoch {at} to "
+        f"{_n(val[-1])}{accuracy}; try {_any_of(options)}"
     )
 
 
@@ -233,27 +271,26 @@ def dead_units(evidence: Evidence) -> str | None:
     worst = max(evidence.units, key=lambda unit: unit[1] / max(1, unit[2]), default=None)
     if worst is None or (dead < DEAD * total and worst[1] < DEAD_LAYER * worst[2]):
         return None
-    lr = evidence.settings.lr
     return (
         f"dead ReLUs: {dead} of {total} units never fire on validation images, {worst[1]} of {worst[2]} in "
-        f"{worst[0]}; try optimizer.lr={_n(lr / 10)} (it is {_n(lr)}) or another initialisation"
+        f"{worst[0]}; try {evidence.settings.lower} or another initialisation"
     )
 
 
 def update_size(curves: Curves, explained: bool) -> str | None:
     """The weights change too much or too little in a step."""
-    update, lr = _typical(curves.evidence.updates), curves.settings.lr
+    update = _largest(curves.evidence.updates)
     if update is None or explained:
         return None
     if (middle := statistics.median(curves.evidence.updates)) >= UPDATE_HIGH:
         return (
-            f"learning rate too high: a step changes the weights by {middle:.0%} of their size, where 0.1 % is usual; "
-            f"try optimizer.lr={_n(lr / 10)} (it is {_n(lr)})"
+            f"learning rate too high: a step changes the weights by {middle:.0%} of their size, where "
+            f"{UPDATE_USUAL:.1%} is usual; try {curves.settings.lower}"
         )
     if update <= UPDATE_LOW:
         return (
-            f"learning rate too low: a step changes the weights by {update:.0e} of their size, where 1e-03 is usual; "
-            f"try optimizer.lr={_n(lr * 10)} (it is {_n(lr)})"
+            f"learning rate too low: a step changes the weights by {update:.0e} of their size, where "
+            f"{UPDATE_USUAL:.0e} is usual; try {curves.settings.higher}"
         )
     return None
 
@@ -267,6 +304,8 @@ def never_predicted(evidence: Evidence) -> str | None:
     names = ", ".join(evidence.class_names[i] for i in absent[:5]) + (", ..." if len(absent) > 5 else "")
     images, total = sum(evidence.support[i] for i in absent), sum(evidence.support)
     rare = images / len(absent) < 0.5 * total / len(pairs)
+    if evidence.ended_early and not rare:  # the epochs that were left out may have changed that
+        return None
     advice = "data.balanced=true" if rare else f"trainer.max_epochs={2 * evidence.settings.max_epochs}"
     return (
         f"never predicted: {names} ({len(absent)} of {len(pairs)} classes, {images / total:.0%} of the validation "
@@ -291,7 +330,7 @@ def gap(evidence: Evidence) -> str | None:
         return None
     return (
         f"train accuracy {evidence.train_acc:.1%} is far above val accuracy {evidence.val_acc:.1%}; "
-        f"try {_more_variety(evidence)}"
+        f"try {_any_of(_more_variety(evidence))}"
     )
 
 
@@ -310,9 +349,23 @@ def still_improving(curves: Curves) -> str | None:
     )
 
 
-def _more_variety(evidence: Evidence) -> str:
+EARLY_STOPPING = "callbacks.early_stopping.enabled=true"
+
+
+def _more_variety(evidence: Evidence) -> list[str]:
+    """What may help against learning by heart, without what is in use."""
+    used, decay = list(evidence.settings.augment), evidence.settings.weight_decay
     augment = "random_crop" if evidence.num_classes else "color_jitter"  # which leaves points where they are
-    return f"data.augment=[{augment}], optimizer.weight_decay=0.01 or more data"
+    options = [] if augment in used else [f"data.augment=[{','.join([*used, augment])}]"]
+    if decay < ENOUGH_DECAY:
+        options.append(f"optimizer.weight_decay={_n(min(10 * decay, ENOUGH_DECAY) or ENOUGH_DECAY)}")
+    return [*options, "more data"]
+
+
+def _any_of(options: Sequence[str]) -> str:
+    """`a, b or c`."""
+    *others, last = options
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _at_chance(curves: Curves) -> bool:
@@ -321,8 +374,8 @@ def _at_chance(curves: Curves) -> bool:
     )
 
 
-def _typical(updates: Sequence[float]) -> float | None:
-    """The largest: a schedule that ends, or begins, with next to no learning rate is not to blame for that."""
+def _largest(updates: Sequence[float]) -> float | None:
+    """Of all epochs: a schedule that ends, or begins, with next to no learning rate is not to blame for that."""
     finite = [update for update in updates if math.isfinite(update)]
     return max(finite, default=None)
 
