@@ -99,7 +99,8 @@ def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
                 positions.append(place + (index - (len(kinds) - 1) / 2) * width)
                 heights.append(statistics.mean(scores))
                 spreads.append(statistics.stdev(scores) if len(scores) > 1 else 0.0)
-        bars = axes.bar(positions, heights, width * 0.95, yerr=spreads, capsize=2, label=kind or None)
+        shade = matplotlib.colormaps["Blues"](0.4 + 0.5 * index / len(kinds))  # colours are those of the curves
+        bars = axes.bar(positions, heights, width * 0.95, yerr=spreads, capsize=2, label=kind or None, color=shade)
         axes.bar_label(bars, fmt="%.4f", fontsize=7)
     scores = [job.score or 0.0 for job in sweep.finished]
     margin = (max(scores) - min(scores)) * 0.25 or 0.01
@@ -111,18 +112,27 @@ def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
 
 
 def draw_curves(sweep: Sweep, names: list[str], axes: Axes) -> None:
-    """The objective of every job over its epochs."""
+    """The objective of every job over its epochs, in one colour where jobs differ in their seed alone."""
     best = sweep.finished[0]
-    axes.set_prop_cycle(color=[color for color in matplotlib.colors.TABLEAU_COLORS if color != BEST])
+    labels = list(dict.fromkeys(_label(job, names or ["seed"]) for job in sweep.finished))
+    palette = [color for color in matplotlib.colors.TABLEAU_COLORS if color != BEST]
+    if len(labels) > len(palette):
+        palette = [
+            matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](i / len(labels))) for i in range(len(labels))
+        ]
+    named: set[str] = set()
     for job in sweep.finished:
         epochs, values = curve(job, sweep.objective)
+        label = _label(job, names or ["seed"])
+        color, width, order = (BEST, 2.5, 3) if job is best else (palette[labels.index(label)], 1.0, 2)
         if values:
-            is_best = job is best
-            axes.plot(epochs, values, marker=".", label=_label(job, names or ["seed"]), zorder=3 if is_best else 2,
-                      linewidth=2.5 if is_best else 1, color=BEST if is_best else None)  # fmt: skip
+            axes.plot(epochs, values, marker=".", color=color, linewidth=width, zorder=order)
+            if label not in named:
+                axes.plot([], [], marker=".", color=color, linewidth=width, label=label)
+            named.add(label)
     axes.set(xlabel="epoch", ylabel=sweep.objective)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if axes.lines and len(sweep.finished) <= MOST_LABELS:
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if 0 < len(named) <= MOST_LABELS:
         axes.legend(fontsize=8)
 
 
