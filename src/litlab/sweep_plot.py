@@ -114,21 +114,20 @@ def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
 def draw_curves(sweep: Sweep, names: list[str], axes: Axes) -> None:
     """The objective of every job over its epochs, in one colour where jobs differ in their seed alone."""
     best = sweep.finished[0]
-    labels = list(dict.fromkeys(_label(job, names or ["seed"]) for job in sweep.finished))
+    labels = list(dict.fromkeys(_label(job, names or ["seed"]) for job in sweep.finished))  # the best one's first
     palette = [color for color in matplotlib.colors.TABLEAU_COLORS if color != BEST]
     if len(labels) > len(palette):
         palette = [
             matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](i / len(labels))) for i in range(len(labels))
         ]
+    colors = dict(zip(labels, [BEST, *palette], strict=False))
     named: set[str] = set()
     for job in sweep.finished:
         epochs, values = curve(job, sweep.objective)
         label = _label(job, names or ["seed"])
-        color, width, order = (BEST, 2.5, 3) if job is best else (palette[labels.index(label)], 1.0, 2)
         if values:
-            axes.plot(epochs, values, marker=".", color=color, linewidth=width, zorder=order)
-            if label not in named:
-                axes.plot([], [], marker=".", color=color, linewidth=width, label=label)
+            axes.plot(epochs, values, marker=".", color=colors[label], label=None if label in named else label,
+                      linewidth=2.5 if job is best else 1, zorder=3 if job is best else 2)  # fmt: skip
             named.add(label)
     axes.set(xlabel="epoch", ylabel=sweep.objective)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
