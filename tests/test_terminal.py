@@ -13,7 +13,7 @@ from scripts import QUICK, REPOSITORY
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def on_a_terminal(folder, *arguments, interrupt_at: bytes | None = None, columns: int = 120) -> tuple[int, str]:
+def on_a_terminal(folder, *arguments, interrupt_at: bytes | None = None, columns: int = 80) -> tuple[int, str]:
     """Runs a script on a terminal of its own, and types Ctrl-C once it shows `interrupt_at`; status, and the screen."""
     process, terminal = pty.fork()
     if process == 0:
@@ -33,17 +33,17 @@ def on_a_terminal(folder, *arguments, interrupt_at: bytes | None = None, columns
 
 
 def test_a_terminal_has_a_bar_and_ctrl_c_says_how_to_go_on(tmp_path):
-    settings = [*QUICK, "trainer.max_epochs=1000", "callbacks.progress.refresh_seconds=0.01", "hydra.run.dir=run"]
+    settings = [*QUICK, "trainer.max_epochs=99", "callbacks.progress.refresh_seconds=0.01", "hydra.run.dir=run"]
     status, shown = on_a_terminal(
-        tmp_path, REPOSITORY / "train.py", *settings, "trainer.log_every_n_steps=5", interrupt_at=b"epoch 3/1000 "
+        tmp_path, REPOSITORY / "train.py", *settings, "trainer.log_every_n_steps=5", interrupt_at=b"epoch 3/99 "
     )
     assert status == 130
     frames = [line for line in re.split(r"[\r\n]+", CODES.sub("", shown)) if "━" in line]
-    bar = r"epoch 2/1000 ━*[╸╺]?━* +\d+/55 loss 0\.\d{4}  val acc 0\.\d{4}  [\d,]+ images/s  \S+ left"
+    bar = r"epoch 2/99 ━*[╸╺]?━* +\d+/55 loss 0\.\d{4}  val acc 0\.\d{4}  [\d,]+ img/s  \d+:\d\d(:\d\d)? left"
     assert any(re.match(bar, frame) for frame in frames), frames[-5:]
     assert any(frame.startswith("validation") for frame in frames)
     lines = CODES.sub("", shown).replace("\r", "\n").splitlines()
-    assert sum(line.startswith("epoch 1/1000  train: loss ") for line in lines) == 1, "a line that stays"
+    assert sum(line.startswith("epoch 1/99  train: loss ") for line in lines) == 1, "a line that stays"
     assert "go on         python train.py resume=run" in lines
     assert any(line.startswith("verdict       learning: train loss ") for line in lines)
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"

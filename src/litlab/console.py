@@ -80,6 +80,11 @@ def one_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def number(value: float) -> str:
+    """A metric: four decimals, or four digits where those would say nothing or too much."""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+
+
 def one_line_warnings() -> None:
     """Makes a warning of any library one line, like litlab's own, without the code that it came from."""
 

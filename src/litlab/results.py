@@ -89,7 +89,7 @@ def report(result: dict[str, Any], run_dir: Path, takes_pictures: bool) -> None:
         table.add_column("best checkpoint, test set")
         table.add_column("", justify="right")
         for name, value in tested.items():
-            table.add_row(name, f"{value:.4f}")
+            table.add_row(name, console.number(value))
         console.say(table)
     console.say(
         f"{result['status']} after {result['epochs']} epoch{'s' * (result['epochs'] != 1)}, {result['seconds']:.0f} s, "
@@ -102,14 +102,14 @@ def report(result: dict[str, Any], run_dir: Path, takes_pictures: bool) -> None:
         heading = "verdict" if number == 0 else ""
         console.say(Text(textwrap.fill(sentence, width, initial_indent=f"{heading:<14}", subsequent_indent=" " * 14)))
     console.say(f"run folder    {folder}")
-    if result["status"] == "interrupted":
-        console.say(f"go on         python train.py resume={folder}")
     if result.get("report"):
         console.say(f"one page      {folder}/report.png, report.html")
     if any(run_dir.glob("events.out.tfevents.*")):
         console.say(f"curves        tensorboard --logdir {folder}")
     if result["best_checkpoint"] and takes_pictures:
         console.say(f"use it        python predict.py ckpt={folder} input=IMAGE")
+    if result["status"] == "interrupted":
+        console.say(f"go on         python train.py resume={folder}")
 
 
 def explain(

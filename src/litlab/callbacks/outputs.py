@@ -56,7 +56,14 @@ class EvaluationOutputs(lightning.Callback):
 
 
 def outputs_of(trainer: lightning.Trainer) -> EvaluationOutputs:
-    """The collector of a run that has one."""
+    """The collector of a run.
+
+    Raises:
+        ValueError: if it has none.
+    """
     collector = find(trainer, EvaluationOutputs)
-    assert collector is not None
+    if collector is None:
+        raise ValueError(
+            "the Trainer's callbacks need an EvaluationOutputs, before those that look at what it collects"
+        )
     return collector

@@ -11,9 +11,9 @@ from rich.progress import Progress as Bar
 
 from litlab.callbacks.find import find
 from litlab.callbacks.throughput import Throughput
-from litlab.console import console, is_rank_zero, say
+from litlab.console import console, is_rank_zero, number, say
 
-FRAME = 42  # columns of a terminal for what stands before the numbers: the label, the bar and the count
+BAR = 6  # columns: a terminal of 80 has room for all numbers beside it
 
 
 class Progress(ProgressBar):
@@ -53,9 +53,10 @@ class Progress(ProgressBar):
     ) -> None:
         if self._bar is not None and (now := time.perf_counter()) >= self._next_refresh:
             images = (pl_module.images_seen - self._images) * trainer.world_size
-            running = [f"{name} {value:.4f}" for name, value in pl_module.running.items()]
-            speed, left = f"{images / (now - self._started):,.0f} images/s", self._left(trainer, batch_idx + 1)
-            self._move(batch_idx + 1, fitting([*running[:1], *validated(trainer), speed, left, *running[1:]]))
+            running = [f"{name} {number(value)}" for name, value in pl_module.running.items()]
+            speed, left = f"{images / (now - self._started):,.0f} img/s", self._left(trainer, batch_idx + 1)
+            parts = [*running[:1], *validated(trainer), speed, left, *running[1:]]
+            self._move(batch_idx + 1, fitting(parts, console.width - self._frame))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._stop()
@@ -70,14 +71,18 @@ class Progress(ProgressBar):
             self._validated = True
             self._start("validation", sum(trainer.num_val_batches))
 
-    def on_validation_batch_end(self, *args: Any) -> None:
-        self._move(args[4] + 1)
+    def on_validation_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._move(batch_idx + 1)
 
     def on_test_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         self._start(self.test, sum(trainer.num_test_batches))
 
-    def on_test_batch_end(self, *args: Any) -> None:
-        self._move(args[4] + 1)
+    def on_test_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._move(batch_idx + 1)
 
     def on_exception(self, trainer: lightning.Trainer, *_: Any) -> None:
         self._stop()
@@ -104,7 +109,8 @@ class Progress(ProgressBar):
     def _start(self, label: str, total: Any) -> None:
         self._stop()
         if self._live:
-            columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), MofNCompleteColumn())
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=BAR), MofNCompleteColumn())
+            self._frame = len(f"{label} {' ' * BAR} {total}/{total} ")  # what stands before the numbers
             self._bar = Bar(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True)
             self._task = self._bar.add_task(label, total=total if isinstance(total, int) else None, note="")
             self._bar.start()
@@ -124,7 +130,7 @@ class Progress(ProgressBar):
         if epochs < 0 or done <= self._began_at:
             return ""
         seconds = (time.perf_counter() - self._began) * (epochs - done) / (done - self._began_at)
-        return f"{timedelta(seconds=round(seconds))} left"
+        return f"{str(timedelta(seconds=round(seconds))).removeprefix('0:')} left"
 
     def _stop(self) -> None:
         if self._bar is not None:
@@ -136,19 +142,19 @@ def validated(trainer: lightning.Trainer) -> list[str]:
     """What the latest validation came to: its first metric beside the loss, such as `val acc 0.9874`."""
     found = [(name, value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")]
     found = [(name, value) for name, value in found if name != "val/loss"] or found
-    return [f"{name.replace('/', ' ')} {value.item():.4f}" for name, value in found[:1]]
+    return [f"{name.replace('/', ' ')} {number(value.item())}" for name, value in found[:1]]
 
 
-def fitting(parts: list[str]) -> str:
-    """The first of `parts`, as many as there is room for beside the bar."""
+def fitting(parts: list[str], width: int) -> str:
+    """The first of `parts`, as many as there is room for."""
     note = ""
     for part in filter(None, parts):
         longer = f"{note}  {part}" if note else part
-        if len(longer) > console.width - FRAME:
+        if len(longer) > width:
             break
         note = longer
     return note
 
 
 def _format(metrics: dict[str, float]) -> str:
-    return " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    return " ".join(f"{name} {number(value)}" for name, value in metrics.items())
