@@ -101,6 +101,10 @@ PAGES = {
     "no validation": some(history={"train/loss": [(6, 3.0), (12, 0.05)], "train/r2": [(6, -1.0), (12, 0.9)]}),
     "failed at once": some(history={"train/loss_step": [(0, 2.3)]}, sentences=["diverged: NaN"], best_step=None),
     "nothing": some(history={}, sentences=[], settings={}, metrics={}, best_step=None),
+    "long settings": some(settings=dict.fromkeys("abcdefghi", "SGD, lr 0.05, momentum 0.9, weight_decay 0.0005")),
+    "a long title": some(
+        title="ALongNameOfANetwork on a data set of one's own", headline="mean error 0.001234, validation"
+    ),
     "much to say": some(sentences=["overfitting: " + "word " * 70] * 4, **classes(list("0123456789"))),
 }
 
@@ -114,6 +118,29 @@ def test_nothing_is_cut_off(name):
     assert drawn.y0 >= 0
     assert drawn.x1 <= width
     assert drawn.y1 <= height
+
+
+def test_no_setting_is_cut_short():
+    shown = {"optimizer": "SGD, lr 0.05, momentum 0.9, weight_decay 0.0005"}
+    texts = [text.get_text() for text in draw(some(settings=shown, **classes(["cat", "dog"]))).texts]
+    assert shown["optimizer"] in " ".join(texts)
+
+
+def test_title_and_headline_stand_side_by_side():
+    figure = draw(PAGES["a long title"])
+    boxes = {t.get_text(): t.get_window_extent(FigureCanvasAgg(figure).get_renderer()) for t in figure.texts}
+    page = PAGES["a long title"]
+    assert boxes[page.title].x1 < boxes[page.headline].x0
+
+
+def test_epochs_of_other_lengths_stand_where_they_ended():
+    """As they have when a run goes on with batches of another size."""
+    ends = [55, 110, 124, 138]
+    history = {f"{s}/loss": [(step, 1 / step) for step in ends] for s in ("train", "val")}
+    curves = draw(some(history=history, best_step=124)).axes[0]
+    train, val, best = curves.lines
+    assert list(train.get_xdata()) == list(val.get_xdata()) == [1, 2, 3, 4]
+    assert list(best.get_xdata()) == [3, 3]
 
 
 def test_text_is_escaped(tmp_path):

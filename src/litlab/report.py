@@ -21,7 +21,7 @@ from torch import Tensor
 
 from litlab.callbacks import outputs_of
 from litlab.checkpoint import atomic
-from litlab.console import one_line, warn
+from litlab.console import number, one_line, warn
 from litlab.data import DataModule
 from litlab.modules import Classification, Supervised
 
@@ -34,11 +34,12 @@ FILES = ("report.png", "report.html")
 # Colours that those who cannot tell red from green can tell apart (Okabe and Ito 2008).
 TRAIN, VAL, RIGHT, WRONG = "#0072B2", "#D55E00", "#009E73", "#D55E00"
 INK, GREY, PALE = "#1a1a1a", "#666666", "#f3f5f7"
-TONES = {"learning": "#e3f4ee", "diverged": "#fbe4dc"}  # behind a verdict that begins so; any other: ADVICE
+TONES = {"learning:": "#e3f4ee", "diverged:": "#fbe4dc"}  # behind a verdict that begins so; any other: ADVICE
 ADVICE = "#fdf3d8"
 
 WIDTH, HEIGHT, MARGIN = 12.8, 7.2, 0.45  # inches; at 100 dots per inch a page is 1280 x 720
 LINE = 0.205  # inches, of text
+MOST_HEADING = 60  # characters of title and headline, side by side, for which there is room
 PICTURES = 8  # right ones, and as many wrong ones
 NAMED = 12  # classes whose names and counts are written into the matrix
 VALUES = 2000  # dots that show the answers of a regression
@@ -175,7 +176,9 @@ def key_settings(cfg: DictConfig, module: Supervised, data: DataModule) -> dict[
         return ", ".join([name, *values])
 
     sizes = " / ".join(f"{size:,}" for size in data.sizes.values())
-    augment = [str(getattr(a, "name", a)) for a in (OmegaConf.select(cfg, "data.augment") or ())]
+    listed = [*(OmegaConf.select(cfg, "data.transforms") or ()), *(OmegaConf.select(cfg, "data.augment") or ())]
+    augment = ["random_crop"] if OmegaConf.select(cfg, "data.random_crop") else []
+    augment += [str(getattr(a, "name", a)) for a in listed]
     return {
         "network": f"{type(module.network).__name__}, {sum(p.numel() for p in module.network.parameters()):,} weights",
         "data": f"{data.name}, {sizes}",
@@ -222,8 +225,8 @@ def as_html(page: Page, png: bytes) -> str:
     epochs = sorted({step for name in names for step, _ in page.history[name]})
     values = {name: dict(page.history[name]) for name in names}
     rows = [
-        [str(number), f"{step:,}", *(f"{values[n][step]:.4f}" if step in values[n] else "" for n in names)]
-        for number, step in enumerate(epochs, 1)
+        [str(epoch), f"{step:,}", *(number(values[n][step]) if step in values[n] else "" for n in names)]
+        for epoch, step in enumerate(epochs, 1)
     ]
     sections = [
         f"<h1>{escape(page.title)}</h1>",
@@ -231,7 +234,7 @@ def as_html(page: Page, png: bytes) -> str:
         f"<h2>Verdict</h2><ul>{verdict}</ul>" if verdict else "",
         f'<img src="{picture}" alt="Curves, answers, settings and verdict of the run on one page">',
         "<h2>Metrics</h2>",
-        _table(["metric", "value"], [[name, f"{value:.4f}"] for name, value in page.metrics.items()]),
+        _table(["metric", "value"], [[name, number(value)] for name, value in page.metrics.items()]),
         "<h2>Epochs</h2>" + _table(["epoch", "step", *names], rows) if rows else "",
         *_class_table(page),
         "<h2>Settings</h2>",
@@ -296,9 +299,12 @@ def draw(page: Page) -> "Figure":
     """The page as a figure of 1280 x 720 pixels, or a little higher for a long verdict."""
     lines = [line for sentence in page.sentences for line in textwrap.wrap(f"•  {sentence}", 165) or [""]]
     canvas = Canvas(HEIGHT + LINE * max(0, len(lines) - 3))
-    canvas.text(MARGIN, 0.28, page.title, 21, weight="bold")
+    headings = min(21.0, 21 * MOST_HEADING / (len(page.title) + len(page.headline)))  # points
+    canvas.text(MARGIN, 0.28, page.title, headings, weight="bold")
     canvas.text(MARGIN, 0.72, page.subtitle, 11, color=GREY)
-    canvas.text(WIDTH - MARGIN, 0.28, page.headline, 21, weight="bold", ha="right", color=TRAIN)
+    bad = page.headline == "failed" or any(sentence.startswith("diverged:") for sentence in page.sentences)
+    tone = WRONG if bad else TRAIN
+    canvas.text(WIDTH - MARGIN, 0.28, page.headline, headings, weight="bold", ha="right", color=tone)
 
     foot = canvas.height - 0.3 - LINE * len(lines) - (0.25 if lines else 0)
     found = page.answers
@@ -322,14 +328,24 @@ def _curves(canvas: Canvas, page: Page, left: float, top: float, width: float, h
     second = next((n for n in ("acc", "r2", "mae") if f"train/{n}" in page.history), None)
     shown = [name for name in ("loss", second) if name]
     ends = [step for step, _ in page.history.get("train/loss", ())]
-    per_epoch = ends[0] if ends else max([step for c in page.history.values() for step, _ in c], default=1) or 1
+    last = max([step for curve in page.history.values() for step, _ in curve], default=1) or 1
+    marks = [0, *ends] if ends else [0, last]  # steps, at which an epoch begins or ends: it may change its length
     pane = (width - 0.4 - 0.55 * (len(shown) - 1)) / len(shown)
-    for number, name in enumerate(shown):
-        axes = canvas.axes(left + 0.4 + number * (pane + 0.55), top + 0.25, pane, height - 0.25)
-        _curve(axes, page, name, per_epoch)
+    for column, name in enumerate(shown):
+        axes = canvas.axes(left + 0.4 + column * (pane + 0.55), top + 0.25, pane, height - 0.25)
+        _curve(axes, page, name, marks)
+        axes.set_xlim(0, 1.04 * _epochs([last], marks)[0])
 
 
-def _curve(axes: "Axes", page: Page, name: str, per_epoch: int) -> None:
+def _epochs(steps: Sequence[int], marks: Sequence[int]) -> np.ndarray:
+    """Steps in epochs, which begin and end at the steps `marks`; what comes after the last began one more."""
+    begun = max(0, steps[-1] - marks[-1]) / (marks[-1] - marks[-2])
+    return np.interp(steps, [*marks, max(steps[-1], marks[-1] + 1)], [*range(len(marks)), len(marks) - 1 + begun])
+
+
+def _curve(axes: "Axes", page: Page, name: str, marks: Sequence[int]) -> None:
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
     everything = []
     for split, colour, marker in (("train", TRAIN, "o"), ("val", VAL, "s")):
         within = [(step, value) for step, value in page.history.get(f"{split}/{name}_step", ()) if math.isfinite(value)]
@@ -337,21 +353,24 @@ def _curve(axes: "Axes", page: Page, name: str, per_epoch: int) -> None:
         everything += [value for _, value in (*within, *points)]
         if len(within) > 1:
             xs, ys = zip(*within, strict=True)
-            axes.plot([x / per_epoch for x in xs], ys, color=colour, alpha=0.35, linewidth=1.2)
+            axes.plot(_epochs(xs, marks), ys, color=colour, alpha=0.35, linewidth=1.2)
         if points:
             xs, ys = zip(*points, strict=True)
             size = 4.5 if len(points) <= 40 else 0
-            axes.plot([x / per_epoch for x in xs], ys, f"{marker}-", color=colour, label=split, markersize=size)
+            axes.plot(_epochs(xs, marks), ys, f"{marker}-", color=colour, label=split, markersize=size)
     if name == "loss" and everything and min(everything) > 0 and max(everything) > 30 * min(everything):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}" if 1e-4 < value < 1e4 else f"{value:.0e}")
         axes.yaxis.set_minor_formatter(lambda *_: "")
     if page.best_step:
-        axes.axvline(page.best_step / per_epoch, color=GREY, linewidth=1, linestyle=":", label="best", zorder=0)
+        axes.axvline(
+            _epochs([page.best_step], marks)[0], color=GREY, linewidth=1, linestyle=":", label="best", zorder=0
+        )
     axes.set_title(HEADINGS[name], loc="left", **TITLE)
     if name == "acc" and everything:
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
-    axes.locator_params(axis="x", integer=True)
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_ylim(top=min(axes.get_ylim()[1], 1.005))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch", fontsize=9, color=GREY, labelpad=2)
     axes.grid(color="#e3e6ea", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -408,7 +427,8 @@ def _matrix(canvas: Canvas, page: Page, found: Answers, left: float, top: float,
     if names:
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > 0.5 else INK
-            centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7.5, "color": colour}
+            size = 7.5 if counts.max() < 10_000 else 6
+            centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": size, "color": colour}
             axes.text(column, row, f"{counts[row, column]}", **centred)
 
 
@@ -426,10 +446,10 @@ def _samples(canvas: Canvas, page: Page, found: Answers, left: float, top: float
     step = (height - 0.1) / 2
     side = step - (0.36 if page.class_names else 0.08)
     for down, (samples, colour) in enumerate(rows):
-        for number, sample in enumerate(samples):
+        for column, sample in enumerate(samples):
             _, high, wide = sample.image.shape
             scale = side / max(high, wide)
-            x = number * width / PICTURES + (width / PICTURES - wide * scale) / 2
+            x = column * width / PICTURES + (width / PICTURES - wide * scale) / 2
             y = down * step + 0.02
             pixels = sample.image.permute(1, 2, 0).numpy()
             pixels = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
@@ -444,7 +464,7 @@ def _samples(canvas: Canvas, page: Page, found: Answers, left: float, top: float
                 continue
             name = _short(page.class_names[int(sample.predicted)], 11)
             said = f"✓ {name}" if colour == RIGHT else f"✗ {name}\nis {_short(page.class_names[int(sample.true)], 11)}"
-            centre, below = (number + 0.5) * width / PICTURES, y + side + 0.02
+            centre, below = (column + 0.5) * width / PICTURES, y + side + 0.02
             style: dict[str, Any] = {"ha": "center", "va": "top", "color": colour, "parse_math": False}
             axes.text(centre, below, said, fontsize=8.5, linespacing=1.0, **style)
     if page.class_names and not found.wrong:
@@ -453,10 +473,15 @@ def _samples(canvas: Canvas, page: Page, found: Answers, left: float, top: float
 
 def _settings(canvas: Canvas, page: Page, left: float, top: float) -> None:
     canvas.text(left, top, "Settings", TITLE["fontsize"], weight="bold")
-    for number, (name, value) in enumerate(page.settings.items()):
-        place = top + 0.27 + number * 0.198
-        canvas.text(left, place, name, 8.5, color=GREY)
-        canvas.text(left + 1.0, place, _short(value, 44 if left > WIDTH / 2 else 120), 8.5)
+    most = 36 if left > WIDTH / 2 else 120  # characters for which there is room
+    values = {name: textwrap.wrap(value, most, max_lines=2, placeholder=" …") for name, value in page.settings.items()}
+    line = min(0.198, 2.1 / max(1, sum(map(len, values.values()))))  # inches
+    down = 0
+    for name, lines in values.items():
+        canvas.text(left, top + 0.27 + down * line, name, 8.5, color=GREY)
+        for text in lines:
+            canvas.text(left + 1.0, top + 0.27 + down * line, text, 8.5)
+            down += 1
 
 
 def _verdict(canvas: Canvas, lines: Sequence[str], top: float) -> None:
@@ -464,15 +489,15 @@ def _verdict(canvas: Canvas, lines: Sequence[str], top: float) -> None:
 
     height = LINE * len(lines) + 0.2
     tone = next((colour for word, colour in TONES.items() if lines[0].startswith(f"•  {word}")), ADVICE)
-    tone = ADVICE if tone == TONES["learning"] and sum(line.startswith("•") for line in lines) > 1 else tone
+    tone = ADVICE if tone == TONES["learning:"] and sum(line.startswith("•") for line in lines) > 1 else tone
     axes = canvas.axes(MARGIN, top, WIDTH - 2 * MARGIN, height)
     axes.axis("off")
     axes.set(xlim=(0, WIDTH - 2 * MARGIN), ylim=(height, 0))
     style = "round,pad=0,rounding_size=0.06"
     axes.add_patch(FancyBboxPatch((0, 0), WIDTH - 2 * MARGIN, height, boxstyle=style, facecolor=tone, edgecolor="none"))
-    for number, line in enumerate(lines):
+    for row, line in enumerate(lines):
         indent = 0.15 if line.startswith("•") else 0.31
-        canvas.text(MARGIN + indent, top + 0.1 + number * LINE, line, 9.5)
+        canvas.text(MARGIN + indent, top + 0.1 + row * LINE, line, 9.5)
 
 
 def _short(text: str, most: int) -> str:
