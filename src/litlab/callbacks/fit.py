@@ -1,18 +1,18 @@
 """Pictures of what a regression has learned, left in the run folder."""
 
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning
 import torch
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 from torchvision.utils import make_grid, save_image
 
 from litlab.console import say
 from litlab.data import Landmarks, Points, draw_points
 
-WIDTH, HEIGHT, MARGIN, TICKS = 720, 480, 60, 6
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class FitPlot(lightning.Callback):
@@ -36,7 +36,7 @@ class FitPlot(lightning.Callback):
         with torch.no_grad():
             curve_y = pl_module(curve_x[:, None].to(pl_module.device))[:, 0].cpu()
         formula = fitted_formula(pl_module.network)  # type: ignore[arg-type]
-        draw_fit(x, y, curve_x, curve_y, formula or type(pl_module.network).__name__).save(self.path)
+        draw_fit(x, y, curve_x, curve_y, formula or type(pl_module.network).__name__).savefig(self.path)
         if formula:
             say(f"fit           {formula}")
 
@@ -80,31 +80,14 @@ def fitted_formula(network: nn.Module) -> str | None:
     return f"y = sigmoid({line})" if any(isinstance(m, nn.Sigmoid) for m in network.modules()) else f"y = {line}"
 
 
-def draw_fit(x: Tensor, y: Tensor, curve_x: Tensor, curve_y: Tensor, title: str) -> Image.Image:
+def draw_fit(x: Tensor, y: Tensor, curve_x: Tensor, curve_y: Tensor, title: str) -> "Figure":
     """A plot of the points (x, y), [N] each, and of a curve, [M] each."""
-    image = Image.new("RGB", (WIDTH, HEIGHT), "white")
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(14)
-    low = torch.stack((x.min(), torch.minimum(y.min(), curve_y.min())))
-    high = torch.stack((x.max(), torch.maximum(y.max(), curve_y.max())))
-    pad = 0.05 * (high - low).clamp_min(1e-6)
-    low, high = low - pad, high + pad
-    corner = torch.tensor([MARGIN, HEIGHT - MARGIN])
-    scale = torch.tensor([WIDTH - 2 * MARGIN, -(HEIGHT - 2 * MARGIN)]) / (high - low)
+    from matplotlib.figure import Figure
 
-    def place(xs: Tensor, ys: Tensor) -> Iterable[tuple[float, float]]:
-        return [(a, b) for a, b in (corner + (torch.stack((xs, ys), 1) - low) * scale).tolist()]
-
-    draw.rectangle((MARGIN, MARGIN, WIDTH - MARGIN, HEIGHT - MARGIN), outline="black")
-    for part in torch.linspace(0, 1, TICKS):
-        value = low + part * (high - low)
-        (across, up), *_ = place(value[:1], value[1:])
-        draw.line((across, HEIGHT - MARGIN, across, HEIGHT - MARGIN + 5), fill="black")
-        draw.text((across, HEIGHT - MARGIN + 8), f"{value[0]:.2f}", fill="black", font=font, anchor="mt")
-        draw.line((MARGIN - 5, up, MARGIN, up), fill="black")
-        draw.text((MARGIN - 8, up), f"{value[1]:.2f}", fill="black", font=font, anchor="rm")
-    draw.text((WIDTH / 2, MARGIN / 2), title, fill="black", font=font, anchor="mm")
-    draw.line(list(place(curve_x, curve_y)), fill="#1f77b4", width=3)
-    for across, up in place(x, y):
-        draw.ellipse((across - 5, up - 5, across + 5, up + 5), fill="#d62728")
-    return image
+    figure = Figure(figsize=(7.2, 4.8), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    axes.plot(curve_x.numpy(), curve_y.numpy(), linewidth=2)
+    axes.plot(x.numpy(), y.numpy(), "o", color="tab:red")
+    axes.set(title=title, xlabel="x", ylabel="y")
+    axes.grid(alpha=0.3)
+    return figure
