@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageCms
 
 from litlab.data import CIFAR10, MNISTSample, Unreadable, fit, open_picture
-from litlab.data.picture_files import formats, suffixes
+from litlab.data.picture_files import formats, picture_size, suffixes, why_unreadable
 
 GREY = np.linspace(0, 255, 24 * 32).reshape(24, 32).astype(np.uint8)
 COLOUR = np.stack([GREY, GREY[::-1], 255 - GREY], 2)
@@ -87,6 +87,38 @@ def test_photographs_are_turned_upright(tmp_path, orientation):
     near(image, np.asarray(upright))
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("name", ["a.jpg", "a.tiff", "a.png", "a.webp"])
+def test_the_size_is_that_of_the_picture_upright(tmp_path, name, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = saved(tmp_path / name, Image.fromarray(COLOUR), exif=exif)
+    assert picture_size(tmp_path / name) == image.size == ((32, 24) if orientation == 1 else (24, 32))
+
+
+UPRIGHT_BY_EXIF = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+
+
+@pytest.mark.parametrize(
+    ("exif", "size"),
+    [
+        (UPRIGHT_BY_EXIF + struct.pack("<HHI4s", 0x0128, 2, 2, b"2\0"), (24, 32)),  # text for a number
+        (UPRIGHT_BY_EXIF + struct.pack("<HHIi", 0x0128, 9, 1, -3), (24, 32)),
+        (struct.pack("<HHI4s", 0x0112, 2, 2, b"6\0"), (32, 24)),
+        (None, (32, 24)),
+    ],
+)
+def test_odd_exif_does_not_hide_a_good_picture(tmp_path, exif, size):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(COLOUR).save(path)
+    header = struct.pack("<2sHIH", b"II", 42, 8, len(exif) // 12) if exif else b"no EXIF at all"
+    segment = b"Exif\0\0" + header + (exif or b"") + bytes(4)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + whole[2:])
+    assert open_picture(path).size == picture_size(path) == size
+    assert why_unreadable(path) is None
+
+
 def test_animations_show_their_first_frame(tmp_path):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
     for name in ("a.gif", "a.webp", "a.png", "a.tiff"):
@@ -147,11 +179,13 @@ REASONS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Image size")
 @pytest.mark.parametrize("name", REASONS)
 def test_every_defect_has_its_reason(bad, name):
     with pytest.raises(Unreadable, match=REASONS[name]) as caught:
         open_picture(bad / name)
     assert "\n" not in str(caught.value)
+    assert why_unreadable(bad / name) == str(caught.value)  # before training as later
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
@@ -180,9 +214,12 @@ def test_every_truncation_and_many_flipped_bytes_are_pictures_or_reasons(tmp_pat
             path.write_bytes(content)
             try:
                 open_picture(path)
+                reason = None
                 read += 1
             except Unreadable as error:
-                assert "\n" not in str(error)  # noqa: PT017
+                reason = str(error)
+                assert "\n" not in reason
+            assert (why_unreadable(path) is None) == (reason is None), (kind, reason)
     assert read  # some of them are as good as before
 
 

@@ -293,3 +293,10 @@ def test_a_wrong_line_is_named(tmp_path, line):
 def test_what_would_leave_the_points_behind_is_refused(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         Landmarks(draw_landmarks(tmp_path, count=3), **arguments)
+
+
+def test_a_picture_that_is_not_there_is_said_to_be_so(tmp_path):
+    file = draw_landmarks(tmp_path, count=3)
+    (tmp_path / "001.png").unlink()
+    with pytest.raises(ValueError, match=r"^max_bad_fraction=0\.01: 1 of 3 .*001\.png \(not there\)$"):
+        Landmarks(file).setup()

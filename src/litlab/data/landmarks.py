@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torchvision.utils import draw_keypoints
 
 from litlab.data.augment import Augmentation
+from litlab.data.picture_files import picture_size
 from litlab.data.pictures import PictureDataModule, readable
 
 POINTS = 5
@@ -73,7 +73,7 @@ class Landmarks(PictureDataModule):
         paths, pixels = read_annotations(self.annotations)
         whole = torch.tensor(readable(paths, self.max_bad_fraction))
         paths = [path for path, is_whole in zip(paths, whole.tolist(), strict=True) if is_whole]
-        targets = pixels[whole] / torch.tensor([_size(path) for path in paths])[:, None]
+        targets = pixels[whole] / torch.tensor([picture_size(path) for path in paths])[:, None]
         splits = self.hold_out(len(paths))
         splits["train"] = self._limited(splits["train"])
         for name, indices in splits.items():
@@ -110,9 +110,3 @@ def draw_points(image: Tensor, points: Tensor, colour: str = "red") -> Tensor:
     H, W = image.shape[1:]
     keypoints = points[None].cpu() * torch.tensor([W, H])
     return draw_keypoints(image.cpu().expand(3, -1, -1).contiguous(), keypoints, colors=colour, radius=max(1, W // 60))
-
-
-def _size(path: Path) -> tuple[int, int]:
-    with Image.open(path) as image:  # reads the header only
-        turned = image.getexif().get(0x0112) in (5, 6, 7, 8)  # EXIF orientations that swap the sides
-        return (image.height, image.width) if turned else (image.width, image.height)

@@ -12,11 +12,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from torch import Tensor
 
 MOST_PIXELS = 2**27  # 134 million: above it a small file is more likely a decompression bomb than a photograph
 MOST_BYTES = 2**30
+
+UPRIGHT = {  # what turns a picture so, by how EXIF says that it is stored
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class Unreadable(Exception):
@@ -41,26 +51,27 @@ def open_picture(path: str | Path) -> Image.Image:
     Raises:
         Unreadable: for whatever reason it cannot be read.
     """
+    with warnings.catch_warnings(action="ignore"):  # of damaged EXIF, say: the picture itself is what counts
+        return _read(path)
+
+
+def why_unreadable(path: str | Path) -> str | None:
+    """What `open_picture` would raise of this file; None if it can be read.
+
+    It can be called by several threads, and leaves it to them to ignore warnings: the filter is of the whole process.
+    """
     try:
-        _check_file(Path(path))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged EXIF, say: the picture itself is what counts
-            with Image.open(path, formats=formats()) as image:
-                width, height = image.size
-                if width * height > MOST_PIXELS:
-                    raise Unreadable(f"{width:,} x {height:,} pixels are too many: a decompression bomb?")
-                return _flat(ImageOps.exif_transpose(image))
-    except Unreadable:
-        raise
-    except UnidentifiedImageError:
-        raise Unreadable("not a picture in a format that Pillow reads") from None
-    except Image.DecompressionBombError:
-        raise Unreadable("too many pixels: a decompression bomb?") from None
-    except MemoryError:
-        raise Unreadable("needs more memory than there is") from None
-    except Exception as error:  # a decoder meets a damaged file with almost any error
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Unreadable(f"damaged: {reason}") from None
+        _read(path, small=True)
+    except Unreadable as error:
+        return str(error)
+    return None
+
+
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of a readable picture that stands upright, from its header."""
+    with Image.open(path, formats=formats()) as image:
+        swapped = _orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # which Pillow turns by itself
+        return (image.height, image.width) if swapped else image.size
 
 
 def fit(image: Image.Image, shape: tuple[int, int, int], preprocess: Mapping[str, Any] | None = None) -> Tensor:
@@ -97,6 +108,40 @@ def fit(image: Image.Image, shape: tuple[int, int, int], preprocess: Mapping[str
     return torch.from_numpy(values).permute(2, 0, 1).contiguous()
 
 
+def _read(path: str | Path, small: bool = False) -> Image.Image:
+    """See `open_picture`; a JPEG that may be `small` is decoded at an eighth of its size, which is fast."""
+    try:
+        _check_file(Path(path))
+        with Image.open(path, formats=formats()) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise Unreadable(f"{width:,} x {height:,} pixels are too many: a decompression bomb?")
+            if small:
+                image.draft("L", (1, 1))
+            image.load()
+            turn = UPRIGHT.get(_orientation(image))
+            return _flat(image.transpose(turn) if turn is not None else image)
+    except Unreadable:
+        raise
+    except UnidentifiedImageError:
+        raise Unreadable("not a picture in a format that Pillow reads") from None
+    except Image.DecompressionBombError:
+        raise Unreadable("too many pixels: a decompression bomb?") from None
+    except MemoryError:
+        raise Unreadable("needs more memory than there is") from None
+    except Exception as error:  # a decoder meets a damaged file with almost any error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise Unreadable(f"damaged: {reason}") from None
+
+
+def _orientation(image: Image.Image) -> Any:
+    """How a picture is stored, by its EXIF, of which nothing else is looked at: phones write many a tag wrongly."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # of almost any kind: without readable EXIF, a picture is shown as it is stored
+        return None
+
+
 def _check_file(path: Path) -> None:
     try:
         status = path.stat()
@@ -119,7 +164,6 @@ def _check_file(path: Path) -> None:
 
 
 def _flat(image: Image.Image) -> Image.Image:
-    image.load()
     if image.mode.startswith("I") or image.mode == "F":
         return _eight_bits(image)
     if image.mode == "LAB":

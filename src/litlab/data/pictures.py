@@ -25,7 +25,7 @@ from litlab.data.augment import (
     try_augmentations,
 )
 from litlab.data.base import Batch, DataModule, flag, whole
-from litlab.data.picture_files import Unreadable, fit, formats, open_picture, suffixes
+from litlab.data.picture_files import Unreadable, fit, open_picture, suffixes, why_unreadable
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +75,8 @@ def readable(paths: Sequence[Path], max_bad_fraction: float) -> list[bool]:
     Raises:
         ValueError: if more than `max_bad_fraction` of them are not.
     """
-    # The filter is of the whole process: set by each thread, it would stay when they overlap.
     with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        reasons = list(pool.map(_why_unreadable, paths))
+        reasons = list(pool.map(why_unreadable, paths))
     bad = [f"{path} ({reason})" for path, reason in zip(paths, reasons, strict=True) if reason]
     if bad:
         for line in bad:
@@ -88,16 +87,6 @@ def readable(paths: Sequence[Path], max_bad_fraction: float) -> list[bool]:
             raise ValueError(f"max_bad_fraction={max_bad_fraction}: {note}")
         warnings.warn(f"skipped: {note}", stacklevel=2)
     return [reason is None for reason in reasons]
-
-
-def _why_unreadable(path: Path) -> str | None:
-    try:
-        with Image.open(path, formats=formats()) as image:
-            image.draft("L", (1, 1))  # a JPEG is then decoded at an eighth of its size
-            image.load()
-    except Exception as error:  # Pillow's many readers fail in many ways
-        return (str(error).strip() or type(error).__name__).splitlines()[0].replace(str(path), "").strip(" '")
-    return None
 
 
 class PictureDataModule(DataModule):
