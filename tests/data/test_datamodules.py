@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -12,6 +13,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from litlab.data import CIFAR10, CIFAR100, MNIST, EpochBatchSampler, Fake, FashionMNIST, MNISTSample
+from litlab.data.sources import Arrays
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -275,6 +277,35 @@ def test_fake_images_have_any_shape_and_depend_on_the_seed_alone():
     assert torch.equal(images, first(seed=1)[1])
     assert not torch.equal(images, first(seed=2)[1])
     assert data.train_set.targets.max() == 2
+
+
+IMAGES, LABELS = "uint8 [N, 3, 8, 8], 0 to 255", "from 0 to 2, as there are 3 class_names"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"train_images": lambda x: x / 255}, f"train_images must be {IMAGES}, not float32 [20, 3, 8, 8]"),
+        ({"test_images": lambda x: x[..., :7]}, f"test_images must be {IMAGES}, not uint8 [6, 3, 8, 7]"),
+        ({"train_images": lambda x: x[:, 0]}, f"train_images must be {IMAGES}, not uint8 [20, 8, 8]"),
+        ({"train_images": np.asarray}, f"train_images must be {IMAGES}, not a ndarray"),
+        ({"train_labels": lambda y: y + 1}, f"train_labels must be {LABELS}, not from 1 to 3"),
+        ({"test_labels": lambda y: y - 1}, f"test_labels must be {LABELS}, not from -1 to 1"),
+        ({"train_labels": lambda y: y[1:]}, "train_labels must be whole numbers [20], not int64 [19]"),
+        ({"train_labels": lambda y: y.float()}, "train_labels must be whole numbers [20], not float32 [20]"),
+    ],
+)
+@pytest.mark.parametrize("image_size", [None, 16])
+def test_arrays_that_are_not_what_the_class_says_are_refused(changed, message, image_size):
+    class Own(Fake):
+        def load_arrays(self) -> Arrays:
+            arrays = super().load_arrays()
+            return arrays._replace(**{name: change(getattr(arrays, name)) for name, change in changed.items()})
+
+    data = Own((3, 8, 8), num_classes=3, train_size=20, val_size=4, test_size=6, image_size=image_size)
+    with pytest.raises(ValueError) as caught:
+        data.setup()
+    assert str(caught.value) == f"load_arrays: {message}"
 
 
 def test_image_size_resizes_on_the_device():

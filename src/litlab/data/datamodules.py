@@ -65,6 +65,7 @@ class ImageDataModule(DataModule):
         self.normalize = Normalize(self.mean, self.std)
         self.augment = build_augmentations(augment)
         try_augmentations(self.augment, self.input_shape, self.name)
+        self._stored_shape = self.input_shape
         self.image_size = None if image_size is None else whole("image_size", image_size, 1)
         if self.image_size is not None:
             self.input_shape = (self.input_shape[0], self.image_size, self.image_size)
@@ -81,11 +82,14 @@ class ImageDataModule(DataModule):
         """Load and split; does nothing the second time.
 
         Raises:
-            ValueError: a corrupt cache file, or a `val_size` or `drop_last` that leaves nothing to train on.
+            ValueError: a corrupt cache file, arrays that are not what the class says, or a `val_size` or `drop_last`
+                that leaves nothing to train on.
         """
         if self.train_set is not None:
             return
         arrays = self.load_arrays()
+        self._check(arrays.train_images, arrays.train_labels, "train")
+        self._check(arrays.test_images, arrays.test_labels, "test")
         train, val = self._split(len(arrays.train_images))
         train_labels = arrays.train_labels.long()
         self.train_set = ImageDataset(arrays.train_images, train_labels, train)
@@ -98,9 +102,27 @@ class ImageDataModule(DataModule):
         if self.trainer is not None and self.trainer.training:
             images = self.augmented(images)
         images = self.normalize(images)
-        if images.shape[1:] != self.input_shape:
+        if self.input_shape != self._stored_shape:
             images = F.interpolate(images, self.input_shape[1:], mode="bilinear", antialias=True)
         return images, labels
+
+    def _check(self, images: Tensor, labels: Tensor, split: str) -> None:
+        C, H, W = self._stored_shape
+        has_bytes = isinstance(images, Tensor) and images.dtype == torch.uint8
+        if not has_bytes or images.shape[1:] != (C, H, W):
+            raise ValueError(
+                f"load_arrays: {split}_images must be uint8 [N, {C}, {H}, {W}], 0 to 255, not {_described(images)}"
+            )
+        has_numbers = isinstance(labels, Tensor) and not labels.is_floating_point()
+        if not has_numbers or labels.shape != (len(images),):
+            raise ValueError(
+                f"load_arrays: {split}_labels must be whole numbers [{len(images)}], not {_described(labels)}"
+            )
+        if len(labels) and not 0 <= labels.min() <= labels.max() < self.num_classes:
+            raise ValueError(
+                f"load_arrays: {split}_labels must be from 0 to {self.num_classes - 1}, as there are "
+                f"{self.num_classes} class_names, not from {labels.min()} to {labels.max()}"
+            )
 
     def _split(self, size: int) -> tuple[Tensor, Tensor]:
         if self.val_size >= size:
@@ -108,6 +130,12 @@ class ImageDataModule(DataModule):
         order = self._by_chance(size)
         val, train = order[: self.val_size].sort().values, order[self.val_size :].sort().values
         return self._limited(train), val
+
+
+def _described(values: Any) -> str:
+    if not isinstance(values, Tensor):
+        return f"a {type(values).__name__}"
+    return f"{str(values.dtype).removeprefix('torch.')} {list(values.shape)}"
 
 
 class MNIST(ImageDataModule):
@@ -195,7 +223,6 @@ class Fake(ImageDataModule):
         self.class_names = tuple(map(str, range(whole("num_classes", num_classes, 2))))
         self.train_size, self.test_size = whole("train_size", train_size, 2), whole("test_size", test_size, 1)
         self.mean, self.std = (0.5,) * channels, (0.29,) * channels  # of uniform noise
-        self._drawn_shape = self.input_shape  # image_size comes after
         super().__init__(val_size=val_size, **arguments)
 
     def prepare_data(self) -> None:
@@ -205,7 +232,7 @@ class Fake(ImageDataModule):
         generator = torch.Generator().manual_seed(self.seed)
         drawn = []
         for size in (self.train_size, self.test_size):
-            shape = (size, *self._drawn_shape)
+            shape = (size, *self._stored_shape)
             drawn.append(torch.randint(256, shape, dtype=torch.uint8, generator=generator))
             drawn.append(torch.randint(self.num_classes, (size,), generator=generator))
         return Arrays(*drawn)
