@@ -43,6 +43,21 @@ def test_folders_become_classes_and_files_become_batches(root):
     assert data.test_dataloader() == []
 
 
+def test_pictures_are_found_behind_links_and_not_where_they_are_hidden(root, tmp_path):
+    hidden = root / "blue/.ipynb_checkpoints/deeper"
+    hidden.mkdir(parents=True)
+    (root / "blue/000.jpg").rename(hidden / "000-checkpoint.jpg")
+    other = draw_folder(tmp_path / "other", 3, classes=("red",))
+    (other / "red/again").symlink_to(root / "red")  # a loop
+    (root / "red/more").symlink_to(other / "red")
+    (root / "blue/away.png").symlink_to("nowhere.png")
+    with pytest.warns(UserWarning, match=r"skipped: 1 of 23 .*away\.png \(a broken link\)"):
+        data = folder(root, max_bad_fraction=0.1)
+    paths = all_paths(data)
+    assert len({path.resolve() for path in paths}) == len(paths) == 9 + 10 + 3
+    assert not any(".ipynb_checkpoints" in path.parts for path in paths)
+
+
 def test_the_split_is_by_the_seed_and_loses_nothing(root):
     one, same, other = (folder(root, seed=seed, test_size=0.2) for seed in (1, 1, 2))
     assert one.sizes == {"train": 12, "val": 4, "test": 4}

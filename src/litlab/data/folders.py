@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,9 +106,18 @@ def _folders(part: Path) -> list[Path]:
 
 
 def _list(part: Path) -> Labelled:
-    return [
-        (path, cls.name)
-        for cls in _folders(part)
-        for path in sorted(cls.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    ]
+    return [(path, cls.name) for cls in _folders(part) for path in _files(cls) if path.suffix.lower() in SUFFIXES]
+
+
+def _files(cls: Path) -> list[Path]:
+    """All that are not hidden and in no hidden folder, at any depth, behind links to folders too: each folder once."""
+    found: list[Path] = []
+    seen = set()
+    for place, folders, names in os.walk(cls, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(found)
