@@ -239,6 +239,50 @@ def test_folders_that_are_no_data_set(tmp_path):
         folder(tmp_path)
 
 
+def test_a_class_without_pictures_to_train_on_is_named(root):
+    (root / "__MACOSX/blue").mkdir(parents=True)
+    (root / "__MACOSX/blue/._000.jpg").write_bytes(b"of a Mac")
+    (root / "red/notes.txt").touch()
+    (root / "red/LICENSE").touch()
+    with pytest.warns(UserWarning, match=r"^left out, by their endings no pictures: 2 \(none 1, \.txt 1\)$"):
+        assert folder(root).class_names == ("blue", "red")
+    (root / "dog").mkdir()
+    (root / "dog/IMG_1.HEIC").write_bytes(b"of a phone")
+    with (
+        pytest.warns(UserWarning, match=r"^left out, .*: 3 \(.*\.heic 1"),
+        pytest.raises(ValueError, match=r"^data_dir .*root: no readable pictures to train on for class 'dog'$"),
+    ):
+        folder(root)
+
+
+def test_a_class_of_validation_alone_is_named(tmp_path):
+    draw_folder(tmp_path / "train", 2)
+    draw_folder(tmp_path / "val", 2, classes=("blue", "red", "emu"))
+    with pytest.raises(ValueError, match=r"^data_dir .*: no readable pictures to train on for class 'emu'$"):
+        folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "odd"),
+    [
+        (["Train", "Test"], "Test, Train"),
+        (["train", "valid", "test"], "valid"),
+        (["training", "testing"], "testing, training"),
+        (["train", "val", "test_set"], "test_set"),
+    ],
+)
+def test_splits_of_other_names_are_no_classes(tmp_path, names, odd):
+    for name in names:
+        draw_folder(tmp_path / name, 1)
+    message = rf"^data_dir .*: folders of splits must be named train, val and test, not {odd}$"
+    with pytest.raises(ValueError, match=message):
+        ImageFolder(tmp_path)
+
+
+def test_a_class_may_be_named_like_a_split(tmp_path):
+    assert folder(draw_folder(tmp_path, 4, classes=("valid", "invalid"))).class_names == ("invalid", "valid")
+
+
 def test_balanced_draws_every_class_equally_often_the_same_on_all_ranks(tmp_path):
     draw_folder(tmp_path, 40, classes=("many",))
     draw_folder(tmp_path, 8, classes=("few",))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,10 @@ from typing import Any
 import torch
 
 from litlab.data.base import folder
-from litlab.data.pictures import SUFFIXES, PictureDataModule, readable
+from litlab.data.pictures import NAMED, SUFFIXES, PictureDataModule, readable
 
 SPLITS = ("train", "val", "test")
+LIKE_A_SPLIT = re.compile(r"(train|val|valid|validation|dev|eval|test)(ing)?([-_ ]?(set|data|images))?", re.IGNORECASE)
 
 Labelled = list[tuple[Path, str]]  # a file and its class
 
@@ -28,7 +32,8 @@ class ImageFolder(PictureDataModule):
         pictures: see `PictureDataModule`, and `DataModule`.
 
     Raises:
-        ValueError: if there are not two classes, or pictures in each split; the message begins with `data_dir`.
+        ValueError: if there are not two classes, or a folder is named like a split but not as one of the three; the
+            message begins with `data_dir`.
         FileNotFoundError: if there is no such folder.
     """
 
@@ -53,14 +58,11 @@ class ImageFolder(PictureDataModule):
         """List, check and split the files; does nothing the second time.
 
         Raises:
-            ValueError: if too many files cannot be read, or a split is empty.
+            ValueError: if too many files cannot be read, or a class or a split has none.
         """
         if self.train_set is not None:
             return
-        labelled: dict[str, Labelled] = {name: [] for name in ("train", "val", "test", "all")}
-        for root in self.roots:
-            for name, part in _parts(root).items():
-                labelled[name] += _list(part)
+        labelled = self._listed()
         files = [(name, path, label) for name, part in labelled.items() for path, label in part]
         if not files:
             raise ValueError(f"data_dir {self.roots[0]} holds no pictures: {', '.join(sorted(SUFFIXES)[:12])}, ...")
@@ -69,6 +71,7 @@ class ImageFolder(PictureDataModule):
         for (name, path, label), is_whole in zip(files, whole, strict=True):
             if is_whole:
                 good[name].append((path, label))
+        self._refuse_untrained({label for _, label in good["train"] + good["all"]})
         splits = self._split(good)
         chosen = self._limited(self._by_chance(len(splits["train"])))  # not the first, which are of one class
         splits["train"] = [splits["train"][i] for i in chosen.sort().values.tolist()]
@@ -78,6 +81,29 @@ class ImageFolder(PictureDataModule):
                 targets = torch.tensor([index[label] for _, label in pictures])
                 paths = [path for path, _ in pictures]
                 setattr(self, f"{name}_set", self.picture_set(paths, targets, training=name == "train"))
+
+    def _listed(self) -> dict[str, Labelled]:
+        """The files of each split, and of `all`, by their endings; says how many there are of other endings."""
+        labelled: dict[str, Labelled] = {name: [] for name in (*SPLITS, "all")}
+        others: Counter[str] = Counter()
+        for root in self.roots:
+            for name, part in _parts(root).items():
+                for cls in _folders(part):
+                    for path in _files(cls):
+                        if (ending := path.suffix.lower()) in SUFFIXES:
+                            labelled[name].append((path, cls.name))
+                        else:
+                            others[ending or "none"] += 1
+        if others:
+            listed = ", ".join(f"{ending} {count:,}" for ending, count in others.most_common(NAMED))
+            warnings.warn(f"left out, by their endings no pictures: {others.total():,} ({listed})", stacklevel=3)
+        return labelled
+
+    def _refuse_untrained(self, trained: set[str]) -> None:
+        if missing := [repr(name) for name in self.class_names if name not in trained]:
+            more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+            classes = ("class " if len(missing) == 1 else "classes ") + ", ".join(missing[:NAMED]) + more
+            raise ValueError(f"data_dir {self.roots[0]}: no readable pictures to train on for {classes}")
 
     def _split(self, files: dict[str, Labelled]) -> dict[str, Labelled]:
         """What has no split of its own is divided; a `train/` without `val/` or `test/` gives of its pictures to it."""
@@ -90,23 +116,25 @@ class ImageFolder(PictureDataModule):
             if pictures:
                 for name, indices in self.hold_out(len(pictures), *held_out).items():
                     files[name] = files[name] + [pictures[i] for i in indices.tolist()]
-        for name in ("train", "val"):
-            if not files[name]:
-                raise ValueError(f"data_dir {self.roots[0]}: no readable pictures for {name}")
+        if not files["val"]:
+            raise ValueError(f"data_dir {self.roots[0]}: no readable pictures for val")
         return files
 
 
 def _parts(root: Path) -> dict[str, Path]:
     """`train`, `val`, `test` to their folders where `root` has them, else `all` to itself."""
-    return {name: root / name for name in SPLITS if (root / name).is_dir()} or {"all": root}
+    names = [path.name for path in _folders(root)]
+    like = [name for name in names if LIKE_A_SPLIT.fullmatch(name)]
+    odd = [name for name in like if name not in SPLITS]
+    if odd and ("train" in names or like == names):  # else it is a class: valid, beside invalid
+        raise ValueError(f"data_dir {root}: folders of splits must be named train, val and test, not {', '.join(odd)}")
+    return {name: root / name for name in SPLITS if name in names} or {"all": root}
 
 
 def _folders(part: Path) -> list[Path]:
-    return sorted(path for path in part.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _list(part: Path) -> Labelled:
-    return [(path, cls.name) for cls in _folders(part) for path in _files(cls) if path.suffix.lower() in SUFFIXES]
+    """Those that are not hidden; archives made on a Mac have another beside them, of no pictures."""
+    found = (path for path in part.iterdir() if path.is_dir())
+    return sorted(path for path in found if not path.name.startswith(".") and path.name != "__MACOSX")
 
 
 def _files(cls: Path) -> list[Path]:
