@@ -57,7 +57,7 @@ def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
         except ValueError as error:
             raise ConfigError(f"top5=true: data={config.choice('data')} {one_line(error)}") from error
     check_optimization(cfg, module)
-    validated = data.val_size and cfg.trainer.limit_val_batches != 0
+    validated = data.validates and cfg.trainer.limit_val_batches != 0
     names = [name for name in module.metric_names if validated or name.startswith("train/")]
     for key in ("objective", "scheduler.monitor"):
         value = OmegaConf.select(cfg, key)

@@ -7,7 +7,9 @@ import pytest
 import torch
 from pictures import COLOURS, draw_folder, draw_landmarks
 from PIL import Image
+from scripts import composed
 
+from litlab.assembly import assemble
 from litlab.data import ImageFolder, Landmarks, draw_points
 from litlab.modules import Classification
 from litlab.networks import MLP
@@ -71,6 +73,16 @@ def test_split_folders_are_taken_as_they_are(tmp_path):
     data = folder(tmp_path)
     assert data.sizes == {"train": 12, "val": 6, "test": 4}
     assert all(path.is_relative_to(tmp_path / "val") for path in data.val_set.paths)
+
+
+def test_a_val_folder_is_a_validation_whatever_val_size_is(tmp_path):
+    for split in ("train", "val"):
+        draw_folder(tmp_path / split, 3)
+    arguments = [f"data.data_dir={tmp_path}", "data.image_size=8", "data.num_workers=0"]
+    cfg = composed("data=image_folder", "data.val_size=0", *arguments, "model=mlp", "trainer=cpu")
+    data, _ = assemble(cfg)  # which looks whether the objective, val/acc, will be logged
+    data.setup()
+    assert data.sizes == {"train": 6, "val": 6}
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,11 @@ class DataModule(L.LightningDataModule):
         return len(self.class_names) if self.task == "classification" else torch.Size(self.target_shape).numel()
 
     @property
+    def validates(self) -> bool:
+        """Whether there will be a validation set once `setup` is called."""
+        return bool(self.val_size)
+
+    @property
     def sizes(self) -> dict[str, int]:
         """Number of inputs in each split there is, once `setup` was called."""
         splits = {"train": self.train_set, "val": self.val_set, "test": self.test_set}

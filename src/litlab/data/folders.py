@@ -51,8 +51,12 @@ class ImageFolder(PictureDataModule):
         if len(self.class_names) < 2:
             found = ", ".join(self.class_names) or "none"
             raise ValueError(f"data_dir {given[0]} must have a folder for each of two classes or more; found: {found}")
-        if not self.val_size and not any((root / "val").is_dir() for root in self.roots):
+        if not self.validates:
             raise ValueError("val_size must be above 0: there is no val/ in data_dir")
+
+    @property
+    def validates(self) -> bool:
+        return bool(self.val_size) or any("val" in _parts(root) for root in self.roots)
 
     def setup(self, stage: str | None = None) -> None:
         """List, check and split the files; does nothing the second time.
