@@ -191,6 +191,43 @@ def test_what_transforms_have_cut_to_size_is_not_cut_again(root):
     assert cut.max() < stripes.max()  # as evaluation sees it
 
 
+def gradient(width, height):
+    return Image.linear_gradient("L").resize((height, width)).rotate(90, expand=True).convert("RGB")
+
+
+@pytest.mark.parametrize(("resize", "cut"), [(None, 0), (15, 10), (40, 60)])
+def test_random_crop_keeps_the_scale_of_evaluation(root, resize, cut):
+    data = folder(root, image_size=(10, 20), resize=resize, random_crop=True)
+    view, seen = data.picture_transform(training=True), gradient(80, 40)
+    torch.manual_seed(0)
+    middle = data.picture_transform()(seen).int()
+    crops = torch.stack([view(seen) for _ in range(200)]).int()
+    step = (middle[0, 0, -1] - middle[0, 0, 0]) / 19  # of brightness, from pixel to pixel
+    torch.testing.assert_close((crops[:, 0, 0, -1] - crops[:, 0, 0, 0]) / 19, step.expand(200), atol=0.3, rtol=0)
+    assert len(crops[:, 0, 0, 0].unique()) == pytest.approx(cut + 1, rel=0.2)  # places
+    assert abs(crops.float().mean() - middle.float().mean()) < 12  # on both sides of the middle
+
+
+def test_random_crop_of_a_picture_of_the_right_size_copies_pixels(root):
+    data = folder(root, resize=20, random_crop=True)
+    noise = torch.randint(256, (3, 20, 20), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    crop = data.picture_transform(training=True)(Image.fromarray(noise.permute(1, 2, 0).numpy()))
+    assert any(torch.equal(crop, noise[:, y : y + 16, x : x + 16]) for y in range(5) for x in range(5))
+
+
+def test_random_crop_of_a_thin_picture_does_not_make_it_huge(root):
+    data = folder(root, image_size=224, random_crop=True)
+    assert data.picture_transform(training=True)(Image.new("RGB", (1, 500_000))).shape == (3, 224, 224)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"random_crop": True}])
+def test_transforms_may_make_pictures_of_any_mode_and_size(root, arguments):
+    resized = {"name": "Resize", "size": 12}  # 21 x 12 of the picture that is tried, and not of others
+    for transforms in (["Grayscale", {"name": "Resize", "size": [12, 21]}], [resized]):
+        data = folder(root, image_size=(12, 21), transforms=transforms, **arguments)
+        assert data.train_set.__getitems__(list(range(16)))[0].shape == (16, 3, 12, 21)
+
+
 def test_checking_files_leaves_warnings_as_they_were(root):
     """The threads that read the files once left a filter behind, in one run of some."""
     (root / "blue/empty.png").touch()

@@ -74,7 +74,12 @@ def picture_size(path: str | Path) -> tuple[int, int]:
         return (image.height, image.width) if swapped else image.size
 
 
-def fit(image: Image.Image, shape: tuple[int, int, int], preprocess: Mapping[str, Any] | None = None) -> Tensor:
+def fit(
+    image: Image.Image,
+    shape: tuple[int, int, int],
+    preprocess: Mapping[str, Any] | None = None,
+    random_crop: bool = False,
+) -> Tensor:
     """A picture as uint8 [C, H, W] of `shape`: what evaluation and prediction, and training by default, see of it.
 
     Its shorter side is resized to fit and the rest cropped in the centre. Only what is kept is ever resized, so that a
@@ -85,6 +90,8 @@ def fit(image: Image.Image, shape: tuple[int, int, int], preprocess: Mapping[str
         shape: (C, H, W); one channel is grey.
         preprocess: `resize`, to how many pixels the shorter side is resized, if not to fit; `center_crop=False`
             squeezes the picture instead, and cuts nothing off.
+        random_crop: cut as much anywhere, on whole pixels of the result; from a squeezed picture, `resize` pixels on
+            its shorter side.
 
     Raises:
         ValueError: if C is neither 1 nor 3.
@@ -94,18 +101,34 @@ def fit(image: Image.Image, shape: tuple[int, int, int], preprocess: Mapping[str
         raise ValueError(f"pictures have 1 or 3 channels; the network was trained on {channels}")
     image = image.convert("L" if channels == 1 else "RGB")
     policy = {"resize": 0, "center_crop": True} | dict(preprocess or {})
-    box: tuple[float, float, float, float] = (0, 0, image.width, image.height)
+    kept: tuple[float, float] = image.size
     if policy["center_crop"]:
         scale = min(image.width / width, image.height / height)  # pixels of the picture in one of the result
         if policy["resize"]:
             scale = min(scale, min(image.size) / policy["resize"])
-        left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-        right, bottom = image.width - left, image.height - top
-        box = max(0.0, left), max(0.0, top), min(image.width, right), min(image.height, bottom)
+        kept = scale * width, scale * height
+    elif random_crop and policy["resize"]:
+        part = min(height, width) / policy["resize"]
+        kept = part * image.width, part * image.height
+    left, top = (
+        _start(whole, length, count, random_crop)
+        for whole, length, count in zip(image.size, kept, (width, height), strict=True)
+    )
+    right, bottom = image.width - (image.width - kept[0] - left), image.height - (image.height - kept[1] - top)
+    box = max(0.0, left), max(0.0, top), min(image.width, right), min(image.height, bottom)
     if image.size != (width, height) or box != (0, 0, width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
     values = np.array(image, dtype=np.uint8).reshape(height, width, channels)
     return torch.from_numpy(values).permute(2, 0, 1).contiguous()
+
+
+def _start(whole: int, kept: float, count: int, random: bool) -> float:
+    """Where the kept part of a side, which becomes `count` pixels, begins: in its middle or after some such pixels."""
+    free = whole - kept
+    if not random:
+        return free / 2
+    pixel = kept / count
+    return pixel * int(torch.randint(int(free / pixel + 1e-6) + 1, ()))
 
 
 def _read(path: str | Path, small: bool = False) -> Image.Image:

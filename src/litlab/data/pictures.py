@@ -100,7 +100,7 @@ class PictureDataModule(DataModule):
         image_size: pixels that the network sees, a side, or [height, width].
         resize: length of the shorter side before cropping; None means that of `image_size`.
         center_crop: cut `image_size` out of the centre; False squeezes the picture, and cuts nothing off.
-        random_crop: in training, cut anywhere instead.
+        random_crop: in training, cut anywhere instead, at the same scale.
         transforms: more for the training pictures, by their names in `torchvision.transforms.v2`: `RandomRotation`,
             or with arguments, `{name: RandomResizedCrop, size: 224}`.
         grayscale: one grey channel in place of RGB.
@@ -136,7 +136,8 @@ class PictureDataModule(DataModule):
         height, width = (size, size) if isinstance(size, int) else size
         self.grayscale = flag("grayscale", grayscale)
         channels = 1 if grayscale else 3
-        self.input_shape = (channels, whole("image_size", height, 1), whole("image_size", width, 1))
+        height, width = whole("image_size", height, 1), whole("image_size", width, 1)
+        self.input_shape: tuple[int, int, int] = (channels, height, width)
         self.resize = whole("resize", min(height, width) if resize is None else resize, 1)
         self.center_crop, self.random_crop = flag("center_crop", center_crop), flag("random_crop", random_crop)
         if self.center_crop and self.resize < min(height, width):
@@ -173,15 +174,11 @@ class PictureDataModule(DataModule):
 
     def picture_transform(self, training: bool = False) -> Callable[[Any], Tensor]:
         """From a Pillow image to uint8 [C, H, W]."""
-        C, H, W = self.input_shape
-        fitted: list[Any] = [partial(fit, shape=(C, H, W), preprocess=self.preprocess)]
-        if training and self._transforms_fit and not self.random_crop:
-            fitted = [v2.PILToTensor()]
-        elif training and self.random_crop:
-            sides = [side * self.resize // min(H, W) for side in (H, W)]
-            shorter = max(self.resize, H, W) if H != W else self.resize
-            fitted = [v2.Resize(shorter if self.center_crop else sides), v2.RandomCrop([H, W]), v2.PILToTensor()]
-        return v2.Compose([*(self.transforms if training else ()), *fitted])
+        random_crop = training and self.random_crop
+        as_made = training and self._transforms_fit and not random_crop
+        preprocess = self.preprocess | ({"resize": 0} if as_made else {})
+        view = partial(fit, shape=self.input_shape, preprocess=preprocess, random_crop=random_crop)
+        return v2.Compose([*self.transforms, view]) if training else view
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augment, in training only, and normalise, on the device: images become float32 [B, C, H, W]."""
