@@ -27,7 +27,7 @@ from litlab.cli import RunFailed
 from litlab.config import RESULT
 from litlab.console import one_line
 from litlab.data import DataModule
-from litlab.data.datasets import WorkerFailed
+from litlab.data.datasets import BadPicture, WorkerFailed
 from litlab.modules import NonFiniteLoss
 
 
@@ -135,6 +135,8 @@ def explain(
             f"out of memory on {device_name(trainer)} with data.batch_size={size}: "
             f"try {smaller} or trainer.precision=bf16-mixed"
         )
+    if isinstance(error, BadPicture):
+        return "failed", RunFailed(str(config.blame(cfg, "data", error)))
     text = one_line(error)
     if isinstance(error, getattr(sys.modules.get("torch._dynamo.exc"), "TorchDynamoException", ())):
         return "failed", RunFailed(f"model.compile=true: {text}; leave it out")

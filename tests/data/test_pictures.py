@@ -11,6 +11,7 @@ from scripts import composed
 
 from litlab.assembly import assemble
 from litlab.data import ImageFolder, Landmarks, draw_points
+from litlab.data.datasets import BadPicture
 from litlab.modules import Classification
 from litlab.networks import MLP
 
@@ -181,6 +182,41 @@ def test_transforms_of_torchvision_are_for_training_only(root):
     assert (data.train_set[0][0].int() + plain.train_set[0][0].int()).float().mean() == pytest.approx(255, abs=3)
 
 
+def small_among_large(root):
+    for path in root.glob("*/*"):
+        Image.new("RGB", (60, 60)).save(path)
+    Image.new("RGB", (60, 20)).save(root / "red/small.png")
+    return {"image_size": 30, "transforms": [{"name": "RandomCrop", "size": 30}], "val_size": 1}
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_picture_that_a_transform_cannot_take_is_named(root, num_workers):
+    data = folder(root, **small_among_large(root), num_workers=num_workers)
+    with pytest.raises(BadPicture, match=r"^transforms cannot take .*/small\.png: Required crop size .*$") as caught:
+        list(data.train_dataloader())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_that_meets_such_a_picture_ends_in_one_line(root, train_here):
+    small_among_large(root)
+    done = train_here(
+        "data=image_folder", f"data.data_dir={root}", "data.image_size=30", "data.val_size=1", "model=mlp",
+        "data.transforms=[{name: RandomCrop, size: 30}]", "data.num_workers=0", "trainer=cpu", "logger=none",
+        "callbacks.report.enabled=false",
+    )  # fmt: skip
+    assert done.status == 1
+    assert done.err.splitlines()[-1].startswith(f"failed: data.transforms cannot take {root}/red/small.png: ")
+    assert "Traceback" not in done.err
+    assert done.result["error"].startswith("data.transforms cannot take ")
+
+
+def test_a_picture_that_has_gone_is_named(root):
+    data = folder(root, num_workers=1)
+    data.train_set.paths[3].unlink()
+    with pytest.raises(BadPicture, match=rf"^{data.train_set.paths[3]} cannot be read any more: not there$"):
+        list(data.train_dataloader())
+
+
 def test_what_transforms_have_cut_to_size_is_not_cut_again(root):
     crop = {"name": "RandomResizedCrop", "size": 16, "scale": [1, 1], "ratio": [1, 1]}
     stripes = torch.arange(16, dtype=torch.uint8).repeat(16, 1) * 16
@@ -260,6 +296,7 @@ def test_unreadable_files_are_named_counted_and_skipped(root):
         ({"transforms": ["ToImage"]}, "transforms ToImage must make a picture, not a Image: leave it out"),
         ({"transforms": [{"name": "RandomCrop", "size": 99}]}, "transforms RandomCrop cannot take a picture: "),
         ({"center_crop": False, "random_crop": True}, "random_crop has nothing to cut: with center_crop=false"),
+        ({"transforms": ["RandomErasing"]}, r"transforms RandomErasing .*: write augment=\[cutout\]"),
         ({"transforms": ["RandomSpin"]}, "transforms: torchvision.transforms.v2 has no 'RandomSpin'"),
         ({"transforms": [{"name": "RandomRotation"}]}, "transforms RandomRotation: .*degrees"),
         ({"transforms": "RandomRotation"}, "transforms must be a list"),

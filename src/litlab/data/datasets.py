@@ -171,6 +171,10 @@ class OtherBatches(ValueError):
     """A pass that was saved in its middle cannot go on, because its batches would be others."""
 
 
+class BadPicture(ValueError):
+    """A picture that was whole before training cannot be read, or not transformed, now. The message is one line."""
+
+
 class WorkerFailed(RuntimeError):
     """A process that loads batches has died, or has made the training wait for too long."""
 
@@ -246,6 +250,10 @@ class EpochLoader(DataLoader):
                         batch = next(batches)
                 except StopIteration:
                     return
+                except BadPicture as error:  # from a worker: its traceback as a text, which ends with the error
+                    self._iterator = None  # Python would wait at its end, for ever, for workers that persist
+                    batches._shutdown_workers()
+                    raise BadPicture(str(error).splitlines()[-1].partition(": ")[2]) from None
                 except (RuntimeError, OSError, EOFError) as error:
                     if str(error).startswith("Caught "):  # raised by the data set itself
                         raise

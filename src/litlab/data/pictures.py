@@ -25,6 +25,7 @@ from litlab.data.augment import (
     try_augmentations,
 )
 from litlab.data.base import Batch, DataModule, flag, whole
+from litlab.data.datasets import BadPicture
 from litlab.data.picture_files import Unreadable, fit, open_picture, suffixes, why_unreadable
 
 log = logging.getLogger(__name__)
@@ -56,12 +57,16 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """One image uint8 [C, H, W] and its target."""
+        """One image uint8 [C, H, W] and its target; `BadPicture` if it cannot be had."""
+        path = self.paths[index]
         try:
-            picture = open_picture(self.paths[index]).convert("L" if self.grayscale else "RGB")
+            picture = open_picture(path).convert("L" if self.grayscale else "RGB")
+        except Unreadable as error:
+            raise BadPicture(f"{path} cannot be read any more: {error}") from None
+        try:
             return self.transform(picture), self.targets[index]
-        except Unreadable as error:  # it was readable when the run began
-            raise ValueError(f"data_dir: {self.paths[index]} cannot be read any more: {error}") from None
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise BadPicture(f"transforms cannot take {path}: {_first_line(error)}") from error
 
     def __getitems__(self, batch: list[int]) -> tuple[Tensor, Tensor]:
         """A whole batch, images uint8 [B, C, H, W] and targets [B, ...]."""
@@ -197,6 +202,10 @@ class PictureDataModule(DataModule):
         return {name: split.sort().values for name, split in splits.items() if len(split)}
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _count(part: float, size: int) -> int:
     return int(part) if part >= 1 or not part else max(1, round(part * size))
 
@@ -236,6 +245,8 @@ def _build_transforms(spec: Iterable[str | Mapping[str, Any]]) -> list[Callable]
         cls = getattr(v2, str(name), None)
         if not (isinstance(cls, type) and issubclass(cls, v2.Transform)):
             raise ValueError(f"transforms: torchvision.transforms.v2 has no {name!r}")
+        if cls is v2.RandomErasing:  # of tensors only; it lets pictures through
+            raise ValueError("transforms RandomErasing does nothing to pictures: write augment=[cutout] instead")
         try:
             built.append(cls(**arguments))
         except (TypeError, ValueError) as error:
