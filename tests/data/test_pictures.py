@@ -12,6 +12,7 @@ from scripts import composed
 from litlab.assembly import assemble
 from litlab.data import ImageFolder, Landmarks, draw_points
 from litlab.data.datasets import BadPicture
+from litlab.data.landmarks import read_annotations
 from litlab.modules import Classification
 from litlab.networks import MLP
 
@@ -416,7 +417,11 @@ def test_points_are_drawn_where_they_are():
     assert drawn[:, 50, 60].tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("line", ["a.png\t1\t2", "a.png 1 2 3 4 5 6 7 8 9 10", "a.png\t1\t2\t3\t4\t5\t6\t7\t8\t9\tx"])
+@pytest.mark.parametrize(
+    "line",
+    ["a.png\t1\t2", "a.png 1 2 3 4 5 6 7 8 9 10"]
+    + [f"a.png\t1\t2\t3\t4\t5\t6\t7\t8\t9\t{value}" for value in ("x", "nan", "inf", "1e39", "1_0", "", "10\t11")],
+)
 def test_a_wrong_line_is_named(tmp_path, line):
     file = draw_landmarks(tmp_path, count=3)
     file.write_text(file.read_text() + line + "\n")
@@ -444,4 +449,30 @@ def test_a_picture_that_is_not_there_is_said_to_be_so(tmp_path):
     file = draw_landmarks(tmp_path, count=3)
     (tmp_path / "001.png").unlink()
     with pytest.raises(ValueError, match=r"^max_bad_fraction=0\.01: 1 of 3 .*001\.png \(not there\)$"):
+        Landmarks(file).setup()
+
+
+def test_annotations_in_another_encoding_are_refused_by_name(tmp_path):
+    file = draw_landmarks(tmp_path, count=3)
+    file.write_text(file.read_text(), encoding="utf-16")
+    with pytest.raises(ValueError, match=r"^annotations .*annotations\.txt: must be text in UTF-8$"):
+        Landmarks(file).setup()
+
+
+def test_paths_may_be_in_quotes_and_numbers_in_any_form(tmp_path):
+    file = draw_landmarks(tmp_path, count=3)
+    plain, pixels = read_annotations(file)
+    lines = [line.split("\t") for line in file.read_text().splitlines()]
+    file.write_text("\r\n".join("\t".join((f'"{name}"', *(f" {float(x):+.6e}" for x in row))) for name, *row in lines))
+    quoted, same = read_annotations(file)
+    assert quoted == plain
+    assert torch.equal(pixels, same)
+
+
+def test_points_outside_of_the_picture_are_mentioned(tmp_path):
+    file = draw_landmarks(tmp_path, count=20)
+    lines = file.read_text().splitlines()
+    lines[7] = "\t".join((*lines[7].split("\t")[:-2], "-1", "9999"))
+    file.write_text("\n".join(lines))
+    with pytest.warns(UserWarning, match=r"^annotations .*: points lie outside of 1 of 20 pictures: .*/007\.png$"):
         Landmarks(file).setup()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,11 @@ from torchvision.utils import draw_keypoints
 
 from litlab.data.augment import Augmentation
 from litlab.data.picture_files import picture_size
-from litlab.data.pictures import PictureDataModule, readable
+from litlab.data.pictures import NAMED, PictureDataModule, readable
 
 POINTS = 5
+FARTHEST = 1e6  # pixels from the corner of any picture
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 STANDING = ("cutout", "color_jitter")  # augmentations that move no point
 
 
@@ -74,6 +79,11 @@ class Landmarks(PictureDataModule):
         whole = torch.tensor(readable(paths, self.max_bad_fraction))
         paths = [path for path, is_whole in zip(paths, whole.tolist(), strict=True) if is_whole]
         targets = pixels[whole] / torch.tensor([picture_size(path) for path in paths])[:, None]
+        outside = ((targets < 0) | (targets > 1)).flatten(1).any(1).nonzero().flatten().tolist()
+        if outside:
+            named = ", ".join(str(paths[i]) for i in outside[:NAMED]) + (", ..." if len(outside) > NAMED else "")
+            note = f"points lie outside of {len(outside):,} of {len(paths):,} pictures: {named}"
+            warnings.warn(f"annotations {self.annotations}: {note}", stacklevel=2)
         splits = self.hold_out(len(paths))
         splits["train"] = self._limited(splits["train"])
         for name, indices in splits.items():
@@ -85,18 +95,20 @@ def read_annotations(file: Path) -> tuple[list[Path], Tensor]:
     """Paths of N pictures and their points in pixels, float32 [N, 5, 2].
 
     Raises:
-        ValueError: naming the first line that is not a path and ten numbers, between tabs.
+        ValueError: naming the first line that is not a path and ten numbers, between tabs; or the file, if it is empty
+            or no text in UTF-8.
     """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"annotations {file}: must be text in UTF-8") from None
     paths, points = [], []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        name, *values = line.split("\t")
-        try:
-            row = [float(value) for value in values]
-        except ValueError:
-            row = []
-        if len(row) != 2 * POINTS:
+        name, *values = next(csv.reader([line], delimiter="\t"))  # a name may be in quotes
+        row = [float(value) for value in map(str.strip, values) if NUMBER.fullmatch(value)]
+        if not len(row) == len(values) == 2 * POINTS or not all(abs(value) < FARTHEST for value in row):
             raise ValueError(f"annotations {file}, line {number}: must be a path and ten numbers, between tabs")
         paths.append(file.parent / name.strip())
         points.append(row)
