@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from litlab.data.augment import AlternatingFlip, Augmentation
+from litlab.data.augment import (
+    AlternatingFlip,
+    Augmentation,
+    Normalize,
+    build_augmentations,
+    channel_statistics,
+    try_augmentations,
+)
 from litlab.data.datasets import EpochBatchSampler, EpochLoader, collate, ignore_signals
 
 Batch = tuple[Tensor, Tensor]
@@ -159,6 +166,18 @@ class DataModule(L.LightningDataModule):
                 transform.epoch = self.trainer.current_epoch if self.trainer is not None else 0
             images = transform(images)
         return images
+
+    def _treat_images(
+        self,
+        normalize: bool | Mapping[str, Sequence[float]] | Sequence[Sequence[float]] | None,
+        own: tuple[Sequence[float], Sequence[float]],
+        augment: Iterable[str | Mapping[str, Any] | Augmentation],
+    ) -> None:
+        """Settles `mean`, `std`, `normalize` and `augment`: see `channel_statistics` and `build_augmentations`."""
+        self.mean, self.std = channel_statistics(normalize, self.input_shape[0], own)
+        self.normalize = Normalize(self.mean, self.std)
+        self.augment = build_augmentations(augment)
+        try_augmentations(self.augment, self.input_shape, self.name)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         inputs, targets = batch  # and nothing else: Lightning would look into every kind of container

@@ -16,13 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from litlab.data import sources
-from litlab.data.augment import (
-    Augmentation,
-    Normalize,
-    build_augmentations,
-    channel_statistics,
-    try_augmentations,
-)
+from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule, folder, whole
 from litlab.data.datasets import ImageDataset
 from litlab.data.sources import Arrays, Release
@@ -61,10 +55,7 @@ class ImageDataModule(DataModule):
         super().__init__(**loading)
         self.data_dir = folder("data_dir", data_dir)
         self.val_size = whole("val_size", self.default_val_size if val_size is None else val_size, 0)
-        self.mean, self.std = channel_statistics(normalize, self.input_shape[0], (self.mean, self.std))
-        self.normalize = Normalize(self.mean, self.std)
-        self.augment = build_augmentations(augment)
-        try_augmentations(self.augment, self.input_shape, self.name)
+        self._treat_images(normalize, (self.mean, self.std), augment)
         self._stored_shape = self.input_shape
         self.image_size = None if image_size is None else whole("image_size", image_size, 1)
         if self.image_size is not None:

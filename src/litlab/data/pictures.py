@@ -17,13 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from litlab.data.augment import (
-    Augmentation,
-    Normalize,
-    build_augmentations,
-    channel_statistics,
-    try_augmentations,
-)
+from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule, flag, whole
 from litlab.data.datasets import BadPicture
 from litlab.data.picture_files import Unreadable, fit, open_picture, suffixes, why_unreadable
@@ -159,10 +153,7 @@ class PictureDataModule(DataModule):
             raise ValueError(f"max_bad_fraction must be from 0 to 1, not {max_bad_fraction}")
         self.max_bad_fraction = max_bad_fraction
         own = (GREY_MEAN, GREY_STD) if grayscale else (IMAGENET_MEAN, IMAGENET_STD)
-        self.mean, self.std = channel_statistics(normalize, channels, own)
-        self.normalize = Normalize(self.mean, self.std)
-        self.augment = build_augmentations(augment)
-        try_augmentations(self.augment, self.input_shape, self.name)
+        self._treat_images(normalize, own, augment)
 
     def record(self) -> dict[str, Any]:
         return super().record() | {"preprocess": self.preprocess}
