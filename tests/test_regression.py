@@ -1,5 +1,7 @@
 """Regression from the outside: the two curves of a first course, and points on pictures."""
 
+import json
+import math
 import re
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 from pictures import draw_landmarks
 from PIL import Image
 
+from litlab import checkpoint
 from litlab.callbacks.fit import draw_fit
 from litlab.data import SigmoidPoints
 from litlab.modules import Regression
@@ -60,6 +63,28 @@ def test_landmarks_train_and_are_drawn(train, tmp_path):
     assert record["data"]["preprocess"]["resize"] == 32
     with Image.open(done.runs[0] / "landmarks.png") as picture:
         assert picture.size == (4 * 34 + 2, 34 + 2)
+
+
+def test_a_metric_that_is_no_number_is_left_out(train_here, use, tmp_path, capfd):
+    """R2 of a validation set of one picture is NaN, and is the objective too."""
+    file = draw_landmarks(tmp_path / "faces", count=10)
+    quick = ["model=mlp", "data.image_size=8", "trainer.max_epochs=2", "data.num_workers=0", "trainer=cpu"]
+    quick += ["logger=none", "callbacks.report.enabled=false", "data.val_size=1", "trainer.gradient_clip_val=inf"]
+    done = train_here("experiment=landmarks", f"data.annotations={file}", "objective=val/r2", *quick)
+    assert done.status == 0, done.err
+    text = (done.runs[0] / "result.json").read_text()
+    result = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert "val/mse" in result["metrics"]
+    assert "val/r2" not in result["metrics"]
+    assert result["objective"] is None
+    best = done.runs[0] / "checkpoints/best.ckpt"
+    old = torch.load(best, weights_only=True)
+    assert "val/r2" not in old["litlab"]["metrics"]
+    assert set(checkpoint.load(best).metrics) == set(old["litlab"]["metrics"])
+    old["litlab"]["metrics"] |= {"val/r2": math.nan, "val/mse": math.inf}  # as it was written once
+    torch.save(old, "old.ckpt")
+    use("ckpt=old.ckpt", f"input={tmp_path / 'faces'}")
+    assert "faces/000.png" in capfd.readouterr().out
 
 
 def test_a_landmark_network_learns_a_square(tmp_path):

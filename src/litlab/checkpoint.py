@@ -10,7 +10,7 @@ config, the data set or the code that trained it:
               pictures from files add "preprocess"
     source    {"name": "litlab.data.MNIST", "args": {...}}: from which to measure it again
     numerics  {"precision", "log_every_n_steps"}: with which to measure it to the same last digit
-    metrics   those of the epoch in which it was saved
+    metrics   those of the epoch in which it was saved, if they are finite
     config    the composed config, resolved
 
 `write` and `read` are for any checkpoint; `load` returns a network that is ready to use. Neither runs anything that
@@ -174,7 +174,7 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Trained:
             loss=_named(record, "loss"),
             data=data,
             source=source,
-            metrics={k: v for k, v in _part(record, "metrics", dict).items() if isinstance(v, float)},
+            metrics=finite(_part(record, "metrics", dict)),
             precision=_part(numerics, "precision", str),
             log_every_n_steps=max(1, _part(numerics, "log_every_n_steps", int)),
         )
@@ -206,6 +206,11 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         return _tensors(found)
     except NotAllowed as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Those of the metrics that are numbers. R2 of one target is NaN, which neither a record nor JSON can hold."""
+    return {name: value for name, value in metrics.items() if isinstance(value, float) and math.isfinite(value)}
 
 
 def verify(path: str | Path) -> None:
@@ -366,7 +371,10 @@ def _record(checkpoint: Any) -> tuple[dict[str, Any], Named]:
     if record.get("format") != FORMAT:
         raise NotAllowed(f"its format is {shown(record.get('format'))}; this litlab reads format {FORMAT}")
     # The config is shown at most, never built from; the source is checked when it is, for evaluation.
-    checked = plain({k: v for k, v in record.items() if k not in ("config", "source")}, "the values of its record")
+    record = {key: value for key, value in record.items() if key != "config"}
+    if type(record.get("metrics")) is dict:  # which may be NaN in a checkpoint of an earlier litlab
+        record["metrics"] = finite(record["metrics"])
+    checked = plain({key: value for key, value in record.items() if key != "source"}, "the values of its record")
     return checked, _named(record, "source")
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 import os
 import types
 import typing
@@ -122,7 +123,7 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
             for name, value in node.items():
                 walk(value, f"{key}.{name}")
         else:
-            flat[key] = node
+            flat[key] = str(node) if isinstance(node, float) and not math.isfinite(node) else node  # as JSON has none
 
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
     for name in (*GROUPS, "seed", "objective", "top5", "on_nan", "test"):

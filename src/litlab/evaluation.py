@@ -100,14 +100,14 @@ def evaluate(trained: Trained, cfg: DictConfig) -> None:
         "split": split,
         "dataset": data.name,
         "images": len(measured),
-        "metrics": metrics,
+        "metrics": checkpoint.finite(metrics),
         **(found.values if found else {}),
         "seconds": round(time.perf_counter() - started, 3),
     }
     folder = output_folder(cfg, "evaluation")
     report(result)
     with atomic(folder / "evaluation.json") as temporary:
-        temporary.write_text(json.dumps(result, indent=2) + "\n")
+        temporary.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
     if found:
         found.write(folder, trained.data, f"{data.name}, {split}: {len(measured):,} images")
     console.console.print(f"written to {folder}: evaluation.json" + (f", {', '.join(FILES)}" if found else ""))

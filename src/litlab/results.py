@@ -1,6 +1,7 @@
 """What came of a run: `result.json`, the closing lines on the terminal, and errors in words for a user."""
 
 import json
+import math
 import platform
 import signal
 import sys
@@ -22,7 +23,7 @@ from litlab import config, console
 from litlab.batch_size import is_out_of_memory
 from litlab.callbacks import Checkpoints, Interrupted, StopOnSignal
 from litlab.callbacks.exact import learning_rate
-from litlab.checkpoint import atomic
+from litlab.checkpoint import atomic, finite
 from litlab.cli import RunFailed
 from litlab.config import RESULT
 from litlab.console import one_line
@@ -34,7 +35,7 @@ from litlab.modules import NonFiniteLoss
 def write_result(run_dir: Path, result: dict[str, Any]) -> None:
     """Writes `result.json` atomically."""
     with atomic(run_dir / RESULT) as temporary:
-        temporary.write_text(json.dumps({"objective": None} | result, indent=2) + "\n")
+        temporary.write_text(json.dumps({"objective": None} | result, indent=2, allow_nan=False) + "\n")
 
 
 def write_failed(run_dir: Path, error: str) -> None:
@@ -57,10 +58,10 @@ def describe(
     def saved(path: Path) -> str | None:
         return str(path.relative_to(run_dir)) if path.exists() else None
 
-    best = monitor.best_score if monitor else None
+    best = monitor.best_score if monitor and math.isfinite(monitor.best_score or 0.0) else None
     return {
         "status": status,
-        "metrics": metrics,
+        "metrics": finite(metrics),
         "objective": {"name": cfg.objective, "mode": cfg.objective_mode, "value": best} if best is not None else None,
         "best_checkpoint": saved(monitor.best) if monitor else None,
         "last_checkpoint": saved(monitor.last) if monitor else None,

@@ -134,7 +134,7 @@ class Checkpoints(Checkpoint):
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        checkpoint["litlab"] = {**self.record, "metrics": epoch_metrics(trainer)}
+        checkpoint["litlab"] = {**self.record, "metrics": door.finite(epoch_metrics(trainer))}
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_score": self.best_score, "best_metrics": self.best_metrics, "best_step": self.best_step}
