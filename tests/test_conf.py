@@ -127,6 +127,10 @@ def test_every_option_says_what_it_is():
         (["model=mlp", "data=line_points"], "loss=.* is for classes.*use loss=mse objective=val/mse"),
         (["model=mlp", "loss=mse"], "loss=.* is for regression"),
         (["loss.class_weights=[1,2]"], "loss.class_weights must be 10, one for each class, not 2"),
+        (
+            ["loss.class_weights=[1,1,1,1,1,1,1,1,1,0]"],
+            "loss.class_weights must be above 0, one for each class, not .*0",
+        ),
         (["loss.label_smoothing=2"], r"loss.label_smoothing must be in \[0, 1\], not 2"),
         (["data=fake", "data.num_classes=4", "top5=true"], "top5=true: .* more than 5 classes"),
         (

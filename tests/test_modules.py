@@ -84,6 +84,25 @@ def test_meter_weighs_each_image_once_whatever_the_blocks():
         assert values["acc"] == (logits.argmax(1) == targets).float().mean()
 
 
+@pytest.mark.parametrize(
+    "loss", [CrossEntropy(0.2, class_weights=[1, 20, 0.1, 3]), LogSoftmaxNLL(weight=torch.tensor([1, 20, 0.1, 3]))]
+)
+def test_a_loss_with_class_weights_is_that_of_the_whole_split(loss):
+    """Whatever the batches, where it stops, and how many processes share it."""
+    torch.manual_seed(0)
+    logits, targets = torch.randn(10, 4), torch.randint(4, (10,))
+    module = Classification(nn.Identity(), 4, loss=loss)
+    for cuts in ([10], [4, 6], [1, 2, 7]):
+        meter, other, resumed = (Classification(nn.Identity(), 4, loss=loss).meters["val"] for _ in range(3))
+        for part, target in zip(logits.split(cuts), targets.split(cuts), strict=True):
+            (other if len(part) == 1 else meter).add(module.loss(part, target), part, target)
+            if len(part) == 2:
+                meter.flush()
+        resumed.merge(meter.state_dict(), "cpu")
+        resumed.merge(other.state_dict(), "cpu")
+        torch.testing.assert_close(resumed.compute()["loss"], loss(logits, targets))
+
+
 def test_meter_names_the_step_of_the_first_bad_loss():
     meter = Meter({})
     for step, loss in enumerate([1.0, math.inf, math.nan], start=7):
@@ -231,9 +250,9 @@ def test_cross_entropy_smooths_and_weighs():
 
 def test_class_weights_are_a_setting_and_no_part_of_a_checkpoint():
     plain = Classification(MLP(hidden=[8]), 10)
-    weighted = Classification(MLP(hidden=[8]), 10, loss=CrossEntropy(class_weights=range(10)))
+    weighted = Classification(MLP(hidden=[8]), 10, loss=CrossEntropy(class_weights=range(1, 11)))
     weighted.load_state_dict(plain.state_dict())
-    assert weighted.loss.weight.tolist() == list(range(10))
+    assert weighted.loss.weight.tolist() == list(range(1, 11))
 
 
 def test_lenet5_is_that_of_the_paper_on_28_and_on_32_pixels():

@@ -16,14 +16,15 @@ class CrossEntropy(nn.CrossEntropyLoss):
         class_weights: one for each class, for classes that are rare or matter more; None weighs all alike.
 
     Raises:
-        ValueError: if `label_smoothing` is not in [0, 1], or a weight is negative.
+        ValueError: if `label_smoothing` is not in [0, 1], or a weight is not above 0: the loss is divided by the sum of
+            a batch's weights, and a batch may be of one class.
     """
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing must be in [0, 1], not {label_smoothing}")
-        if class_weights is not None and min(class_weights, default=-1) < 0:
-            raise ValueError(f"class_weights must be at least 0, one for each class, not {list(class_weights)}")
+        if class_weights is not None and not all(weight > 0 for weight in class_weights or [0]):
+            raise ValueError(f"class_weights must be above 0, one for each class, not {list(class_weights)}")
         weight = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float)
         super().__init__(weight, label_smoothing=label_smoothing)
         self.register_buffer("weight", weight, persistent=False)  # a setting, which a resumed run may change
@@ -33,6 +34,12 @@ class CrossEntropy(nn.CrossEntropyLoss):
         if self.weight is not None and len(self.weight) != logits.shape[1]:
             raise ValueError(f"class_weights must be {logits.shape[1]}, one for each class, not {len(self.weight)}")
         return super().forward(logits, targets)
+
+
+def total_weight(loss: nn.CrossEntropyLoss | nn.NLLLoss, targets: Tensor) -> Tensor:
+    """What a loss with class weights divides by, [], for targets [B]: the sum of their weights, smoothed or not."""
+    assert loss.weight is not None
+    return loss.weight[targets].sum()
 
 
 class LogSoftmaxNLL(nn.NLLLoss):

@@ -1,6 +1,7 @@
 """Loss and metrics of one split, on the device."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,11 +30,14 @@ class Meter:
 
     Args:
         metrics: name to torchmetrics metric, each updated with (predictions [B, ...], targets [B, ...]).
+        weigh: from targets [B, ...] to what the loss of their batch counts for, []; by default their number. A loss
+            with class weights is no mean over images.
     """
 
-    def __init__(self, metrics: dict[str, Metric]) -> None:
+    def __init__(self, metrics: dict[str, Metric], weigh: Callable[[Tensor], Tensor] | None = None) -> None:
         self.names = ["loss", *metrics]
         self.loss = MeanMetric()
+        self.weigh = weigh
         self.metrics = MetricCollection(dict(metrics))
         self._block: list[tuple[Tensor, Tensor, Tensor]] = []
         self._block_start = 0
@@ -62,7 +66,10 @@ class Meter:
         block_losses, predictions, targets = zip(*self._block, strict=True)
         self._block = []
         losses = torch.stack(block_losses).float()
-        sizes = losses.new_tensor([len(t) for t in targets])
+        if self.weigh:
+            sizes = torch.stack([self.weigh(t) for t in targets])
+        else:
+            sizes = losses.new_tensor([len(t) for t in targets])
         finite = torch.isfinite(losses)
         if not finite.all():
             first = int((~finite).nonzero()[0])

@@ -14,6 +14,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
 from torchmetrics import Metric
 
+from litlab.modules.losses import total_weight
 from litlab.modules.meter import Meter, plain
 from litlab.modules.schedules import Schedule
 from litlab.networks import WithAuxiliary
@@ -49,7 +50,10 @@ class Supervised(lightning.LightningModule):
         self.loss = loss
         self.make_optimizer: MakeOptimizer = optimizer or partial(torch.optim.Adam, lr=1e-3)
         self.make_schedulers = scheduler
-        self.meters = {split: Meter(make_metrics()) for split in ("train", "val", "test")}
+        weigh = None
+        if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) and loss.weight is not None:
+            weigh = partial(total_weight, loss)
+        self.meters = {split: Meter(make_metrics(), weigh) for split in ("train", "val", "test")}
         self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
         self.log_every_n_steps = 50  # the Trainer's, once it is known
         self._is_split = False
