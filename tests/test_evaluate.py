@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+from pictures import draw_folder
 from PIL import Image
 from scripts import finish, start
 from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
@@ -89,6 +90,20 @@ def test_another_data_set_of_the_same_kind(best, use, tmp_path):
     assert evaluated(tmp_path / "evaluation")["images"] == 1000
     use(f"ckpt={best}", "evaluate=val", "data=mnist_sample", "data.val_size=100")
     assert evaluated(tmp_path / "evaluation")["images"] == 100
+
+
+def test_other_pictures_are_prepared_as_in_training(train_here, use, tmp_path):
+    folder = f"data.data_dir={draw_folder(tmp_path / 'pictures', count=10)}"
+    quick = ["trainer=cpu", "model=mlp", "trainer.max_epochs=1", "logger=none", "callbacks.report.enabled=false"]
+    chosen = ["data=image_folder", folder, "data.image_size=16", "data.num_workers=0"]
+    for number, special in enumerate(("data.resize=40", "data.center_crop=false")):
+        done = train_here(*chosen, special, *quick, "data.train_limit=8", f"hydra.run.dir={number}")
+        assert done.status == 0, done.err
+        said = json.loads((tmp_path / f"{number}/result.json").read_text())["metrics"]["val/loss"]
+        use(f"ckpt={number}", "evaluate=val", *chosen)
+        assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] == said
+        use(f"ckpt={number}", "evaluate=val", *chosen, "data.resize=16")
+        assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] != said
 
 
 def test_a_moved_checkpoint_needs_nothing_beside_it(best, use, tmp_path):

@@ -31,7 +31,7 @@ from litlab.callbacks import Progress, epoch_metrics
 from litlab.checkpoint import Data, Trained, atomic
 from litlab.config import CONFIG, ConfigError, build
 from litlab.console import one_line
-from litlab.data import DataModule, Normalize, SourcesFailedError
+from litlab.data import DataModule, Normalize, PictureDataModule, SourcesFailedError
 from litlab.modules import Supervised
 from litlab.settings import output_folder, trust_list
 
@@ -126,6 +126,8 @@ def data_module(trained: Trained, cfg: DictConfig) -> tuple[DataModule, bool]:
     outside = False
     if "_target_" in given:
         data: DataModule = build(OmegaConf.create({"data": given}), "data")
+        if isinstance(data, PictureDataModule) and "resize" not in given and given.get("center_crop", True):
+            data.preprocess = trained.data.preprocess or data.preprocess  # the network's own, as below
     else:
         recorded = {k: v for k, v in trained.source.args.items() if k not in LOADING}
         folder = Path(str(recorded.get("data_dir") or "."))
