@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from litlab.checkpoint import Data
 from litlab.cli import RunFailed, literal
 from litlab.config import ConfigError
 from litlab.data import ImageFolder, MNISTSample, Unreadable, fit, open_picture
+from litlab.inference import PictureFiles, on_background
 from litlab.runs import find_checkpoint
 
 
@@ -99,6 +101,45 @@ def test_the_same_picture_in_any_form_is_the_same_digit(best, digits, use, tmp_p
     assert {row["inverted"] for row in rows(tmp_path / "out")} == {"false"}
     use(best, f"input={folder}", "output=out", "invert=true")
     assert {row["inverted"] for row in rows(tmp_path / "out")} == {"true"}
+
+
+def test_a_photo_of_any_ink_on_any_paper_is_read(quick_run):
+    trained = checkpoint.load(quick_run.runs[0] / "checkpoints/best.ckpt")
+    data = MNISTSample()
+    data.setup()
+    images, _ = data.test_set.__getitems__(list(range(100)))
+    generator = torch.Generator().manual_seed(0)
+
+    def classes(photos):
+        return trained.network(data.normalize(photos)).argmax(1)
+
+    for paper, ink, grain in ((255, 0, 0), (160, 50, 8), (120, 40, 8), (140, 90, 2), (40, 200, 8)):
+        photos = paper + (ink - paper) * images.float() / 255 + grain * torch.randn(images.shape, generator=generator)
+        photos[:, :, 2, 2:4] = 255 if ink < paper else 0  # glare
+        read = [on_background(photo, 0) for photo in photos.round().clamp(0, 255).to(torch.uint8)]
+        assert {inverted for _, inverted in read} == {ink < paper}
+        assert (classes(torch.stack([photo for photo, _ in read])) == classes(images)).float().mean() >= 0.96
+        on_white = [on_background(255 - photo, 255)[0] for photo in photos.round().clamp(0, 255).to(torch.uint8)]
+        pairs = zip(on_white, (photo for photo, _ in read), strict=True)
+        assert max((255 - white.int() - black).abs().max() for white, black in pairs) <= 8  # a median of even count
+
+
+def test_what_has_the_background_or_one_colour_stays_so(digits, quick_run):
+    trained = checkpoint.load(quick_run.runs[0] / "checkpoints/best.ckpt")
+    original = fit(open_picture(digits[0] / "00_7.png"), (1, 28, 28))
+    for image in (original, original.clamp(min=5), torch.full((1, 28, 28), 3, dtype=torch.uint8)):
+        assert on_background(image, 0)[0] is image
+    for level in (255, 130, 60):
+        sheet, inverted = on_background(torch.full((1, 28, 28), level, dtype=torch.uint8), 0)
+        assert (sheet.max(), inverted) == (0, False)
+        grainy = level + torch.randint(-3, 1, (1, 28, 28), generator=torch.Generator().manual_seed(0))
+        assert on_background(grainy.to(torch.uint8), 0)[0].max() < 30
+    light = 255 - original
+    varied = replace(trained, data=replace(trained.data, background=None))
+    Image.fromarray(light[0].numpy()).save(file := digits[0].with_name("light.png"))
+    assert torch.equal(PictureFiles([str(file)], varied, "auto", 0)[0].image, light)
+    onto = PictureFiles([str(file)], trained, "auto", 0)[0].image
+    torch.testing.assert_close(onto.float(), original.float(), rtol=0, atol=4)
 
 
 def test_bad_files_do_not_stop_the_others(best, digits, use, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import signal
 import sys
@@ -32,6 +33,11 @@ from litlab.trust import printable
 ON_SHEET = 64  # pictures; with more, the sheet shows the first ones and the failed files are left out
 THUMBNAIL = 160  # pixels
 MANY = 64  # files from which workers pay for their start
+
+# Of 256 levels of grey:
+NEAR = 8  # that a border may differ from the training images' background
+FAINT = 32  # of contrast that ink has at least: less is the grain of an empty sheet, and stays faint
+SPECKS = 0.005  # of the pixels that may be darker, or lighter, than paper and ink: dust, or glare
 
 
 def run(cfg: DictConfig) -> None:
@@ -87,8 +93,7 @@ class PictureFiles(Dataset[Loaded]):
     Args:
         files: paths.
         trained: what shape, and what background, the network knows.
-        invert: `True`, `False`, or `"auto"`: where the border is as light as the training data's is dark, or the
-            reverse.
+        invert: `True`, `False`, or `"auto"`: see `on_background`, where the training images have one in common.
         thumbnails: for how many of the first files.
     """
 
@@ -105,15 +110,38 @@ class PictureFiles(Dataset[Loaded]):
             image = fit(picture, self.data.input_shape, self.data.preprocess)
         except Unreadable as error:
             return Loaded(file, error=printable(str(error)))
-        inverted = self.invert is True or (self.invert == "auto" and self._is_negative(image))
-        image = 255 - image if inverted else image
+        inverted = self.invert is True
+        if inverted:
+            image = 255 - image
+        elif self.invert == "auto" and self.data.background is not None:
+            image, inverted = on_background(image, self.data.background)
         return Loaded(file, image, inverted, thumbnail=_thumbnail(picture) if index < self.thumbnails else None)
 
-    def _is_negative(self, image: Tensor) -> bool:
-        if self.data.background is None:
-            return False
-        border = torch.cat((image[:, [0, -1]].flatten(), image[:, :, [0, -1]].flatten())).float().mean()
-        return bool((border - self.data.background).abs() > 127.5)
+
+def on_background(image: Tensor, background: int) -> tuple[Tensor, bool]:
+    """A photo as an image of the training: the paper becomes the `background`, the ink white on dark, black on light.
+
+    The paper is what the border is, the ink what is furthest from it, whichever is lighter. An image whose border is
+    the background already stays as it is.
+
+    Args:
+        image: uint8 [C, H, W].
+        background: brightness, 0 to 255.
+
+    Returns:
+        The image, uint8 [C, H, W], and whether light and dark have changed places.
+    """
+    paper = torch.cat((image[:, [0, -1]].flatten(), image[:, :, [0, -1]].flatten())).median().item()
+    if abs(paper - background) < NEAR:
+        return image, False
+    away = image.flatten().float() - paper
+    few = int(SPECKS * len(away))
+    darkest, lightest = (away.kthvalue(k).values.item() for k in (few + 1, len(away) - few))
+    ink = lightest if lightest > -darkest else darkest
+    contrast = (0 if background > 127 else 255) - background
+    scale = contrast / math.copysign(max(abs(ink), FAINT), ink)
+    onto = (background + away * scale).round().clamp(0, 255).to(torch.uint8).view_as(image)
+    return onto, ink * contrast < 0
 
 
 def _thumbnail(picture: Image.Image) -> Tensor:
