@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from litlab.cli import script
 
 
-@script("predict", paths=("ckpt", "input", "output"))
+@script("predict", paths=("ckpt", "input", "output", "data.data_dir", "data.annotations"))
 def main(cfg: DictConfig) -> None:
     from litlab.inference import run  # imports torch and Lightning, which a mistyped setting need not wait for
 

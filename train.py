@@ -15,7 +15,7 @@ from litlab.cli import script
 from litlab.resume import Resumed
 
 
-@script("train")
+@script("train", paths=("data.data_dir", "data.annotations", "model.weights"))
 def main(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
     from litlab.training import run  # imports torch and Lightning, which a mistyped setting need not wait for
 

@@ -55,10 +55,12 @@ def use(tmp_path, monkeypatch):
     from litlab.cli import literal
     from litlab.inference import run
 
+    paths = ("ckpt", "input", "output", "data.data_dir")
+
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> None:
-        overrides = [literal(argument, ("ckpt", "input", "output")) for argument in ("trainer=cpu", *arguments)]
+        overrides = [literal(argument, paths) for argument in ("trainer=cpu", *arguments)]
         run(composed(*overrides, script="predict"))
 
     return call

@@ -64,7 +64,8 @@ class Diverged(RunFailed):
 def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[[], None]]:
     """Makes `main(cfg)` a script that composes `conf/<config_name>.yaml`, or `main(cfg, resumed)` at `resume=...`.
 
-    `paths` are settings that hold a file's name, which is taken as it was typed, with all its commas and brackets.
+    `paths` are settings that hold a file's name, which is taken as it was typed, with all its commas and brackets; but
+    in a sweep a comma separates values.
 
     Exit status: 0 if all went well, 1 if a run failed, 2 for a wrong setting, 128 + the signal if interrupted.
     """
@@ -130,7 +131,8 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
             os.environ[FULL_ERROR] = "1"
             if wants_traceback != "1":
                 console.one_line_warnings()
-            sys.argv[1:] = [literal(argument, paths) for argument in sys.argv[1:]]
+            if not {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(sys.argv):
+                sys.argv[1:] = [literal(argument, paths) for argument in sys.argv[1:]]
             try:
                 refuse_null(sys.argv[1:], conf)
                 compose_and_run()

@@ -3,6 +3,7 @@
 These are no arguments of the network: once it is trained, its checkpoint has the weights, and nothing is fetched again.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,7 +55,9 @@ def load(cfg: DictConfig, network: torch.nn.Module) -> None:
             assert isinstance(network, Transfer)
             load_published(network, _published(cfg))
         elif file := cfg.model.get("weights"):
-            load_weights(network, checkpoint.read_weights(file), bool(cfg.model.get("weights_skip_head")))
+            load_weights(
+                network, checkpoint.read_weights(Path(file).expanduser()), bool(cfg.model.get("weights_skip_head"))
+            )
     except (ValueError, OSError) as error:
         key = "pretrained=true: " if cfg.model.get("pretrained") else f"weights={cfg.model.get('weights')}: "
         message = one_line(error).removeprefix(key).removeprefix(f"{cfg.model.get('weights')}: ")
