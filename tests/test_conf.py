@@ -167,7 +167,7 @@ def test_every_option_says_what_it_is():
         ),
         (["scheduler=one_cycle", "scheduler.start_factor=0"], "scheduler.start_factor must be above 0, not 0"),
         (["model=resnet18", "model.pretrained=true"], "model.pretrained=true is for colour images"),
-        (["model=resnet18", "model.weights=none.pth"], "model.weights=none.pth: no such checkpoint"),
+        (["model.weights=none.pth"], "model.weights=none.pth: no such checkpoint"),
         (["model=alexnet", "data=cifar10", "model.pretrained=true", "model.variant=small"], "weights need imagenet"),
     ],
 )

@@ -80,8 +80,6 @@ def test_what_the_course_table_says_to_write_composes():
             continue
         if any(word.startswith("data.transforms=") for word in words):
             words.insert(0, "data=image_folder")
-        if any(word.startswith("model.weights=") for word in words):
-            words.insert(0, "model=resnet18")
         cfg = composed(*words)
         for word in words:
             key, value = word.split("=", 1)

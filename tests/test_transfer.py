@@ -7,10 +7,24 @@ import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
+from scripts import QUICK, REPOSITORY, composed
 
 from litlab import checkpoint
 from litlab.modules import Classification
-from litlab.networks import VGG11, AlexNet, GoogLeNet, ResNet18, load_published, load_weights, preprocessing
+from litlab.networks import (
+    MLP,
+    VGG11,
+    AlexNet,
+    CIFAR10Quick,
+    GoogLeNet,
+    LeNet5,
+    MnistCNN,
+    ResNet18,
+    WhitenedCNN,
+    load_published,
+    load_weights,
+    preprocessing,
+)
 
 TORCHVISION = {
     ResNet18: lambda: torchvision.models.resnet18(),
@@ -79,6 +93,28 @@ def test_a_head_of_another_size_is_skipped_only_when_asked_to():
     same = torchvision.models.resnet18(num_classes=3).state_dict()
     assert load_weights(network, same, skip_head=True) == []
     assert torch.equal(network.fc.weight, same["fc.weight"])
+
+
+@pytest.mark.parametrize("cls", [MLP, MnistCNN, LeNet5, CIFAR10Quick, WhitenedCNN])
+def test_the_head_of_any_network_can_be_skipped(cls):
+    network, other = cls((3, 32, 32), 3), cls((3, 32, 32), 10)
+    with pytest.raises(ValueError, match="weights_skip_head=true starts the head anew"):
+        load_weights(network, other.state_dict())
+    skipped = load_weights(network, other.state_dict(), skip_head=True)
+    last = [name for name, value in network.state_dict().items() if value.shape[:1] == (3,)]
+    assert skipped == last
+
+
+def test_every_model_begins_from_a_file(quick_run, train_here, tmp_path):
+    for file in (REPOSITORY / "conf/model").glob("*.yaml"):
+        assert composed(f"model={file.stem}", "model.weights=x").model.weights == "x"
+    name = "best (2), of ten.ckpt"
+    (tmp_path / name).symlink_to(quick_run.runs[0] / "checkpoints/best.ckpt")
+    quick = ["data.train_limit=64", "logger=none", "callbacks.model_summary.enabled=false", "optimizer.lr=1e-12"]
+    done = train_here(*QUICK, *quick, f"model.weights={name}")
+    assert done.status == 0, done.err
+    before, after = (checkpoint.read_weights(run.runs[0] / "checkpoints/best.ckpt") for run in (quick_run, done))
+    torch.testing.assert_close(after, before)
 
 
 def test_files_of_weights(tmp_path):

@@ -144,7 +144,7 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
     A layer that `head="append"` has added may be missing from `state_dict`.
 
     Args:
-        network: any network; that of a `Transfer` has a head that can be skipped.
+        network: any network; the head of one that is no `Transfer` is its last linear layer.
         state_dict: names to tensors.
         skip_head: leave the new layers of the head as they are where `state_dict` has another size of them, or none.
 
@@ -152,7 +152,7 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
         ValueError: listing the names that are missing, unexpected, or of another size.
     """
     own = network.state_dict()
-    head = network.new_layers if isinstance(network, Transfer) else ()
+    head = head_of(network)
     appended = tuple(name for name in head if name.endswith(".appended."))
     missing = [name for name in own if name not in state_dict and not name.endswith(".num_batches_tracked")]
     resized = [name for name in own if name in state_dict and state_dict[name].shape != own[name].shape]
@@ -176,6 +176,13 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
         raise ValueError(f"weights do not fit {type(network).__name__}: {'; '.join(problems)}{hint}")
     network.load_state_dict({k: v for k, v in state_dict.items() if k not in skipped}, strict=False)
     return skipped
+
+
+def head_of(network: nn.Module) -> tuple[str, ...]:
+    """What the names of the head's parameters begin with."""
+    if isinstance(network, Transfer):
+        return network.new_layers
+    return tuple(f"{name}." for name, layer in network.named_modules() if name and isinstance(layer, nn.Linear))[-1:]
 
 
 def _listed(names: Iterable[str]) -> str:
