@@ -1,5 +1,6 @@
 """Checkpoints that mean harm, or are merely broken: each is one line, and nothing runs, appears or stays."""
 
+import json
 import os
 import pickle
 import shutil
@@ -7,6 +8,7 @@ import zipfile
 
 import pytest
 import torch
+from PIL import Image
 from scripts import finish, start
 from torch import nn
 
@@ -271,6 +273,8 @@ def test_a_record_that_lacks_a_part(tmp_path, record, weights, key):
         ("num_classes", 11),
         ("class_names", ["a"]),
         ("class_names", [*"012345678", "\x1b[2J"]),
+        ("class_names", [*"012345678", "a\u2028b"]),
+        ("class_names", [*"012345678", "\udcff"]),
         ("class_names", list(range(10))),
         ("mean", [0.1, 0.2]),
         ("mean", [float("inf")]),
@@ -283,6 +287,21 @@ def test_a_record_that_lacks_a_part(tmp_path, record, weights, key):
 )
 def test_data_that_cannot_be(write, record, key, value):
     refused(write(data={**record["data"], key: value}))
+
+
+def test_a_class_in_any_script_is_printed_as_it_is(write, record, weights, use, tmp_path, capsys):
+    names = [*"01234567", "कष\u200d\u200cम\u00a0न", "left\u202eright"]
+    *_, last = weights
+    write({**weights, last: 10 * torch.arange(10.0)}, data={**record["data"], "class_names": names})
+    Image.new("L", (28, 28)).save(tmp_path / "a.png")
+    use("ckpt=x.ckpt", "input=a.png")
+    use("ckpt=x.ckpt", "input=a.png", "quiet=true")
+    out = capsys.readouterr().out
+    assert names[8] in out
+    assert out.count(r"left\u202eright") == 2
+    assert "\u202e" not in out
+    [answer] = json.loads((tmp_path / "predictions/predictions.json").read_text())
+    assert list(answer["probabilities"]) == names
 
 
 def test_weights_must_be_the_networks(write, weights):

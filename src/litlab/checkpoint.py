@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
@@ -42,6 +43,7 @@ from litlab.trust import NotAllowed, plain, printable, shown
 
 FORMAT = 1
 TASKS = ("Classification", "Regression")
+UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}  # in a name: control characters, surrogates, the ends of lines and paragraphs
 LARGEST_INPUT = 2**24  # values in one image
 LARGEST_SIDE = 2**13  # pixels to which a picture is resized before its centre is cut out
 CONVERT = "where you trust it, torch.save(model.state_dict(), 'weights.pt'), and begin from that with model.weights="
@@ -399,7 +401,7 @@ def _data(record: Mapping[str, Any]) -> Data:
     count, classes = _part(part, "num_classes", int), _part(part, "class_names", list)
     if count < 1 or (classes and len(classes) != count):
         raise NotAllowed(f"it has {shown(count)} classes and {len(classes)} names for them")
-    if not all(type(text) is str and text and text.isprintable() for text in (name, *classes)):
+    if not all(type(text) is str and text and not UNWRITABLE & set(map(category, text)) for text in (name, *classes)):
         raise NotAllowed("a name in its record is not printable text")
     mean, std = _numbers(part, "mean", shape[0]), _numbers(part, "std", shape[0])
     if min(std) <= 0:

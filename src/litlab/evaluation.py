@@ -34,6 +34,7 @@ from litlab.console import one_line
 from litlab.data import DataModule, Normalize, PictureDataModule, SourcesFailedError
 from litlab.modules import Supervised
 from litlab.settings import output_folder, trust_list
+from litlab.trust import printable
 
 MOST_WRONG = 40  # images on the sheet
 BINS = 15  # of the calibration error
@@ -291,7 +292,9 @@ def report(result: dict[str, Any]) -> None:
         for heading in ("precision", "recall", "F1", "images"):
             table.add_column(heading, justify="right")
         for name, row in result["classes"].items():
-            table.add_row(name, *(f"{row[key]:.4f}" for key in ("precision", "recall", "f1")), f"{row['images']:,}")
+            table.add_row(
+                printable(name), *(f"{row[key]:.4f}" for key in ("precision", "recall", "f1")), f"{row['images']:,}"
+            )
         console.console.print(table)
 
 

@@ -253,19 +253,21 @@ def _checked(outputs: Any, count: int, trained: Trained) -> list[dict[str, Any]]
 def _table(files: Sequence[str], trained: Trained) -> Callable[[Answer], None]:
     headings = HEADINGS[kind(trained.task, trained.data)]
     width = min(60, max(4, *(len(printable(file)) for file in files)))
-    widths = [max(len(headings[0]), *(len(name) for name in trained.data.class_names), 1), len(headings[1])]
+    widths = [max(len(headings[0]), *(len(printable(name)) for name in trained.data.class_names), 1), len(headings[1])]
 
     def line(cells: Sequence[str]) -> None:
         padded = [cells[0].ljust(width), *(cell.ljust(w) for cell, w in zip(cells[1:], widths, strict=False))]
         console.console.print("  ".join([*padded, *cells[len(padded) :]]).rstrip(), markup=False, soft_wrap=True)
 
     line(["file", *headings])
-    return lambda answer: line([printable(answer.file), *(answer.columns or [f"not read: {answer.error}"])])
+    return lambda answer: line(
+        [printable(text) for text in (answer.file, *(answer.columns or [f"not read: {answer.error}"]))]
+    )
 
 
 def _quiet(answer: Answer) -> None:
     if answer.error is None:
-        print(printable(answer.file), *filter(None, answer.columns[:2]), sep="\t")
+        print(*(printable(text) for text in (answer.file, *answer.columns[:2]) if text), sep="\t")
     else:
         print(f"{printable(answer.file)}: {answer.error}", file=sys.stderr)
 

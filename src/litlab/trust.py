@@ -14,6 +14,7 @@ import sys
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
+from unicodedata import category
 
 from torch import nn
 from torchvision import models
@@ -25,6 +26,8 @@ LARGEST = 2**31  # of a whole number in a record
 MOST = 20_000  # values in a record, all together
 DEEPEST = 12  # levels of nesting
 LONGEST = 4_096  # characters of a text
+
+JOINERS = "\u200c\u200d"  # zero width: whether the letters beside them join
 
 
 class NotAllowed(ValueError):
@@ -135,8 +138,12 @@ def shown(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with everything that would move a cursor or cannot be encoded escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """`text` with everything that would move a cursor or cannot be encoded escaped; Persian's and emoji's joiners and
+    blanks of all widths stay."""
+    return "".join(
+        c if c.isprintable() or c in JOINERS or category(c) == "Zs" else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 def _within(module: str, packages: Sequence[str]) -> bool:
