@@ -3,13 +3,15 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from scripts import QUICK
+from scripts import QUICK, composed
 from torch import nn
 
+from litlab.assembly import assemble
 from litlab.data import MNISTSample
 from litlab.modules import Muon
 from litlab.modules.optimizers import orthogonal
 from litlab.networks import WhitenedCNN
+from litlab.weights import look_at_data
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,17 @@ def test_a_whitened_network_sees_its_data_first_and_goes_on_as_it_was(train_here
     assert done.status == 0, done.err
     saved = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
     assert torch.equal(saved["state_dict"]["network.whitening"], whitening)
+
+
+def test_a_whitened_network_is_shown_images_of_the_size_it_will_see():
+    cfg = composed("data=mnist_sample", "data.image_size=56", "data.augment=[cutout]", "model=whitened_cnn")
+    data, module = assemble(cfg)
+    data.setup()
+    look_at_data(cfg, module.network, data)
+    images, _ = data.train_set.__getitems__(list(range(5000 * 32**2 // 56**2)))
+    fresh = WhitenedCNN((1, 56, 56))
+    fresh.look_at(torch.nn.functional.interpolate(data.normalize(images), (56, 56), mode="bilinear", antialias=True))
+    assert torch.equal(module.network.whitening, fresh.whitening)
 
 
 def test_compiled_steps_make_the_same_weights(tmp_path, train_here):

@@ -3,6 +3,7 @@
 These are no arguments of the network: once it is trained, its checkpoint has the weights, and nothing is fetched again.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from litlab.console import one_line
 from litlab.data import DataModule
 from litlab.networks import Transfer, load_published, load_weights, preprocessing
 
-LOOKED_AT = 5000  # training images
+LOOKED_AT = 5000  # training images of 32 pixels a side, or as many pixels of larger ones
 
 
 def prefer_published(cfg: DictConfig, data: DataModule) -> bool:
@@ -65,12 +66,14 @@ def load(cfg: DictConfig, network: torch.nn.Module) -> None:
 
 
 def look_at_data(cfg: DictConfig, network: torch.nn.Module, data: DataModule) -> None:
-    """Shows the first training images, normalised, to a network that has a `look_at`, and begins with no weights."""
+    """Shows the first training images, as it will see them in evaluation, to a network that has a `look_at`, and begins
+    with no weights."""
     look_at = getattr(network, "look_at", None)
     if look_at and not cfg.model.get("weights"):
-        train_set: Any = data.train_set
-        images, _ = train_set.__getitems__(list(range(min(LOOKED_AT, len(train_set)))))
-        look_at(data.normalize(images))
+        shown = data.evaluation_set("train")
+        count = min(LOOKED_AT, max(1, LOOKED_AT * 32**2 // math.prod(data.input_shape[1:])), len(shown))
+        images, _ = data.on_after_batch_transfer(shown.__getitems__(list(range(count))), 0)
+        look_at(images)
 
 
 def _published(cfg: DictConfig) -> Any:
