@@ -13,6 +13,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error,
 
 from litlab import checkpoint
 from litlab.data import MNISTSample
+from litlab.evaluation import Details
 
 
 @pytest.fixture
@@ -72,6 +73,15 @@ def test_details_are_those_of_torchmetrics(best, use, tmp_path, outputs, capsys)
     out = capsys.readouterr().out
     for words in ("mnist_sample, test", "1,000 images", "precision", "expected calibration error"):
         assert words in out
+
+
+def test_outputs_from_0_to_1_are_calibrated_as_they_are_printed(best):
+    outputs, labels = torch.rand(500, 10, generator=torch.Generator().manual_seed(0)), torch.arange(500) % 10
+    metrics = Details(checkpoint.load(best).data).metrics
+    metrics.update(outputs, labels)
+    expected = multiclass_calibration_error(outputs.softmax(1), labels, 10, n_bins=15)
+    torch.testing.assert_close(metrics.compute()["ece"], expected)
+    assert expected < 0.1 < multiclass_calibration_error(outputs, labels, 10, n_bins=15)
 
 
 def test_train_is_every_training_image_once(best, use, tmp_path):

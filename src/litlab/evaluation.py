@@ -180,6 +180,14 @@ def make_trainer(trained: Trained, cfg: DictConfig, details: "Details | None") -
     return trainer
 
 
+class CalibrationError(MulticlassCalibrationError):
+    """torchmetrics' of logits [B, C] in any range: it takes those that are all within [0, 1] for probabilities."""
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Takes a batch: logits, and class indices [B]."""
+        super().update(preds.softmax(1), target)
+
+
 class Details(lightning.Callback):
     """What a classifier confuses, how sure it is, and where it is most confidently wrong; over all ranks.
 
@@ -197,7 +205,7 @@ class Details(lightning.Callback):
                 "precision": MulticlassPrecision(**each),
                 "recall": MulticlassRecall(**each),
                 "f1": MulticlassF1Score(**each),
-                "ece": MulticlassCalibrationError(count, n_bins=BINS, norm="l1", validate_args=False),
+                "ece": CalibrationError(count, n_bins=BINS, norm="l1", validate_args=False),
             },
             compute_groups=False,
         )
