@@ -1,6 +1,7 @@
 """Transfer learning: the head, the frozen backbone, and weights from a file, with torchvision's own state_dicts."""
 
 import re
+import sys
 import urllib.request
 
 import pytest
@@ -9,7 +10,8 @@ import torchvision
 from safetensors.torch import save_file
 from scripts import QUICK, REPOSITORY, composed
 
-from litlab import checkpoint
+from litlab import checkpoint, weights
+from litlab.config import ConfigError
 from litlab.modules import Classification
 from litlab.networks import (
     MLP,
@@ -135,6 +137,14 @@ def test_files_of_weights(tmp_path):
     torch.save({"epoch": 1}, tmp_path / "b.pth")
     with pytest.raises(ValueError, match="its weight epoch is a int, not a tensor"):
         checkpoint.read_weights(tmp_path / "b.pth")
+
+
+def test_safetensors_without_safetensors_say_what_to_install(tmp_path, monkeypatch):
+    save_file(MLP().state_dict(), tmp_path / "a.safetensors")
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)  # as where it is not installed
+    cfg = composed("model=mlp", f"model.weights={tmp_path}/a.safetensors")
+    with pytest.raises(ConfigError, match=r"^model.weights=\S+: needs safetensors: pip install safetensors$"):
+        weights.load(cfg, MLP())
 
 
 def test_weights_that_would_run_code_are_refused(tmp_path):

@@ -190,13 +190,15 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged or holds anything else.
+        ValueError: if it is damaged or holds anything else, or the package that reads it is missing.
     """
     if Path(path).suffix == ".safetensors":
-        from safetensors.torch import load_file
-
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such file")
+        try:
+            from safetensors.torch import load_file
+        except ImportError:
+            raise ValueError(f"{path}: needs safetensors: pip install safetensors") from None
         try:
             return load_file(path)
         except Exception as error:
