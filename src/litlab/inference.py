@@ -279,8 +279,9 @@ def _csv(path: Path, trained: Trained) -> Iterator[Callable[[Answer], None]]:
         temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(["file", *csv_columns(kind(trained.task, trained.data), trained.data), "inverted", "error"])
-        blank = [""] * len(csv_columns(kind(trained.task, trained.data), trained.data))
+        columns = csv_columns(kind(trained.task, trained.data), trained.data)
+        writer.writerow(["file", *columns, "inverted", "error"])
+        blank = [""] * len(columns)
 
         def write(answer: Answer) -> None:
             values = blank if answer.error is not None else csv_values(answer.values)
