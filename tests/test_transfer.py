@@ -134,9 +134,24 @@ def test_files_of_weights(tmp_path):
             checkpoint.read_weights(tmp_path / name)
         with pytest.raises(FileNotFoundError, match="no such"):
             checkpoint.read_weights(tmp_path / f"no_{name}")
+    torch.save({"epoch": 3, "model_state_dict": state_dict}, tmp_path / "c.pth")
+    torch.save(torch.nn.DataParallel(ResNet18()).state_dict(), tmp_path / "d.pth")
+    for name in ("c.pth", "d.pth"):
+        network = ResNet18()
+        assert load_weights(network, checkpoint.read_weights(tmp_path / name)) == []
+    parallel = checkpoint.read_weights(tmp_path / "d.pth")["module.conv1.weight"]
+    assert torch.equal(network.conv1.weight, parallel)
     torch.save({"epoch": 1}, tmp_path / "b.pth")
     with pytest.raises(ValueError, match="its weight epoch is a int, not a tensor"):
         checkpoint.read_weights(tmp_path / "b.pth")
+
+
+def test_a_frozen_backbone_without_weights_is_said(tmp_path, capsys):
+    torch.save(ResNet18((1, 28, 28), 10).state_dict(), tmp_path / "a.pth")
+    frozen = ["model=resnet18", "model.freeze=backbone"]
+    for more, said in (([], 1), ([f"model.weights={tmp_path}/a.pth"], 0)):
+        weights.load(composed(*frozen, *more), ResNet18((1, 28, 28), 10, freeze="backbone"))
+        assert capsys.readouterr().err.count("model.freeze=backbone without weights trains") == said
 
 
 def test_safetensors_without_safetensors_say_what_to_install(tmp_path, monkeypatch):

@@ -185,8 +185,8 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Trained:
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The weights in a file, by their names in the network: a `state_dict` (`.pt`, `.pth`, `.safetensors`) or one of
-    litlab's checkpoints.
+    """The weights in a file, by their names in the network: a `state_dict` (`.pt`, `.pth`, `.safetensors`), alone or as
+    `model_state_dict` among other things, or one of litlab's checkpoints.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -207,7 +207,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     try:
         if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
             return _weights(found)
-        return _tensors(found)
+        return _tensors(found.get("model_state_dict", found) if isinstance(found, Mapping) else found)
     except NotAllowed as error:
         raise ValueError(f"{path}: {error}") from None
 

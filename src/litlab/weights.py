@@ -11,7 +11,7 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import checkpoint, config
+from litlab import checkpoint, config, console
 from litlab.config import ConfigError
 from litlab.console import one_line
 from litlab.data import DataModule
@@ -46,7 +46,7 @@ def prefer_published(cfg: DictConfig, data: DataModule) -> bool:
 
 
 def load(cfg: DictConfig, network: torch.nn.Module) -> None:
-    """Loads the weights that the config asks for, if it does.
+    """Loads the weights that the config asks for, if it does; warns where a backbone is frozen without any.
 
     Raises:
         ConfigError: if they cannot be had, or do not fit.
@@ -58,6 +58,11 @@ def load(cfg: DictConfig, network: torch.nn.Module) -> None:
         elif file := cfg.model.get("weights"):
             load_weights(
                 network, checkpoint.read_weights(Path(file).expanduser()), bool(cfg.model.get("weights_skip_head"))
+            )
+        elif cfg.model.get("freeze"):
+            console.warn(
+                "model.freeze=backbone without weights trains the last layer on random features: "
+                "add model.pretrained=true or model.weights=FILE"
             )
     except (ValueError, OSError) as error:
         key = "pretrained=true: " if cfg.model.get("pretrained") else f"weights={cfg.model.get('weights')}: "

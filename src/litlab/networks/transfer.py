@@ -152,6 +152,8 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
         ValueError: listing the names that are missing, unexpected, or of another size.
     """
     own = network.state_dict()
+    if all(name.startswith("module.") and name not in own for name in state_dict):  # saved from a DataParallel
+        state_dict = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
     head = head_of(network)
     appended = tuple(name for name in head if name.endswith(".appended."))
     missing = [name for name in own if name not in state_dict and not name.endswith(".num_batches_tracked")]
