@@ -130,7 +130,9 @@ def test_every_option_says_what_it_is():
     files = list(CONF.glob("*/*.yaml"))
     assert len(files) > 40
     assert [file for file in files if not cli.described(file)] == []
-    assert cli.described(CONF / "model/lenet5.yaml") in cli.options(CONF)
+    assert cli.described(CONF / "model/lenet5.yaml") in cli.options(CONF, "train")
+    assert "export:" not in cli.options(CONF, "train")
+    assert "model:" not in cli.options(CONF, "predict")
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
 
         functools.update_wrapper(job, main)
         conf = Path(inspect.getfile(main)).resolve().parent / "conf"
-        OmegaConf.register_new_resolver("options", lambda: options(conf), replace=True)  # for --help
+        OmegaConf.register_new_resolver("options", lambda: options(conf, config_name), replace=True)  # for --help
 
         def compose_and_run() -> None:
             if any(argument.startswith("resume=") for argument in sys.argv[1:]):
@@ -160,12 +160,14 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
     return decorate
 
 
-def options(conf: Path) -> str:
-    """Each group of `conf` with its options and what each is: the first comment of its file."""
+def options(conf: Path, config_name: str) -> str:
+    """Each group of a config with its options and what each is: the first comment of its file."""
     lines = []
-    for group in sorted(path for path in conf.iterdir() if path.is_dir() and path.name != "hydra"):
-        lines.append(f"{group.name}:")
-        lines += [f"  {file.stem:<20} {described(file)}" for file in sorted(group.glob("*.yaml"))]
+    defaults = OmegaConf.load(conf / f"{config_name}.yaml").defaults
+    chosen = [key for entry in defaults if entry != "_self_" for key in entry]
+    for group in sorted(key for key in chosen if "hydra" not in key):
+        lines.append(f"{group}:")
+        lines += [f"  {file.stem:<20} {described(file)}" for file in sorted((conf / group).glob("*.yaml"))]
     return "\n".join(lines) + "\n"
 
 
