@@ -84,7 +84,7 @@ def test_an_interrupted_job_of_a_sweep_keeps_the_halved_learning_rate(tmp_path):
     shutil.rmtree(run / ".hydra")
     cfg = compose(run, *asked, base=LINE)  # as Hydra does when the sweep is repeated
     assert jobs.unfinished(cfg, run) == run / "checkpoints/last.ckpt"
-    assert cfg.rewinds == OmegaConf.load(run / ".hydra/config.yaml").rewinds == 1
+    assert cfg.rewinds == 1
 
 
 def test_a_job_that_was_refused_goes_on_and_one_that_failed_begins_anew(tmp_path):

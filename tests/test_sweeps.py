@@ -126,6 +126,28 @@ def test_going_on_with_another_config_is_refused_with_the_difference(copied):
     assert result.read_text() == before
 
 
+def test_a_job_that_is_not_trained_again_keeps_its_record(copied, train_here):
+    done, anew = (copied / f"runs/s/optimizer.lr={lr},seed=1" for lr in ("0.003", "1e+30"))
+    config_of = done / ".hydra/config.yaml"
+    config_of.write_text(config_of.read_text().replace("rewinds: 0", "rewinds: 2"))  # as a run that went back
+    record = {path.name: path.read_bytes() for path in config_of.parent.iterdir()}
+    shutil.rmtree(copied / "runs/s/optimizer.lr=1e+30,seed=2")
+    arguments = [*SWEEP, "seed=1", "threads=1"]
+    said = f"{done.name} was trained with optimizer.weight_decay=0.0, which is now 0.5: use another hydra.sweep.dir"
+    changed = train_here(*arguments, "optimizer.lr=0.003,1e30", "optimizer.weight_decay=0.5")
+    assert changed.status == 1
+    assert f"error: {said}" in changed.err
+    for file in ("config.yaml", "overrides.yaml"):  # it had failed, and so was trained again
+        assert re.search("weight_decay.*0.5", (anew / ".hydra" / file).read_text())
+    shutil.rmtree(anew)
+    refused = train_here(*arguments, "optimizer.lr=0.003", "optimizer.weight_decay=0.5")
+    assert refused.status == 2
+    assert f"4 of 4 jobs completed, 1 refused\nrefused       {said}\n" in refused.out
+    again = train_here(*arguments, "optimizer.lr=0.003")
+    assert (again.status, "refused" in again.out) == (0, False)
+    assert {path.name: path.read_bytes() for path in config_of.parent.iterdir()} == record
+
+
 def job_of(sweep, name, overrides, **result):
     """A job's folder as training leaves it, without the training."""
     folder = sweep / name

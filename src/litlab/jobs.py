@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab import config, console, resume
 from litlab.checkpoint import read
-from litlab.config import OVERRIDES, RESULT, ConfigError
+from litlab.config import RESULT, ConfigError
+from litlab.sweeps import REFUSED
 
 
 def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
@@ -30,7 +31,7 @@ def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
 def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
     """The checkpoint from which a job goes on that was killed or interrupted in an earlier start of the same sweep.
 
-    What the run itself had settled in its config is then settled in `cfg`, and recorded: Hydra has composed it anew.
+    What the run itself had settled in its config is then settled in `cfg`: Hydra has composed it anew.
 
     Raises:
         ConfigError: if it was trained with another config, naming the first difference.
@@ -46,7 +47,6 @@ def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
         _refuse_another_config(cfg, run_dir, config.numeric(before))
         config.settle(cfg, before)
         cfg.rewinds = before.get("rewinds", 0)
-        resume.record(run_dir, cfg, [str(line) for line in OmegaConf.load(run_dir / OVERRIDES)])
         console.say(f"{run_dir.name}: going on from {checkpoint.name}")
     return checkpoint
 
@@ -55,10 +55,13 @@ def _refuse_another_config(cfg: DictConfig, run_dir: Path, before: dict[str, Any
     now = config.numeric(cfg)
     for key in now | before:
         if before.get(key) != now.get(key) and not config.is_left_open(now, key):
-            raise ConfigError(
+            message = (
                 f"{run_dir.name} was trained with {key}={before.get(key)}, which is now {now.get(key)}: "
                 "use another hydra.sweep.dir"
             )
+            with (run_dir.parent / REFUSED).open("a") as file:
+                file.write(f"{message}\n")
+            raise ConfigError(message)
 
 
 def earlier_batch_size(run_dir: Path) -> int | None:

@@ -300,7 +300,7 @@ def hopeless_by_median(run_dir: Path) -> Callable[[int, float], bool] | None:
     """
     if not (run_dir.parent / STUDY).exists():
         return None
-    hydra: Any = OmegaConf.load(run_dir / ".hydra/hydra.yaml").hydra
+    hydra: Any = OmegaConf.load(run_dir.parent / "multirun.yaml").hydra  # the job's own may be an earlier start's
     if not hydra.sweeper.get("prune"):
         return None
     optuna = import_optuna()

@@ -35,7 +35,9 @@ from litlab import console
 from litlab.config import OVERRIDES, RESULT
 
 EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
-STOPPED = ".stopped"  # a file in the sweep's folder, with the exit status: begin no more jobs
+# Files in the sweep's folder:
+STOPPED = ".stopped"  # with the exit status: begin no more jobs
+REFUSED = ".refused"  # a line for each job that this start, or the last, has refused: it has been trained otherwise
 
 
 @dataclass
@@ -118,6 +120,12 @@ def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
         yield Job(overrides.parents[1], [str(line) for line in asked]), result
 
 
+def refused(folder: Path) -> list[str]:
+    """What the last start has said of the jobs that it refused."""
+    path = folder / REFUSED
+    return path.read_text().splitlines() if path.exists() else []
+
+
 def report(folder: Path) -> Sweep:
     """Prints the ranked table and writes `sweep.csv` and `sweep.png` into the sweep's folder."""
     sweep = read(folder)
@@ -136,11 +144,14 @@ def report(folder: Path) -> Sweep:
         console.say(f"best job      {shown}/checkpoints/best.ckpt")
         console.say(f"repeat it     python train.py {shlex.join(best.overrides)}")
     console.say(f"{'table, plot' if sweep.finished else 'table':<14}{folder}/{written}")
-    pruned = f", {len(sweep.pruned)} pruned" if sweep.pruned else ""
+    others = {"pruned": len(sweep.pruned), "refused": len(refused(folder))}
+    counted = "".join(f", {count} {what}" for what, count in others.items() if count)
     completed = sum(job.status == "completed" for job in sweep.jobs)
-    console.say(f"sweep         {completed} of {len(sweep.jobs)} jobs completed{pruned}")
+    console.say(f"sweep         {completed} of {len(sweep.jobs)} jobs completed{counted}")
     for job in sweep.unfinished:
         console.say(f"{job.status:<14}{job.folder.name}  {job.error}")
+    for line in refused(folder):
+        console.say(f"{'refused':<14}{line}")
     return sweep
 
 
@@ -206,6 +217,19 @@ def folder_name(overrides: str) -> str:
 
 
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+
+
+def has_begun(job: Path) -> bool:
+    """Whether an earlier start has trained a job, or refused it, so that its folder has a record of that."""
+    return (job / RESULT).exists() or any(job.glob("checkpoints/*.ckpt"))
+
+
+def record_folder(job: str) -> str | None:
+    """Where Hydra records the config of a job before it begins: nowhere, if it may be refused or is finished."""
+    return None if has_begun(Path(job)) else ".hydra"
+
+
+OmegaConf.register_new_resolver("record_folder", record_folder, replace=True)
 
 
 def names_job(job: Job, key: str) -> bool:
@@ -295,7 +319,8 @@ class ReportSweep(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Gives all jobs one folder, and names those in it by what is swept alone, now or in an earlier start there."""
         ReportSweep.folder = Path(config.hydra.sweep.dir)
-        (ReportSweep.folder / STOPPED).unlink(missing_ok=True)
+        for name in (STOPPED, REFUSED):
+            (ReportSweep.folder / name).unlink(missing_ok=True)
         if config.hydra.launcher._target_.endswith(".JoblibLauncher"):
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, _tell_jobs)
@@ -311,6 +336,7 @@ class ReportSweep(Callback):
             config.hydra.overrides.hydra += [
                 f"hydra.job.config.override_dirname.exclude_keys={fixed}",
                 f"hydra.sweep.dir={QuotedString(str(config.hydra.sweep.dir), Quote.single).with_quotes()}",
+                "hydra.output_subdir='${record_folder:${hydra.runtime.output_dir}}'",
             ]
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
@@ -322,6 +348,8 @@ class ReportSweep(Callback):
         if failed := len(report(folder).unfinished):
             print(f"failed: {failed} of the sweep's jobs did not complete", file=sys.stderr)
             sys.exit(1)
+        if refused(folder):
+            sys.exit(2)
 
 
 if __name__ == "__main__":

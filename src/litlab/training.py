@@ -12,7 +12,7 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import batch_size, config, console, jobs, launch, lean, ranks, resume, weights
+from litlab import batch_size, config, console, jobs, launch, lean, ranks, resume, sweeps, weights
 from litlab import report as pages
 from litlab.assembly import assemble, checkpoints, make_trainer, plain_config, precision, prepare_data, summarize
 from litlab.callbacks import (
@@ -62,6 +62,9 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         console.say(f"{run_dir.name}: finished before, not run again")
         return _objective(result)
     checkpoint = jobs.unfinished(cfg, run_dir) if config.in_sweep() else None
+    overrides = resumed.overrides if resumed else list(HydraConfig.get().overrides.task)
+    if config.in_sweep() and sweeps.has_begun(run_dir):
+        resume.record(run_dir, cfg, overrides)  # which Hydra has left as it was
     lock = resume.hold(run_dir)
     try:
         config.check(cfg)
@@ -70,7 +73,6 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
             summarize(cfg)
             remove_if_unused(run_dir)
             return None
-        overrides = resumed.overrides if resumed else list(HydraConfig.get().overrides.task)
         if automatic:
             choose_batch_size(cfg)
             if not resumed and (run_dir / CONFIG).exists():  # what is resumed is recorded when it goes on
