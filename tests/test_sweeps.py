@@ -23,6 +23,7 @@ from litlab.config import ConfigError
 from litlab.data import MNISTSample
 from litlab.modules import Classification
 from litlab.networks import MLP
+from litlab.optuna_sweeper import OptunaSweeper
 from litlab.training import check_resumable
 
 SWEEP = ["-m", *QUICK, "data.train_limit=640", "callbacks.model_summary.enabled=false", "hydra.sweep.dir=runs/s"]
@@ -276,6 +277,10 @@ def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
     assert done.status == 0, done.err
     serial = {row["folder"]: row["objective"] for row in rows(swept.folder) if row["status"] == "completed"}
     assert {row["folder"]: row["objective"] for row in rows(tmp_path)} == serial
+
+
+def test_joblibs_own_number_of_jobs_is_one_a_core():
+    assert OptunaSweeper(n_trials=100, n_jobs=-1).n_jobs == sweeps.cores() >= 1
 
 
 @pytest.mark.parametrize("engine", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]], ids=["serial", "joblib"])

@@ -1,17 +1,15 @@
 """A job of a sweep: what it has of the machine, and where it goes on when the sweep is repeated."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import config, console, resume
+from litlab import config, console, resume, sweeps
 from litlab.checkpoint import read
 from litlab.config import RESULT, ConfigError
-from litlab.sweeps import REFUSED
 
 
 def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
@@ -59,7 +57,7 @@ def _refuse_another_config(cfg: DictConfig, run_dir: Path, before: dict[str, Any
                 f"{run_dir.name} was trained with {key}={before.get(key)}, which is now {now.get(key)}: "
                 "use another hydra.sweep.dir"
             )
-            with (run_dir.parent / REFUSED).open("a") as file:
+            with (run_dir.parent / sweeps.REFUSED).open("a") as file:
                 file.write(f"{message}\n")
             raise ConfigError(message)
 
@@ -76,11 +74,9 @@ def earlier_batch_size(run_dir: Path) -> int | None:
 
 def share_machine(cfg: DictConfig, hydra: Any) -> None:
     """Gives this job its part of the CPU, and of the GPUs, when a launcher runs several jobs at once."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = OmegaConf.select(hydra, "launcher.n_jobs", default=1) or 1
-    jobs = cores if jobs < 1 else jobs
-    own = OmegaConf.select(hydra, "launcher.cpus_per_task") or max(1, cores // jobs)  # submitit's; or a share
-    if cfg.threads or own < cores:
+    jobs = sweeps.jobs_at_once(OmegaConf.select(hydra, "launcher.n_jobs"))
+    own = OmegaConf.select(hydra, "launcher.cpus_per_task") or max(1, sweeps.cores() // jobs)  # submitit's; or a share
+    if cfg.threads or own < sweeps.cores():
         torch.set_num_threads(cfg.threads or own)
     gpus = torch.cuda.device_count()
     if jobs > 1 and gpus > 1 and cfg.trainer.devices == 1 and cfg.trainer.accelerator != "cpu":

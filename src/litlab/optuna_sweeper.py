@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litlab.config import OVERRIDES, RESULT, ConfigError, numeric, objective_mode
 from litlab.console import one_line
-from litlab.sweeps import SweepStopped, check_launcher, folder_name
+from litlab.sweeps import SweepStopped, check_launcher, folder_name, jobs_at_once
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -45,7 +45,7 @@ class OptunaSweeper(Sweeper):
 
     Args:
         n_trials: how many trials there will be in all, those of earlier starts in the same folder included.
-        n_jobs: how many are chosen, and given to the launcher, at once.
+        n_jobs: how many are chosen, and given to the launcher, at once; below 1 one for each core.
         seed: of Optuna's sampler (TPE, Bergstra et al. 2011).
         prune: whether trials that do worse than the median of the others at the same epoch end early.
         prune_after_trials: how many trials must have ended before any is pruned.
@@ -55,7 +55,7 @@ class OptunaSweeper(Sweeper):
     def __init__(
         self,
         n_trials: int,
-        n_jobs: int = 1,
+        n_jobs: int | None = 1,
         seed: int = 0,
         prune: bool = False,
         prune_after_trials: int = 5,
@@ -63,7 +63,7 @@ class OptunaSweeper(Sweeper):
     ) -> None:
         if n_trials < 1:
             raise HydraException(f"hydra.sweeper.n_trials={n_trials}: must be at least 1")
-        self.n_trials, self.n_jobs, self.seed = n_trials, n_jobs, seed
+        self.n_trials, self.n_jobs, self.seed = n_trials, jobs_at_once(n_jobs), seed
 
     hydra_context: HydraContext
     config: DictConfig

@@ -274,6 +274,17 @@ def needs_extra(launcher: str) -> str:
     return f'hydra/launcher={launcher}: pip install -e ".[{EXTRAS[launcher]}]" first'
 
 
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def jobs_at_once(n_jobs: int | None) -> int:
+    """What `n_jobs` of a launcher stands for: below 1, as joblib's own -1, a job for each core."""
+    n_jobs = n_jobs or 1
+    return cores() if n_jobs < 1 else n_jobs
+
+
 def is_stopped() -> bool:
     """Whether the sweep that this job belongs to was told to begin no more jobs."""
     return (Path(HydraConfig.get().sweep.dir) / STOPPED).exists()

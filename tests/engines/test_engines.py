@@ -116,7 +116,7 @@ def test_optuna_refuses_another_config_with_the_difference(pruned):
 def test_optuna_with_joblib_and_failing_trials(tmp_path):
     pytest.importorskip("optuna")
     pytest.importorskip("joblib")
-    arguments = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    arguments = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra/launcher=joblib"]  # whose n_jobs is -1
     done = sweep(tmp_path, *arguments, "optimizer.lr=0.001,1e30", "model.hidden=[20],[30]", "trainer.max_epochs=1")
     assert done.status == 1, done.err
     states = [state for _, state, *_ in trials(tmp_path)]
