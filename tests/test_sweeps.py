@@ -307,6 +307,11 @@ def test_a_job_that_fails_outside_of_the_training_is_a_row_too(train_here, tmp_p
     assert [(row["status"], row["error"]) for row in rows(tmp_path)] == [("failed", "the tape is torn")] * 2
 
 
+def test_what_is_given_once_fixed_and_once_swept_names_its_job(train_here, tmp_path):
+    train_here(*SWEEP, "data._target_=faults.injected.BrokenData", "optimizer.lr=0.3", "optimizer.lr=0.1,0.2")
+    assert [row["folder"] for row in rows(tmp_path)] == ["optimizer.lr=0.1", "optimizer.lr=0.2"]
+
+
 def test_pruning_sees_the_value_of_this_epoch_of_training_too():
     seen = []
     prune = Prune("train/loss", lambda epochs, value: seen.append((epochs, value)) or epochs == 2)

@@ -337,10 +337,11 @@ class ReportSweep(Callback):
                 signal.signal(signum, _tell_jobs)
         overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
         earlier = [job for job, _ in jobs_in(ReportSweep.folder)]
+        swept = {o.key_or_group for o in overrides if o.is_sweep_override()}
         fixed = [
-            o.key_or_group
-            for o in overrides
-            if not o.is_sweep_override() and not any(names_job(job, o.key_or_group) for job in earlier)
+            key
+            for key in dict.fromkeys(o.key_or_group for o in overrides)
+            if key not in swept and not any(names_job(job, key) for job in earlier)
         ]
         with open_dict(config):
             # A process that runs some of the jobs composes the config anew, and would make a folder of its own.
