@@ -283,7 +283,10 @@ def test_joblibs_own_number_of_jobs_is_one_a_core():
     assert OptunaSweeper(n_trials=100, n_jobs=-1).n_jobs == sweeps.cores() >= 1
 
 
-@pytest.mark.parametrize("engine", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]], ids=["serial", "joblib"])
+JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+
+
+@pytest.mark.parametrize("engine", [[], [*JOBLIB, "hydra.job.chdir=true"]], ids=["serial", "joblib"])
 def test_ctrl_c_ends_the_sweep_with_a_report(tmp_path, engine):
     endless = ["trainer.max_epochs=1000", "optimizer.lr=0.01,0.001,0.0001", *engine]
     process = start("train.py", *SWEEP, *endless, folder=tmp_path)

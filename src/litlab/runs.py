@@ -66,9 +66,10 @@ def best_job(sweep: Path) -> Path:
 def remove_if_unused(folder: Path) -> None:
     """Removes what Hydra wrote for a run or a sweep that never began, and the folders above that leaves empty."""
     if folder.is_dir() and {path.name for path in folder.iterdir()} <= {".hydra", "train.log", "multirun.yaml"}:
+        here = Path.cwd()  # which may be the folder itself (hydra.job.chdir)
         shutil.rmtree(folder)
         for parent in list(folder.parents)[:2]:
-            if parent == Path.cwd():
+            if parent == here:
                 break
             with contextlib.suppress(OSError):  # not empty
                 parent.rmdir()

@@ -285,9 +285,15 @@ def jobs_at_once(n_jobs: int | None) -> int:
     return cores() if n_jobs < 1 else n_jobs
 
 
+def _folder_of_this() -> Path:
+    """The folder of the sweep that this job belongs to, wherever the job itself works (`hydra.job.chdir`)."""
+    hydra = HydraConfig.get()
+    return Path(hydra.runtime.cwd) / hydra.sweep.dir
+
+
 def is_stopped() -> bool:
     """Whether the sweep that this job belongs to was told to begin no more jobs."""
-    return (Path(HydraConfig.get().sweep.dir) / STOPPED).exists()
+    return (_folder_of_this() / STOPPED).exists()
 
 
 def stop(status: int) -> None:
@@ -297,10 +303,9 @@ def stop(status: int) -> None:
         SweepStopped: where the jobs run one after the other. Elsewhere that would end those beside it before they have
             saved: the process that started them is left a mark.
     """
-    hydra = HydraConfig.get()
-    if hydra.launcher._target_.endswith(".BasicLauncher"):
+    if HydraConfig.get().launcher._target_.endswith(".BasicLauncher"):
         raise SweepStopped(status)
-    (Path(hydra.sweep.dir) / STOPPED).write_text(str(status))
+    (_folder_of_this() / STOPPED).write_text(str(status))
 
 
 def report_stopped() -> bool:
