@@ -9,6 +9,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from litlab.optuna_sweeper import OptunaSweeper
+from litlab.survivor import Survivor
 from litlab.sweeps import check_launcher, in_their_folders
 
 __all__ = ["GridSweeper", "OptunaSweeper"]
@@ -26,6 +27,8 @@ class GridSweeper(BasicSweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        assert self.launcher is not None
+        self.launcher = Survivor(self.launcher, Path(config.hydra.sweep.dir))
 
     def get_job_batch(self) -> Sequence[Sequence[str]]:
         assert self.config is not None

@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litlab.config import OVERRIDES, RESULT, ConfigError, numeric, objective_mode
 from litlab.console import one_line
+from litlab.survivor import Survivor
 from litlab.sweeps import SweepStopped, check_launcher, folder_name, jobs_at_once
 
 if TYPE_CHECKING:
@@ -72,9 +73,10 @@ class OptunaSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
         self.hydra_context, self.config = hydra_context, config
-        self.launcher = Plugins.instance().instantiate_launcher(
+        launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
+        self.launcher = Survivor(launcher, Path(config.hydra.sweep.dir))
 
     def sweep(self, arguments: list[str]) -> None:
         """Runs trials until there are `n_trials`.
@@ -174,7 +176,9 @@ class OptunaSweeper(Sweeper):
         for trial in trials:
             done = returned[jobs.index(chosen[trial.number])]
             _ = done.return_value  # raises what the job did
-            assert done.hydra_cfg is not None
+            if done.hydra_cfg is None:  # its process was killed
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+                continue
             path = folder / Path(done.hydra_cfg.hydra.runtime.output_dir).name / RESULT
             result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": "interrupted"}
             found, status = result.get("objective"), result["status"]

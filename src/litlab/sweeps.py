@@ -296,6 +296,11 @@ def is_stopped() -> bool:
     return (_folder_of_this() / STOPPED).exists()
 
 
+def stopped_with(folder: Path) -> int:
+    """The exit status with which a sweep was told to stop; 0 if it was not."""
+    return int((folder / STOPPED).read_text()) if (folder / STOPPED).exists() else 0
+
+
 def stop(status: int) -> None:
     """Ends the sweep after a job that a signal has stopped, and that has saved.
 
@@ -309,17 +314,26 @@ def stop(status: int) -> None:
 
 
 def report_stopped() -> bool:
-    """The report of a sweep in this process that was stopped; False if there is none."""
+    """The report of a sweep in this process that was stopped; False if there is no sweep."""
     folder = ReportSweep.folder
-    if folder is None or not any(folder.glob(f"*/{OVERRIDES}")):
+    if folder is None:
         return False
+    if not any(folder.glob(f"*/{OVERRIDES}")):
+        print("interrupted: no job has begun", file=sys.stderr)
+        return True
     report(folder)
     print(f"go on with    the same command and hydra.sweep.dir={folder}", file=sys.stderr)
     return True
 
 
 def _tell_jobs(signum: int, frame: FrameType | None) -> None:
-    """Passes a signal on to the processes of joblib's jobs, and lets them save."""
+    """Passes a signal on to the processes of joblib's jobs, and lets them save. No more jobs begin.
+
+    One that has not begun, and so does not know what to do with a signal, may just end, and leaves no mark itself.
+    """
+    assert ReportSweep.folder is not None
+    ReportSweep.folder.mkdir(parents=True, exist_ok=True)
+    (ReportSweep.folder / STOPPED).write_text(str(128 + signum))
     if os.isatty(0) and os.getpgrp() == os.tcgetpgrp(0) and signum == signal.SIGINT:
         return  # Ctrl-C, which the terminal has sent to them too
     for process in multiprocessing.active_children():
@@ -331,10 +345,11 @@ class ReportSweep(Callback):
     """Makes Hydra end every sweep with its report, and with exit status 1 if a job did not complete."""
 
     folder: Path | None = None  # of the sweep in this process
+    lost = 0  # jobs of which a launcher has brought nothing back: they may not even have a folder
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Gives all jobs one folder, and names those in it by what is swept alone, now or in an earlier start there."""
-        ReportSweep.folder = Path(config.hydra.sweep.dir)
+        ReportSweep.folder, ReportSweep.lost = Path(config.hydra.sweep.dir), 0
         for name in (STOPPED, REFUSED):
             (ReportSweep.folder / name).unlink(missing_ok=True)
         if config.hydra.launcher._target_.endswith(".JoblibLauncher"):
@@ -358,11 +373,10 @@ class ReportSweep(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
-        if (folder / STOPPED).exists():
-            raise SweepStopped(int((folder / STOPPED).read_text()))
-        if not any(folder.glob(f"*/{OVERRIDES}")):
-            return
-        if failed := len(report(folder).unfinished):
+        if status := stopped_with(folder):
+            raise SweepStopped(status)
+        unfinished = report(folder).unfinished if any(folder.glob(f"*/{OVERRIDES}")) else []
+        if failed := len(unfinished) or ReportSweep.lost:
             print(f"failed: {failed} of the sweep's jobs did not complete", file=sys.stderr)
             sys.exit(1)
         if refused(folder):

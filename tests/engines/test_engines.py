@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from faults.harness import PATHS, at_work
 from scripts import finish, start
 
 pytestmark = pytest.mark.slow
@@ -125,6 +126,42 @@ def test_optuna_with_joblib_and_failing_trials(tmp_path):
     rows = table(tmp_path)
     assert {row["status"] for row in rows} == {"completed", "failed"}
     assert len(rows) <= 4  # the same choice twice is one job
+
+
+JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+
+
+def workers_in(folder: Path) -> list[int]:
+    """joblib's processes that work in `folder`."""
+    return [int(path.name) for path in at_work(folder) if b"LokyProcess" in (path / "cmdline").read_bytes()]
+
+
+@pytest.mark.parametrize("sweeper", [[], ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=4"]], ids=["grid", "optuna"])
+def test_a_job_whose_process_is_killed_takes_no_other_with_it(sweeper, tmp_path):
+    """With it joblib ends all its processes; and what went over the memory once does so again."""
+    pytest.importorskip("joblib")
+    fault = "{_target_: faults.injected.SignalAt, signal_name: SIGKILL, step: %s}"
+    faults = ",".join(fault % step for step in (15, 98, 99))  # jobs have 30 steps
+    arguments = [*SWEEP, *JOBLIB, *sweeper, f"+callbacks.fault={faults}"]
+    done = finish(start("train.py", *arguments, folder=tmp_path, **PATHS), tmp_path)
+    assert done.status == 1, done.err
+    assert "Traceback" not in done.err
+    statuses = {"15" in row["folder"]: row["status"] for row in table(tmp_path)}
+    assert statuses == {True: "killed", False: "completed"}
+    assert len(table(tmp_path)) == 3
+    if sweeper:
+        assert {state for _, state, *_ in trials(tmp_path)} == {"COMPLETE", "FAIL"}
+
+
+def test_a_signal_while_joblibs_processes_begin_stops_the_sweep_with_a_report(tmp_path):
+    pytest.importorskip("joblib")
+    process = start("train.py", *SWEEP, *JOBLIB, "optimizer.lr=0.001,0.01,0.1", folder=tmp_path)
+    wait_for(lambda: workers_in(tmp_path), process)
+    process.send_signal(signal.SIGTERM)
+    done = finish(process, tmp_path)
+    assert done.status == 143, done.err
+    assert done.err.splitlines()[-1] == "interrupted: no job has begun"
+    assert "Traceback" not in done.err
 
 
 def test_a_combination_that_optuna_cannot_compose_is_a_failed_trial(tmp_path):
