@@ -1,13 +1,16 @@
 """A job of a sweep: what it has of the machine, and where it goes on when the sweep is repeated."""
 
+import functools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from litlab import config, console, resume, sweeps
+from litlab import config, console, launch, resume, sweeps
 from litlab.checkpoint import read
 from litlab.config import RESULT, ConfigError
 
@@ -70,6 +73,13 @@ def earlier_batch_size(run_dir: Path) -> int | None:
     if checkpoint := resume.whole_checkpoint(run_dir, None):
         return int(read(checkpoint)["litlab"]["config"]["data"]["batch_size"])
     return None
+
+
+@functools.cache  # a process of joblib's has one job after the other
+def end_with_sweep() -> None:
+    """Ends this process, as SIGTERM would, when the sweep's has gone: joblib's would train on, unseen."""
+    if HydraConfig.get().launcher._target_.endswith(".JoblibLauncher"):
+        launch.end_with(int(os.environ[sweeps.PROCESS]))
 
 
 def share_machine(cfg: DictConfig, hydra: Any) -> None:

@@ -131,7 +131,7 @@ def hold(folder: Path) -> int:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        raise ConfigError(f"resume={folder}: another process is training in it") from None
+        raise ConfigError(f"{folder}: another process is training in it") from None
     except OSError:  # a file system without locks
         pass
     return handle

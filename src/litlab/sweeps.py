@@ -38,6 +38,7 @@ EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slur
 # Files in the sweep's folder:
 STOPPED = ".stopped"  # with the exit status: begin no more jobs
 REFUSED = ".refused"  # a line for each job that this start, or the last, has refused: it has been trained otherwise
+PROCESS = "LITLAB_SWEEP"  # in the environment of joblib's processes: the number of the one that started them
 
 
 @dataclass
@@ -308,8 +309,11 @@ def stop(status: int) -> None:
         SweepStopped: where the jobs run one after the other. Elsewhere that would end those beside it before they have
             saved: the process that started them is left a mark.
     """
-    if HydraConfig.get().launcher._target_.endswith(".BasicLauncher"):
+    launcher = HydraConfig.get().launcher._target_
+    if launcher.endswith(".BasicLauncher"):
         raise SweepStopped(status)
+    if launcher.endswith(".JoblibLauncher") and os.getppid() != int(os.environ[PROCESS]):
+        os._exit(status)  # nobody is there to take what the job returns; and the mark may be for the next start
     (_folder_of_this() / STOPPED).write_text(str(status))
 
 
@@ -353,6 +357,7 @@ class ReportSweep(Callback):
         for name in (STOPPED, REFUSED):
             (ReportSweep.folder / name).unlink(missing_ok=True)
         if config.hydra.launcher._target_.endswith(".JoblibLauncher"):
+            os.environ[PROCESS] = str(os.getpid())
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, _tell_jobs)
         overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))

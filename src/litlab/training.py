@@ -55,6 +55,8 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         RunFailed: if training began and could not be finished.
     """
     run_dir = resumed.folder if resumed else _new_run_dir()
+    if config.in_sweep():
+        jobs.end_with_sweep()
     automatic = batch_size.is_auto(cfg)
     if automatic and config.in_sweep() and (earlier := jobs.earlier_batch_size(run_dir)):
         cfg.data.batch_size, automatic = earlier, False

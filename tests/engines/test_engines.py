@@ -164,6 +164,20 @@ def test_a_signal_while_joblibs_processes_begin_stops_the_sweep_with_a_report(tm
     assert "Traceback" not in done.err
 
 
+def test_joblibs_processes_end_with_a_sweep_that_is_killed(tmp_path):
+    pytest.importorskip("joblib")
+    process = start("train.py", *SWEEP, *JOBLIB, "optimizer.lr=0.001,0.01", "trainer.max_epochs=1000", folder=tmp_path)
+    wait_for(lambda: len(list(tmp_path.glob("s/*/checkpoints/last.ckpt"))) == 2, process)
+    process.kill()
+    deadline = time.monotonic() + 30
+    while workers_in(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    results = [json.loads(path.read_text())["status"] for path in tmp_path.glob("s/*/result.json")]
+    assert results == ["interrupted"] * 2
+    process.communicate()
+
+
 def test_a_combination_that_optuna_cannot_compose_is_a_failed_trial(tmp_path):
     pytest.importorskip("optuna")
     space = ["model=lenet5,mlp", "model.hidden=[20],[30]"]  # lenet5 has no model.hidden
