@@ -198,6 +198,20 @@ def test_predict_takes_the_job_that_the_report_calls_best(tmp_path, capsys):
     assert runs.best_job(tmp_path).name == "b"
 
 
+def test_only_jobs_with_the_same_objective_are_ranked(tmp_path, capsys):
+    for name, objective, value in [("a", "val/acc", 0.7), ("b", "val/loss", 0.1), ("c", "val/acc", 0.9)]:
+        found = {"name": objective, "mode": "min" if "loss" in objective else "max", "value": value}
+        job = job_of(tmp_path, name, [f"objective={objective}"], status="completed", objective=found)
+        (job / "checkpoints").mkdir()
+        (job / "checkpoints/best.ckpt").touch()
+    sweep = sweeps.report(tmp_path)
+    assert [(job.folder.name, job.score) for job in sweep.jobs] == [("c", 0.9), ("a", 0.7), ("b", None)]
+    assert runs.best_job(tmp_path).name == "c"
+    said = capsys.readouterr().out
+    assert "val/acc (max)" in said
+    assert "not ranked    b  its objective is val/loss, and not val/acc\n" in said
+
+
 def completed_with(folder, cfg):
     return job_of(folder, "job", ["seed=1"], status="completed", config=config.numeric(cfg))
 

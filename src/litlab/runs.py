@@ -1,12 +1,11 @@
 """Finds the checkpoint that a user means: a file, a run, the newest run, or the best job of a sweep."""
 
 import contextlib
-import json
 import re
 import shutil
 from pathlib import Path
 
-from litlab.config import RESULT
+from litlab import sweeps
 
 FOLDER = "runs"
 NAMES = ("best.ckpt", "last.ckpt")  # in this order
@@ -51,16 +50,11 @@ def best_job(sweep: Path) -> Path:
     Raises:
         FileNotFoundError: if no job has both.
     """
-    jobs = []
-    for file in sorted(sweep.rglob(RESULT)):
-        result = json.loads(file.read_text())
-        objective = result.get("objective")
-        if objective and checkpoint_of(file.parent):
-            sign = -1 if objective["mode"] == "min" else 1
-            jobs.append((result.get("status") == "completed", sign * objective["value"], file.parent))
-    if not jobs:
+    jobs = sweeps.read(sweep).jobs if any(sweeps.jobs_in(sweep)) else []
+    scored = [job for job in jobs if job.score is not None and checkpoint_of(job.folder)]
+    if not scored:
         raise FileNotFoundError(f"ckpt={sweep}: no job of this sweep has a checkpoint and a result")
-    return max(jobs, key=lambda job: job[:2])[-1]
+    return min(scored, key=lambda job: job.status != "completed").folder  # the first of those: best first
 
 
 def remove_if_unused(folder: Path) -> None:

@@ -45,12 +45,14 @@ PROCESS = "LITLAB_SWEEP"  # in the environment of joblib's processes: the number
 class Job:
     """One job of a sweep, as its folder tells it.
 
-    `status` is that of `result.json`, or `killed` where there is none; `score` is the best value of the objective.
+    `status` is that of `result.json`, or `killed` where there is none; `score` is the best value of the objective, if
+    that is the sweep's.
     """
 
     folder: Path
     overrides: list[str]  # as they were written
     status: str = "killed"
+    objective: str = ""
     score: float | None = None
     seconds: float | None = None
     error: str = ""
@@ -64,7 +66,10 @@ class Job:
 
 @dataclass
 class Sweep:
-    """The jobs of a sweep, best first; those without a score come last, in the order of their names."""
+    """The jobs of a sweep, best first; those without a score come last, in the order of their names.
+
+    Where the objective itself is swept, that of the first job by name is compared.
+    """
 
     folder: Path
     jobs: list[Job]
@@ -87,6 +92,11 @@ class Sweep:
         return [job for job in self.jobs if job.status not in ("completed", "pruned")]
 
     @property
+    def incomparable(self) -> list[Job]:
+        """Those with another objective."""
+        return [job for job in self.jobs if job.objective and job.score is None]
+
+    @property
     def pruned(self) -> list[Job]:
         return [job for job in self.jobs if job.status == "pruned"]
 
@@ -97,13 +107,17 @@ def read(folder: Path) -> Sweep:
     Raises:
         ValueError: if there are none.
     """
-    jobs, objective, mode = [], "", "max"
+    jobs: list[Job] = []
+    objective, mode = "", "max"
     for job, result in jobs_in(folder):
         job.status, job.seconds = result.get("status", job.status), result.get("seconds")
         job.seed = str(result.get("config", {}).get("seed", job.settings.get("seed", "")))
         job.error, job.metrics = result.get("error", ""), result.get("metrics", {})
         if found := result.get("objective"):
-            objective, mode, job.score = found["name"], found["mode"], found["value"]
+            if not objective:
+                objective, mode = found["name"], found["mode"]
+            job.objective = found["name"]
+            job.score = found["value"] if (found["name"], found["mode"]) == (objective, mode) else None
         jobs.append(job)
     if not jobs:
         raise ValueError(f"{folder}: no jobs of a sweep here")
@@ -114,11 +128,11 @@ def read(folder: Path) -> Sweep:
 
 def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
     """The jobs of a sweep by their names, with the overrides that they were trained with, and their results."""
-    for overrides in sorted(folder.glob(f"*/{OVERRIDES}")):
-        path = overrides.parents[1] / RESULT
-        result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        asked = result.get("overrides") or OmegaConf.load(overrides)
-        yield Job(overrides.parents[1], [str(line) for line in asked]), result
+    recorded = {path.parents[1] for path in folder.glob(f"*/{OVERRIDES}")}
+    for job in sorted(recorded | {path.parent for path in folder.glob(f"*/{RESULT}")}):
+        result: dict[str, Any] = json.loads((job / RESULT).read_text()) if (job / RESULT).exists() else {}
+        asked = result.get("overrides") or (OmegaConf.load(job / OVERRIDES) if job in recorded else ())
+        yield Job(job, [str(line) for line in asked]), result
 
 
 def refused(folder: Path) -> list[str]:
@@ -151,6 +165,8 @@ def report(folder: Path) -> Sweep:
     console.say(f"sweep         {completed} of {len(sweep.jobs)} jobs completed{counted}")
     for job in sweep.unfinished:
         console.say(f"{job.status:<14}{job.folder.name}  {job.error}")
+    for job in sweep.incomparable:
+        console.say(f"{'not ranked':<14}{job.folder.name}  its objective is {job.objective}, and not {sweep.objective}")
     for line in refused(folder):
         console.say(f"{'refused':<14}{line}")
     return sweep
