@@ -369,6 +369,18 @@ def test_folder_names_are_safe(overrides, name):
 
 
 def test_long_folder_names_stay_apart():
-    names = {sweeps.folder_name("a=" + "x" * 300 + str(i)) for i in range(5)}
-    assert len(names) == 5
-    assert max(map(len, names)) <= 150
+    for letter in ("x", "語"):
+        names = {sweeps.folder_name("a=" + letter * 300 + str(i)) for i in range(5)}
+        assert len(names) == 5
+        assert max(len(name.encode()) for name in names) <= 150
+
+
+def test_different_values_are_different_jobs_and_the_same_one_is_one(train_here, tmp_path):
+    values = "+data.note='w/a b/x','w/a_b/x','y','y'"
+    train_here(*SWEEP, "data._target_=faults.injected.BrokenData", values)
+    folders = sorted(row["folder"] for row in rows(tmp_path))
+    assert [re.sub(r"_[0-9a-f]{8}$", "_HASH", name) for name in folders] == [
+        *["+data.note=_w_a_b_x_HASH"] * 2, "+data.note=_y"
+    ]  # fmt: skip
+    train_here(*SWEEP, "data._target_=faults.injected.BrokenData", values)
+    assert sorted(row["folder"] for row in rows(tmp_path)) == folders

@@ -32,7 +32,8 @@ class GridSweeper(BasicSweeper):
 
     def get_job_batch(self) -> Sequence[Sequence[str]]:
         assert self.config is not None
-        return in_their_folders(super().get_job_batch(), Path(self.config.hydra.sweep.dir))
+        sweep = self.config.hydra.sweep
+        return in_their_folders(super().get_job_batch(), Path(sweep.dir), sweep._get_node("subdir")._value())
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         assert self.hydra_context is not None

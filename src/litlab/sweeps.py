@@ -16,6 +16,7 @@ import shutil
 import signal
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -229,8 +230,16 @@ def write_csv(sweep: Sweep) -> None:
 
 def folder_name(overrides: str) -> str:
     """A job's folder: its overrides, without what a file system or a shell stumbles over, and not too long."""
-    name = re.sub(r"[^\w.,=+-]+", "_", overrides).strip("_") or "default"
-    return name if len(name) <= 150 else f"{name[:140]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
+    name = _harmless(overrides)
+    return name if len(name.encode()) <= 150 else f"{name.encode()[:140].decode(errors='ignore')}_{_digest(overrides)}"
+
+
+def _harmless(overrides: str) -> str:
+    return re.sub(r"[^\w.,=+-]+", "_", overrides).strip("_") or "default"
+
+
+def _digest(overrides: str) -> str:
+    return hashlib.sha256(overrides.encode()).hexdigest()[:8]
 
 
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
@@ -254,15 +263,21 @@ def names_job(job: Job, key: str) -> bool:
     return re.search(rf"(^|,)\+*{re.escape(key)}=", job.folder.name) is not None
 
 
-def in_their_folders(batch: Sequence[Sequence[str]], folder: Path) -> list[list[str]]:
-    """The overrides of jobs, of which those that an earlier start has begun keep their folders: what that start swept,
-    and so named them by, may be something else than now."""
+def in_their_folders(batch: Sequence[Sequence[str]], folder: Path, subdir: str) -> list[list[str]]:
+    """The overrides of jobs, each of them once, and with them their folders where `subdir` would not do.
+
+    Those that an earlier start has begun keep theirs: what that start swept, and so named them by, may be something
+    else than now. Those whose names are the same without what cannot be in a name have a hash at its end.
+    """
     begun = {frozenset(job.overrides): job.folder.name for job, _ in jobs_in(folder)}
+    jobs = list(dict.fromkeys(map(tuple, batch)))
+    alike = Counter(_harmless(",".join(overrides)) for overrides in jobs)
     placed = []
-    for overrides in batch:
-        name = begun.get(frozenset(overrides))
-        kept = [f"hydra.sweep.subdir={QuotedString(name, Quote.single).with_quotes()}"] if name else []
-        placed.append([*overrides, *kept])
+    for overrides in jobs:
+        asked = ",".join(overrides)
+        name = begun.get(frozenset(overrides)) or (f"{subdir}_{_digest(asked)}" if alike[_harmless(asked)] > 1 else "")
+        own = [f"hydra.sweep.subdir={QuotedString(name, Quote.single).with_quotes()}"] if name else []
+        placed.append([*overrides, *own])
     return placed
 
 
