@@ -329,6 +329,21 @@ def test_what_is_given_once_fixed_and_once_swept_names_its_job(train_here, tmp_p
     assert [row["folder"] for row in rows(tmp_path)] == ["optimizer.lr=0.1", "optimizer.lr=0.2"]
 
 
+@pytest.mark.parametrize(
+    ("argument", "said", "environment"),
+    [
+        ("hydra.sweep.subdir=${hydra.job.num}/x", "no / in it", {}),
+        ("hydra/launcher=joblib", "not under torchrun or srun", {"RANK": "0", "WORLD_SIZE": "1"}),
+    ],
+)
+def test_a_sweep_that_cannot_be_run_is_refused_in_a_line(argument, said, environment, train, tmp_path):
+    done = train(*SWEEP[:-1], "optimizer.lr=0.1,0.2", argument, **environment)
+    assert done.status == 2
+    assert done.err.startswith(f"error: {argument}: {said}")
+    assert len(done.err.splitlines()) == 1
+    assert not list(tmp_path.glob("runs/*/*"))
+
+
 def test_pruning_sees_the_value_of_this_epoch_of_training_too():
     seen = []
     prune = Prune("train/loss", lambda epochs, value: seen.append((epochs, value)) or epochs == 2)

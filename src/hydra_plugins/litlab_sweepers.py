@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from litlab.optuna_sweeper import OptunaSweeper
 from litlab.survivor import Survivor
-from litlab.sweeps import check_launcher, in_their_folders
+from litlab.sweeps import check, in_their_folders, subdir
 
 __all__ = ["GridSweeper", "OptunaSweeper"]
 
@@ -25,15 +25,15 @@ class GridSweeper(BasicSweeper):
     """
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        check_launcher(config.hydra)
+        check(config.hydra)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         assert self.launcher is not None
         self.launcher = Survivor(self.launcher, Path(config.hydra.sweep.dir))
 
     def get_job_batch(self) -> Sequence[Sequence[str]]:
         assert self.config is not None
-        sweep = self.config.hydra.sweep
-        return in_their_folders(super().get_job_batch(), Path(sweep.dir), sweep._get_node("subdir")._value())
+        hydra = self.config.hydra
+        return in_their_folders(super().get_job_batch(), Path(hydra.sweep.dir), subdir(hydra))
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         assert self.hydra_context is not None

@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from litlab.config import OVERRIDES, RESULT, ConfigError, numeric, objective_mode
 from litlab.console import one_line
 from litlab.survivor import Survivor
-from litlab.sweeps import SweepStopped, check_launcher, folder_name, jobs_at_once
+from litlab.sweeps import SweepStopped, check, folder_name, jobs_at_once
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -71,7 +71,7 @@ class OptunaSweeper(Sweeper):
     launcher: Launcher
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        check_launcher(config.hydra)
+        check(config.hydra)
         self.hydra_context, self.config = hydra_context, config
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config

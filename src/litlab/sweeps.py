@@ -32,7 +32,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from litlab import console
+from litlab import console, ranks
 from litlab.config import OVERRIDES, RESULT
 
 EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
@@ -289,14 +289,25 @@ class SweepStopped(KeyboardInterrupt):
         self.status = status
 
 
-def check_launcher(hydra: Any) -> None:
-    """Looks for what the chosen launcher needs.
+def subdir(hydra: Any) -> str:
+    """`hydra.sweep.subdir`, which is different for each job, as it is written."""
+    written: Any = OmegaConf.to_container(hydra, resolve=False)
+    return str(written["sweep"]["subdir"])
+
+
+def check(hydra: Any) -> None:
+    """Looks for what the chosen launcher needs, and whether the folders of jobs will be found again.
 
     Raises:
-        HydraException: if that is not there.
+        HydraException: if not.
     """
+    if "/" in subdir(hydra):
+        raise HydraException(f"hydra.sweep.subdir={subdir(hydra)}: no / in it, all jobs are in hydra.sweep.dir itself")
+    launcher = hydra.runtime.choices["hydra/launcher"]
+    if ranks.is_rank() and not hydra.launcher._target_.endswith(".BasicLauncher"):
+        raise HydraException(f"hydra/launcher={launcher}: not under torchrun or srun, whose processes share each job")
     if importlib.util.find_spec(".".join(hydra.launcher._target_.split(".")[:2])) is None:
-        raise HydraException(needs_extra(hydra.runtime.choices["hydra/launcher"]))
+        raise HydraException(needs_extra(launcher))
     if hydra.launcher._target_.endswith(".SlurmLauncher") and shutil.which("srun") is None:
         raise HydraException("hydra/launcher=submitit_slurm: no srun here; submitit_local does the same on one machine")
 
