@@ -2,10 +2,12 @@
 
 import csv
 import json
+import os
 import re
 import shlex
 import shutil
 import signal
+import threading
 import time
 from types import SimpleNamespace
 
@@ -16,9 +18,10 @@ import torch
 from PIL import Image
 from scripts import QUICK, composed, finish, start
 
-from litlab import config, jobs, runs, sweeps, weights
+from litlab import config, jobs, resume, runs, sweeps, weights
 from litlab.assembly import plain_config
 from litlab.callbacks import Prune
+from litlab.cli import RunFailed
 from litlab.config import ConfigError
 from litlab.data import MNISTSample
 from litlab.modules import Classification
@@ -161,6 +164,17 @@ def job_of(sweep, name, overrides, **result):
 
 def scored(value, mode="max"):
     return {"status": "completed", "objective": {"name": "val/acc", "mode": mode, "value": value}}
+
+
+def test_a_job_waits_for_another_process_that_trains_it(tmp_path, capsys):
+    threading.Timer(0.2, os.close, [resume.hold(tmp_path)]).start()
+    lock = jobs.hold(tmp_path)
+    assert "another process is training it" in capsys.readouterr().out
+    threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    with pytest.raises(RunFailed, match="stopped by SIGTERM") as stopped:
+        jobs.hold(tmp_path)
+    assert stopped.value.status == 143
+    os.close(lock)
 
 
 def test_brackets_are_shown_as_they_were_typed(tmp_path, capsys):

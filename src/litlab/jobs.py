@@ -1,8 +1,10 @@
 """A job of a sweep: what it has of the machine, and where it goes on when the sweep is repeated."""
 
+import contextlib
 import functools
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,32 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from litlab import config, console, launch, resume, sweeps
+from litlab.callbacks import Interrupted, StopOnSignal
 from litlab.checkpoint import read
+from litlab.cli import RunFailed
 from litlab.config import RESULT, ConfigError
+
+
+def hold(run_dir: Path) -> int:
+    """Makes this process the only one that trains a job, once another one that does has ended: the same sweep may have
+    been started twice. Returns the lock's file descriptor.
+
+    Raises:
+        RunFailed: if a signal ends the wait.
+    """
+    with contextlib.suppress(ConfigError):
+        return resume.hold(run_dir)
+    console.say(f"{run_dir.name}: another process is training it; waiting for that")
+    stop = StopOnSignal(None)
+    try:
+        with stop:
+            while True:
+                time.sleep(0.5)
+                with contextlib.suppress(ConfigError):
+                    return resume.hold(run_dir)
+    except Interrupted as error:
+        stop.done()
+        raise RunFailed(str(error), 128 + error.signum) from None
 
 
 def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:

@@ -57,6 +57,14 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
     run_dir = resumed.folder if resumed else _new_run_dir()
     if config.in_sweep():
         jobs.end_with_sweep()
+    lock = jobs.hold(run_dir) if config.in_sweep() else resume.hold(run_dir)
+    try:
+        return _run(cfg, run_dir, resumed)
+    finally:
+        os.close(lock)
+
+
+def _run(cfg: DictConfig, run_dir: Path, resumed: Resumed | None) -> float | None:
     automatic = batch_size.is_auto(cfg)
     if automatic and config.in_sweep() and (earlier := jobs.earlier_batch_size(run_dir)):
         cfg.data.batch_size, automatic = earlier, False
@@ -67,7 +75,6 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
     overrides = resumed.overrides if resumed else list(HydraConfig.get().overrides.task)
     if config.in_sweep() and sweeps.has_begun(run_dir):
         resume.record(run_dir, cfg, overrides)  # which Hydra has left as it was
-    lock = resume.hold(run_dir)
     try:
         config.check(cfg)
         if cfg.get("summary"):
@@ -95,8 +102,6 @@ def run(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
         if config.in_sweep() and not stopped and not (run_dir / RESULT).exists():  # a row of the table, likewise
             write_failed(run_dir, console.one_line(error))
         raise
-    finally:
-        os.close(lock)
     return _objective(json.loads((run_dir / RESULT).read_text()))
 
 

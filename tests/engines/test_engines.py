@@ -178,6 +178,14 @@ def test_joblibs_processes_end_with_a_sweep_that_is_killed(tmp_path):
     process.communicate()
 
 
+def test_a_sweep_that_is_started_twice_at_once_trains_each_job_once(tmp_path):
+    both = [start("train.py", *SWEEP, "optimizer.lr=0.001,0.01", folder=tmp_path) for _ in range(2)]
+    done = [finish(process, tmp_path) for process in both]
+    assert [one.status for one in done] == [0, 0], [one.err for one in done]
+    assert sum(one.out.count("completed after") for one in done) == 2
+    assert all("2 of 2 jobs completed" in one.out for one in done)
+
+
 def test_a_combination_that_optuna_cannot_compose_is_a_failed_trial(tmp_path):
     pytest.importorskip("optuna")
     space = ["model=lenet5,mlp", "model.hidden=[20],[30]"]  # lenet5 has no model.hidden
