@@ -212,6 +212,15 @@ def test_predict_takes_the_job_that_the_report_calls_best(tmp_path, capsys):
     assert runs.best_job(tmp_path).name == "b"
 
 
+def test_a_job_without_a_result_is_running_or_was_killed(tmp_path, capsys):
+    lock = resume.hold(job_of(tmp_path, "a", ["seed=1"]))
+    job_of(tmp_path, "b", ["seed=2"])
+    assert [job.status for job in sweeps.report(tmp_path).jobs] == ["running", "killed"]
+    assert "running       a" in capsys.readouterr().out
+    os.close(lock)
+    assert [job.status for job in sweeps.read(tmp_path).jobs] == ["killed", "killed"]
+
+
 def test_only_jobs_with_the_same_objective_are_ranked(tmp_path, capsys):
     for name, objective, value in [("a", "val/acc", 0.7), ("b", "val/loss", 0.1), ("c", "val/acc", 0.9)]:
         found = {"name": objective, "mode": "min" if "loss" in objective else "max", "value": value}

@@ -32,8 +32,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from litlab import console, ranks
-from litlab.config import OVERRIDES, RESULT
+from litlab import console, ranks, resume
+from litlab.config import OVERRIDES, RESULT, ConfigError
 
 EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
 # Files in the sweep's folder:
@@ -46,7 +46,7 @@ PROCESS = "LITLAB_SWEEP"  # in the environment of joblib's processes: the number
 class Job:
     """One job of a sweep, as its folder tells it.
 
-    `status` is that of `result.json`, or `killed` where there is none; `score` is the best value of the objective, if
+    `status` is that of `result.json`; without one `running` or `killed`; `score` is the best value of the objective, if
     that is the sweep's.
     """
 
@@ -111,7 +111,8 @@ def read(folder: Path) -> Sweep:
     jobs: list[Job] = []
     objective, mode = "", "max"
     for job, result in jobs_in(folder):
-        job.status, job.seconds = result.get("status", job.status), result.get("seconds")
+        job.status = result.get("status") or ("running" if is_running(job.folder) else job.status)
+        job.seconds = result.get("seconds")
         job.seed = str(result.get("config", {}).get("seed", job.settings.get("seed", "")))
         job.error, job.metrics = result.get("error", ""), result.get("metrics", {})
         if found := result.get("objective"):
@@ -125,6 +126,15 @@ def read(folder: Path) -> Sweep:
     sign = -1 if mode == "max" else 1
     jobs.sort(key=lambda job: (job.score is None, sign * (job.score or 0), job.folder.name))
     return Sweep(folder, jobs, objective, mode)
+
+
+def is_running(job: Path) -> bool:
+    """Whether a process trains in this folder."""
+    try:
+        os.close(resume.hold(job))
+    except ConfigError:
+        return True
+    return False
 
 
 def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
