@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import os
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from litlab import config, console, launch, resume, sweeps
 from litlab.callbacks import Interrupted, StopOnSignal
 from litlab.checkpoint import read
 from litlab.cli import RunFailed
-from litlab.config import RESULT, ConfigError
+from litlab.config import ConfigError
 
 
 def hold(run_dir: Path) -> int:
@@ -47,9 +46,8 @@ def finished(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
     Raises:
         ConfigError: if it was trained with another config, naming the first difference.
     """
-    path = run_dir / RESULT
-    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": None}
-    if result["status"] not in ("completed", "pruned"):
+    result = sweeps.result_of(run_dir)
+    if result.get("status") not in ("completed", "pruned"):
         return None
     _refuse_another_config(cfg, run_dir, result["config"])
     return result
@@ -63,9 +61,8 @@ def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
     Raises:
         ConfigError: if it was trained with another config, naming the first difference.
     """
-    path = run_dir / RESULT
-    result = json.loads(path.read_text()) if path.exists() else {"status": None}
-    if result["status"] == "failed" and "epochs" in result:  # else it was refused before it trained
+    result = sweeps.result_of(run_dir)
+    if result.get("status") == "failed" and "epochs" in result:  # else it was refused before it trained
         return None  # it would fail again: from its beginning, in case what made it fail was mended
     checkpoint = resume.whole_checkpoint(run_dir, None)
     if checkpoint:
@@ -93,8 +90,7 @@ def _refuse_another_config(cfg: DictConfig, run_dir: Path, before: dict[str, Any
 
 def earlier_batch_size(run_dir: Path) -> int | None:
     """What `data.batch_size=auto` was for this job in an earlier start of the same sweep."""
-    path = run_dir / RESULT
-    if path.exists() and (recorded := json.loads(path.read_text()).get("config")):
+    if recorded := sweeps.result_of(run_dir).get("config"):
         return int(recorded["data.batch_size"])
     if checkpoint := resume.whole_checkpoint(run_dir, None):
         return int(read(checkpoint)["litlab"]["config"]["data"]["batch_size"])

@@ -22,10 +22,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from litlab.config import OVERRIDES, RESULT, ConfigError, numeric, objective_mode
+from litlab.config import OVERRIDES, ConfigError, numeric, objective_mode
 from litlab.console import one_line
 from litlab.survivor import Survivor
-from litlab.sweeps import SweepStopped, check, folder_name, jobs_at_once
+from litlab.sweeps import SweepStopped, check, folder_name, jobs_at_once, result_of
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -50,7 +50,8 @@ class OptunaSweeper(Sweeper):
         seed: of Optuna's sampler (TPE, Bergstra et al. 2011).
         prune: whether trials that do worse than the median of the others at the same epoch end early.
         prune_after_trials: how many trials must have ended before any is pruned.
-        prune_after_epochs: how many epochs each trial has before it can be pruned.
+        prune_after_epochs: how many epochs each trial has before it can be pruned. It is the trials' own processes
+            that read these three: see `hopeless_by_median`.
     """
 
     def __init__(
@@ -179,9 +180,8 @@ class OptunaSweeper(Sweeper):
             if done.hydra_cfg is None:  # its process was killed
                 study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
                 continue
-            path = folder / Path(done.hydra_cfg.hydra.runtime.output_dir).name / RESULT
-            result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"status": "interrupted"}
-            found, status = result.get("objective"), result["status"]
+            result = result_of(folder / Path(done.hydra_cfg.hydra.runtime.output_dir).name)
+            found, status = result.get("objective"), result.get("status", "interrupted")
             if status == "interrupted":
                 raise SweepStopped(128 + signal.SIGINT)  # the trial stays begun
             if status == "completed" and found:

@@ -42,7 +42,7 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     means = [statistics.mean(scores[value]) for value in values]
     spread = [statistics.stdev(s) if len(s := scores[value]) > 1 else 0.0 for value in values]
     axes.errorbar(values, means, yerr=spread, marker="o", color=OTHERS, capsize=3, label=sweep.objective)
-    best = (max if sweep.mode == "max" else min)(range(len(values)), key=means.__getitem__)
+    best = sweep.best_of(range(len(values)), key=means.__getitem__)
     axes.plot(values[best], means[best], marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
     axes.annotate(f"{name}={values[best]:g}: {means[best]:.4f}", (values[best], means[best]), xytext=(0, -22),
                   textcoords="offset points", ha="center", color=BEST)  # fmt: skip
@@ -72,7 +72,7 @@ def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: F
     for (row, column), mean in means.items():
         dark = mean - low < 0.6 * (high - low)  # viridis grows lighter
         axes.text(column, row, f"{mean:.4f}", ha="center", va="center", color="white" if dark else "black")
-    row, column = (max if sweep.mode == "max" else min)(means, key=means.__getitem__)
+    row, column = sweep.best_of(means, key=means.__getitem__)
     axes.add_patch(
         matplotlib.patches.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=BEST, linewidth=3)
     )

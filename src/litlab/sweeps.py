@@ -17,7 +17,7 @@ import signal
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -78,6 +78,11 @@ class Sweep:
     mode: str
 
     @property
+    def best_of(self) -> Callable[..., Any]:
+        """`max` or `min`, as the objective is meant."""
+        return max if self.mode == "max" else min
+
+    @property
     def swept(self) -> list[str]:
         """The settings in which the jobs differ, in the order of the command line."""
         names = dict.fromkeys(name for job in self.jobs for name in job.settings)
@@ -123,9 +128,17 @@ def read(folder: Path) -> Sweep:
         jobs.append(job)
     if not jobs:
         raise ValueError(f"{folder}: no jobs of a sweep here")
-    sign = -1 if mode == "max" else 1
-    jobs.sort(key=lambda job: (job.score is None, sign * (job.score or 0), job.folder.name))
-    return Sweep(folder, jobs, objective, mode)
+    sweep = Sweep(folder, jobs, objective, mode)
+    jobs.sort(key=lambda job: job.score or 0, reverse=sweep.best_of is max)  # and by name, as they are
+    jobs.sort(key=lambda job: job.score is None)
+    return sweep
+
+
+def result_of(job: Path) -> dict[str, Any]:
+    """What `result.json` says of a run; nothing if there is none yet."""
+    path = job / RESULT
+    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return result
 
 
 def is_running(job: Path) -> bool:
@@ -141,7 +154,7 @@ def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
     """The jobs of a sweep by their names, with the overrides that they were trained with, and their results."""
     recorded = {path.parents[1] for path in folder.glob(f"*/{OVERRIDES}")}
     for job in sorted(recorded | {path.parent for path in folder.glob(f"*/{RESULT}")}):
-        result: dict[str, Any] = json.loads((job / RESULT).read_text()) if (job / RESULT).exists() else {}
+        result = result_of(job)
         asked = result.get("overrides") or (OmegaConf.load(job / OVERRIDES) if job in recorded else ())
         yield Job(job, [str(line) for line in asked]), result
 
@@ -207,8 +220,7 @@ def groups(sweep: Sweep) -> dict[tuple[str, ...], list[float]]:
         values = tuple(job.settings.get(name, "") for name in names)
         found.setdefault(values, {}).setdefault(job.seed, job.score)
     scores = {values: list(by_seed.values()) for values, by_seed in found.items()}
-    sign = -1 if sweep.mode == "max" else 1
-    return dict(sorted(scores.items(), key=lambda item: sign * statistics.mean(item[1])))
+    return dict(sorted(scores.items(), key=lambda item: statistics.mean(item[1]), reverse=sweep.best_of is max))
 
 
 def over_seeds(sweep: Sweep) -> Table:
