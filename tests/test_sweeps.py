@@ -9,12 +9,14 @@ import shutil
 import signal
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import lightning
 import numpy as np
 import pytest
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 from scripts import QUICK, composed, finish, start
 
@@ -175,6 +177,15 @@ def test_a_job_waits_for_another_process_that_trains_it(tmp_path, capsys):
         jobs.hold(tmp_path)
     assert stopped.value.status == 143
     os.close(lock)
+
+
+def test_how_to_go_on_can_be_typed_where_folders_have_spaces(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sweeps.ReportSweep, "folder", Path("a sweep"))
+    job_of(Path("a sweep"), "a", ["seed=1"])
+    assert sweeps.report_stopped()
+    typed = shlex.split(capsys.readouterr().err)[-1]
+    assert OverridesParser.create().parse_override(typed).value() == "a sweep"
 
 
 def test_brackets_are_shown_as_they_were_typed(tmp_path, capsys):

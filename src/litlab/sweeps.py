@@ -390,7 +390,7 @@ def report_stopped() -> bool:
         print("interrupted: no job has begun", file=sys.stderr)
         return True
     report(folder)
-    print(f"go on with    the same command and hydra.sweep.dir={folder}", file=sys.stderr)
+    print(f"go on with    the same command and {shlex.quote(f'hydra.sweep.dir={folder}')}", file=sys.stderr)
     return True
 
 
