@@ -196,6 +196,17 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(train, tmp_path):
     assert {info.name.tag for info in columns} == {*results, "test/loss", "test/acc"}
 
 
+def test_a_new_run_in_the_folder_of_another_has_nothing_of_it(train_here):
+    options = (*QUICK, "model=mlp", "data.train_limit=320", "hydra.run.dir=runs/one")
+    assert train_here(*options).status == 0
+    done = train_here(*options, "optimizer=sgd", "optimizer.lr=1e30", "on_nan=rewind")
+    assert done.status == 1, done.err
+    assert "back to the beginning" in done.err
+    assert "last good checkpoint" not in done.err
+    assert (done.result["status"], done.result["best_checkpoint"]) == ("failed", None)
+    assert not list(done.runs[0].glob("checkpoints/*"))
+
+
 def test_ctrl_c_saves_and_says_interrupted(tmp_path):
     process = start("train.py", *QUICK, "trainer.max_epochs=1000", folder=tmp_path)
     deadline = time.monotonic() + 120

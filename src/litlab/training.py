@@ -428,6 +428,9 @@ def start_files(
     resume_from: Path | None,
 ) -> None:
     """Takes the files of the run folder back to where the checkpoint was written, or to nothing."""
+    if not saved:  # first of all: whatever ends this, nobody goes on from, or back to, what another run has saved
+        for name in (*resume.CHECKPOINTS, resume.BEST):
+            (run_dir / name).unlink(missing_ok=True)
     (run_dir / RESULT).unlink(missing_ok=True)
     if monitor and resume_from and resume_from != monitor.last:  # before anything is cut back to it
         copy(resume_from, monitor.last)
