@@ -183,6 +183,21 @@ def test_a_run_that_was_stopped_early_goes_on_with_other_settings(tmp_path):
     assert epochs() == 5
 
 
+def test_max_steps_are_steps_of_as_many_epochs_as_they_take(tmp_path):
+    """And a run that is stopped among them goes on there."""
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    steps = ["+trainer.max_steps=25", "trainer.max_epochs=null", "scheduler=none"]
+    compose(whole, *steps)
+    go(whole)
+    result = json.loads((whole / "result.json").read_text())
+    assert (result["status"], result["steps"], result["epochs"]) == ("completed", 25, 3)
+    compose(folder, *steps, f"+callbacks.fault={STOP % (13, 'on_train_batch_start')}")
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        go(folder)
+    go(folder, "callbacks.fault.enabled=false")
+    assert differences(folder, whole) == []
+
+
 def test_validation_may_come_every_other_epoch(tmp_path):
     folder = tmp_path / "run"
     compose(folder, "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=1")

@@ -106,8 +106,9 @@ class ExactResume(lightning.Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         # An epoch resumed in its middle ends as any other. For Lightning it is still a restart, in which it leaves out
-        # the plateau schedules' step.
-        trainer.fit_loop.restarting = False
+        # the plateau schedules' step. Not by its property, which says True wherever there is a `max_steps`: every
+        # epoch would then begin where this one ends, and be empty.
+        trainer.fit_loop._restarting = False
 
 
 PROGRESS = ("last_epoch", "_step_count", "_last_lr", "best", "num_bad_epochs", "cooldown_counter", "optimizer")
