@@ -8,12 +8,13 @@ python predict.py --help                               # all settings
 
 from omegaconf import DictConfig
 
-from litlab.cli import script
+from litlab.cli import script, signals_wait
 
 
 @script("predict", paths=("ckpt", "input", "output", "data.data_dir", "data.annotations"))
 def main(cfg: DictConfig) -> None:
-    from litlab.inference import run  # imports torch and Lightning, which a mistyped setting need not wait for
+    with signals_wait():
+        from litlab.inference import run  # imports torch and Lightning, which a mistyped setting need not wait for
 
     run(cfg)
 

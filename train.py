@@ -11,13 +11,14 @@ python train.py --help                                 # what can be chosen
 
 from omegaconf import DictConfig
 
-from litlab.cli import script
+from litlab.cli import script, signals_wait
 from litlab.resume import Resumed
 
 
 @script("train", paths=("data.data_dir", "data.annotations", "model.weights"))
 def main(cfg: DictConfig, resumed: Resumed | None = None) -> float | None:
-    from litlab.training import run  # imports torch and Lightning, which a mistyped setting need not wait for
+    with signals_wait():
+        from litlab.training import run  # imports torch and Lightning, which a mistyped setting need not wait for
 
     return run(cfg, resumed)
 

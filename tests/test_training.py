@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import signal
 import subprocess
@@ -15,6 +16,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util.tensor_util import make_ndarray
+
+from litlab import report, sweeps
 
 
 def test_result_says_what_happened(quick_run):
@@ -221,6 +224,48 @@ def test_ctrl_c_saves_and_says_interrupted(tmp_path):
     assert done.result["status"] == "interrupted"
     checkpoint = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == done.result["steps"]
+
+
+@pytest.fixture
+def ctrl_c():
+    """SIGINT as a program has it that was started from a terminal: pytest's workers ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+PREPARED = "data._target_=faults.injected.SignalWhilePrepared"
+
+
+@pytest.mark.parametrize(
+    ("signal_name", "status", "folder"), [("SIGINT", 130, []), ("SIGTERM", 143, ["hydra.run.dir=runs/mine"])]
+)
+@pytest.mark.usefixtures("ctrl_c")
+def test_stopped_before_it_began_a_run_says_so_and_leaves_nothing(train_here, tmp_path, signal_name, status, folder):
+    done = train_here(*QUICK, "model=mlp", *folder, PREPARED, f"+data.signal_name={signal_name}")
+    assert (done.status, done.err) == (status, "interrupted\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_that_is_terminated_as_a_job_begins_has_its_report(train_here, monkeypatch):
+    monkeypatch.setattr(sweeps.ReportSweep, "folder", None)
+    quick = (*QUICK, "model=mlp", "data.train_limit=320", "test=false")
+    done = train_here("-m", *quick, PREPARED, "+data.signal_name=null,SIGTERM")
+    assert done.status == 143, done.err
+    assert re.fullmatch("go on with +the same command and hydra.sweep.dir=.*\n", done.err)
+    assert "1 of 1 jobs completed" in done.out
+    assert [run.name for run in done.runs] == ["+data.signal_name=null"]
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_who_stops_the_drawing_of_the_page_keeps_the_result(train_here, monkeypatch):
+    monkeypatch.setattr(report, "write", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    quick = (*QUICK, "model=mlp", "data.train_limit=320", "callbacks.report.enabled=true")
+    done = train_here(*quick)
+    assert (done.status, done.err) == (130, "interrupted\n")
+    assert (done.result["status"], done.result["report"]) == ("completed", None)
+    assert "test/acc" in done.result["metrics"]
+    assert "run folder " in done.out
 
 
 def test_two_processes_train_as_one(train, tmp_path):

@@ -10,8 +10,9 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import hydra
@@ -61,6 +62,25 @@ class Diverged(RunFailed):
     """The loss became NaN, and the run may go back (`on_nan=rewind`)."""
 
 
+class Terminated(BaseException):
+    """SIGTERM, where nobody else acts upon it: while libraries are imported, or data prepared."""
+
+
+def terminate(signum: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """In here Ctrl-C and SIGTERM wait for the end: while numpy or torch are imported, what they raise can get lost."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+
+
 def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..., Any]], Callable[[], None]]:
     """Makes `main(cfg)` a script that composes `conf/<config_name>.yaml`, or `main(cfg, resumed)` at `resume=...`.
 
@@ -95,6 +115,10 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 elif in_sweep() and isinstance(error, RunFailed) and error.status > 128:
                     sweeps.stop(error.status)
                 return None
+            except (KeyboardInterrupt, Terminated):
+                if not resumed:
+                    remove_if_unused(Path(HydraConfig.get().runtime.output_dir))
+                raise
             finally:
                 os.environ[FULL_ERROR] = "1"
 
@@ -129,6 +153,9 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
         def lead() -> None:
             # With this set Hydra raises what it would otherwise print over several lines, exiting with status 1.
             os.environ[FULL_ERROR] = "1"
+            handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+            if handlers[signal.SIGTERM] == signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, terminate)
             if wants_traceback != "1":
                 console.one_line_warnings()
             if not {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(sys.argv):
@@ -146,11 +173,18 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 for folder in MADE:
                     remove_if_unused(folder)
                 sys.exit(2)
-            except KeyboardInterrupt as stopped:
+            except (KeyboardInterrupt, Terminated) as stopped:
+                for signum in handlers:
+                    signal.signal(signum, signal.SIG_DFL)  # a second time ends it at once
                 if not sweeps.report_stopped():
-                    raise
-                sys.exit(stopped.status if isinstance(stopped, SweepStopped) else 128 + signal.SIGINT)
+                    print("interrupted", file=sys.stderr)
+                for folder in MADE:
+                    remove_if_unused(folder)
+                signum = signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT
+                sys.exit(stopped.status if isinstance(stopped, SweepStopped) else 128 + signum)
             finally:
+                for signum, handler in handlers.items():
+                    signal.signal(signum, handler)
                 _restore_full_error(wants_traceback)
             if failures:
                 sys.exit(failures[0].status if isinstance(failures[0], RunFailed) else 2)

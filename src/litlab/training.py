@@ -355,7 +355,7 @@ def may_rewind(cfg: DictConfig) -> bool:
 def write_down(
     cfg: DictConfig, run_dir: Path, overrides: list[str], parts: Parts, outcome: Outcome, drawn: bool
 ) -> None:
-    """Writes the page and `result.json`, and closes the run on the terminal."""
+    """Writes `result.json` and the page, and closes the run on the terminal."""
     data, trainer, failure = parts.data, parts.trainer, outcome.failure
     result = describe(cfg, run_dir, outcome.status, outcome.metrics, parts.monitor, trainer, data, overrides)
     result |= {
@@ -367,13 +367,26 @@ def write_down(
         expected = isinstance(failure, RunFailed)
         result["error"] = str(failure) if expected else f"{type(failure).__name__}: {failure}"
     if drawn:
-        page = pages.page(cfg, result, trainer, parts.module, data, outcome.answers, device_name(trainer))
-        result["report"] = pages.FILES[0] if pages.written(page, run_dir) else None
+        result["report"] = None
+    unsaved = save_result(run_dir, result)  # before the page: who stops the drawing keeps the result
+    try:
+        if drawn:
+            page = pages.page(cfg, result, trainer, parts.module, data, outcome.answers, device_name(trainer))
+            if pages.written(page, run_dir):
+                result["report"] = pages.FILES[0]
+                unsaved = save_result(run_dir, result)
+    finally:
+        report(result, run_dir, takes_pictures=len(data.input_shape) == 3)
+    outcome.failure = failure or unsaved
+
+
+def save_result(run_dir: Path, result: dict[str, Any]) -> RunFailed | None:
+    """Writes `result.json`, or returns why that could not be done."""
     try:
         write_result(run_dir, result)
     except OSError as error:
-        outcome.failure = failure or RunFailed(f"result.json could not be saved: {error.strerror}")
-    report(result, run_dir, takes_pictures=len(data.input_shape) == 3)
+        return RunFailed(f"result.json could not be saved: {error.strerror}")
+    return None
 
 
 def split_measured(metrics: dict[str, float]) -> str:

@@ -52,6 +52,19 @@ class BrokenData(MNISTSample):
         raise RuntimeError("the tape is torn")
 
 
+class SignalWhilePrepared(MNISTSample):
+    """A data set while whose preparation this process gets a signal; None: it gets none."""
+
+    def __init__(self, signal_name: str | None = None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.signal_name = signal_name
+
+    def prepare_data(self) -> None:
+        super().prepare_data()
+        if self.signal_name:
+            os.kill(os.getpid(), getattr(signal, self.signal_name))
+
+
 class LongStep(lightning.Callback):
     """A step that takes a minute, or so many steps of so many seconds, after writing the file `begun` into the current
     folder."""
