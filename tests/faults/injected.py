@@ -33,6 +33,17 @@ class SignalAt(lightning.Callback):
         setattr(self, hook, send)
 
 
+class Crash(lightning.Callback):
+    """An error in the batch that makes step `step` + 1."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            raise RuntimeError("crashed")
+
+
 class SignalWorker(lightning.Callback):
     """Sends one of the data workers a signal, once, in the batch that makes step `step` + 1."""
 

@@ -59,6 +59,11 @@ class Checkpoints(Checkpoint):
         if self._is_due(trainer) and can_resume_here(trainer):
             self.save(trainer)
 
+    def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        within_epoch = not trainer.sanity_checking and not trainer.fit_loop.epoch_loop._num_ready_batches_reached()
+        if trainer.state.fn == "fit" and within_epoch and self._is_due(trainer):
+            self.save(trainer)
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         metrics = epoch_metrics(trainer)
         improved = self.monitor in metrics and self._improves(metrics[self.monitor])  # validation may come later
@@ -158,11 +163,14 @@ def _io(trainer: lightning.Trainer) -> door.PlainCheckpointIO:
 def can_resume_here(trainer: lightning.Trainer) -> bool:
     """Whether a checkpoint written now, after a training batch, would hold all there is.
 
-    Not between two batches whose gradients add up to one step; nor after an epoch's last batch, when validation
-    comes next.
+    Not between two batches whose gradients add up to one step; nor when validation comes next, after an epoch's last
+    batch or another (`trainer.val_check_interval`): it would be lost, and is to begin first.
     """
     loop = trainer.fit_loop
-    return not loop._should_accumulate() and not loop.epoch_loop._num_ready_batches_reached()
+    if loop._should_accumulate() or loop.epoch_loop._num_ready_batches_reached():
+        return False
+    assert loop._data_fetcher is not None
+    return not loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
 
 
 def check_weights(trainer: lightning.Trainer) -> None:

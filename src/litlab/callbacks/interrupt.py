@@ -106,11 +106,9 @@ class StopOnSignal(lightning.Callback):
         self._asked_at, self._asked_step, self._next_step = time.monotonic(), trainer.global_step, 0
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if not can_resume_here(trainer):
-            return
-        if trainer.world_size > 1 and trainer.global_step < self._next_step:
-            return
-        self._stop_if_told(trainer, save=True)
+        asks = trainer.global_step >= self._next_step if trainer.world_size > 1 else self.received
+        if asks and can_resume_here(trainer):
+            self._stop_if_told(trainer, save=True)
 
     def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         if not trainer.sanity_checking:
