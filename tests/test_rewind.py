@@ -1,6 +1,7 @@
 """`on_nan=rewind`: back to the last good checkpoint with half the learning rate, and nothing else changed."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -10,7 +11,7 @@ from omegaconf import OmegaConf
 from scripts import REPOSITORY
 from test_resume import compose, go
 
-from litlab import jobs, resume
+from litlab import console, jobs, resume
 from litlab.cli import RunFailed
 from litlab.training import run as train
 
@@ -73,6 +74,29 @@ def test_stopped_after_a_rewind_and_resumed_it_is_the_same_run(tmp_path):
         go(run)
     go(run, "callbacks.fault.enabled=false")
     assert differences(run, undisturbed) == []
+
+
+def test_killed_between_two_rewinds_it_knows_from_which_checkpoint_the_nan_came_back(tmp_path, capsys, monkeypatch):
+    lost = ["optimizer.lr=1e30", "callbacks.report.enabled=false", "checkpoint.every_n_steps=1"]
+
+    def rewinds(run):
+        with pytest.raises(RunFailed, match="after 3 rewinds"):
+            go(run)
+        return re.findall(r"back to .*", capsys.readouterr().err)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    compose(tmp_path / "undisturbed", *lost, base=LINE)
+    first, *later = rewinds(tmp_path / "undisturbed")
+    assert "back to last.ckpt" in first
+    assert "back to the beginning" in later[0]
+    compose(tmp_path / "run", *lost, base=LINE)
+    with monkeypatch.context() as patched:
+        patched.setattr(console, "warn", killed)
+        with pytest.raises(KeyboardInterrupt):
+            go(tmp_path / "run")
+    assert rewinds(tmp_path / "run") == later
 
 
 def test_an_interrupted_job_of_a_sweep_keeps_the_halved_learning_rate(tmp_path):

@@ -42,6 +42,7 @@ TYPES: dict[str, Any] = {
     "checkpoint.every_n_steps": int | None,
     "checkpoint.every_minutes": float | None,
     "rewinds": int,
+    "rewound_to": int | None,
     "preempt_grace_s": float,
 }
 

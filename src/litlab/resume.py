@@ -95,7 +95,7 @@ def compose(folder: Path, overrides: list[str], conf: Path, config_name: str) ->
         if key not in before or before[key] != value:
             OmegaConf.update(recorded, ".".join(key), value, force_add=True, merge=False)
     if any(_key(override) == "optimizer.lr" for override in overrides):
-        recorded.rewinds = 0  # the learning rate is what the user says now
+        recorded.rewinds, recorded.rewound_to = 0, None  # the learning rate is what the user says now
     return recorded, together
 
 

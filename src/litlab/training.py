@@ -146,15 +146,14 @@ def _train(cfg: DictConfig, run_dir: Path, overrides: list[str], checkpoint: Pat
     """
     if cfg.get("on_nan") == "rewind" and ranks.world_size() > 1:
         raise ConfigError("on_nan=rewind: not under torchrun or srun, whose processes litlab cannot start again")
-    poisoned: int | None = None  # the step of a checkpoint from which the NaN came back
     while True:
         try:
             return _start(cfg, run_dir, overrides, checkpoint)
         except Diverged as error:
             reason = str(error)
-        checkpoint = resume.good_checkpoint(run_dir, before=poisoned)
-        if checkpoint:
-            poisoned = read(checkpoint)["global_step"]
+        checkpoint = resume.good_checkpoint(run_dir, before=cfg.get("rewound_to"))
+        if checkpoint:  # from which the NaN may come back: recorded, for a run that is killed before that
+            OmegaConf.update(cfg, "rewound_to", read(checkpoint)["global_step"], force_add=True)
         cfg.rewinds = cfg.get("rewinds", 0) + 1
         if (run_dir / CONFIG).exists():
             resume.record(run_dir, cfg, overrides)
