@@ -140,6 +140,10 @@ def test_same_seed_same_numbers(train, quick_run):
             ["objective=val/accuracy"],
             "objective=val/accuracy is not logged; what is: train/loss, train/acc, val/loss, val/acc",
         ),
+        (
+            ["callbacks.early_stopping.enabled=true", "callbacks.early_stopping.monitor=val/accc"],
+            "callbacks.early_stopping.monitor=val/accc is not logged; what is: train/loss, train/acc, val/loss",
+        ),
         (["objective_mode=up"], "objective_mode=up: must be min, max or null"),
         (["trainer.devices=0"], "trainer.devices=0: must name at least one device"),
         (["logger.csv.save_dir=shared"], "logger.csv.save_dir=shared: must be null, the run folder"),

@@ -59,7 +59,8 @@ def assemble(cfg: DictConfig) -> tuple[DataModule, Supervised]:
     check_optimization(cfg, module)
     validated = data.validates and cfg.trainer.limit_val_batches != 0
     names = [name for name in module.metric_names if validated or name.startswith("train/")]
-    for key in ("objective", "scheduler.monitor"):
+    stops = OmegaConf.select(cfg, "callbacks.early_stopping.enabled", default=False)
+    for key in ("objective", "scheduler.monitor", *(["callbacks.early_stopping.monitor"] if stops else [])):
         value = OmegaConf.select(cfg, key)
         if value is not None and value not in names:
             raise ConfigError(f"{key}={value} is not logged; what is: {', '.join(names)}")
