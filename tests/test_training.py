@@ -214,6 +214,11 @@ def test_a_new_run_in_the_folder_of_another_has_nothing_of_it(train_here):
     assert not list(done.runs[0].glob("checkpoints/*"))
 
 
+def test_a_fast_dev_run_leaves_a_result(train_here):
+    done = train_here(*QUICK, "model=mlp", "+trainer.fast_dev_run=true")
+    assert (done.status, done.err, done.result["steps"]) == (0, "", 1)
+
+
 def test_ctrl_c_saves_and_says_interrupted(tmp_path):
     process = start("train.py", *QUICK, "trainer.max_epochs=1000", folder=tmp_path)
     deadline = time.monotonic() + 120
