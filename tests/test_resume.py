@@ -264,6 +264,7 @@ def test_a_resumed_run_has_the_threads_of_its_config(tmp_path):
         ("model.hidden=[7]", "model cannot change"),
         ("data.val_size=100", "data.val_size cannot change"),
         ("data.batch_size=32", "data.batch_size=32: it was 64, and can change at the end of an epoch only"),
+        ("data.balanced=true", "data.balanced=True: it was False, and can change at the end of an epoch only"),
     ],
 )
 def test_what_cannot_change_is_refused_and_the_folder_left_alone(tmp_path, override, message):

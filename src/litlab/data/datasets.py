@@ -310,13 +310,13 @@ class EpochLoader(DataLoader):
     def state_dict(self) -> dict[str, Any]:
         """Where the current pass stands, and what tells whether another loader's batches are the same."""
         sampler = self.batch_sampler
-        facts = ("size", "batch_size", "shuffle", "seed", "drop_last")
-        return {"given": self.given, "sampler": {name: getattr(sampler, name) for name in facts}}
+        facts = {name: getattr(sampler, name) for name in ("size", "batch_size", "shuffle", "seed", "drop_last")}
+        return {"given": self.given, "sampler": facts | {"balanced": sampler.weights is not None}}
 
     def check_same(self, state: dict[str, Any]) -> None:
         """Raises `OtherBatches`, beginning with the argument's name, if `state` was taken over other batches."""
         for name, now in self.state_dict()["sampler"].items():
-            if (then := state["sampler"][name]) != now:
+            if (then := state["sampler"].get(name, now)) != now:  # a checkpoint may be older than a fact
                 name = "train_limit" if name == "size" else name
                 raise OtherBatches(f"{name}={now}: it was {then}, and can change at the end of an epoch only")
 
