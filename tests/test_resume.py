@@ -282,6 +282,18 @@ def test_what_cannot_change_is_refused_and_the_folder_left_alone(tmp_path, overr
     assert files() == before
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path):
+    folder = tmp_path / "run"
+    compose(folder)
+    if subprocess.run(["mount", "--bind", "-o", "ro", folder, folder], capture_output=True).returncode:
+        pytest.skip("only root can mount a folder")
+    try:
+        with pytest.raises(ConfigError, match=r"run: cannot be written to: Read-only file system"):
+            go(folder)
+    finally:
+        subprocess.run(["umount", "-l", folder], check=False)
+
+
 def test_the_folder_holds_no_absolute_path(undisturbed):
     run = undisturbed()
     for path in run.rglob("*"):

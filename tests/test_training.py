@@ -133,6 +133,7 @@ def test_same_seed_same_numbers(train, quick_run):
         (["data.val_size=4000"], "data.val_size"),
         (["data.augment=[flip]"], "data.augment"),
         (["data.data_dir=file/below", "data=mnist"], "data.data_dir"),
+        (["hydra.run.dir=file/below"], "Not a directory: 'file/below'"),
         (["+optimizer.speed=2"], "optimizer.speed is unknown to torch.optim.Adam; there is:"),
         (["model.input_shape=[3,32,32]"], "model.input_shape=[3, 32, 32] contradicts data=mnist_sample"),
         (["model.num_classes=7"], "model.num_classes=7 contradicts data=mnist_sample"),

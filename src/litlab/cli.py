@@ -93,6 +93,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
     def decorate(main: Callable[..., Any]) -> Callable[[], None]:
         wants_traceback = os.environ.get(FULL_ERROR)
         failures: list[Exception] = []
+        unforeseen: list[Exception] = []  # of which the traceback is shown
 
         def job(cfg: DictConfig, *resumed: Resumed) -> Any:
             _restore_full_error(wants_traceback)  # for the processes that the job starts
@@ -105,6 +106,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
             except Exception as error:
                 expected = isinstance(error, ConfigError | RunFailed)
                 if wants_traceback == "1" or not (expected or in_sweep()):
+                    unforeseen.append(error)
                     raise
                 if not expected:
                     traceback.print_exc()
@@ -166,10 +168,12 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 sys.stdout.flush()
             except BrokenPipeError:  # python train.py --help | head
                 console.leave_standard_output()
-            except (HydraException, OmegaConfBaseException) as error:
-                if wants_traceback == "1":
+            except (HydraException, OmegaConfBaseException, OSError) as error:  # a folder that cannot be written to
+                if wants_traceback == "1" or error in unforeseen:
                     raise
-                print(f"error: {explain(error, conf, config_name)}", file=sys.stderr)
+                of_hydra = isinstance(error, HydraException | OmegaConfBaseException)
+                said = explain(error, conf, config_name) if of_hydra else one_line(error)
+                print(f"error: {said}", file=sys.stderr)
                 for folder in MADE:
                     remove_if_unused(folder)
                 sys.exit(2)

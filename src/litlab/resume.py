@@ -106,7 +106,11 @@ def combine(earlier: list[str], later: list[str]) -> list[str]:
 
 
 def record(folder: Path, cfg: DictConfig, overrides: list[str]) -> Callable[[], None]:
-    """Writes what the run goes on with into its folder; returns what puts back the files as they were."""
+    """Writes what the run goes on with into its folder; returns what puts back the files as they were.
+
+    Raises:
+        ConfigError: if nothing can be written there.
+    """
     from litlab.checkpoint import atomic
 
     before = {name: (folder / name).read_bytes() for name in (CONFIG, OVERRIDES)}
@@ -116,7 +120,13 @@ def record(folder: Path, cfg: DictConfig, overrides: list[str]) -> Callable[[], 
             with atomic(folder / name) as temporary:
                 temporary.write_bytes(content)
 
-    put({CONFIG: OmegaConf.to_yaml(cfg).encode(), OVERRIDES: OmegaConf.to_yaml(OmegaConf.create(overrides)).encode()})
+    now = {CONFIG: OmegaConf.to_yaml(cfg).encode(), OVERRIDES: OmegaConf.to_yaml(OmegaConf.create(overrides)).encode()}
+    try:
+        put(now)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            put(before)
+        raise ConfigError(f"{folder}: cannot be written to: {error.strerror}") from error
     return lambda: put(before)
 
 
