@@ -61,6 +61,7 @@ def undisturbed(tmp_path_factory):
     return get
 
 
+VALIDATED_WITHIN = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5"]
 STOP = "{_target_: faults.injected.SignalAt, signal_name: SIGTERM, step: %d, hook: %s}"
 
 
@@ -79,8 +80,8 @@ STOP = "{_target_: faults.injected.SignalAt, signal_name: SIGTERM, step: %d, hoo
         ("on_train_epoch_end", 10, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
         ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
         ("on_train_batch_start", 9, []),  # the last batch of an epoch
-        ("on_train_batch_start", 14, ["+trainer.val_check_interval=5"]),  # the last before a validation
-        ("on_validation_batch_end", 15, ["+trainer.val_check_interval=5"]),
+        ("on_train_batch_start", 14, VALIDATED_WITHIN),  # the last before a validation
+        ("on_validation_batch_end", 1, ["+trainer.val_check_interval=5", "trainer.accumulate_grad_batches=3"]),
         ("on_validation_batch_end", 20, []),
         ("on_train_epoch_start", 20, []),
         ("on_train_end", 30, []),
@@ -113,13 +114,12 @@ def test_killed_by_surprise_it_goes_on_from_the_last_checkpoint(tmp_path, undist
 
 def test_a_checkpoint_of_a_step_that_is_validated_comes_before_the_validation(tmp_path, undisturbed):
     folder = tmp_path / "run"
-    within = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5"]
-    compose(folder, *within, "+callbacks.fault={_target_: faults.injected.Crash, step: 17}")
+    compose(folder, *VALIDATED_WITHIN, "+callbacks.fault={_target_: faults.injected.Crash, step: 17}")
     with pytest.raises(RuntimeError, match="crashed"):
         go(folder)
     assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 15
     go(folder, "callbacks.fault.enabled=false")
-    assert differences(folder, undisturbed(*within)) == []
+    assert differences(folder, undisturbed(*VALIDATED_WITHIN)) == []
 
 
 def test_a_finished_run_goes_on_for_more_epochs(tmp_path, undisturbed):

@@ -60,8 +60,8 @@ class Checkpoints(Checkpoint):
             self.save(trainer)
 
     def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        within_epoch = not trainer.sanity_checking and not trainer.fit_loop.epoch_loop._num_ready_batches_reached()
-        if trainer.state.fn == "fit" and within_epoch and self._is_due(trainer):
+        within_epoch = not trainer.fit_loop.epoch_loop._num_ready_batches_reached()
+        if can_resume_at_validation(trainer) and within_epoch and self._is_due(trainer):
             self.save(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -171,6 +171,14 @@ def can_resume_here(trainer: lightning.Trainer) -> bool:
         return False
     assert loop._data_fetcher is not None
     return not loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+
+
+def can_resume_at_validation(trainer: lightning.Trainer) -> bool:
+    """Whether a checkpoint written now would hold all there is, as a validation begins or goes on.
+
+    Not within an epoch (`trainer.val_check_interval`) between two batches whose gradients add up to one step.
+    """
+    return trainer.state.fn == "fit" and not trainer.sanity_checking and not trainer.fit_loop._should_accumulate()
 
 
 def check_weights(trainer: lightning.Trainer) -> None:

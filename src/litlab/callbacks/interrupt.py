@@ -11,7 +11,7 @@ from typing import Any
 import lightning
 import torch
 
-from litlab.callbacks.checkpoints import AGREE_EVERY_N_STEPS, Checkpoints, can_resume_here
+from litlab.callbacks.checkpoints import AGREE_EVERY_N_STEPS, Checkpoints, can_resume_at_validation, can_resume_here
 
 AGREE_EVERY_S = 0.2  # seconds of steps, after which several ranks ask each other whether one was told to stop
 
@@ -111,11 +111,11 @@ class StopOnSignal(lightning.Callback):
             self._stop_if_told(trainer, save=True)
 
     def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if not trainer.sanity_checking:
+        if can_resume_at_validation(trainer):
             self._stop_if_told(trainer, save=True)
 
     def on_validation_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if trainer.world_size == 1 and not trainer.sanity_checking:
+        if trainer.world_size == 1 and self.received and can_resume_at_validation(trainer):
             self._stop_if_told(trainer, save=True)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
