@@ -398,10 +398,10 @@ def test_regression_and_landmarks_are_answered_too():
         assert len(answers[1]["values"]["points"]) == 5
 
 
-def test_landmarks_from_training_to_a_picture(use, tmp_path):
+def test_landmarks_from_training_to_a_picture(train_here, use, tmp_path):
     draw_landmarks(tmp_path, count=20)
     arguments = ["experiment=landmarks", "data.annotations=annotations.txt", "model=lenet5", "data.image_size=48"]
-    done = finish(start("train.py", *arguments, "trainer=cpu", "trainer.max_epochs=1", folder=tmp_path), tmp_path)
+    done = train_here(*arguments, "trainer=cpu", "trainer.max_epochs=1")
     assert done.status == 0, done.err
     metrics = done.result["metrics"]
     use("ckpt=latest", "input=000.png")
@@ -413,10 +413,10 @@ def test_landmarks_from_training_to_a_picture(use, tmp_path):
         assert found == {name: value for name, value in metrics.items() if name.startswith(split)}
 
 
-def test_folders_of_pictures_are_seen_as_in_evaluation(use, tmp_path):
+def test_folders_of_pictures_are_seen_as_in_evaluation(train_here, use, tmp_path):
     draw_folder(tmp_path / "pictures", count=12)
     arguments = ["data=image_folder", "data.data_dir=pictures", "data.image_size=24", "data.resize=32", "model=mlp"]
-    done = finish(start("train.py", *arguments, "trainer=cpu", "trainer.max_epochs=1", folder=tmp_path), tmp_path)
+    done = train_here(*arguments, "trainer=cpu", "trainer.max_epochs=1")
     assert done.status == 0, done.err
     use("ckpt=latest", "evaluate=val")
     found = json.loads((tmp_path / "evaluation/evaluation.json").read_text())["metrics"]

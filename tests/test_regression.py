@@ -16,8 +16,8 @@ from litlab.modules import Regression
 from litlab.modules.regression import R2
 
 
-def test_linear_regression_lands_on_least_squares(train):
-    done = train("experiment=linear_regression", "trainer=cpu")
+def test_linear_regression_lands_on_least_squares(train_here):
+    done = train_here("experiment=linear_regression", "trainer=cpu")
     assert done.status == 0, done.err
     slope, intercept = map(float, re.search(r"fit +y = (\S+) x \+ (\S+)", done.out).groups())
     x = torch.tensor([1, 2, 0.5, 2.5, 2.6, 3.1]).double()
@@ -37,8 +37,8 @@ def test_linear_regression_lands_on_least_squares(train):
     assert done.result["dataset"] == {"name": "line_points", "train": 300}
 
 
-def test_logistic_regression_finds_the_sigmoid(train):
-    done = train("experiment=logistic_regression", "trainer=cpu")
+def test_logistic_regression_finds_the_sigmoid(train_here):
+    done = train_here("experiment=logistic_regression", "trainer=cpu")
     assert done.status == 0, done.err
     slope, sign, intercept = re.search(r"fit +y = sigmoid\((\S+) x (.) (\S+)\)", done.out).groups()
     x, y = SigmoidPoints(seed=42).points()
@@ -50,10 +50,10 @@ def test_logistic_regression_finds_the_sigmoid(train):
     assert (done.runs[0] / "fit.png").exists()
 
 
-def test_landmarks_train_and_are_drawn(train, tmp_path):
+def test_landmarks_train_and_are_drawn(train_here, tmp_path):
     file = draw_landmarks(tmp_path / "faces", count=40)
     quick = ["model=mnist_cnn", "data.image_size=32", "trainer.max_epochs=2", "data.num_workers=0", "trainer=cpu"]
-    done = train("experiment=landmarks", f"data.annotations={file}", *quick)
+    done = train_here("experiment=landmarks", f"data.annotations={file}", *quick)
     assert done.status == 0, done.err
     assert {"val/mae", "val/mse", "val/r2", "test/mse"} <= set(done.result["metrics"])
     assert done.result["objective"]["name"] == "val/mse"

@@ -110,8 +110,8 @@ def test_output_is_plain_and_silent_about_what_nobody_can_act_on(quick_run):
     assert "epoch 2/2" in (quick_run.runs[0] / "train.log").read_text()
 
 
-def test_same_seed_same_numbers(train, quick_run):
-    again = train(*QUICK, "trainer.max_epochs=2", "seed=1")
+def test_same_seed_same_numbers(train_here, quick_run):
+    again = train_here(*QUICK, "trainer.max_epochs=2", "seed=1")
     assert again.result["metrics"] == quick_run.result["metrics"]
 
 
@@ -173,8 +173,8 @@ def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_asking_for_a_gpu_where_there_is_none(train):
-    done = train(*QUICK, "trainer=gpu")
+def test_asking_for_a_gpu_where_there_is_none(train_here):
+    done = train_here(*QUICK, "trainer=gpu")
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert "there is no GPU here; use trainer=cpu or trainer=auto" in done.err
 
@@ -185,8 +185,8 @@ def test_full_error_shows_the_traceback(train):
     assert "Traceback" in done.err
 
 
-def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(train, tmp_path):
-    done = train(*QUICK, "optimizer=sgd", "optimizer.lr=1e20")
+def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(train_here, tmp_path):
+    done = train_here(*QUICK, "optimizer=sgd", "optimizer.lr=1e20")
     assert done.status == 1, done.err
     assert done.err.count("\n") == 1
     assert "the loss became" in done.err
@@ -327,15 +327,15 @@ def test_help_lists_the_groups_and_says_what_each_option_is():
     assert re.search(r"^  linear_regression +A line through six points", done.stdout, re.M)
 
 
-def test_a_summary_prints_the_layers_and_leaves_nothing(train, tmp_path):
-    done = train(*QUICK, "model=lenet5", "summary=true")
+def test_a_summary_prints_the_layers_and_leaves_nothing(train_here, tmp_path):
+    done = train_here(*QUICK, "model=lenet5", "summary=true")
     assert done.status == 0, done.err
     assert re.search(r"features\.3 +Conv2d +6 x 14 x 14 +16 x 10 x 10 +2,416", done.out)
     assert re.search(r"LeNet5 +61,706", done.out)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_top5_balance_and_weights_from_a_file(train, tmp_path):
+def test_top5_balance_and_weights_from_a_file(train_here, tmp_path):
     from litlab.networks import ResNet18
 
     network = ResNet18((1, 28, 28), 7, head="append")
@@ -343,10 +343,10 @@ def test_top5_balance_and_weights_from_a_file(train, tmp_path):
     arguments = ["data.train_limit=8", "data.batch_size=4", "data.val_size=10", "trainer.limit_test_batches=1"]
     model = ["model=resnet18", "model.freeze=backbone", "model.head=append"]
     settings = [*QUICK, *model, "data.eval_batch_size=10", "top5=true", "data.balanced=true", *arguments]
-    refused = train(*settings, "model.weights=seven.pth")
+    refused = train_here(*settings, "model.weights=seven.pth")
     assert refused.status == 2
     assert "model.weights=seven.pth: weights do not fit ResNet18: 2 of another size: fc.appended.weight" in refused.err
-    done = train(*settings, "model.weights=seven.pth", "model.weights_skip_head=true")
+    done = train_here(*settings, "model.weights=seven.pth", "model.weights_skip_head=true")
     assert done.status == 0, done.err
     assert {"val/acc", "val/acc_top5", "test/acc_top5"} <= set(done.result["metrics"])
     checkpoint = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)

@@ -155,6 +155,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
         def lead() -> None:
             # With this set Hydra raises what it would otherwise print over several lines, exiting with status 1.
             os.environ[FULL_ERROR] = "1"
+            sweeps.ReportSweep.folder = None  # of an earlier call in this process
             handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
             if handlers[signal.SIGTERM] == signal.SIG_DFL:
                 signal.signal(signal.SIGTERM, terminate)

@@ -459,6 +459,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder of a sweep, finished or not")
     try:
         report(parser.parse_args().folder)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -41,12 +41,12 @@ class Progress(ProgressBar):
         self._started, self._images = time.perf_counter(), pl_module.images_seen
         self._began, self._began_at = self._started, self._done(trainer, 0)
         if trainer.fit_loop.restarted_mid_epoch:  # then no epoch starts
-            self._start(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", self.total_train_batches)
+            self._start(numbered(trainer, trainer.current_epoch), self.total_train_batches)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._write_line(trainer)
         self._started, self._images = time.perf_counter(), pl_module.images_seen
-        self._start(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", self.total_train_batches)
+        self._start(numbered(trainer, trainer.current_epoch), self.total_train_batches)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -103,7 +103,7 @@ class Progress(ProgressBar):
         parts.append(f"{self._seconds:.1f} s")
         throughput = find(trainer, Throughput)
         speed = f", {throughput.last_epoch:,.0f} images/s" if throughput else ""
-        say(f"epoch {self._finished + 1}/{trainer.max_epochs}  {'  |  '.join(parts)}{speed}")
+        say(f"{numbered(trainer, self._finished)}  {'  |  '.join(parts)}{speed}")
         self._finished, self._validated = None, False
 
     def _start(self, label: str, total: Any) -> None:
@@ -136,6 +136,11 @@ class Progress(ProgressBar):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def numbered(trainer: lightning.Trainer, epoch: int) -> str:
+    """An epoch, counted from 0, in words: `epoch 2/5`, or `epoch 2` where steps or time end the training."""
+    return f"epoch {epoch + 1}" + (f"/{trainer.max_epochs}" if (trainer.max_epochs or 0) > 0 else "")
 
 
 def validated(trainer: lightning.Trainer) -> list[str]:
