@@ -230,7 +230,7 @@ def test_ctrl_c_saves_and_says_interrupted(tmp_path):
     process.send_signal(signal.SIGINT)
     done = finish(process, tmp_path, timeout=60)
     assert done.status == 130, done.err
-    assert done.err == "failed: stopped by SIGINT\n"
+    assert done.err == "interrupted: stopped by SIGINT\n"
     assert done.result["status"] == "interrupted"
     checkpoint = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == done.result["steps"]

@@ -249,7 +249,9 @@ def _queue(again: Callable[[int, Any], Any]) -> None:
 
 
 def _line(error: Exception) -> str:
-    return f"failed: {error}" if isinstance(error, RunFailed) else f"error: {error}"
+    if not isinstance(error, RunFailed):
+        return f"error: {error}"
+    return f"{'failed' if error.status < 128 else 'interrupted'}: {error}"
 
 
 def _restore_full_error(value: str | None) -> None:

@@ -70,7 +70,7 @@ def unfinished(cfg: DictConfig, run_dir: Path) -> Path | None:
         assert isinstance(before, DictConfig)
         _refuse_another_config(cfg, run_dir, config.numeric(before))
         config.settle(cfg, before)
-        cfg.rewinds = before.get("rewinds", 0)
+        cfg.rewinds, cfg.rewound_to = before.get("rewinds", 0), before.get("rewound_to")
         console.say(f"{run_dir.name}: going on from {checkpoint.name}")
     return checkpoint
 
