@@ -76,6 +76,26 @@ def test_a_reader_that_leaves_sees_no_traceback(script):
     assert done.stderr == ""
 
 
+def test_a_reader_that_leaves_while_hydra_exits_sees_no_traceback():
+    """After the last line was printed, and before it was written."""
+    read, write = os.pipe()
+    slow = (
+        "import runpy, sys, time; from litlab import cli; restore = cli._restore_full_error\n"
+        "cli._restore_full_error = lambda value: (restore(value), print('waits', file=sys.stderr, flush=True),"
+        " time.sleep(2))\n"
+        "sys.argv = ['train.py', '--help']; runpy.run_path('train.py', run_name='__main__')"
+    )
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", slow], stdout=write, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY, env=buffered
+    )
+    os.close(write)
+    assert process.stderr.readline() == "waits\n"
+    os.close(read)
+    assert process.communicate()[1] == ""
+    assert process.returncode == 0
+
+
 def test_a_training_whose_reader_leaves_goes_on(tmp_path):
     settings = [*QUICK, "data.train_limit=128", "trainer.max_epochs=3", "hydra.run.dir=run"]
     pipe = f"{sys.executable} {REPOSITORY / 'train.py'} {' '.join(settings)} | head -1"

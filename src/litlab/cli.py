@@ -166,7 +166,6 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
             try:
                 refuse_null(sys.argv[1:], conf)
                 compose_and_run()
-                sys.stdout.flush()
             except BrokenPipeError:  # python train.py --help | head
                 console.leave_standard_output()
             except (HydraException, OmegaConfBaseException, OSError) as error:  # a folder that cannot be written to
@@ -191,6 +190,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Callable[..
                 for signum, handler in handlers.items():
                     signal.signal(signum, handler)
                 _restore_full_error(wants_traceback)
+                console.flush()  # also when Hydra exits by itself, as after --help
             if failures:
                 sys.exit(failures[0].status if isinstance(failures[0], RunFailed) else 2)
 

@@ -45,6 +45,14 @@ def leave_standard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def flush() -> None:
+    """Writes what is still to be printed; Python itself, at its end, would complain of a reader that has left."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave_standard_output()
+
+
 # What is printed is the user's: [random_crop] is a list, no markup.
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 console = Terminal(**PLAIN, soft_wrap=not os.isatty(1))
