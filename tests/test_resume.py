@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from faults.compare import differences
+from lightning.pytorch.loops.fetchers import _DataFetcher
 from omegaconf import OmegaConf
 from scripts import REPOSITORY, composed
 
@@ -324,6 +325,22 @@ def test_only_the_disk_makes_a_save_fail_quietly(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="illegal memory access"):
         checkpoint.write({"a": torch.zeros(1)}, tmp_path / "last.ckpt")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_while_loaders_are_made_is_no_failure(tmp_path, monkeypatch):
+    """Lightning's teardown then asks a loader for a length that it does not have yet, and fails."""
+    original = _DataFetcher.__iter__
+
+    def interrupted(self):
+        monkeypatch.setattr(_DataFetcher, "__iter__", original)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return original(self)
+
+    monkeypatch.setattr(_DataFetcher, "__iter__", interrupted)
+    compose(tmp_path / "run")
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        go(tmp_path / "run")
+    assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
 
 
 def test_a_signal_while_a_checkpoint_is_read_is_no_damage(tmp_path, monkeypatch):

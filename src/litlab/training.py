@@ -30,6 +30,7 @@ from litlab.callbacks import (
 )
 from litlab.callbacks.exact import KEY, learning_rate
 from litlab.callbacks.find import find
+from litlab.callbacks.interrupt import interruption
 from litlab.checkpoint import atomic, copy, read
 from litlab.cli import Diverged, RunFailed
 from litlab.config import CONFIG, RESULT, ConfigError
@@ -318,7 +319,8 @@ def fit_and_test(cfg: DictConfig, parts: Parts, resume_from: Path | None, drawn:
                 outcome.answers = pages.answers(trainer, module, data, split_measured(outcome.metrics))
         if unsaved := not_saved(parts):
             outcome.status, outcome.failure = "failed", RunFailed(f"not saved: {'; '.join(unsaved)}")
-    except (Exception, Interrupted) as error:
+    except (Exception, Interrupted) as raised:
+        error = interruption(raised) or raised
         if isinstance(error, NonFiniteLoss) and monitor and may_rewind(cfg):
             parts.stop.done()
             raise Diverged(str(error)) from None

@@ -32,6 +32,14 @@ class Interrupted(BaseException):
         self.signum = signum
 
 
+def interruption(error: BaseException) -> Interrupted | None:
+    """The signal that ended a run, if `error` came of it: Lightning's teardown fails on loaders that are half made."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, Interrupted):
+        cause = cause.__context__
+    return cause
+
+
 class StopOnSignal(lightning.Callback):
     """At SIGINT (Ctrl-C), SIGTERM or SIGUSR1, saves after the current step and raises `Interrupted`.
 
