@@ -100,7 +100,7 @@ def earlier_batch_size(run_dir: Path) -> int | None:
 @functools.cache  # a process of joblib's has one job after the other
 def end_with_sweep() -> None:
     """Ends this process, as SIGTERM would, when the sweep's has gone: joblib's would train on, unseen."""
-    if HydraConfig.get().launcher._target_.endswith(".JoblibLauncher"):
+    if sweeps.uses(HydraConfig.get(), "Joblib"):
         launch.end_with(int(os.environ[sweeps.PROCESS]))
 
 

@@ -143,7 +143,7 @@ def explain(
         return "failed", RunFailed(f"model.compile=true: {text}; leave it out")
     if trainer.world_size > 1 and (isinstance(error, torch.distributed.DistError) or "gloo" in text.lower()):
         return "failed", RunFailed(f"another process of this run died or was cut off ({text}); go on with resume=")
-    if isinstance(error, WorkerFailed) or text.startswith("DataLoader worker"):  # which torch may raise anywhere
+    if isinstance(error, WorkerFailed) or text.startswith("DataLoader worker"):  # of a loader of one's own
         return "failed", RunFailed(f"a data worker died or hung ({text}); data.num_workers=0 does without them")
     return "failed", error
 

@@ -317,6 +317,11 @@ def subdir(hydra: Any) -> str:
     return str(written["sweep"]["subdir"])
 
 
+def uses(hydra: Any, launcher: str) -> bool:
+    """Whether jobs are started by this launcher: Basic (one after the other, in this process), Joblib, Slurm, ..."""
+    return bool(hydra.launcher._target_.endswith(f".{launcher}Launcher"))
+
+
 def check(hydra: Any) -> None:
     """Looks for what the chosen launcher needs, and whether the folders of jobs will be found again.
 
@@ -326,11 +331,11 @@ def check(hydra: Any) -> None:
     if "/" in subdir(hydra):
         raise HydraException(f"hydra.sweep.subdir={subdir(hydra)}: no / in it, all jobs are in hydra.sweep.dir itself")
     launcher = hydra.runtime.choices["hydra/launcher"]
-    if ranks.is_rank() and not hydra.launcher._target_.endswith(".BasicLauncher"):
+    if ranks.is_rank() and not uses(hydra, "Basic"):
         raise HydraException(f"hydra/launcher={launcher}: not under torchrun or srun, whose processes share each job")
     if importlib.util.find_spec(".".join(hydra.launcher._target_.split(".")[:2])) is None:
         raise HydraException(needs_extra(launcher))
-    if hydra.launcher._target_.endswith(".SlurmLauncher") and shutil.which("srun") is None:
+    if uses(hydra, "Slurm") and shutil.which("srun") is None:
         raise HydraException("hydra/launcher=submitit_slurm: no srun here; submitit_local does the same on one machine")
 
 
@@ -373,10 +378,10 @@ def stop(status: int) -> None:
         SweepStopped: where the jobs run one after the other. Elsewhere that would end those beside it before they have
             saved: the process that started them is left a mark.
     """
-    launcher = HydraConfig.get().launcher._target_
-    if launcher.endswith(".BasicLauncher"):
+    hydra = HydraConfig.get()
+    if uses(hydra, "Basic"):
         raise SweepStopped(status)
-    if launcher.endswith(".JoblibLauncher") and os.getppid() != int(os.environ[PROCESS]):
+    if uses(hydra, "Joblib") and os.getppid() != int(os.environ[PROCESS]):
         os._exit(status)  # nobody is there to take what the job returns; and the mark may be for the next start
     (_folder_of_this() / STOPPED).write_text(str(status))
 
@@ -420,7 +425,7 @@ class ReportSweep(Callback):
         ReportSweep.folder, ReportSweep.lost = Path(config.hydra.sweep.dir), 0
         for name in (STOPPED, REFUSED):
             (ReportSweep.folder / name).unlink(missing_ok=True)
-        if config.hydra.launcher._target_.endswith(".JoblibLauncher"):
+        if uses(config.hydra, "Joblib"):
             os.environ[PROCESS] = str(os.getpid())
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, _tell_jobs)

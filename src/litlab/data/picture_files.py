@@ -114,6 +114,7 @@ def fit(
         _start(whole, length, count, random_crop)
         for whole, length, count in zip(image.size, kept, (width, height), strict=True)
     )
+    # Not left + kept: as far from that side, to the last bit, as a centred part is from the other.
     right, bottom = image.width - (image.width - kept[0] - left), image.height - (image.height - kept[1] - top)
     box = max(0.0, left), max(0.0, top), min(image.width, right), min(image.height, bottom)
     if image.size != (width, height) or box != (0, 0, width, height):
