@@ -1,6 +1,7 @@
 import os
 import runpy
 import sys
+from functools import partial
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -30,15 +31,15 @@ def train(tmp_path):
 
 
 @pytest.fixture
-def train_here(tmp_path, monkeypatch, capfd):
-    """Does what `train` does in this process, which has imported everything already."""
+def script_here(tmp_path, monkeypatch, capfd):
+    """Does what `python SCRIPT ARGUMENTS` does in an empty folder, in this process, which has imported everything."""
 
-    def run(*arguments: str) -> Finished:
+    def run(script: str, *arguments: str) -> Finished:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [str(REPOSITORY / "train.py"), *arguments])
+        monkeypatch.setattr(sys, "argv", [str(REPOSITORY / script), *arguments])
         capfd.readouterr()
         try:
-            runpy.run_path(str(REPOSITORY / "train.py"), run_name="__main__")
+            runpy.run_path(str(REPOSITORY / script), run_name="__main__")
             status = 0
         except SystemExit as ended:
             status = int(ended.code or 0)
@@ -47,6 +48,12 @@ def train_here(tmp_path, monkeypatch, capfd):
         return Finished(status, *capfd.readouterr(), tmp_path)
 
     return run
+
+
+@pytest.fixture
+def train_here(script_here):
+    """Does what `train` does in this process, which has imported everything already."""
+    return partial(script_here, "train.py")
 
 
 @pytest.fixture
