@@ -6,17 +6,16 @@ python predict.py ckpt=latest export=onnx              # or torch_export, state_
 python predict.py --help                               # all settings
 """
 
-from omegaconf import DictConfig
-
 from litlab.cli import script, signals_wait
+from litlab.config import Run
 
 
 @script("predict", paths=("ckpt", "input", "output", "data.data_dir", "data.annotations"))
-def main(cfg: DictConfig) -> None:
+def main(run: Run) -> None:
     with signals_wait():
-        from litlab.inference import run  # imports torch and Lightning, which a mistyped setting need not wait for
+        from litlab.prediction import run_prediction  # imports torch: a mistyped setting need not wait for that
 
-    run(cfg)
+    run_prediction(run)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
-from scripts import QUICK, REPOSITORY, Finished, composed, finish, start
+from scripts import QUICK, REPOSITORY, Finished, asked, finish, start
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: threads that wait for each other only slow them
 
@@ -60,7 +60,7 @@ def train_here(script_here):
 def use(tmp_path, monkeypatch):
     """Does what `python predict.py ARGUMENTS` does in an empty folder, without starting Python anew."""
     from litlab.cli import literal
-    from litlab.inference import run
+    from litlab.prediction import run_prediction
 
     paths = ("ckpt", "input", "output", "data.data_dir")
 
@@ -68,6 +68,6 @@ def use(tmp_path, monkeypatch):
 
     def call(*arguments: str) -> None:
         overrides = [literal(argument, paths) for argument in ("trainer=cpu", *arguments)]
-        run(composed(*overrides, script="predict"))
+        run_prediction(asked(*overrides, script="predict"))
 
     return call

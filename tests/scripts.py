@@ -10,6 +10,8 @@ from typing import Any
 
 import hydra
 
+from litlab.config import Run
+
 REPOSITORY = Path(__file__).parents[1]
 QUICK = ["data=mnist_sample", "trainer=cpu", "callbacks.report.enabled=false", "trainer.max_epochs=1"]
 
@@ -18,6 +20,14 @@ def composed(*overrides: str, script: str = "train") -> Any:
     """The config that a script composes of these overrides."""
     with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         return hydra.compose(script, list(overrides))
+
+
+def asked(*overrides: str, script: str = "train", folder: Path = Path(), **more: Any) -> Run:
+    """The run that a script is asked for by these overrides, in `folder`."""
+    return Run(composed(*overrides, script=script), folder, list(overrides), CHOSEN, **more)
+
+
+CHOSEN = {group: group.upper() for group in ("data", "model", "loss", "scheduler")}  # options, as messages show them
 
 
 @dataclass

@@ -7,11 +7,13 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from pictures import draw_folder, draw_landmarks
-from scripts import REPOSITORY, composed
+from scripts import REPOSITORY, asked, composed
 
-from litlab import cli, config
-from litlab.assembly import assemble
-from litlab.config import ConfigError
+from litlab import config
+from litlab.cli.help import described
+from litlab.cli.help import options as listed
+from litlab.errors import ConfigError
+from litlab.training import assemble, weights
 
 CONF = REPOSITORY / "conf"
 OmegaConf.register_new_resolver("options", lambda: "", replace=True)
@@ -63,14 +65,14 @@ PAIRS = [
 @pytest.mark.parametrize(("model", "data"), PAIRS)
 def test_every_network_trains_or_is_refused(model, data, pictures, tmp_path):
     lightning.seed_everything(0, verbose=False)
-    cfg = composed(f"model={model}", *choose(data, pictures), *QUICK)
-    config.check(cfg)
+    run = asked(f"model={model}", *choose(data, pictures), *QUICK)
+    config.check(run.cfg)
     if data in POINTS and model != "mlp":
         with pytest.raises(ConfigError, match=r"^model[.=].*input_shape") as caught:
-            assemble(cfg)
+            assemble(run)
         assert "\n" not in str(caught.value)
         return
-    module_data, module = assemble(cfg)
+    _, module_data, module = assemble(run)
     before = {name: p.detach().clone() for name, p in module.network.named_parameters()}
     trainer = lightning.Trainer(
         max_steps=2,
@@ -103,9 +105,9 @@ def test_every_experiment_composes_and_fits_together(experiment, pictures):
         "fine_tune_folder": [f"data.data_dir={pictures}/folder", "model.pretrained=false", "data.image_size=64"],
         "landmarks": [f"data.annotations={pictures}/landmarks/annotations.txt"],
     }
-    cfg = composed(f"experiment={experiment}", *needs.get(experiment, ()))
-    config.check(cfg)
-    assemble(cfg)
+    run = asked(f"experiment={experiment}", *needs.get(experiment, ()))
+    config.check(run.cfg)
+    assemble(run)
     lines = (CONF / f"experiment/{experiment}.yaml").read_text().splitlines()
     assert lines[0] == "# @package _global_"
     assert lines[1].startswith("# ")
@@ -129,10 +131,10 @@ def test_a_folder_is_taken_as_typed_but_for_a_sweep(train_here, tmp_path, monkey
 def test_every_option_says_what_it_is():
     files = list(CONF.glob("*/*.yaml"))
     assert len(files) > 40
-    assert [file for file in files if not cli.described(file)] == []
-    assert cli.described(CONF / "model/lenet5.yaml") in cli.options(CONF, "train")
-    assert "export:" not in cli.options(CONF, "train")
-    assert "model:" not in cli.options(CONF, "predict")
+    assert [file for file in files if not described(file)] == []
+    assert described(CONF / "model/lenet5.yaml") in listed(CONF, "train")
+    assert "export:" not in listed(CONF, "train")
+    assert "model:" not in listed(CONF, "predict")
 
 
 @pytest.mark.parametrize(
@@ -174,12 +176,10 @@ def test_every_option_says_what_it_is():
     ],
 )
 def test_what_does_not_go_together_is_refused_by_name(overrides, message):
-    from litlab import weights
-
-    cfg = composed(*overrides)
-    config.check(cfg)
+    run = asked(*overrides)
+    config.check(run.cfg)
     with pytest.raises(ConfigError, match=message) as caught:
-        weights.load(cfg, assemble(cfg)[1].network)
+        weights.load(run, assemble(run)[2].network)
     assert "\n" not in str(caught.value)
 
 
@@ -203,7 +203,7 @@ def test_what_does_not_go_together_is_refused_by_name(overrides, message):
         ("test=maybe", "test=maybe: must be true or false"),
         ("top5=maybe", "top5=maybe: must be true or false"),
         ("summary=maybe", "summary=maybe: must be true or false"),
-        ("rewinds=abc", "rewinds=abc: must be an integer"),
+        ("+rewinds=abc", "rewinds=abc: must be an integer"),
         ("~trainer", "trainer is missing: write trainer=..."),
     ],
 )

@@ -10,7 +10,7 @@ from test_conf import composed
 from torch.optim import SGD, Adam
 
 from litlab.callbacks import Diagnosis, EvaluationOutputs, Throughput
-from litlab.callbacks.readings import Evidence, Settings, verdict
+from litlab.callbacks.diagnosis.rules import Evidence, Settings, verdict
 from litlab.data import LinePoints, MNISTSample
 from litlab.data.datasets import ImageDataset
 from litlab.modules import Classification, Regression

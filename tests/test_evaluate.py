@@ -13,7 +13,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error,
 
 from litlab import checkpoint
 from litlab.data import MNISTSample
-from litlab.evaluation import Details
+from litlab.prediction.details import Details
 
 
 @pytest.fixture

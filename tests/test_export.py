@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from litlab import checkpoint
-from litlab.cli import RunFailed
 from litlab.data import MNISTSample
+from litlab.errors import RunFailed
 from litlab.networks import MnistCNN
 
 
@@ -93,7 +93,7 @@ def test_plain_weights_load_into_the_bare_network(best, digits, use, tmp_path, c
 
 
 def test_what_differs_is_not_kept(best, use, tmp_path, monkeypatch):
-    from litlab import export
+    from litlab.prediction import export
 
     def wrong(model, images, path, facts, options):
         path.write_text("wrong")

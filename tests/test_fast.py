@@ -3,15 +3,15 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from scripts import QUICK, composed
+from scripts import QUICK, asked
 from torch import nn
 
-from litlab.assembly import assemble
 from litlab.data import MNISTSample
 from litlab.modules import Muon
 from litlab.modules.optimizers import orthogonal
 from litlab.networks import WhitenedCNN
-from litlab.weights import look_at_data
+from litlab.training import assemble
+from litlab.training.weights import show_data
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +129,10 @@ def test_a_whitened_network_sees_its_data_first_and_goes_on_as_it_was(train_here
 
 
 def test_a_whitened_network_is_shown_images_of_the_size_it_will_see():
-    cfg = composed("data=mnist_sample", "data.image_size=56", "data.augment=[cutout]", "model=whitened_cnn")
-    data, module = assemble(cfg)
+    run = asked("data=mnist_sample", "data.image_size=56", "data.augment=[cutout]", "model=whitened_cnn")
+    run, data, module = assemble(run)
     data.setup()
-    look_at_data(cfg, module.network, data)
+    show_data(run, module.network, data)
     images, _ = data.train_set.__getitems__(list(range(5000 * 32**2 // 56**2)))
     fresh = WhitenedCNN((1, 56, 56))
     fresh.look_at(torch.nn.functional.interpolate(data.normalize(images), (56, 56), mode="bilinear", antialias=True))

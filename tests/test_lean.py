@@ -6,7 +6,7 @@ import torch
 from scripts import QUICK
 
 from litlab.data import MNISTSample
-from litlab.lean import EVERY_STEP, NoProfiler, leave_out_empty_hooks
+from litlab.lightning_internals import EVERY_STEP, NoProfiler, skip_empty_hooks
 from litlab.modules import Classification
 from litlab.networks import MLP
 
@@ -37,7 +37,7 @@ def test_hooks_that_somebody_overrides_are_called_and_no_others():
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         callbacks=[callback], profiler=NoProfiler(),
     )  # fmt: skip
-    leave_out_empty_hooks([*trainer.callbacks, module])
+    skip_empty_hooks([*trainer.callbacks, module])
     trainer.fit(module, MNISTSample())
     assert callback.calls == ["start", "step"] * 3 + ["validated"]
     assert module.backwards == 3

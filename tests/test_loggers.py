@@ -9,7 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 
 from litlab.callbacks import MetricsCSV, TensorBoard
-from litlab.callbacks.loggers import PatientFile, masked_crc32c
+from litlab.callbacks.loggers.patient_file import PatientFile
+from litlab.callbacks.loggers.tensorboard import masked_crc32c
 
 
 @pytest.mark.parametrize("data", [b"", b"a", bytes(range(256)) * 9])

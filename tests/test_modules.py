@@ -9,8 +9,7 @@ from torch import nn
 from torchmetrics.classification import MulticlassAccuracy
 
 from litlab.data import MNISTSample
-from litlab.modules import Classification, CrossEntropy, LogSoftmaxNLL, NonFiniteLoss, schedules
-from litlab.modules.meter import Meter, plain
+from litlab.modules import Classification, CrossEntropy, LogSoftmaxNLL, Meter, NonFiniteLoss, as_float, schedules
 from litlab.networks import MLP, CIFAR10Quick, LeNet5, MnistCNN, ResNet18, WhitenedCNN, summarize
 
 
@@ -113,8 +112,8 @@ def test_meter_names_the_step_of_the_first_bad_loss():
 
 def test_plain_is_the_shortest_number_that_is_the_same_float32():
     value = torch.tensor(0.918)
-    assert plain(value) == 0.918
-    assert torch.tensor(plain(value)) == value
+    assert as_float(value) == 0.918
+    assert torch.tensor(as_float(value)) == value
 
 
 def curve(schedule, epochs=4, steps_per_epoch=5, **options):

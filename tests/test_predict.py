@@ -17,13 +17,14 @@ from PIL import Image, ImageOps
 from scripts import REPOSITORY, finish, start
 
 from litlab import checkpoint
-from litlab.answers import ANSWERS
 from litlab.checkpoint import Data
-from litlab.cli import RunFailed, literal
-from litlab.config import ConfigError
+from litlab.cli import literal
 from litlab.data import ImageFolder, MNISTSample, Unreadable, fit, open_picture
-from litlab.inference import PictureFiles, on_background
-from litlab.runs import find_checkpoint
+from litlab.errors import ConfigError, RunFailed
+from litlab.prediction import find_checkpoint
+from litlab.prediction.files import PictureFiles
+from litlab.prediction.invert import on_background
+from litlab.prediction.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -388,12 +389,12 @@ def test_no_checkpoint_anywhere(tmp_path):
 
 def test_regression_and_landmarks_are_answered_too():
     data = Data("x", (1, 4, 4), 10, (), (5, 2), (0.0,), (1.0,))
-    [answer] = ANSWERS["Regression"](torch.tensor([[1.5, -2.0]]), data)
+    [answer] = TASKS["Regression"](torch.tensor([[1.5, -2.0]]), data)
     assert answer["values"] == {"values": [1.5, -2.0]}
     assert answer["label"] == "1.5 -2"
     points = torch.rand(2, 5, 2)
     for outputs in (points, points.flatten(1)):
-        answers = ANSWERS["Landmarks"](outputs, data)
+        answers = TASKS["Landmarks"](outputs, data)
         assert torch.allclose(answers[1]["points"].float(), points[1])
         assert len(answers[1]["values"]["points"]) == 5
 

@@ -10,7 +10,7 @@ from pictures import draw_landmarks
 from PIL import Image
 
 from litlab import checkpoint
-from litlab.callbacks.fit import draw_fit
+from litlab.callbacks.fit_plot import draw_fit
 from litlab.data import SigmoidPoints
 from litlab.modules import Regression
 from litlab.modules.regression import R2

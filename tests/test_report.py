@@ -11,7 +11,8 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from litlab.report import Answers, Page, Sample, draw, write, written
+from litlab.report import Answers, Page, Sample, try_to_write_page, write_page
+from litlab.report.draw import draw
 
 EMPTY = {"img", "meta", "br"}
 
@@ -144,7 +145,7 @@ def test_epochs_of_other_lengths_stand_where_they_ended():
 
 
 def test_text_is_escaped(tmp_path):
-    write(some(title="<b>&", sentences=["a < b"], **classes(["<i>", "</table>"])), tmp_path)
+    write_page(some(title="<b>&", sentences=["a < b"], **classes(["<i>", "</table>"])), tmp_path)
     text = (tmp_path / "report.html").read_text()
     page = Checked(text)
     assert "<b>" not in text
@@ -154,7 +155,7 @@ def test_text_is_escaped(tmp_path):
 
 def test_a_full_disk_costs_the_picture_alone(tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert not written(some(), Path(tmp_path / "file"))
+    assert not try_to_write_page(some(), Path(tmp_path / "file"))
     assert "warning: report.png could not be made: " in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -162,7 +163,7 @@ def test_a_full_disk_costs_the_picture_alone(tmp_path, capsys):
 def test_the_same_run_has_the_same_picture(tmp_path):
     pictures = []
     for _ in range(2):
-        write(some(), tmp_path)
+        write_page(some(), tmp_path)
         pictures.append((tmp_path / "report.png").read_bytes())
     assert pictures[0] == pictures[1]
     Image.open(io.BytesIO(pictures[0])).verify()

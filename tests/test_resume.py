@@ -17,12 +17,10 @@ from lightning.pytorch.loops.fetchers import _DataFetcher
 from omegaconf import OmegaConf
 from scripts import REPOSITORY, composed
 
-from litlab import checkpoint, resume
-from litlab.callbacks import Interrupted
-from litlab.cli import RunFailed
-from litlab.config import ConfigError
-from litlab.resume import Resumed
-from litlab.training import run
+from litlab import checkpoint
+from litlab.config import Run, compose_again, read_recorded
+from litlab.errors import ConfigError, Interrupted, RunFailed
+from litlab.training import run_training
 
 TINY = [
     *("data=mnist_sample", "trainer=cpu", "model=mlp", "data.train_limit=640", "trainer.log_every_n_steps=3"),
@@ -42,9 +40,9 @@ def compose(folder: Path, *overrides: str, base: Sequence[str] = TINY):
 
 def go(folder: Path, *overrides: str, checkpoint: Path | None = None) -> None:
     """Runs, or goes on with, what is recorded in a folder."""
-    cfg = OmegaConf.merge(OmegaConf.load(folder / ".hydra/config.yaml"), OmegaConf.from_dotlist(list(overrides)))
-    recorded = list(OmegaConf.load(folder / ".hydra/overrides.yaml"))
-    run(cfg, Resumed(folder, checkpoint, [*recorded, *overrides]))
+    recorded, earlier = read_recorded(folder)
+    cfg = OmegaConf.merge(recorded, OmegaConf.from_dotlist(list(overrides)))
+    run_training(Run(cfg, folder, [*earlier, *overrides], resumed=True, checkpoint=checkpoint))
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +163,9 @@ def test_another_schedule_leaves_each_group_its_own_learning_rate(tmp_path):
     ]
     compose(folder, *muon, "trainer.max_epochs=1")
     go(folder)
-    cfg, together = resume.compose(folder, ["trainer.max_epochs=2", "scheduler=step"], REPOSITORY / "conf", "train")
+    cfg, together = compose_again(folder, ["trainer.max_epochs=2", "scheduler=step"], REPOSITORY / "conf", "train")
     assert set(cfg.scheduler) == set(OmegaConf.load(REPOSITORY / "conf/scheduler/step.yaml"))
-    run(cfg, Resumed(folder, None, together))
+    run_training(Run(cfg, folder, together, resumed=True))
     checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
     rates = {group["kind"]: group["lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]}
     assert rates == pytest.approx({"filters": 0.0002, "matrices": 0.0006, "vectors": 0.0004})  # dropped twice
@@ -175,7 +173,7 @@ def test_another_schedule_leaves_each_group_its_own_learning_rate(tmp_path):
 
 def test_another_logger_takes_the_place_of_those_before(tmp_path):
     compose(tmp_path / "run")
-    cfg, _ = resume.compose(tmp_path / "run", ["logger=csv", "~callbacks.early_stopping"], REPOSITORY / "conf", "train")
+    cfg, _ = compose_again(tmp_path / "run", ["logger=csv", "~callbacks.early_stopping"], REPOSITORY / "conf", "train")
     assert list(cfg.logger) == ["csv"]
     assert "early_stopping" not in cfg.callbacks
     assert "progress" in cfg.callbacks

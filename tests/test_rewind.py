@@ -11,9 +11,10 @@ from omegaconf import OmegaConf
 from scripts import REPOSITORY
 from test_resume import compose, go
 
-from litlab import console, jobs, resume
-from litlab.cli import RunFailed
-from litlab.training import run as train
+from litlab.config import Run, compose_again
+from litlab.errors import RunFailed
+from litlab.training import rewind, run_training
+from litlab.training.jobs import take_up
 
 # A line through six points: gradient descent diverges above a learning rate of about 0.19, and returns below it from
 # wherever it was.
@@ -93,7 +94,7 @@ def test_killed_between_two_rewinds_it_knows_from_which_checkpoint_the_nan_came_
     assert "back to the beginning" in later[0]
     compose(tmp_path / "run", *lost, base=LINE)
     with monkeypatch.context() as patched:
-        patched.setattr(console, "warn", killed)
+        patched.setattr(rewind, "warn", killed)
         with pytest.raises(KeyboardInterrupt):
             go(tmp_path / "run")
     assert rewinds(tmp_path / "run") == later
@@ -107,8 +108,9 @@ def test_an_interrupted_job_of_a_sweep_keeps_the_halved_learning_rate(tmp_path):
         go(run)
     shutil.rmtree(run / ".hydra")
     cfg = compose(run, *asked, base=LINE)  # as Hydra does when the sweep is repeated
-    assert jobs.unfinished(cfg, run) == run / "checkpoints/last.ckpt"
-    assert cfg.rewinds == 1
+    goes_on, _ = take_up(Run(cfg, run, asked))
+    assert goes_on.checkpoint == run / "checkpoints/last.ckpt"
+    assert goes_on.cfg.rewinds == 1
 
 
 def test_a_job_that_was_refused_goes_on_and_one_that_failed_begins_anew(tmp_path):
@@ -117,14 +119,15 @@ def test_a_job_that_was_refused_goes_on_and_one_that_failed_begins_anew(tmp_path
     go(run, "trainer.accelerator=cpu")
     for failed, goes_on_from in (({}, run / "checkpoints/last.ckpt"), ({"epochs": 2}, None)):
         (run / "result.json").write_text(json.dumps({"status": "failed", "error": "no GPU"} | failed))
-        assert jobs.unfinished(cfg, run) == goes_on_from
+        goes_on, result = take_up(Run(cfg, run))
+        assert (goes_on.checkpoint, result) == (goes_on_from, None)
 
 
 def test_a_learning_rate_given_after_a_rewind_is_taken_as_it_is(tmp_path):
     run = tmp_path / "run"
     compose(run, "optimizer.lr=0.25", "trainer.max_epochs=8", base=LINE)
     go(run)
-    cfg, overrides = resume.compose(run, ["optimizer.lr=0.01", "trainer.max_epochs=9"], REPOSITORY / "conf", "train")
-    train(cfg, resume.Resumed(run, None, overrides))
+    cfg, overrides = compose_again(run, ["optimizer.lr=0.01", "trainer.max_epochs=9"], REPOSITORY / "conf", "train")
+    run_training(Run(cfg, run, overrides, resumed=True))
     saved = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
     assert saved["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(0.01)

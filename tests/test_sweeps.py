@@ -18,18 +18,21 @@ import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
-from scripts import QUICK, composed, finish, start
+from scripts import QUICK, asked, composed, finish, start
 
-from litlab import config, jobs, resume, runs, sweeps, weights
-from litlab.assembly import plain_config
+from litlab import config, runs, sweeps
 from litlab.callbacks import Prune
-from litlab.cli import RunFailed
-from litlab.config import ConfigError
 from litlab.data import MNISTSample
+from litlab.errors import ConfigError, RunFailed
+from litlab.machine import cores
 from litlab.modules import Classification
 from litlab.networks import MLP
-from litlab.optuna_sweeper import OptunaSweeper
-from litlab.training import check_resumable
+from litlab.prediction.find import best_job, find_checkpoint
+from litlab.sweeps.grid import GridSweeper
+from litlab.sweeps.optuna import OptunaSweeper
+from litlab.sweeps.table import groups
+from litlab.training import jobs, weights
+from litlab.training.resume import settle_as_before
 
 SWEEP = ["-m", *QUICK, "data.train_limit=640", "callbacks.model_summary.enabled=false", "hydra.sweep.dir=runs/s"]
 
@@ -76,7 +79,7 @@ def test_report_says_what_to_type_next(swept):
 
 
 def test_mean_and_deviation_over_seeds(swept):
-    found = sweeps.groups(sweeps.read(swept.folder / "runs/s"))
+    found = groups(sweeps.read(swept.folder / "runs/s"))
     assert list(found) == [("0.003",), ("0.0001",)]
     assert all(len(scores) == 2 for scores in found.values())
 
@@ -119,7 +122,7 @@ def test_a_job_keeps_its_folder_whatever_else_is_swept_then(copied, train_here):
 def test_a_seed_counts_once(tmp_path):
     for name, seeds in (("a", ["seed=42"]), ("b", []), ("c", ["seed=1"])):
         job_of(tmp_path, name, seeds, **scored(0.5) | {"config": {"seed": int(seeds[0][5:]) if seeds else 42}})
-    assert sweeps.groups(sweeps.read(tmp_path)) == {(): [0.5, 0.5]}
+    assert groups(sweeps.read(tmp_path)) == {(): [0.5, 0.5]}
 
 
 def test_going_on_with_another_config_is_refused_with_the_difference(copied):
@@ -169,21 +172,22 @@ def scored(value, mode="max"):
 
 
 def test_a_job_waits_for_another_process_that_trains_it(tmp_path, capsys):
-    threading.Timer(0.2, os.close, [resume.hold(tmp_path)]).start()
-    lock = jobs.hold(tmp_path)
+    threading.Timer(1.5, os.close, [runs.hold(tmp_path)]).start()
+    lock = jobs.hold_job(tmp_path)
     assert "another process is training it" in capsys.readouterr().out
-    threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
     with pytest.raises(RunFailed, match="stopped by SIGTERM") as stopped:
-        jobs.hold(tmp_path)
+        jobs.hold_job(tmp_path)
     assert stopped.value.status == 143
     os.close(lock)
 
 
 def test_how_to_go_on_can_be_typed_where_folders_have_spaces(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sweeps.ReportSweep, "folder", Path("a sweep"))
-    job_of(Path("a sweep"), "a", ["seed=1"])
-    assert sweeps.report_stopped()
+    sweeper = GridSweeper()
+    sweeper.folder = Path("a sweep")
+    job_of(sweeper.folder, "a", ["seed=1"])
+    sweeper.report_stopped()
     typed = shlex.split(capsys.readouterr().err)[-1]
     assert OverridesParser.create().parse_override(typed).value() == "a sweep"
 
@@ -192,7 +196,7 @@ def test_brackets_are_shown_as_they_were_typed(tmp_path, capsys):
     overrides = ["+data.note='a b'", "~callbacks.speed=null", "data.data_dir=[/a,/b]"]
     job_of(tmp_path, "a", [*overrides, "data.augment=[random_crop]"], **scored(0.5))
     job_of(tmp_path, "b", [*overrides, "data.augment=[cutout]"], status="failed", error="[/b]: no such folder :bug:")
-    sweeps.report(tmp_path)
+    sweeps.print_report(tmp_path)
     said = capsys.readouterr().out
     table, repeat = said.split("repeat it     ")
     assert "[random_crop]" in table
@@ -204,7 +208,7 @@ def test_brackets_are_shown_as_they_were_typed(tmp_path, capsys):
 def test_jobs_without_checkpoints_are_completed_and_have_no_plot(tmp_path, capsys):
     for lr in (0.1, 0.2):
         job_of(tmp_path, f"lr={lr}", [f"optimizer.lr={lr}"], status="completed")
-    sweeps.report(tmp_path)
+    sweeps.print_report(tmp_path)
     closing = capsys.readouterr().out.splitlines()[-2:]
     assert closing == [f"table         {tmp_path}/sweep.csv", "sweep         2 of 2 jobs completed"]
     assert not (tmp_path / "sweep.png").exists()
@@ -216,17 +220,17 @@ def test_predict_takes_the_job_that_the_report_calls_best(tmp_path, capsys):
         job = job_of(tmp_path, name, [f"seed={value}"], **scored(value) | {"status": status})
         (job / "checkpoints").mkdir()
         (job / "checkpoints/best.ckpt").touch()
-    sweeps.report(tmp_path)
-    assert f"best job      {runs.find_checkpoint(str(tmp_path))}\n" in capsys.readouterr().out
+    sweeps.print_report(tmp_path)
+    assert f"best job      {find_checkpoint(str(tmp_path))}\n" in capsys.readouterr().out
     for name in "ac":
         shutil.rmtree(tmp_path / name)
-    assert runs.best_job(tmp_path).name == "b"
+    assert best_job(tmp_path).name == "b"
 
 
 def test_a_job_without_a_result_is_running_or_was_killed(tmp_path, capsys):
-    lock = resume.hold(job_of(tmp_path, "a", ["seed=1"]))
+    lock = runs.hold(job_of(tmp_path, "a", ["seed=1"]))
     job_of(tmp_path, "b", ["seed=2"])
-    assert [job.status for job in sweeps.report(tmp_path).jobs] == ["running", "killed"]
+    assert [job.status for job in sweeps.print_report(tmp_path).jobs] == ["running", "killed"]
     assert "running       a" in capsys.readouterr().out
     os.close(lock)
     assert [job.status for job in sweeps.read(tmp_path).jobs] == ["killed", "killed"]
@@ -238,9 +242,9 @@ def test_only_jobs_with_the_same_objective_are_ranked(tmp_path, capsys):
         job = job_of(tmp_path, name, [f"objective={objective}"], status="completed", objective=found)
         (job / "checkpoints").mkdir()
         (job / "checkpoints/best.ckpt").touch()
-    sweep = sweeps.report(tmp_path)
+    sweep = sweeps.print_report(tmp_path)
     assert [(job.folder.name, job.score) for job in sweep.jobs] == [("c", 0.9), ("a", 0.7), ("b", None)]
-    assert runs.best_job(tmp_path).name == "c"
+    assert best_job(tmp_path).name == "c"
     said = capsys.readouterr().out
     assert "val/acc (max)" in said
     assert "not ranked    b  its objective is val/loss, and not val/acc\n" in said
@@ -267,44 +271,43 @@ FOLDER = ["data=image_folder", "data.data_dir=/a"]
 )
 def test_a_finished_job_with_another_config_is_refused(before, now, difference, tmp_path):
     job = completed_with(tmp_path, composed(*before))
-    assert jobs.finished(composed(*before), job)
+    assert jobs.take_up(asked(*before, folder=job))[1]
     with pytest.raises(ConfigError, match=re.escape(f"job was trained with {difference}: use another")):
-        jobs.finished(composed(*now), job)
+        jobs.take_up(asked(*now, folder=job))
 
 
 def test_another_cache_of_the_same_data_set_is_no_other_config(tmp_path):
     stopping = "callbacks.early_stopping.enabled=true"
     cfg = composed(stopping)
     cfg.objective_mode = "max"  # as training fills it in
-    assert jobs.finished(composed("data.data_dir=/b", stopping), completed_with(tmp_path, cfg))
+    assert jobs.take_up(asked("data.data_dir=/b", stopping, folder=completed_with(tmp_path, cfg)))[1]
 
 
 def test_what_published_weights_fill_in_is_no_other_config(tmp_path):
-    asked = [*FOLDER, "model=googlenet", "model.pretrained=true"]
-    cfg = composed(*asked)
-    weights.prefer_published(cfg, SimpleNamespace(input_shape=(3, 224, 224)))
-    job = completed_with(tmp_path, cfg)
-    assert jobs.finished(composed(*asked), job)
+    overrides = [*FOLDER, "model=googlenet", "model.pretrained=true"]
+    run = asked(*overrides)
+    run = run.settled(**weights.wanted_by_published(run, SimpleNamespace(input_shape=(3, 224, 224))))
+    job = completed_with(tmp_path, run.cfg)
+    assert jobs.take_up(asked(*overrides, folder=job))[1]
     for change in ("data.image_size=100", "data.normalize=false", "model.head=append", "model.pretrained=false"):
         with pytest.raises(ConfigError, match="was trained with"):
-            jobs.finished(composed(*asked, change), job)
+            jobs.take_up(asked(*overrides, change, folder=job))
     (job / "result.json").unlink()
     (job / ".hydra/config.yaml").touch()
     (job / "checkpoints").mkdir()
     progress = {"fit_loop": {"epoch_progress": {"current": {"processed": 1}}}}
-    saved = {"litlab": {"config": plain_config(cfg)}, "loops": progress}
+    saved = {"litlab": {"config": run.plain()}, "loops": progress}
     torch.save(saved, job / "checkpoints/last.ckpt")
-    again, resumed = composed(*asked), composed(*asked)
-    assert jobs.unfinished(again, job)
-    check_resumable(resumed, saved)
-    assert plain_config(again) == plain_config(resumed) == plain_config(cfg)
+    again, result = jobs.take_up(asked(*overrides, folder=job))
+    assert (again.checkpoint, result) == (job / "checkpoints/last.ckpt", None)
+    assert again.plain() == settle_as_before(asked(*overrides), saved).plain() == run.plain()
 
 
 def test_report_on_demand(swept, tmp_path, capsys):
-    sweeps.report(swept.folder / "runs/s")
+    sweeps.print_report(swept.folder / "runs/s")
     assert "4 of 6 jobs completed" in capsys.readouterr().out
     with pytest.raises(ValueError, match="no jobs"):
-        sweeps.report(tmp_path)
+        sweeps.print_report(tmp_path)
 
 
 def test_a_pruned_job_is_a_row_and_no_failure(copied, capsys):
@@ -312,7 +315,7 @@ def test_a_pruned_job_is_a_row_and_no_failure(copied, capsys):
         shutil.rmtree(job)
     result = copied / "runs/s/optimizer.lr=0.0001,seed=2/result.json"
     result.write_text(result.read_text().replace('"completed"', '"pruned"', 1))
-    sweep = sweeps.report(copied / "runs/s")
+    sweep = sweeps.print_report(copied / "runs/s")
     assert sweep.unfinished == []
     assert "3 of 4 jobs completed, 1 pruned" in capsys.readouterr().out
     assert [row["status"] for row in rows(copied)].count("pruned") == 1
@@ -328,7 +331,7 @@ def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
 
 
 def test_joblibs_own_number_of_jobs_is_one_a_core():
-    assert OptunaSweeper(n_trials=100, n_jobs=-1).n_jobs == sweeps.cores() >= 1
+    assert OptunaSweeper(n_trials=100, n_jobs=-1).n_jobs == cores() >= 1
 
 
 JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]

@@ -80,9 +80,8 @@ def test_a_reader_that_leaves_while_hydra_exits_sees_no_traceback():
     """After the last line was printed, and before it was written."""
     read, write = os.pipe()
     slow = (
-        "import runpy, sys, time; from litlab import cli; restore = cli._restore_full_error\n"
-        "cli._restore_full_error = lambda value: (restore(value), print('waits', file=sys.stderr, flush=True),"
-        " time.sleep(2))\n"
+        "import runpy, sys, time; from litlab import console; flush = console.flush\n"
+        "console.flush = lambda: (print('waits', file=sys.stderr, flush=True), time.sleep(2), flush())\n"
         "sys.argv = ['train.py', '--help']; runpy.run_path('train.py', run_name='__main__')"
     )
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

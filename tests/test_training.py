@@ -17,7 +17,7 @@ from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util.tensor_util import make_ndarray
 
-from litlab import report, sweeps
+from litlab.report import files
 
 
 def test_result_says_what_happened(quick_run):
@@ -257,8 +257,7 @@ def test_stopped_before_it_began_a_run_says_so_and_leaves_nothing(train_here, tm
     assert not list(tmp_path.iterdir())
 
 
-def test_a_sweep_that_is_terminated_as_a_job_begins_has_its_report(train_here, monkeypatch):
-    monkeypatch.setattr(sweeps.ReportSweep, "folder", None)
+def test_a_sweep_that_is_terminated_as_a_job_begins_has_its_report(train_here):
     quick = (*QUICK, "model=mlp", "data.train_limit=320", "test=false")
     done = train_here("-m", *quick, PREPARED, "+data.signal_name=null,SIGTERM")
     assert done.status == 143, done.err
@@ -269,7 +268,7 @@ def test_a_sweep_that_is_terminated_as_a_job_begins_has_its_report(train_here, m
 
 @pytest.mark.usefixtures("ctrl_c")
 def test_who_stops_the_drawing_of_the_page_keeps_the_result(train_here, monkeypatch):
-    monkeypatch.setattr(report, "write", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(files, "write_page", lambda *_: os.kill(os.getpid(), signal.SIGINT))
     quick = (*QUICK, "model=mlp", "data.train_limit=320", "callbacks.report.enabled=true")
     done = train_here(*quick)
     assert (done.status, done.err) == (130, "interrupted\n")

@@ -8,10 +8,10 @@ import pytest
 import torch
 import torchvision
 from safetensors.torch import save_file
-from scripts import QUICK, REPOSITORY, composed
+from scripts import QUICK, REPOSITORY, asked
 
-from litlab import checkpoint, weights
-from litlab.config import ConfigError
+from litlab import checkpoint
+from litlab.errors import ConfigError
 from litlab.modules import Classification
 from litlab.networks import (
     MLP,
@@ -27,6 +27,7 @@ from litlab.networks import (
     load_weights,
     preprocessing,
 )
+from litlab.training import weights
 
 TORCHVISION = {
     ResNet18: lambda: torchvision.models.resnet18(),
@@ -109,7 +110,7 @@ def test_the_head_of_any_network_can_be_skipped(cls):
 
 def test_every_model_begins_from_a_file(quick_run, train_here, tmp_path):
     for file in (REPOSITORY / "conf/model").glob("*.yaml"):
-        assert composed(f"model={file.stem}", "model.weights=x").model.weights == "x"
+        assert asked(f"model={file.stem}", "model.weights=x").cfg.model.weights == "x"
     name = "best (2), of ten.ckpt"
     (tmp_path / name).symlink_to(quick_run.runs[0] / "checkpoints/best.ckpt")
     quick = ["data.train_limit=64", "logger=none", "callbacks.model_summary.enabled=false", "optimizer.lr=1e-12"]
@@ -150,16 +151,16 @@ def test_a_frozen_backbone_without_weights_is_said(tmp_path, capsys):
     torch.save(ResNet18((1, 28, 28), 10).state_dict(), tmp_path / "a.pth")
     frozen = ["model=resnet18", "model.freeze=backbone"]
     for more, said in (([], 1), ([f"model.weights={tmp_path}/a.pth"], 0)):
-        weights.load(composed(*frozen, *more), ResNet18((1, 28, 28), 10, freeze="backbone"))
+        weights.load(asked(*frozen, *more), ResNet18((1, 28, 28), 10, freeze="backbone"))
         assert capsys.readouterr().err.count("model.freeze=backbone without weights trains") == said
 
 
 def test_safetensors_without_safetensors_say_what_to_install(tmp_path, monkeypatch):
     save_file(MLP().state_dict(), tmp_path / "a.safetensors")
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)  # as where it is not installed
-    cfg = composed("model=mlp", f"model.weights={tmp_path}/a.safetensors")
+    run = asked("model=mlp", f"model.weights={tmp_path}/a.safetensors")
     with pytest.raises(ConfigError, match=r"^model.weights=\S+: needs safetensors: pip install safetensors$"):
-        weights.load(cfg, MLP())
+        weights.load(run, MLP())
 
 
 def test_weights_that_would_run_code_are_refused(tmp_path):

@@ -12,9 +12,10 @@ from PIL import Image
 from scripts import finish, start
 from torch import nn
 
-from litlab import checkpoint, trust
-from litlab.config import ConfigError
+from litlab import checkpoint
+from litlab.checkpoint import trust
 from litlab.data import MNISTSample
+from litlab.errors import ConfigError
 from litlab.networks import MLP
 
 
@@ -100,7 +101,7 @@ HOSTILE_NAMES = [
     "litlab.networks.mlp.Tensor",
     "litlab.networks_of_mine.Net",
     "litlab.checkpoint.load",
-    "litlab.launch.main",
+    "litlab.worker.main",
     "hydra.utils.instantiate",
     "functools.partial",
     "torch.nn.functional.relu",
@@ -124,7 +125,7 @@ def test_no_name_leads_out_of_the_allowlist(write, name, part):
     if part == "network":
         refused(path)
     else:
-        from litlab.evaluation import supervised
+        from litlab.prediction.evaluate import supervised
 
         with pytest.raises(ValueError):
             supervised(checkpoint.load(path))
@@ -143,7 +144,7 @@ def test_a_network_cannot_stand_in_for_code(tmp_path):
     for allowed in (["torch"], ["os"], ["subprocess"], ["builtins"], ["shutil"]):
         for name in ("torch.load", "torch.hub.load", "os.system", "subprocess.Popen", "builtins.open", "shutil.rmtree"):
             with pytest.raises(trust.NotAllowed):
-                trust.find(name, nn.Module, trust.NETWORKS, allowed)
+                trust.look_up(name, nn.Module, trust.NETWORKS, allowed)
 
 
 @pytest.fixture
@@ -172,10 +173,10 @@ def test_a_package_of_ones_own_needs_trust(write, package):
     assert "if you trust their_package, add trust=[their_package]" in refused(path)
     trained = checkpoint.load(path, trust=["their_package"])
     assert torch.equal(trained.network.weight, net.weight)
-    assert trust.find(f"{package}.make", nn.Module, (), ["their_package"])
+    assert trust.look_up(f"{package}.make", nn.Module, (), ["their_package"])
     for name in ("harm", "system"):
         with pytest.raises(trust.NotAllowed):
-            trust.find(f"{package}.{name}", nn.Module, (), ["their_package"])
+            trust.look_up(f"{package}.{name}", nn.Module, (), ["their_package"])
 
 
 def test_torchvisions_networks_are_built_without_fetching_anything(tmp_path, monkeypatch):

@@ -21,10 +21,10 @@ from test_conf import CONF, composed, options
 
 from litlab import config
 from litlab.callbacks import Graph, TensorBoard
-from litlab.callbacks.drawing import confusion, grid, sheet
-from litlab.callbacks.histograms import BINS, histogram
-from litlab.callbacks.pr_curves import THRESHOLDS, counts
-from litlab.callbacks.watch import View
+from litlab.callbacks.tensorboard import View
+from litlab.callbacks.tensorboard.histograms import BINS, histogram
+from litlab.callbacks.tensorboard.pr_curves import THRESHOLDS, counts
+from litlab.figures.drawing import confusion, grid, sheet
 from litlab.modules import Classification
 
 

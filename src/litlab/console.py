@@ -1,14 +1,16 @@
-"""What litlab says on the terminal, and which remarks of others it leaves out.
+"""What litlab prints, and which warnings of other libraries it hides.
 
-Everything is printed by rank 0 alone and, in a run, also written to `train.log`. Control codes appear on a terminal
-only, never in a file or a pipe.
+Only rank 0 prints. In a run, what it prints is also written to `train.log`. Control codes go to a terminal only,
+never to a file or a pipe.
 """
 
 import logging
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -83,14 +85,27 @@ def warn(message: str) -> None:
         log.warning(message)
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type's name."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+JOINERS = "\u200c\u200d"  # of zero width: they say whether the letters beside them join, in Persian and in emoji
+
+
+def printable(text: str) -> str:
+    """`text` with every character escaped that would move a cursor or cannot be encoded."""
+    return "".join(
+        c if c.isprintable() or c in JOINERS or category(c) == "Zs" else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 def number(value: float) -> str:
     """A metric: four decimals, or four digits where those would say nothing or too much."""
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+
+
+def log_to(run: Path) -> None:
+    """Writes the log to `train.log` in a run folder, as Hydra does in a process in which it has composed the config."""
+    handler = logging.FileHandler(run / "train.log")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def one_line_warnings() -> None:

@@ -14,6 +14,8 @@ from hydra.utils import instantiate
 
 from litlab.data import CIFAR10, CIFAR100, MNIST, EpochBatchSampler, Fake, FashionMNIST, MNISTSample
 from litlab.data.sources import Arrays
+from litlab.modules import Classification
+from litlab.networks import MLP
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -31,7 +33,7 @@ def test_a_notebook_gets_batches_without_a_trainer():
     assert images.shape == (128, 1, 28, 28)
     assert images.dtype == torch.uint8
     assert labels.dtype == torch.int64
-    normalised, same = data.on_after_batch_transfer((images, labels), 0)
+    normalised, same = data.preprocess(images, labels, training=False)
     assert torch.equal(same, labels)
     torch.testing.assert_close(normalised, (images / 255 - 0.1307) / 0.3081)
 
@@ -176,13 +178,17 @@ def quiet_trainer(tmp_path, **arguments):
 def test_a_trainer_augments_in_training_only_and_reshuffles_each_epoch(tmp_path):
     white = torch.full_like  # every training image becomes white, and no other
     data = MNISTSample(train_limit=128, augment=[lambda images: white(images, 255)], normalize=False)
-    module, trainer = Recorder(), quiet_trainer(tmp_path, max_epochs=2)
+    module, trainer = Classification(MLP(), 10), quiet_trainer(tmp_path, max_epochs=2)
+    seen = {True: [], False: []}  # images, by whether the network is in training
+    module.network.register_forward_pre_hook(lambda network, inputs: seen[network.training].append(inputs[0]))
     trainer.fit(module, data)
     trainer.test(module, data, verbose=False)
-    assert all((images == 1).all() and images.dtype == torch.float32 for images, _ in module.batches["train"])
-    for split in ("val", "test"):
-        assert all(0.05 < images.mean() < 0.3 for images, _ in module.batches[split])
-    first, second = (torch.cat([labels for _, labels in module.batches["train"]][i : i + 2]) for i in (0, 2))
+    assert len(seen[True]) == 4
+    assert all((images == 1).all() and images.dtype == torch.float32 for images in seen[True])
+    assert all(0.05 < images.mean() < 0.3 for images in seen[False])
+    recorder = Recorder()
+    quiet_trainer(tmp_path, max_epochs=2).fit(recorder, data)
+    first, second = (torch.cat([labels for _, labels in recorder.batches["train"]][i : i + 2]) for i in (0, 2))
     assert torch.equal(first.sort().values, second.sort().values)
     assert not torch.equal(first, second)
 
@@ -314,7 +320,7 @@ def test_image_size_resizes_on_the_device():
     assert data.record()["input_shape"] == [1, 56, 56]
     images, labels = next(iter(data.train_dataloader()))
     assert images.shape[1:] == (1, 28, 28)
-    resized, _ = data.on_after_batch_transfer((images, labels), 0)
+    resized, _ = data.preprocess(images, labels, training=False)
     assert resized.shape[1:] == (1, 56, 56)
     assert resized.mean() == pytest.approx(data.normalize(images).mean().item(), abs=0.01)
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from pictures import COLOURS, draw_folder, draw_landmarks
 from PIL import Image
-from scripts import composed
+from scripts import asked
 
-from litlab.assembly import assemble
 from litlab.data import ImageFolder, Landmarks, draw_points
 from litlab.data.datasets import BadPicture
 from litlab.data.landmarks import read_annotations
 from litlab.modules import Classification
 from litlab.networks import MLP
+from litlab.training import assemble
 
 
 def folder(*roots, **arguments):
@@ -41,7 +41,7 @@ def test_folders_become_classes_and_files_become_batches(root):
     assert (images.shape, images.dtype, targets.dtype) == ((16, 3, 16, 16), torch.uint8, torch.int64)
     is_red = images[:, 0].float().mean((1, 2)) > images[:, 2].float().mean((1, 2))
     assert torch.equal(is_red.long(), targets)  # each picture has the label of its colour
-    normal, _ = data.on_after_batch_transfer(batches[0], 0)
+    normal, _ = data.preprocess(*batches[0], training=False)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (data.mean, data.std))
     torch.testing.assert_close(normal, (batches[0][0] / 255 - mean) / std)
     assert data.test_dataloader() == []
@@ -81,8 +81,8 @@ def test_a_val_folder_is_a_validation_whatever_val_size_is(tmp_path):
     for split in ("train", "val"):
         draw_folder(tmp_path / split, 3)
     arguments = [f"data.data_dir={tmp_path}", "data.image_size=8", "data.num_workers=0"]
-    cfg = composed("data=image_folder", "data.val_size=0", *arguments, "model=mlp", "trainer=cpu")
-    data, _ = assemble(cfg)  # which looks whether the objective, val/acc, will be logged
+    run = asked("data=image_folder", "data.val_size=0", *arguments, "model=mlp", "trainer=cpu")
+    _, data, _ = assemble(run)  # which looks whether the objective, val/acc, will be logged
     data.setup()
     assert data.sizes == {"train": 6, "val": 6}
 
@@ -118,12 +118,9 @@ def test_alternating_flip_alternates(root):
     )  # fmt: skip
     seen = []
 
-    class Look(lightning.Callback):
-        def on_train_batch_start(self, trainer, module, batch, number):
-            seen.append(batch[0])
-
-    trainer.callbacks.append(Look())
-    trainer.fit(Classification(MLP((3, 16, 16), 2), 2), data)
+    module = Classification(MLP((3, 16, 16), 2), 2)
+    module.network.register_forward_pre_hook(lambda network, inputs: seen.append(inputs[0]))
+    trainer.fit(module, data)
     assert torch.equal(seen[0], seen[1].flip(-1))
     assert not torch.equal(seen[0], seen[1])
 

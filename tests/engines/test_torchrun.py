@@ -13,7 +13,6 @@ pytestmark = pytest.mark.slow
 
 def test_torchrun_every_rank_runs_the_job_it_belongs_to(tmp_path):
     """One folder a job, no others, and the sweep goes on after one that fails."""
-    pytest.importorskip("litlab.ranks")
     arguments = [
         *("-m", "trainer=ddp_cpu", "data=mnist_sample", "trainer.max_epochs=1", "data.train_limit=640"),
         *("optimizer=sgd", "optimizer.lr=0.01,1e30,0.1", "hydra.sweep.dir=s", "threads=1"),

@@ -1,30 +1,42 @@
-"""What watches a run."""
+"""What runs beside a training: what keeps it alive, what it logs and shows, and what judges it at its end."""
 
-from litlab.callbacks.checkpoints import Checkpoints, epoch_metrics
-from litlab.callbacks.confusion import ConfusionMatrix
 from litlab.callbacks.diagnosis import Diagnosis
-from litlab.callbacks.exact import ExactResume
-from litlab.callbacks.feature_maps import FeatureMaps
-from litlab.callbacks.filters import Filters
-from litlab.callbacks.fit import FitPlot, LandmarkPictures
-from litlab.callbacks.folder import RunFolder
-from litlab.callbacks.graph import Graph
-from litlab.callbacks.histograms import Histograms
-from litlab.callbacks.interrupt import Interrupted, StopOnSignal
+from litlab.callbacks.find import callback_of
+from litlab.callbacks.fit_plot import FitPlot, LandmarkPictures
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
-from litlab.callbacks.memory import KeepMemory
-from litlab.callbacks.most_wrong import MostWrong
 from litlab.callbacks.outputs import EvaluationOutputs, outputs_of
-from litlab.callbacks.pictures import Pictures
-from litlab.callbacks.pr_curves import PRCurves
-from litlab.callbacks.progress import Progress
-from litlab.callbacks.projector import Projector
-from litlab.callbacks.prune import Prune
-from litlab.callbacks.settings import ConfigText, HParams
-from litlab.callbacks.steps import GradientNorm, LearningRate, Memory, Speed
-from litlab.callbacks.summary import ModelSummary, summary_table
+from litlab.callbacks.steering import (
+    Checkpoints,
+    ExactResume,
+    KeepMemory,
+    Prune,
+    RunFolder,
+    StopOnSignal,
+    epoch_metrics,
+    interruption,
+    learning_rate,
+)
+from litlab.callbacks.tensorboard import (
+    ConfigText,
+    ConfusionMatrix,
+    FeatureMaps,
+    Filters,
+    GradientNorm,
+    Graph,
+    Histograms,
+    HParams,
+    LearningRate,
+    Memory,
+    MostWrong,
+    Panel,
+    Panels,
+    Pictures,
+    PRCurves,
+    Projector,
+    Speed,
+)
+from litlab.callbacks.terminal import ModelSummary, Progress, summary_table
 from litlab.callbacks.throughput import Throughput
-from litlab.callbacks.watch import Part, Watch
 
 __all__ = [
     "Checkpoints",
@@ -40,7 +52,6 @@ __all__ = [
     "Graph",
     "HParams",
     "Histograms",
-    "Interrupted",
     "KeepMemory",
     "LandmarkPictures",
     "LearningRate",
@@ -49,7 +60,8 @@ __all__ = [
     "ModelSummary",
     "MostWrong",
     "PRCurves",
-    "Part",
+    "Panel",
+    "Panels",
     "Pictures",
     "Progress",
     "Projector",
@@ -59,8 +71,10 @@ __all__ = [
     "StopOnSignal",
     "TensorBoard",
     "Throughput",
-    "Watch",
+    "callback_of",
     "epoch_metrics",
+    "interruption",
+    "learning_rate",
     "outputs_of",
     "summary_table",
 ]

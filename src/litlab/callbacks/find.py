@@ -7,6 +7,6 @@ import lightning
 Kind = TypeVar("Kind", bound=lightning.Callback)
 
 
-def find(trainer: lightning.Trainer, kind: type[Kind]) -> Kind | None:
+def callback_of(trainer: lightning.Trainer, kind: type[Kind]) -> Kind | None:
     """The first callback of this kind, or None."""
     return next((callback for callback in trainer.callbacks if isinstance(callback, kind)), None)  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import lightning
 import torch
 from torch import Tensor
 
-from litlab.callbacks.find import find
+from litlab.callbacks.find import callback_of
 
 
 class EvaluationOutputs(lightning.Callback):
@@ -61,7 +61,7 @@ def outputs_of(trainer: lightning.Trainer) -> EvaluationOutputs:
     Raises:
         ValueError: if it has none.
     """
-    collector = find(trainer, EvaluationOutputs)
+    collector = callback_of(trainer, EvaluationOutputs)
     if collector is None:
         raise ValueError(
             "the Trainer's callbacks need an EvaluationOutputs, before those that look at what it collects"

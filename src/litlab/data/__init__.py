@@ -5,7 +5,9 @@
     data.setup()
     images, labels = next(iter(data.train_dataloader()))  # uint8 [128, 1, 28, 28], int64 [128]
 
-`data.on_after_batch_transfer` then normalises; under a Trainer it does so by itself, and augments in training.
+    images, labels = data.preprocess(images, labels, training=True)  # augmented and normalised, float32
+
+litlab's LightningModules call `preprocess` on the device. A module of one's own does so itself.
 """
 
 from litlab.data.augment import (

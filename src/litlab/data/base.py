@@ -159,12 +159,29 @@ class DataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader | list[DataLoader]:
         return self._eval_loader(self.test_set) if self.test_set is not None else []
 
-    def augmented(self, images: Tensor) -> Tensor:
-        """Training images uint8 [B, C, H, W] after all of `augment`."""
+    def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        """A batch of the loaders as the network sees it, on whatever device it is on.
+
+        Args:
+            inputs: [B, ...].
+            targets: [B, ...].
+            training: whether to augment.
+        """
+        return inputs, targets
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tells the augmentations which epoch of the training this is, from 0."""
         for transform in self.augment:
             if isinstance(transform, AlternatingFlip):
-                transform.epoch = self.trainer.current_epoch if self.trainer is not None else 0
-            images = transform(images)
+                transform.epoch = epoch
+
+    def augmented(self, images: Tensor) -> Tensor:
+        """Training images uint8 [B, C, H, W] after all of `augment`."""
+        if not self.augment:
+            return images
+        with torch.autocast(images.device.type, enabled=False):  # colours are computed in 32 bits
+            for transform in self.augment:
+                images = transform(images)
         return images
 
     def _treat_images(

@@ -39,6 +39,7 @@ class ImageDataModule(DataModule):
         ValueError: a value that cannot be; the message begins with the argument's name.
     """
 
+    data_dir_is_cache: ClassVar[bool] = True  # the data are the same wherever `data_dir` is
     release: ClassVar[Release]
     default_val_size: ClassVar[int] = 5000
     default_eval_batch_size = 1000
@@ -87,15 +88,13 @@ class ImageDataModule(DataModule):
         self.val_set = ImageDataset(arrays.train_images, train_labels, val) if self.val_size else None
         self.test_set = ImageDataset(arrays.test_images, arrays.test_labels.long())
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augment, in training only, normalise, and resize, on the device: images become float32 [B, C, H, W]."""
-        images, labels = batch
-        if self.trainer is not None and self.trainer.training:
-            images = self.augmented(images)
+    def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> Batch:
+        """Augment in training, normalise and resize: images uint8 [B, C, H, W] become float32."""
+        images = self.augmented(inputs) if training else inputs
         images = self.normalize(images)
         if self.input_shape != self._stored_shape:
             images = F.interpolate(images, self.input_shape[1:], mode="bilinear", antialias=True)
-        return images, labels
+        return images, targets
 
     def _check(self, images: Tensor, labels: Tensor, split: str) -> None:
         C, H, W = self._stored_shape

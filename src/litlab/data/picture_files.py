@@ -15,6 +15,8 @@ import torch
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from torch import Tensor
 
+from litlab.errors import one_line
+
 MOST_PIXELS = 2**27  # 134 million: above it a small file is more likely a decompression bomb than a photograph
 MOST_BYTES = 2**30
 
@@ -154,8 +156,7 @@ def _read(path: str | Path, small: bool = False) -> Image.Image:
     except MemoryError:
         raise Unreadable("needs more memory than there is") from None
     except Exception as error:  # a decoder meets a damaged file with almost any error
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Unreadable(f"damaged: {reason}") from None
+        raise Unreadable(f"damaged: {one_line(error)}") from None
 
 
 def _orientation(image: Image.Image) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,8 @@ from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule, flag, whole
 from litlab.data.datasets import BadPicture
 from litlab.data.picture_files import Unreadable, fit, open_picture, suffixes, why_unreadable
+from litlab.errors import one_line
+from litlab.machine import cores
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         try:
             return self.transform(picture), self.targets[index]
         except (TypeError, ValueError, RuntimeError) as error:
-            raise BadPicture(f"transforms cannot take {path}: {_first_line(error)}") from error
+            raise BadPicture(f"transforms cannot take {path}: {one_line(error)}") from error
 
     def __getitems__(self, batch: list[int]) -> tuple[Tensor, Tensor]:
         """A whole batch, images uint8 [B, C, H, W] and targets [B, ...]."""
@@ -74,7 +75,7 @@ def readable(paths: Sequence[Path], max_bad_fraction: float) -> list[bool]:
     Raises:
         ValueError: if more than `max_bad_fraction` of them are not.
     """
-    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(cores()) as pool:
         reasons = list(pool.map(why_unreadable, paths))
     bad = [f"{path} ({reason})" for path, reason in zip(paths, reasons, strict=True) if reason]
     if bad:
@@ -141,7 +142,7 @@ class PictureDataModule(DataModule):
         self.center_crop, self.random_crop = flag("center_crop", center_crop), flag("random_crop", random_crop)
         if self.center_crop and self.resize < min(height, width):
             raise ValueError(f"resize must be at least image_size, {min(height, width)}, not {resize}")
-        self.preprocess = {"resize": self.resize, "center_crop": self.center_crop}
+        self.resizing = {"resize": self.resize, "center_crop": self.center_crop}
         if self.random_crop and not self.center_crop and self.resize <= min(height, width):
             raise ValueError(
                 f"random_crop has nothing to cut: with center_crop=false, resize must be above {min(height, width)}"
@@ -156,7 +157,7 @@ class PictureDataModule(DataModule):
         self._treat_images(normalize, own, augment)
 
     def record(self) -> dict[str, Any]:
-        return super().record() | {"preprocess": self.preprocess}
+        return super().record() | {"preprocess": self.resizing}
 
     def evaluation_set(self, split: str) -> Any:
         found = super().evaluation_set(split)
@@ -172,16 +173,13 @@ class PictureDataModule(DataModule):
         """From a Pillow image to uint8 [C, H, W]."""
         random_crop = training and self.random_crop
         as_made = training and self._transforms_fit and not random_crop
-        preprocess = self.preprocess | ({"resize": 0} if as_made else {})
+        preprocess = self.resizing | ({"resize": 0} if as_made else {})
         view = partial(fit, shape=self.input_shape, preprocess=preprocess, random_crop=random_crop)
         return v2.Compose([*self.transforms, view]) if training else view
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augment, in training only, and normalise, on the device: images become float32 [B, C, H, W]."""
-        images, targets = batch
-        if self.trainer is not None and self.trainer.training:
-            images = self.augmented(images)
-        return self.normalize(images), targets
+    def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> Batch:
+        """Augment in training, and normalise: images uint8 [B, C, H, W] become float32."""
+        return self.normalize(self.augmented(inputs) if training else inputs), targets
 
     def hold_out(self, size: int, of_val: bool = True, of_test: bool = True) -> dict[str, Tensor]:
         """Indices of the splits of `size` pictures, drawn by the seed alone: `train`, and `val` and `test` if any."""
@@ -191,10 +189,6 @@ class PictureDataModule(DataModule):
             raise ValueError(f"val_size and test_size leave nothing to train on: {val} and {test} of {size} pictures")
         splits = {"train": order[val + test :], "val": order[:val], "test": order[val : val + test]}
         return {name: split.sort().values for name, split in splits.items() if len(split)}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _count(part: float, size: int) -> int:

@@ -2,9 +2,19 @@
 
 from litlab.modules.classification import Classification
 from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL
-from litlab.modules.meter import NonFiniteLoss
+from litlab.modules.meter import Meter, NonFiniteLoss, as_float
 from litlab.modules.optimizers import Muon
 from litlab.modules.regression import Regression
 from litlab.modules.supervised import Supervised
 
-__all__ = ["Classification", "CrossEntropy", "LogSoftmaxNLL", "Muon", "NonFiniteLoss", "Regression", "Supervised"]
+__all__ = [
+    "Classification",
+    "CrossEntropy",
+    "LogSoftmaxNLL",
+    "Meter",
+    "Muon",
+    "NonFiniteLoss",
+    "Regression",
+    "Supervised",
+    "as_float",
+]

@@ -17,7 +17,7 @@ class NonFiniteLoss(ArithmeticError):
         self.loss, self.step = loss, step
 
 
-def plain(value: Tensor) -> float:
+def as_float(value: Tensor) -> float:
     """A float32 scalar as the shortest number that is the same float32: 0.918, not 0.9179999828338623."""
     return float(str(value.detach().cpu().float().numpy()))
 

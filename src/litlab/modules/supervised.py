@@ -1,11 +1,9 @@
 """The training, validation and test steps, common to all supervised tasks."""
 
-import inspect
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-import lightning
 import torch
 from lightning.pytorch.plugins.precision import Precision
 from lightning.pytorch.utilities import GradClipAlgorithmType
@@ -14,15 +12,16 @@ from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
 from torchmetrics import Metric
 
+from litlab.lightning_internals import FastAttributes, is_accumulating, remember_signature
 from litlab.modules.losses import total_weight
-from litlab.modules.meter import Meter, plain
+from litlab.modules.meter import Meter, as_float
 from litlab.modules.schedules import Schedule
 from litlab.networks import WithAuxiliary
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
-class Supervised(lightning.LightningModule):
+class Supervised(FastAttributes):
     """Trains a network on (images, targets) batches.
 
     Logs `train/loss`, `val/loss`, `test/loss` and the task's metrics under the same prefixes once an epoch, and
@@ -35,6 +34,26 @@ class Supervised(lightning.LightningModule):
         optimizer: from parameters to optimizer; by default Adam at 1e-3.
         scheduler: one of `litlab.modules.schedules`, with its options bound; `None` keeps the learning rate.
     """
+
+    def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The training step: from a preprocessed batch to the loss.
+
+        Args:
+            images: float32 [B, C, H, W].
+            targets: [B, ...].
+
+        Returns:
+            The loss that is minimised, []; the loss that is logged, [], which leaves out auxiliary outputs; the
+            predictions [B, ...].
+        """
+        network = self._compiled if self._compiled and len(images) == self._compiled_size else self.network
+        output, extra = network(images), 0.0
+        if isinstance(output, WithAuxiliary):
+            extra = output.weight * sum(self.loss(self.shaped(branch), targets) for branch in output.auxiliary)
+            output = output.predictions
+        predictions = self.shaped(output)
+        loss = self.loss(predictions, targets)
+        return loss + extra, loss, predictions
 
     def __init__(
         self,
@@ -59,15 +78,12 @@ class Supervised(lightning.LightningModule):
         self._is_split = False
         self._compiled: Callable[[Tensor], Any] | None = None
         self._compiled_size = 0
+        self.preprocess: Callable[..., tuple[Tensor, Tensor]] = _as_it_is  # the data module's, once there is one
+        self.set_epoch: Callable[[int], None] = _of_no_interest
         self.images_seen = 0  # by this process, in training
+        self.first_images: Tensor | None = None  # of an epoch, as the network saw them; after its first step alone
         # Each logged value as (step, value), by its name; `train/loss_step` begins with the very first loss.
         self.history: dict[str, list[tuple[int, float]]] = {}
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_current_fx_name":  # Lightning sets it some forty times a step, and nn.Module looks for parameters
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
 
     @property
     def metric_names(self) -> list[str]:
@@ -102,24 +118,31 @@ class Supervised(lightning.LightningModule):
         self._compiled = torch.compile(lambda images: self.network(images), dynamic=False)
         self._compiled_size = batch_size
 
+    def setup(self, stage: str) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        self.preprocess = getattr(data, "preprocess", _as_it_is)
+        self.set_epoch = getattr(data, "set_epoch", _of_no_interest)
+
     def on_fit_start(self) -> None:
         self.log_every_n_steps = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
 
+    def on_train_start(self) -> None:  # an epoch that is resumed in its middle does not start
+        self.on_train_epoch_start()
+
+    def on_train_epoch_start(self) -> None:
+        self.set_epoch(self.current_epoch)
+
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        images, targets = batch
-        network = self._compiled if self._compiled and len(images) == self._compiled_size else self.network
-        output, extra = network(images), 0.0
-        if isinstance(output, WithAuxiliary):
-            extra = output.weight * sum(self.loss(self.shaped(branch), targets) for branch in output.auxiliary)
-            output = output.predictions
-        predictions = self.shaped(output)
-        loss = self.loss(predictions, targets)
+        images, targets = self.preprocess(*batch, training=True)
+        if batch_idx < 2:
+            self.first_images = images if batch_idx == 0 else None
+        total, loss, predictions = self.step(images, targets)
         self.images_seen += len(targets)
         meter, step = self.meters["train"], self.global_step
         meter.add(loss, predictions, targets, step)
-        if (step + 1) % self.log_every_n_steps == 0 and not self.trainer.fit_loop._should_accumulate():
+        if (step + 1) % self.log_every_n_steps == 0 and not is_accumulating(self.trainer):
             self._flush_block(meter, step)
-        return loss + extra
+        return total
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return self._evaluate(batch, "val")
@@ -180,7 +203,7 @@ class Supervised(lightning.LightningModule):
         return [optimizer], schedulers
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], split: str) -> Tensor:
-        images, targets = batch
+        images, targets = self.preprocess(*batch, training=False)
         predictions = self.shaped(self.network(images))
         meter = self.meters[split]
         meter.add(self.loss(predictions, targets), predictions, targets, self.global_step)
@@ -190,13 +213,13 @@ class Supervised(lightning.LightningModule):
 
     def _flush_block(self, meter: Meter, step: int) -> None:
         self._note_first_loss()
-        self.running = {name: plain(value) for name, value in meter.flush().items()}
+        self.running = {name: as_float(value) for name, value in meter.flush().items()}
         self._write({f"train/{name}_step": value for name, value in self.running.items()}, step)
 
     def _note_first_loss(self) -> None:
         first = self.meters["train"].first
         if first and first[0] == 0 and not self.history:
-            self.history["train/loss_step"] = [(0, plain(first[1]))]
+            self.history["train/loss_step"] = [(0, as_float(first[1]))]
 
     def _finish(self, split: str) -> None:
         self._note_first_loss()
@@ -204,7 +227,7 @@ class Supervised(lightning.LightningModule):
         if self.trainer.sanity_checking:
             return
         self.log_dict(values, logger=False)
-        self._write({name: plain(value) for name, value in values.items()}, self.global_step)
+        self._write({name: as_float(value) for name, value in values.items()}, self.global_step)
 
         if split != "val":  # the validation shares its row with the end of the training epoch
             for logger in self.loggers:
@@ -218,5 +241,12 @@ class Supervised(lightning.LightningModule):
             self.history.setdefault(name, []).append((step, value))
 
 
-# Lightning asks for it at every step, which takes as long as a small layer if it has to be made each time.
-Supervised.training_step.__signature__ = inspect.signature(Supervised.training_step)  # type: ignore[attr-defined]
+def _as_it_is(images: Tensor, targets: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+    return images, targets
+
+
+def _of_no_interest(epoch: int) -> None:
+    pass
+
+
+remember_signature(Supervised.training_step)

@@ -6,6 +6,7 @@ from litlab.networks.convnets import CIFAR10Quick, MnistCNN
 from litlab.networks.googlenet import GoogLeNet
 from litlab.networks.lenet import LeNet5
 from litlab.networks.mlp import MLP
+from litlab.networks.modes import evaluating
 from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
 from litlab.networks.summary import Layer, summarize
 from litlab.networks.transfer import Transfer, load_published, load_weights, preprocessing
@@ -34,4 +35,5 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "WithAuxiliary",
     "Layer",
     "summarize",
+    "evaluating",
 ]

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
+from litlab.errors import one_line
+
 Variant = Literal["auto", "imagenet", "small"]
 Head = Literal["replace", "append"]
 Freeze = Literal["backbone"]
@@ -128,10 +130,9 @@ def load_published(network: Transfer, weights: WeightsEnum) -> None:
     try:
         state_dict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         action = "delete it and try again" if file.exists() else "put the file there by hand"
         raise FileNotFoundError(
-            f"pretrained=true: {weights.url} could not be had ({reason}); {action}: {file}"
+            f"pretrained=true: {weights.url} could not be had ({one_line(error)}); {action}: {file}"
         ) from None
     finally:
         socket.setdefaulttimeout(before)

@@ -1,0 +1,195 @@
+"""Keeps the best and the last checkpoint of a run."""
+
+import contextlib
+import errno
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+
+from litlab.checkpoint import PlainCheckpointIO, copy
+from litlab.console import warn
+from litlab.files import atomic
+from litlab.lightning_internals import is_accumulating, is_last_batch, is_validated_next
+from litlab.modules import NonFiniteLoss, as_float
+from litlab.runs import finite
+
+AGREE_EVERY_N_STEPS = 16  # how often several ranks ask each other whether one of them wants to save or to stop
+
+
+class Checkpoints(Checkpoint):
+    """Writes `last.ckpt` after every epoch, and makes it `best.ckpt` too when `monitor` has improved.
+
+    The checkpoint before the last is kept as `previous.ckpt`, should a disk damage the last.
+    Lightning's `ModelCheckpoint` writes `last.ckpt` only in epochs that enter its top k, and stores absolute paths.
+
+    Args:
+        folder: where the files go.
+        monitor: the logged metric that decides, such as `val/acc`.
+        mode: whether more of it is better.
+        record: plain data stored under `litlab` in each checkpoint (see `litlab.checkpoint`).
+        every_n_steps: write `last.ckpt` within epochs too, after so many optimizer steps; None: not.
+        every_minutes: likewise, after so many minutes since the latest checkpoint.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        monitor: str,
+        mode: Literal["min", "max"],
+        record: dict[str, Any],
+        every_n_steps: int | None = None,
+        every_minutes: float | None = None,
+    ) -> None:
+        self.best, self.last, self.previous = (folder / f"{name}.ckpt" for name in ("best", "last", "previous"))
+        self.monitor, self.mode, self.record = monitor, mode, record
+        self.every_n_steps, self.every_minutes = every_n_steps, every_minutes
+        self.best_score: float | None = None
+        self.best_metrics: dict[str, float] = {}
+        self.best_step: int | None = None
+        self.unsaved: dict[str, str] = {}  # what could not be written, and why: file name to one line
+        self._best_unwritten = b""
+        self._saved_at = time.monotonic()
+        self._saved_step = 0
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if self._is_due(trainer) and can_resume_here(trainer):
+            self.save(trainer)
+
+    def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        within_epoch = not is_last_batch(trainer)
+        if can_resume_at_validation(trainer) and within_epoch and self._is_due(trainer):
+            self.save(trainer)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        metrics = epoch_metrics(trainer)
+        improved = self.monitor in metrics and self._improves(metrics[self.monitor])  # validation may come later
+        if improved:
+            self.best_score, self.best_metrics, self.best_step = metrics[self.monitor], metrics, trainer.global_step
+        saved = self.save(trainer)
+        if not trainer.is_global_zero:
+            return
+        if improved:
+            self._make_best(trainer, saved)
+        elif self.best.name not in self.unsaved and self.best_step is not None and not self.best.exists():
+            self._note(self.best, FileNotFoundError(errno.ENOENT, "it has been removed"), self.best_step)
+
+    def save(self, trainer: lightning.Trainer) -> bool:
+        """Writes `last.ckpt` now; returns whether that succeeded (on rank 0; the others cannot tell).
+
+        Raises:
+            NonFiniteLoss: if a weight is NaN or infinite, instead of replacing a good checkpoint by a bad one.
+        """
+        check_weights(trainer)
+        if self._best_unwritten:  # first: a checkpoint must not speak of a best one that is nowhere
+            self._write_best()
+        trainer.save_checkpoint(self.last, storage_options=self.previous)
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+        return self._note(self.last, _io(trainer).failure, trainer.global_step)
+
+    def _make_best(self, trainer: lightning.Trainer, saved: bool) -> None:
+        """Makes the checkpoint of this step the best, or keeps it in memory until that can be written."""
+        failure: OSError | None = None
+        self._best_unwritten = b""
+        if not saved:
+            self._best_unwritten = _io(trainer).unwritten or b""
+            failure = OSError("last.ckpt was not saved either")
+        else:
+            try:
+                copy(self.last, self.best)
+            except OSError as error:
+                failure = error
+                self._best_unwritten = self.last.read_bytes()
+        self._note(self.best, failure, trainer.global_step)
+
+    def _write_best(self) -> None:
+        with contextlib.suppress(OSError):
+            self.best.parent.mkdir(parents=True, exist_ok=True)
+            with atomic(self.best) as temporary:
+                temporary.write_bytes(self._best_unwritten)
+            self._best_unwritten = b""
+            self.unsaved.pop(self.best.name, None)
+
+    def _note(self, path: Path, failure: OSError | None, step: int) -> bool:
+        if failure is None:
+            self.unsaved.pop(path.name, None)
+            return True
+        reason = failure.strerror or str(failure)
+        self.unsaved[path.name] = f"{path.name} of step {step} ({reason})"
+        warn(f"{path.name} could not be saved at step {step}: {reason}; training goes on, the next save tries again")
+        return False
+
+    def _is_due(self, trainer: lightning.Trainer) -> bool:
+        step = trainer.global_step
+        if step == self._saved_step:
+            return False
+        if self.every_n_steps and step % self.every_n_steps == 0:
+            return True
+        if self.every_minutes is None:
+            return False
+        late = time.monotonic() - self._saved_at >= 60 * self.every_minutes
+        if trainer.world_size == 1:
+            return late
+        # The ranks' clocks differ, and they must all save or none.
+        return step % AGREE_EVERY_N_STEPS == 0 and trainer.strategy.reduce_boolean_decision(late, all=False)
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["litlab"] = {**self.record, "metrics": finite(epoch_metrics(trainer))}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_score": self.best_score, "best_metrics": self.best_metrics, "best_step": self.best_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name in ("best_score", "best_metrics", "best_step"):
+            setattr(self, name, state_dict[name])
+
+    def _improves(self, score: float) -> bool:
+        if self.best_score is None:
+            return True
+        return score > self.best_score if self.mode == "max" else score < self.best_score
+
+
+def _io(trainer: lightning.Trainer) -> PlainCheckpointIO:
+    io = trainer.strategy.checkpoint_io
+    assert isinstance(io, PlainCheckpointIO)
+    return io
+
+
+def can_resume_here(trainer: lightning.Trainer) -> bool:
+    """Whether a checkpoint written now, after a training batch, would hold all there is.
+
+    Not between two batches whose gradients add up to one step; nor when validation comes next, after an epoch's last
+    batch or another (`trainer.val_check_interval`): it would be lost, and is to begin first.
+    """
+    return not (is_accumulating(trainer) or is_last_batch(trainer) or is_validated_next(trainer))
+
+
+def can_resume_at_validation(trainer: lightning.Trainer) -> bool:
+    """Whether a checkpoint written now would hold all there is, as a validation begins or goes on.
+
+    Not within an epoch (`trainer.val_check_interval`) between two batches whose gradients add up to one step.
+    """
+    return trainer.state.fn == "fit" and not trainer.sanity_checking and not is_accumulating(trainer)
+
+
+def check_weights(trainer: lightning.Trainer) -> None:
+    """Raises `NonFiniteLoss` if a parameter of the module is NaN or infinite."""
+    with torch.no_grad():
+        norms = torch._foreach_norm([p for p in trainer.lightning_module.parameters() if p.numel()], ord=float("inf"))
+        worst = torch.stack(list(norms)).max()
+    if not torch.isfinite(worst):
+        raise NonFiniteLoss(worst.item(), trainer.global_step - 1)
+
+
+def epoch_metrics(trainer: lightning.Trainer) -> dict[str, float]:
+    """The loss and metrics of each split, as last computed."""
+    splits = ("train/", "val/", "test/")
+    return {name: as_float(value) for name, value in trainer.callback_metrics.items() if name.startswith(splits)}

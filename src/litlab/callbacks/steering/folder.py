@@ -1,0 +1,37 @@
+"""The folder of a run, should somebody move or remove it."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+
+from litlab.console import warn
+from litlab.files import atomic, try_to_disk
+
+
+class RunFolder(lightning.Callback):
+    """Sees to it that the config outlasts a power cut, and puts it back when the folder has gone during the training.
+
+    Args:
+        folder: the run's. Its `.hydra/` makes that what is saved into it can be resumed, evaluated and exported.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files = {path: path.read_bytes() for path in folder.glob(".hydra/*.yaml")}
+
+    def on_fit_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.is_global_zero:
+            try_to_disk(*self._files, self.folder / ".hydra", self.folder)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if not trainer.is_global_zero or all(path.exists() for path in self._files):
+            return
+        try:
+            for path, content in self._files.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with atomic(path) as temporary:
+                    temporary.write_bytes(content)
+        except OSError:  # a disk that is away; the checkpoint's own warning says so
+            return
+        warn(f"{self.folder} has gone: training goes on in a new folder, which has what is saved from now on")

@@ -1,0 +1,155 @@
+"""Ends a run early, at a signal, with nothing lost."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import lightning
+import torch
+
+from litlab.callbacks.steering.checkpoints import (
+    AGREE_EVERY_N_STEPS,
+    Checkpoints,
+    can_resume_at_validation,
+    can_resume_here,
+)
+from litlab.errors import Interrupted
+
+AGREE_EVERY_S = 0.2  # seconds of steps, after which several ranks ask each other whether one was told to stop
+
+
+def is_queued() -> bool:
+    """Whether submitit has started this process, on a cluster or as if on one."""
+    return "SUBMITIT_EXECUTOR" in os.environ
+
+
+def interruption(error: BaseException) -> Interrupted | None:
+    """The signal that ended a run, if `error` came of it: Lightning's teardown fails on loaders that are half made."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, Interrupted):
+        cause = cause.__context__
+    return cause
+
+
+class StopOnSignal(lightning.Callback):
+    """At SIGINT (Ctrl-C), SIGTERM or SIGUSR1, saves after the current step and raises `Interrupted`.
+
+    In a job that submitit has queued, SIGUSR2 says that the job will be queued again, and does the same; SIGTERM is
+    then for those that submitit does not tell: it is left to the end of the grace period that the cluster gives.
+
+    The same signal a second time ends the process at once, and so does the end of the grace period, in case a step
+    or a file system hangs. Handlers are in place inside a `with` block; where no step is running, while data are
+    prepared for example, the handler itself raises.
+
+    Args:
+        checkpoints: saves; None: nothing is saved.
+        grace_s: seconds from the signal to the end of the process.
+    """
+
+    def __init__(self, checkpoints: Checkpoints | None, grace_s: float = 20) -> None:
+        self.checkpoints = checkpoints
+        self.grace_s = grace_s
+        self.signals = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, *([signal.SIGUSR2] if is_queued() else [])]
+        self.received: int = 0
+        self._in_loop = False
+        self._asked_at, self._asked_step, self._next_step = 0.0, 0, 0  # when several ranks last asked, and ask again
+        self._previous: dict[int, Any] = {}
+        self._deadline: threading.Timer | None = None
+
+    def __enter__(self) -> "StopOnSignal":
+        self._previous = {signum: signal.signal(signum, self._handle) for signum in self.signals}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if signum == signal.SIGTERM and is_queued():
+            return
+        if self.received:
+            os._exit(128 + signum)
+        self.received = signum
+        # Two seconds earlier than whoever sent the signal will send SIGKILL.
+        self._deadline = threading.Timer(max(1.0, self.grace_s - 2), self._give_up)
+        self._deadline.daemon = True
+        self._deadline.start()
+        if not self._in_loop:
+            raise Interrupted(signum)
+
+    def _give_up(self) -> None:
+        print(
+            f"failed: stopped by {signal.Signals(self.received).name}; the step did not end within preempt_grace_s="
+            f"{self.grace_s:g}, or the validation, so the checkpoint before it is the last",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(128 + self.received)
+
+    def done(self) -> None:
+        """The run has left its loops in time."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._begin_loop(trainer)
+
+    def on_test_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._begin_loop(trainer)
+
+    def _begin_loop(self, trainer: lightning.Trainer) -> None:
+        # Lightning has put a handler of its own before ours, which sends a message to ranks that do not expect one.
+        for signum in self.signals:
+            signal.signal(signum, self._handle)
+        self._in_loop = True
+        self._asked_at, self._asked_step, self._next_step = time.monotonic(), trainer.global_step, 0
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        asks = trainer.global_step >= self._next_step if trainer.world_size > 1 else self.received
+        if asks and can_resume_here(trainer):
+            self._stop_if_told(trainer, save=True)
+
+    def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if can_resume_at_validation(trainer):
+            self._stop_if_told(trainer, save=True)
+
+    def on_validation_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.world_size == 1 and self.received and can_resume_at_validation(trainer):
+            self._stop_if_told(trainer, save=True)
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._stop_if_told(trainer, save=False)  # the end of an epoch has just been saved
+
+    def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._stop_if_told(trainer, save=False)
+
+    def on_test_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if trainer.world_size == 1:
+            self._stop_if_told(trainer, save=False)
+
+    def on_test_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._stop_if_told(trainer, save=False)
+
+    def teardown(self, *_: Any, **__: Any) -> None:
+        self._in_loop = False
+
+    def _stop_if_told(self, trainer: lightning.Trainer, save: bool) -> None:
+        if trainer.world_size > 1:
+            now, steps = time.monotonic(), max(1, trainer.global_step - self._asked_step)
+            # A tensor: Lightning returns a plain number as it is, without asking anybody.
+            own = torch.tensor([self.received, (now - self._asked_at) / steps], device=trainer.strategy.root_device)
+            received, step_s = trainer.strategy.reduce(own, reduce_op="max").tolist()
+            self.received = int(received)
+            self._asked_at, self._asked_step = now, trainer.global_step
+            self._next_step = trainer.global_step + max(
+                1, min(AGREE_EVERY_N_STEPS, int(AGREE_EVERY_S / max(step_s, 1e-6)))
+            )
+        if not self.received:
+            return
+        if save and self.checkpoints:
+            self.checkpoints.save(trainer)
+        raise Interrupted(self.received)

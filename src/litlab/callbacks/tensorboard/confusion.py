@@ -1,0 +1,17 @@
+"""Which classes are taken for which."""
+
+from litlab.callbacks.outputs import outputs_of
+from litlab.callbacks.tensorboard.panel import Panel, View
+from litlab.figures.drawing import confusion
+
+
+class ConfusionMatrix(Panel):
+    """`confusion/val`: how often each class was taken for each other in validation, each epoch."""
+
+    def applies(self, view: View) -> bool:
+        return view.has_classes and view.is_validated
+
+    def validated(self, view: View) -> None:
+        matrix = outputs_of(view.trainer).confusion(view.trainer, view.data.num_classes)  # by all ranks together
+        if view.draws:
+            view.image("confusion/val", confusion(matrix.cpu(), view.data.class_names))

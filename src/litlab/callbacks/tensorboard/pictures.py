@@ -1,0 +1,32 @@
+"""Batches as the network sees them."""
+
+from torch import Tensor
+
+from litlab.callbacks.tensorboard.panel import Panel, View, is_due
+from litlab.figures.drawing import grid, viewable
+
+
+class Pictures(Panel):
+    """`pictures/train`: the first training batch of an epoch, augmented; `pictures/val`: the first of validation.
+
+    Args:
+        count: how many pictures at most.
+        every_n_epochs: how often, beside the first epoch.
+    """
+
+    def __init__(self, count: int = 64, every_n_epochs: int = 10) -> None:
+        self.count, self.every_n_epochs = count, every_n_epochs
+
+    def applies(self, view: View) -> bool:
+        return view.has_pictures
+
+    def first_batch(self, view: View, images: Tensor, step: int) -> None:
+        if view.draws and is_due(view, self.every_n_epochs):
+            self._show(view, "train", images, step)
+            if view.epoch == 0 and view.data.val_set is not None:  # they stay what they are
+                indices = range(min(self.count, len(view.data.val_set)))
+                self._show(view, "val", view.evaluation_images(indices)[0], step)
+
+    def _show(self, view: View, split: str, images: Tensor, step: int) -> None:
+        shown = viewable(images[: self.count], view.data.mean, view.data.std)
+        view.image(f"pictures/{split}", grid(shown, least=48), step)

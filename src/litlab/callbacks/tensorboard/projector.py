@@ -1,0 +1,99 @@
+"""Images as points in the space where the network tells them apart."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from litlab.callbacks.tensorboard.panel import Panel, View
+from litlab.console import warn
+from litlab.figures.drawing import shrunk, viewable
+
+FOLDER = "projector"
+CONFIG = f"""\
+embeddings {{
+  tensor_name: "penultimate layer"
+  tensor_path: "{FOLDER}/vectors.tsv"
+  metadata_path: "{FOLDER}/labels.tsv"
+  sprite {{
+    image_path: "{FOLDER}/thumbnails.png"
+    single_image_dim: %d
+    single_image_dim: %d
+  }}
+}}
+"""  # TensorBoard reads it from `projector_config.pbtxt`, and the paths are relative to that
+
+
+class Projector(Panel):
+    """The embedding projector, after training: what the last dense layer is given, of validation images.
+
+    Leaves `projector_config.pbtxt` and `projector/` in the run folder. (`SummaryWriter.add_embedding` names folders by
+    the step, and appends to the former each time.)
+
+    Args:
+        count: how many images at most.
+        side: the longer side of a thumbnail, in pixels, at most.
+    """
+
+    whole_weights = True
+
+    def __init__(self, count: int = 300, side: int = 48) -> None:
+        self.count, self.side = count, side
+
+    def applies(self, view: View) -> bool:
+        has_dense_layer = any(isinstance(layer, nn.Linear) for layer in view.network.modules())
+        return view.has_pictures and view.has_classes and view.data.val_set is not None and has_dense_layer
+
+    def finish(self, view: View) -> None:
+        if not view.draws:
+            return
+        vectors, thumbnails, targets = [], [], []
+        total = min(self.count, len(view.data.val_set))
+        for start in range(0, total, view.data.batch_size):
+            images, labels = view.evaluation_images(range(start, min(start + view.data.batch_size, total)))
+            vectors += penultimate(view, images).tolist()
+            targets += labels.tolist()
+            thumbnails.append(shrunk(viewable(images, view.data.mean, view.data.std), self.side))
+        names = [view.data.class_names[target] for target in targets]
+        try:
+            for board in view.boards:
+                write(board.folder, vectors, names, torch.cat(thumbnails))
+        except OSError as error:
+            warn(f"the embedding projector's files cannot be written: {error.strerror}")
+
+
+def penultimate(view: View, images: Tensor) -> Tensor:
+    """What the last dense layer that runs is given, [N, D], of images [N, C, H, W]."""
+    given: list[Tensor] = []
+    layers = [layer for layer in view.network.modules() if isinstance(layer, nn.Linear)]
+    hooks = [layer.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0])) for layer in layers]
+    try:
+        view.predict(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return given[-1].detach().float().flatten(1).cpu()
+
+
+def write(folder: Path, vectors: list[list[float]], names: list[str], thumbnails: Tensor) -> None:
+    """Writes what TensorBoard's projector reads: vectors and names of N images, thumbnails uint8 [N, C, H, W]."""
+    (folder / FOLDER).mkdir(exist_ok=True)
+    lines = ("\t".join(f"{value:.5g}" for value in vector) for vector in vectors)
+    (folder / FOLDER / "vectors.tsv").write_text("\n".join(lines) + "\n")
+    (folder / FOLDER / "labels.tsv").write_text("\n".join(name.replace("\n", " ") for name in names) + "\n", "utf-8")
+    sprite(thumbnails).save(folder / FOLDER / "thumbnails.png")
+    (folder / "projector_config.pbtxt").write_text(CONFIG % (thumbnails.shape[3], thumbnails.shape[2]))
+
+
+def sprite(images: Tensor) -> Any:
+    """Images uint8 [N, C, H, W] without gaps, as many in a row as in a column."""
+    count, channels, height, width = images.shape
+    across = math.ceil(math.sqrt(count))
+    page = images.new_zeros(across**2, channels, height, width)
+    page[:count] = images
+    page = page.view(across, across, channels, height, width).permute(0, 3, 1, 4, 2)
+    array = page.reshape(across * height, across * width, channels).numpy()
+    return Image.fromarray(array if channels == 3 else array[:, :, 0])

@@ -1,0 +1,76 @@
+"""What a training step is worth knowing of, beside its loss: logged every `trainer.log_every_n_steps` steps."""
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from litlab.callbacks.tensorboard.panel import Panel, View
+from litlab.modules import as_float
+
+GIB = 2**30
+
+
+class LearningRate(Panel):
+    """`lr-Adam`, or what the optimizer is: the learning rate of this step."""
+
+    only_board = False
+
+    def scalars(self, view: View) -> dict[str, float]:
+        found = {}
+        for optimizer in view.trainer.optimizers:
+            for number, group in enumerate(optimizer.param_groups, 1):
+                which = f"/pg{number}" if len(optimizer.param_groups) > 1 else ""
+                found[f"lr-{type(optimizer).__name__}{which}"] = float(group["lr"])
+        return found
+
+
+class GradientNorm(Panel):
+    """`train/gradient_norm`: the 2-norm of all gradients, before `trainer.gradient_clip_val` cuts it."""
+
+    whole_weights = True
+    only_board = False
+
+    def scalars(self, view: View) -> dict[str, float]:
+        gradients = [p.grad for p in view.network.parameters() if p.grad is not None]
+        return {"train/gradient_norm": as_float(torch.nn.utils.get_total_norm(gradients).float())} if gradients else {}
+
+
+class Speed(Panel):
+    """`speed/images_per_second`: of training, all devices together, since the last time, or since the epoch began."""
+
+    only_board = reproducible = False
+
+    def begin(self, view: View) -> None:
+        self._since, self._images = time.perf_counter(), view.module.images_seen
+
+    def begin_epoch(self, view: View) -> None:
+        self.begin(view)
+
+    def scalars(self, view: View) -> dict[str, float]:
+        before, images = self._since, self._images
+        self.begin(view)
+        images = (self._images - images) * view.trainer.world_size
+        return {"speed/images_per_second": images / (self._since - before)}
+
+
+class Memory(Panel):
+    """`memory/...`: GiB of rank 0: of its process, now and at most, and what it has of the GPU, if it is on one."""
+
+    only_board = reproducible = False
+
+    def scalars(self, view: View) -> dict[str, float]:
+        found = {}
+        if (pages := Path("/proc/self/statm")).exists():
+            found["memory/cpu"] = int(pages.read_text().split()[1]) * resource.getpagesize() / GIB
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
+        )  # which the kernel brings up to date late
+        found["memory/cpu_peak"] = max(peak, found.get("memory/cpu", 0.0))
+        if view.module.device.type == "cuda":
+            found["memory/gpu_allocated"] = torch.cuda.memory_allocated(view.module.device) / GIB
+            found["memory/gpu_reserved"] = torch.cuda.memory_reserved(view.module.device) / GIB
+        return found

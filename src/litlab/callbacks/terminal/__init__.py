@@ -1,0 +1,6 @@
+"""What a run shows on the terminal: the bar, a line for each epoch, the table of layers."""
+
+from litlab.callbacks.terminal.progress import Progress
+from litlab.callbacks.terminal.summary import ModelSummary, summary_table
+
+__all__ = ["ModelSummary", "Progress", "summary_table"]

@@ -1,0 +1,165 @@
+"""A live bar on a terminal, and one line an epoch that stays, everywhere."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import ProgressBar
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from litlab.callbacks.find import callback_of
+from litlab.callbacks.throughput import Throughput
+from litlab.console import console, is_rank_zero, number, say
+
+BAR = 6  # columns: a terminal of 80 has room for all numbers beside it
+
+
+class Progress(ProgressBar):
+    """Shows loss, accuracy on the validation set, speed and time left, as far as the terminal is wide enough.
+
+    Args:
+        refresh_seconds: how often the bar moves; a step between two moves costs next to nothing.
+        test: what the bar of a test pass is called.
+    """
+
+    def __init__(self, refresh_seconds: float = 0.2, test: str = "test") -> None:
+        super().__init__()
+        self.refresh_seconds = refresh_seconds
+        self.test = test
+        self._live = console.is_terminal and is_rank_zero()
+        self._bar: Bar | None = None
+        self._next_refresh = 0.0
+        self._finished: int | None = None  # an epoch whose line is still to be written
+        self._validated = False  # in this epoch
+
+    def disable(self) -> None:
+        self._live = False
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._started, self._images = time.perf_counter(), pl_module.images_seen
+        self._began, self._began_at = self._started, self._done(trainer, 0)
+        if trainer.fit_loop.restarted_mid_epoch:  # then no epoch starts
+            self._start(numbered(trainer, trainer.current_epoch), self.total_train_batches)
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._write_line(trainer)
+        self._started, self._images = time.perf_counter(), pl_module.images_seen
+        self._start(numbered(trainer, trainer.current_epoch), self.total_train_batches)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._bar is not None and (now := time.perf_counter()) >= self._next_refresh:
+            images = (pl_module.images_seen - self._images) * trainer.world_size
+            running = [f"{name} {number(value)}" for name, value in pl_module.running.items()]
+            speed, left = f"{images / (now - self._started):,.0f} img/s", self._left(trainer, batch_idx + 1)
+            parts = [*running[:1], *validated(trainer), speed, left, *running[1:]]
+            self._move(batch_idx + 1, fitting(parts, console.width - self._frame))
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._stop()
+        # The metrics of the epoch are computed by the module's own hook, which runs after this one.
+        self._finished, self._seconds = trainer.current_epoch, time.perf_counter() - self._started
+
+    def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._write_line(trainer)
+
+    def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if not trainer.sanity_checking:
+            self._validated = True
+            self._start("validation", sum(trainer.num_val_batches))
+
+    def on_validation_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._move(batch_idx + 1)
+
+    def on_test_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._start(self.test, sum(trainer.num_test_batches))
+
+    def on_test_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._move(batch_idx + 1)
+
+    def on_exception(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self._stop()
+        self._write_line(trainer)
+
+    def teardown(self, *_: Any, **__: Any) -> None:
+        self._stop()
+
+    def _write_line(self, trainer: lightning.Trainer) -> None:
+        if self._finished is None:
+            return
+        values = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        splits = (
+            (split, {k.removeprefix(f"{split}/"): v for k, v in values.items() if k.startswith(f"{split}/")})
+            for split in ("train", *["val"] * self._validated)
+        )
+        parts = [f"{split}: {_format(metrics)}" for split, metrics in splits if metrics]
+        parts.append(f"{self._seconds:.1f} s")
+        throughput = callback_of(trainer, Throughput)
+        speed = f", {throughput.last_epoch:,.0f} images/s" if throughput else ""
+        say(f"{numbered(trainer, self._finished)}  {'  |  '.join(parts)}{speed}")
+        self._finished, self._validated = None, False
+
+    def _start(self, label: str, total: Any) -> None:
+        self._stop()
+        if self._live:
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=BAR), MofNCompleteColumn())
+            self._frame = len(f"{label} {' ' * BAR} {total}/{total} ")  # what stands before the numbers
+            self._bar = Bar(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True)
+            self._task = self._bar.add_task(label, total=total if isinstance(total, int) else None, note="")
+            self._bar.start()
+
+    def _move(self, done: int, note: str = "") -> None:
+        if self._bar is not None and (now := time.perf_counter()) >= self._next_refresh:
+            self._next_refresh = now + self.refresh_seconds
+            self._bar.update(self._task, completed=done, note=note)
+
+    def _done(self, trainer: lightning.Trainer, batches: int) -> float:
+        """Epochs done, with the part of the one that is running."""
+        total = self.total_train_batches
+        return trainer.current_epoch + (batches / total if isinstance(total, int) and total else 0.0)
+
+    def _left(self, trainer: lightning.Trainer, batches: int) -> str:
+        done, epochs = self._done(trainer, batches), trainer.max_epochs or -1
+        if epochs < 0 or done <= self._began_at:
+            return ""
+        seconds = (time.perf_counter() - self._began) * (epochs - done) / (done - self._began_at)
+        return f"{str(timedelta(seconds=round(seconds))).removeprefix('0:')} left"
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def numbered(trainer: lightning.Trainer, epoch: int) -> str:
+    """An epoch, counted from 0, in words: `epoch 2/5`, or `epoch 2` where steps or time end the training."""
+    return f"epoch {epoch + 1}" + (f"/{trainer.max_epochs}" if (trainer.max_epochs or 0) > 0 else "")
+
+
+def validated(trainer: lightning.Trainer) -> list[str]:
+    """What the latest validation came to: its first metric beside the loss, such as `val acc 0.9874`."""
+    found = [(name, value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")]
+    found = [(name, value) for name, value in found if name != "val/loss"] or found
+    return [f"{name.replace('/', ' ')} {number(value.item())}" for name, value in found[:1]]
+
+
+def fitting(parts: list[str], width: int) -> str:
+    """The first of `parts`, as many as there is room for."""
+    note = ""
+    for part in filter(None, parts):
+        longer = f"{note}  {part}" if note else part
+        if len(longer) > width:
+            break
+        note = longer
+    return note
+
+
+def _format(metrics: dict[str, float]) -> str:
+    return " ".join(f"{name} {number(value)}" for name, value in metrics.items())

@@ -1,0 +1,27 @@
+"""The one way in which a checkpoint is written and read. Nothing in a checkpoint is ever run.
+
+`write` and `read` are for any checkpoint; `load` returns a network that is ready to use.
+"""
+
+from litlab.checkpoint.archive import copy, read, verify, write
+from litlab.checkpoint.load import Trained, load, read_weights
+from litlab.checkpoint.plugin import PlainCheckpointIO
+from litlab.checkpoint.record import FORMAT, Data, Named, record_of
+from litlab.checkpoint.recovery import good_checkpoint, whole_checkpoint
+
+__all__ = [
+    "FORMAT",
+    "Data",
+    "Named",
+    "PlainCheckpointIO",
+    "Trained",
+    "copy",
+    "good_checkpoint",
+    "load",
+    "read",
+    "read_weights",
+    "record_of",
+    "verify",
+    "whole_checkpoint",
+    "write",
+]

@@ -1,0 +1,7 @@
+"""The two scripts: the command line, signals, errors in one line, help. Needs no torch."""
+
+from litlab.cli.overrides import literal
+from litlab.cli.script import script
+from litlab.cli.signals import signals_wait
+
+__all__ = ["literal", "script", "signals_wait"]

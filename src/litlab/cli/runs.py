@@ -1,0 +1,60 @@
+"""From what Hydra knows of a call to a `Run`."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from litlab.config import Run, SweepJob, compose_again
+from litlab.errors import ConfigError
+from litlab.runs import find_run, forget_where, make_new
+from litlab.sweeps import jobs_at_once, launcher_name
+
+
+class NewFolders:
+    """The resolver `new_folder` of the config, which Hydra asks several times in one call of a script."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Path] = {}  # by the path that was asked for
+
+    def __call__(self, path: str) -> str:
+        if path not in self.made:
+            self.made[path] = make_new(path)
+        return str(self.made[path])
+
+
+def as_asked(cfg: DictConfig) -> Run:
+    """The run that Hydra has composed `cfg` for."""
+    hydra: Any = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    job = None
+    if hydra.mode == RunMode.MULTIRUN:
+        job = SweepJob(
+            number=hydra.job.num,
+            folder=Path(hydra.runtime.cwd) / hydra.sweep.dir,  # wherever the job works (hydra.job.chdir)
+            launcher=launcher_name(hydra),
+            jobs_at_once=jobs_at_once(OmegaConf.select(hydra, "launcher.n_jobs")),
+            cores=OmegaConf.select(hydra, "launcher.cpus_per_task"),
+        )
+    for recorded in (folder / ".hydra/hydra.yaml", folder.parent / "multirun.yaml"):
+        forget_where(recorded)
+    return Run(cfg, folder, list(hydra.overrides.task), dict(hydra.runtime.choices), job=job)
+
+
+def as_resumed(arguments: list[str], conf: Path, config_name: str) -> Run:
+    """The run that `resume=...`, among other arguments, asks for. It goes on in its own folder, with its own config.
+
+    Raises:
+        ConfigError: if there is no such run, or the arguments do not go together.
+    """
+    specs = [argument.removeprefix("resume=") for argument in arguments if argument.startswith("resume=")]
+    overrides = [argument for argument in arguments if not argument.startswith("resume=")]
+    if any(argument.startswith("-") for argument in overrides):
+        raise ConfigError(f"resume={specs[0]} goes with overrides only, not with {overrides[0]}")
+    if len(specs) > 1:
+        raise ConfigError(f"resume={specs[0]} and resume={specs[1]}: there can be one only")
+    folder, checkpoint = find_run(specs[0])
+    cfg, together = compose_again(folder, overrides, conf, config_name)
+    return Run(cfg, folder, together, resumed=True, checkpoint=checkpoint)

@@ -1,0 +1,43 @@
+"""SIGINT and SIGTERM while no run is there to handle them."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+from litlab.errors import Terminated
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """Lets Ctrl-C and SIGTERM wait for the end of the block. What they raise can get lost in an import."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+@contextlib.contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Makes SIGTERM raise `Terminated` in the block, unless it has a handler. Puts the handlers back at its end."""
+    handlers = {signum: signal.getsignal(signum) for signum in SIGNALS}
+    if handlers[signal.SIGTERM] == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
+
+
+def end_at_next_signal() -> None:
+    """From now on a second signal ends the process at once."""
+    for signum in SIGNALS:
+        signal.signal(signum, signal.SIG_DFL)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise Terminated

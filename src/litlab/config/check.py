@@ -1,0 +1,107 @@
+"""Checks a composed config before anything is built from it."""
+
+import difflib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from litlab.config.hints import accepts, describe, signature
+from litlab.errors import ConfigError, one_line
+
+GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
+FILLED_FROM_DATA = ("input_shape", "num_classes")  # null in a config until the data set is known
+# Of a model, but not of its constructor: see litlab.training.weights.
+STARTING: dict[str, Any] = {"pretrained": bool, "weights": str | None, "weights_skip_head": bool, "compile": bool}
+# Of the settings that are in no group.
+TYPES: dict[str, Any] = {
+    "seed": int,
+    "objective": str,
+    "top5": bool,
+    "summary": bool,
+    "test": bool,
+    "threads": int | None,
+    "checkpoint.every_n_steps": int | None,
+    "checkpoint.every_minutes": float | None,
+    "rewinds": int,  # this and the next are counted by the run itself
+    "rewound_to": int | None,
+    "preempt_grace_s": float,
+}
+# Bounds that other libraries leave unchecked, or check in words that do not name the key: (lowest, highest, open?).
+BOUNDS: dict[str, tuple[float, float, bool]] = {
+    "optimizer.lr": (0, float("inf"), True),
+    "optimizer.weight_decay": (0, float("inf"), False),
+    "optimizer.momentum": (0, 1, False),
+    "trainer.max_epochs": (1, float("inf"), False),
+    "trainer.accumulate_grad_batches": (1, float("inf"), False),
+    "trainer.log_every_n_steps": (1, float("inf"), False),
+    "seed": (0, 2**32 - 1, False),
+    "threads": (1, float("inf"), False),
+    "checkpoint.every_n_steps": (1, float("inf"), False),
+    "checkpoint.every_minutes": (0, float("inf"), True),
+    "rewinds": (0, 3, False),
+    "preempt_grace_s": (3, float("inf"), False),
+}
+# Settings that may be left to litlab, beside what the constructor takes.
+AUTO = ("trainer.precision", "data.batch_size")
+
+
+def check(cfg: DictConfig) -> None:
+    """Checks every group's keys and values against the signature of what it builds, before anything is built.
+
+    Raises:
+        ConfigError: at the first key that is missing, unknown, of the wrong type or out of bounds.
+    """
+    try:
+        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ConfigError(f"{error.full_key} is missing: write {error.full_key}=...") from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(one_line(error)) from error
+    assert isinstance(plain, dict)
+    for key, hint in TYPES.items():
+        value = OmegaConf.select(cfg, key, default=...)
+        if value is not ... and not accepts(hint, value):  # a recorded config may be older than a setting
+            raise ConfigError(f"{key}={value}: must be {describe(hint)}")
+    if plain.get("on_nan", "stop") not in ("stop", "rewind"):
+        raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
+    for group in GROUPS:
+        if group != "scheduler" and not plain.get(group):
+            raise ConfigError(f"{group} is missing: write {group}=...")
+        if plain.get(group) and "_target_" in plain[group]:
+            _check_group(group, plain[group])
+    for key, (low, high, is_open) in BOUNDS.items():
+        value = OmegaConf.select(cfg, key)
+        if isinstance(value, int | float) and (value < low or value > high or (is_open and value == low)):
+            bound = f"greater than {low}" if is_open else f"at least {low}"
+            raise ConfigError(f"{key}={value}: must be {bound}" + (f" and at most {high}" if high < 2**40 else ""))
+
+
+def _check_group(group: str, node: Mapping[str, Any]) -> None:
+    try:
+        target = get_object(str(node["_target_"]))
+    except Exception as error:
+        raise ConfigError(f"{group}._target_={node['_target_']}: {one_line(error)}") from error
+    parameters, hints, takes_any = signature(target)
+    if group == "model":
+        hints |= STARTING
+        parameters |= dict.fromkeys(key for key in STARTING if key in node)
+    for key, value in node.items():
+        if (key.startswith("_") and key.endswith("_")) or (value is None and key in FILLED_FROM_DATA):
+            continue
+        if key not in parameters and not takes_any:
+            raise ConfigError(f"{group}.{key} is unknown to {node['_target_']}; {suggest(key, parameters)}")
+        if value == "auto" and f"{group}.{key}" in AUTO:
+            continue
+        if key in hints and not accepts(hints[key], value):
+            choices = describe(hints[key]) + (" or auto" if f"{group}.{key}" in AUTO else "")
+            raise ConfigError(f"{group}.{key}={value}: must be {choices}")
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """`did you mean ...?`, if something known is close, and what is known."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    listed = ", ".join(sorted(name for name in known if not name.startswith("_")))
+    return (f"did you mean {close[0]}? " if close else "") + f"there is: {listed}"

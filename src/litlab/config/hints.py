@@ -1,0 +1,80 @@
+"""What the signature of a constructor says about the values it takes."""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union
+
+
+def signature(target: Callable) -> tuple[dict[str, Any], dict[str, Any], bool]:
+    """Parameters and type hints by name, and whether there may be others.
+
+    A constructor that takes `**arguments` passes them on to that of its base class, so that one's count too.
+    """
+    functions: list[Callable] = [target]
+    if inspect.isclass(target):
+        functions = [vars(cls)["__init__"] for cls in target.__mro__ if cls is not object and "__init__" in vars(cls)]
+    parameters: dict[str, Any] = {}
+    hints: dict[str, Any] = {}
+    for function in functions:
+        found = inspect.signature(function).parameters
+        named = {name: p for name, p in found.items() if p.kind is not p.VAR_KEYWORD and name != "self"}
+        parameters, hints = named | parameters, _type_hints(function) | hints
+        if len(named) + ("self" in found) == len(found):
+            return parameters, hints, False
+    return parameters, hints, True
+
+
+def _type_hints(function: Callable) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except Exception:  # a third party's hints may name what is only imported for type checkers
+        return {}
+
+
+def accepts(hint: Any, value: Any) -> bool:
+    """Whether a plain value can be passed where `hint` is asked for; anything not understood passes."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(accepts(argument, value) for argument in arguments)
+    if origin is Literal:
+        return value in arguments
+    if hint is type(None):
+        return value is None
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is str:
+        return isinstance(value, str)
+    if hint is Path:
+        return isinstance(value, str)
+    if origin in (list, Sequence, tuple):
+        if not isinstance(value, list):
+            return False
+        items = arguments[:1] if origin is not tuple or arguments[1:] == (...,) else ()
+        return all(accepts(item, element) for item in items for element in value)
+    if origin in (dict, Mapping) or hint in (dict, Mapping):
+        return isinstance(value, dict)
+    # A class that YAML cannot write: only something `_target_` builds would do, or another branch of a union.
+    return isinstance(value, dict) if inspect.isclass(hint) and hint.__module__ != "builtins" else True
+
+
+def describe(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(describe(a) for a in arguments if _is_plain(a)))
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin in (list, Sequence, tuple):
+        return "a list"
+    names = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(hint, "a mapping" if origin in (dict, Mapping) else getattr(hint, "__name__", str(hint)))
+
+
+def _is_plain(hint: Any) -> bool:
+    return typing.get_origin(hint) is not None or hint in (int, float, str, bool, type(None))

@@ -1,0 +1,129 @@
+"""A run, as it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from litlab.config.build import blame, build, option
+from litlab.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """What a job of a sweep knows of the sweep.
+
+    Args:
+        number: of the job, from 0.
+        folder: of the sweep.
+        launcher: Basic (one job after the other, in one process), Joblib, Slurm, ...
+        jobs_at_once: how many jobs share this machine.
+        cores: for each job; None: a share of the machine's.
+    """
+
+    number: int
+    folder: Path
+    launcher: str
+    jobs_at_once: int = 1
+    cores: int | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of a script: the composed config, where it works, and how it was asked for. It is never changed.
+
+    Args:
+        cfg: the composed config, read-only.
+        folder: the run folder.
+        overrides: those of the command line; of a resumed run, all that it was ever given.
+        chosen: the option that was chosen of each group, for messages.
+        resumed: whether an earlier run goes on.
+        checkpoint: to go on from; None: the latest that is whole, if any.
+        job: if it is a job of a sweep.
+    """
+
+    cfg: DictConfig
+    folder: Path
+    overrides: list[str] = field(default_factory=list)
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    resumed: bool = False
+    checkpoint: Path | None = None
+    job: SweepJob | None = None
+
+    def __post_init__(self) -> None:
+        OmegaConf.set_readonly(self.cfg, True)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key such as `callbacks.report.enabled`; the default where there is none."""
+        return select(self.cfg, key, default)
+
+    def build(self, group: str, **arguments: Any) -> Any:
+        """What a group describes; see `litlab.config.build`."""
+        return build(self.cfg, group, self.chosen, **arguments)
+
+    def blame(self, group: str, error: BaseException) -> ConfigError:
+        """An error of what `build` has made, in terms of config keys."""
+        return blame(self.cfg, group, error, self.chosen)
+
+    def option(self, group: str) -> str:
+        """`data=mnist`: what was chosen of a group, for a message."""
+        return option(group, self.chosen)
+
+    def settled(self, **changes: Any) -> Run:
+        """The same run with other values of some keys: `run.settled(**{"data.batch_size": 64})`."""
+        return replace(self, cfg=changed(self.cfg, changes)) if changes else self
+
+    def from_checkpoint(self, checkpoint: Path | None) -> Run:
+        """The same run, which goes on from a checkpoint."""
+        return replace(self, checkpoint=checkpoint)
+
+    def to_plain(self) -> dict[str, Any]:
+        """All of it as plain data, for another process."""
+        return {
+            "cfg": OmegaConf.to_yaml(self.cfg),
+            "folder": str(self.folder),
+            "overrides": list(self.overrides),
+            "chosen": dict(self.chosen),
+            "resumed": self.resumed,
+            "checkpoint": self.checkpoint and str(self.checkpoint),
+            "job": self.job and asdict(self.job) | {"folder": str(self.job.folder)},
+        }
+
+    @classmethod
+    def from_plain(cls, told: Mapping[str, Any]) -> Run:
+        """What `to_plain` described."""
+        job = told["job"] and SweepJob(**told["job"] | {"folder": Path(told["job"]["folder"])})
+        cfg = OmegaConf.create(told["cfg"])
+        assert isinstance(cfg, DictConfig)
+        paths = {"folder": Path(told["folder"]), "checkpoint": told["checkpoint"] and Path(told["checkpoint"])}
+        return cls(**{**told, "cfg": cfg, "job": job, **paths})
+
+    def plain(self) -> dict[str, Any]:
+        """The config, resolved, as plain data."""
+        composed: Any = OmegaConf.to_container(self.cfg, resolve=True)
+        return composed
+
+
+def changed(cfg: DictConfig, values: Mapping[str, Any]) -> DictConfig:
+    """A copy of a config in which some keys have other values. Nothing else in litlab writes to a config."""
+    copy = cfg.copy()
+    OmegaConf.set_readonly(copy, False)
+    for key, value in values.items():
+        OmegaConf.update(copy, key, value, merge=False, force_add=True)
+    return copy
+
+
+def restored(plain: Mapping[str, Any]) -> DictConfig:
+    """A config that was recorded as plain data, in a checkpoint."""
+    cfg = OmegaConf.create(dict(plain))
+    assert isinstance(cfg, DictConfig)
+    return cfg
+
+
+def select(cfg: DictConfig, key: str, default: Any = None) -> Any:
+    """The value of a key such as `optimizer.lr`; the default where there is none."""
+    return OmegaConf.select(cfg, key, default=default)

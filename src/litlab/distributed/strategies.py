@@ -1,0 +1,76 @@
+"""How the Trainer spreads a training over processes: DDP, or FSDP2 (`fully_shard`)."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies.model_parallel import ModelParallelStrategy
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.fsdp import FullyShardedDataParallel, OptimStateKeyType
+
+from litlab.distributed.ranks import hosts, is_rank, local_size, world_size
+from litlab.errors import ConfigError
+
+
+def distribution(strategy: str, devices: Any) -> dict[str, Any]:
+    """What the Trainer is told about its processes. Under a launcher: what the launcher has started.
+
+    Args:
+        strategy: `trainer.strategy`.
+        devices: `trainer.devices`.
+
+    Raises:
+        ConfigError: if a model is to be split among one process.
+    """
+    arguments: dict[str, Any] = {}
+    if is_rank():
+        chosen = not isinstance(devices, int | str) and len(devices) == local_size()  # certain GPUs, chosen by a list
+        arguments["devices"] = list(devices) if chosen else local_size()
+        arguments["num_nodes"] = hosts()
+        arguments["plugins"] = [TorchElasticEnvironment()]  # else Lightning would find SLURM first
+    if strategy == "ddp" or (strategy == "auto" and world_size() > 1):
+        # Buffers are what rank 0 has. They are sent before each evaluation, not before each step: ranks may then
+        # evaluate different numbers of batches.
+        arguments["strategy"] = DDPStrategy(broadcast_buffers=False)
+    if strategy == "fsdp":
+        if world_size() == 1:
+            raise ConfigError("trainer=fsdp splits a model among several processes, and there is one: use trainer=gpu")
+        arguments["strategy"] = FullyShardedStrategy()
+    return arguments
+
+
+class FullyShardedStrategy(ModelParallelStrategy):
+    """Lightning's FSDP2, with whole checkpoints that litlab writes and reads.
+
+    So a run that was split goes on with another number of processes, and its checkpoint is used like any other.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(data_parallel_size=world_size(), tensor_parallel_size=1, save_distributed_checkpoint=False)
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
+        if self.is_global_zero:
+            self.checkpoint_io.save_checkpoint(checkpoint, filepath, storage_options=storage_options)
+
+    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
+        checkpoint: dict[str, Any] = self.checkpoint_io.load_checkpoint(Path(checkpoint_path))
+        assert self.model is not None
+        assert self.lightning_module is not None
+        whole = StateDictOptions(full_state_dict=True)
+        set_model_state_dict(self.model, checkpoint["state_dict"], options=whole)
+        if self.lightning_module.trainer.state.fn == "fit":
+            for optimizer, saved in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
+                set_optimizer_state_dict(self.model, optimizer, by_name(saved, self.model), options=whole)
+        return checkpoint
+
+
+def by_name(state: dict[str, Any], model: Any) -> dict[str, Any]:
+    """The state of an optimizer by the names of its parameters, as FSDP saves it. One process saves it by numbers."""
+    if not any(isinstance(key, int) for key in state["state"]):
+        return state
+    return FullyShardedDataParallel.rekey_optim_state_dict(state, OptimStateKeyType.PARAM_NAME, model)

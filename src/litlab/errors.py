@@ -1,0 +1,47 @@
+"""Errors that end a run or a script, each with one line for the user."""
+
+import signal
+
+
+class ConfigError(ValueError):
+    """A wrong setting. The message is one line that names the key and says what to change."""
+
+
+class RunFailed(Exception):
+    """A run that began and could not be finished. The message is one line; `status` is the exit status."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Diverged(RunFailed):
+    """The loss became NaN, and the run may go back (`on_nan=rewind`)."""
+
+
+class Interrupted(BaseException):
+    """A signal has stopped the run; what was asked to be saved has been saved.
+
+    A BaseException, so that `except Exception` in a file reader cannot swallow it.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+class Terminated(BaseException):
+    """SIGTERM while no run is there to handle it: while libraries are imported, or data prepared."""
+
+
+class SweepStopped(KeyboardInterrupt):
+    """A signal has stopped a sweep; `status` is the exit status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's message, or the name of its type."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

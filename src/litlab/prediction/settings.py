@@ -1,0 +1,43 @@
+"""Settings of `conf/predict.yaml` that predict, evaluate and export share, checked."""
+
+from pathlib import Path
+
+import torch
+
+from litlab.config import Run
+from litlab.distributed import ranks_wanted
+from litlab.errors import ConfigError
+
+
+def trust_list(run: Run) -> list[str]:
+    """`trust` as a list of package names."""
+    packages = [run.cfg.trust] if isinstance(run.cfg.trust, str) else list(run.cfg.trust or ())
+    if bad := [name for name in packages if not isinstance(name, str) or not name.replace(".", "").isidentifier()]:
+        raise ConfigError(f"trust={bad[0]}: must be the name of a package, or a list of them")
+    return packages
+
+
+def output_folder(run: Run, default: str) -> Path:
+    """The folder `output`, made if need be."""
+    folder = Path(str(run.cfg.output or default)).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"output={folder}: {error.strerror}") from error
+    return folder
+
+
+def device(run: Run) -> torch.device:
+    """Where a network works in one process.
+
+    Raises:
+        ConfigError: if `trainer` asks for several devices, or for a GPU that is not there.
+    """
+    if ranks_wanted(run.cfg.trainer) > 1:
+        raise ConfigError("trainer.devices: pictures are predicted on one device; evaluate= can use several")
+    accelerator, devices = run.cfg.trainer.accelerator, run.cfg.trainer.devices
+    if accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available()):
+        return torch.device("cpu")
+    kind = torch.accelerator.current_accelerator()
+    assert kind is not None
+    return torch.device(kind.type, 0 if isinstance(devices, int | str) else devices[0])

@@ -1,0 +1,37 @@
+"""Writes the page of a run."""
+
+import io
+from pathlib import Path
+
+from litlab.console import warn
+from litlab.errors import one_line
+from litlab.files import atomic
+from litlab.report.collect import Page
+from litlab.report.draw import draw
+from litlab.report.html import as_html
+
+FILES = ("report.png", "report.html")
+
+
+def write_page(page: Page, run_dir: Path) -> None:
+    """Writes both files, each atomically.
+
+    Raises:
+        OSError: if there is no room for them.
+    """
+    buffer = io.BytesIO()
+    draw(page).savefig(buffer, format="png", dpi=100, pil_kwargs={"compress_level": 4})
+    png = buffer.getvalue()
+    for name, content in zip(FILES, (png, as_html(page, png).encode()), strict=True):
+        with atomic(run_dir / name) as temporary:
+            temporary.write_bytes(content)
+
+
+def try_to_write_page(page: Page, run_dir: Path) -> bool:
+    """Writes both files and returns True, or says why not: a picture is not worth a training."""
+    try:
+        write_page(page, run_dir)
+    except Exception as error:  # of whatever kind: the run has ended, and its result is still to be written
+        warn(f"{FILES[0]} could not be made: {one_line(error)}")
+        return False
+    return True

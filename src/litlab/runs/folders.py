@@ -1,0 +1,103 @@
+"""Makes, removes and finds run folders."""
+
+import contextlib
+import itertools
+import re
+import shutil
+from pathlib import Path
+
+import yaml
+
+from litlab.errors import ConfigError
+from litlab.files import atomic
+from litlab.runs.layout import BEST, CONFIG, FOLDER, LAST, LOG, METRICS, RESULT, best_or_last
+
+STARTED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")  # the time in a folder's name
+OF_HYDRA = {".hydra", LOG, "multirun.yaml"}  # what is in a folder before anything was trained
+
+
+def make_new(path: str) -> Path:
+    """Makes a folder that no other process has: `path`, or `path_2` and so on if that exists already."""
+    for number in itertools.count(1):
+        folder = Path(path if number == 1 else f"{path}_{number}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError
+
+
+def remove_if_unused(folder: Path) -> None:
+    """Removes the folder of a run or a sweep that never began, and the folders above it that are empty then."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= OF_HYDRA:
+        here = Path.cwd()  # may be the folder itself (hydra.job.chdir)
+        shutil.rmtree(folder)
+        for parent in list(folder.parents)[:2]:
+            if parent == here:
+                break
+            with contextlib.suppress(OSError):  # not empty
+                parent.rmdir()
+
+
+def find_run(spec: str, runs: Path = Path(FOLDER)) -> tuple[Path, Path | None]:
+    """The run folder that `resume=spec` means, and the checkpoint if one was named.
+
+    Args:
+        spec: `latest`, a run folder, or a checkpoint in one.
+        runs: where `latest` looks.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if spec == "latest":
+        folders = [config.parents[1] for config in runs.glob(f"**/{CONFIG}")]
+        if not folders:
+            raise ConfigError(f"resume=latest: there is no run in {runs}/")
+        return max(folders, key=_last_change), None
+    path = Path(spec).expanduser()
+    if path.is_file():
+        folder, checkpoint = path.absolute().parent.parent, path.absolute()
+    else:
+        folder, checkpoint = path, None
+    if not (folder / CONFIG).is_file():
+        what = "no run folder (it has no .hydra/config.yaml)" if path.exists() else "no such run folder or checkpoint"
+        raise ConfigError(f"resume={spec}: {what}; give latest, a folder below runs/ or a checkpoint in one")
+    return folder, checkpoint
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint of the newest run below `folder`."""
+    found = [file for name in (BEST, LAST) for file in folder.rglob(name) if file.is_file()]
+    newest = max(found, key=_age, default=None)
+    return best_or_last(newest.parents[1]) if newest else None
+
+
+def forget_where(recorded: Path) -> None:
+    """Removes the absolute paths from what Hydra recorded, so that a run folder can be moved or given away.
+
+    Args:
+        recorded: `hydra.yaml` or `multirun.yaml`; does nothing if there is no such file.
+    """
+    if not recorded.exists() or "\n    cwd: .\n" in (text := recorded.read_text()):
+        return
+    content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # OmegaConf's takes ten times as long
+    runtime = content["hydra"]["runtime"]
+    runtime["cwd"] = runtime["output_dir"] = "."
+    for source in runtime["config_sources"]:
+        if source["schema"] == "file":
+            source["path"] = Path(source["path"]).name
+    with atomic(recorded) as temporary:
+        temporary.write_text(
+            yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False, width=10_000)
+        )
+
+
+def _last_change(folder: Path) -> float:
+    files = [folder / CONFIG, folder / METRICS, folder / RESULT, folder / LAST]
+    return max(path.stat().st_mtime for path in files if path.exists())
+
+
+def _age(checkpoint: Path) -> tuple[str, float]:
+    """By the time in the folder's name, which survives copying; by the file's where there is none."""
+    stamps = STARTED.findall(str(checkpoint))
+    return (stamps[-1] if stamps else "", checkpoint.stat().st_mtime)

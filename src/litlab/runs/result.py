@@ -1,0 +1,42 @@
+"""`result.json`: what came of a run."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from litlab.files import atomic
+from litlab.runs.layout import RESULT
+
+
+def write_result(run: Path, result: dict[str, Any]) -> None:
+    """Writes `result.json` atomically.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with atomic(run / RESULT) as temporary:
+        temporary.write_text(json.dumps({"objective": None} | result, indent=2, allow_nan=False) + "\n")
+
+
+def write_failed(run: Path, error: str) -> None:
+    """Writes the result of a run of which nothing is known but why it failed."""
+    write_result(run, {"status": "failed", "metrics": {}, "error": error})
+
+
+def read_result(run: Path) -> dict[str, Any]:
+    """The content of `result.json`; empty if there is no such file."""
+    path = run / RESULT
+    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return result
+
+
+def objective_value(result: Mapping[str, Any]) -> float | None:
+    """The best value of the objective in a result, if it has one."""
+    return result["objective"]["value"] if result.get("objective") else None
+
+
+def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are finite numbers. Neither JSON nor a checkpoint's record can hold NaN (R2 of one target)."""
+    return {name: value for name, value in metrics.items() if isinstance(value, float) and math.isfinite(value)}

@@ -1,0 +1,27 @@
+"""Sweeps: jobs started in their folders, stopped, gone on with, and reported. Needs no torch."""
+
+from litlab.sweeps.folders import folder_name, has_begun
+from litlab.sweeps.jobs import Job, Sweep, jobs_in, read
+from litlab.sweeps.launchers import EXTRAS, jobs_at_once, launcher_name, needs_extra
+from litlab.sweeps.pruning import hopeless_by_median
+from litlab.sweeps.stopping import STARTED_BY, note_refused, stop, stopped_with
+from litlab.sweeps.table import print_report
+
+__all__ = [
+    "EXTRAS",
+    "STARTED_BY",
+    "Job",
+    "Sweep",
+    "folder_name",
+    "has_begun",
+    "hopeless_by_median",
+    "jobs_at_once",
+    "jobs_in",
+    "launcher_name",
+    "needs_extra",
+    "note_refused",
+    "print_report",
+    "read",
+    "stop",
+    "stopped_with",
+]

@@ -1,0 +1,126 @@
+"""How jobs are started: what a launcher needs, and what happens when the process of a job is killed."""
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from litlab.distributed.ranks import is_rank
+from litlab.errors import SweepStopped, one_line
+from litlab.machine import cores
+from litlab.sweeps.folders import subdir
+from litlab.sweeps.jobs import jobs_in
+from litlab.sweeps.stopping import stopped_with
+
+EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
+
+
+DIED = {  # what launchers raise then, of modules that are imported only where they are used
+    "concurrent.futures": "BrokenExecutor",  # joblib
+    "submitit.core.utils": "UncompletedJobError",
+    "ray.exceptions": "WorkerCrashedError",
+}
+
+
+def launcher_name(hydra: Any) -> str:
+    """How jobs are started: Basic (one after the other, in this process), Joblib, Slurm, ..."""
+    return str(hydra.launcher._target_).rpartition(".")[2].removesuffix("Launcher")
+
+
+def check_launcher(hydra: Any) -> None:
+    """Looks for what the chosen launcher needs, and whether the folders of jobs will be found again.
+
+    Raises:
+        HydraException: if not.
+    """
+    if "/" in subdir(hydra):
+        raise HydraException(f"hydra.sweep.subdir={subdir(hydra)}: no / in it, all jobs are in hydra.sweep.dir itself")
+    launcher = hydra.runtime.choices["hydra/launcher"]
+    if is_rank() and launcher_name(hydra) != "Basic":
+        raise HydraException(f"hydra/launcher={launcher}: not under torchrun or srun, whose processes share each job")
+    if importlib.util.find_spec(".".join(hydra.launcher._target_.split(".")[:2])) is None:
+        raise HydraException(needs_extra(launcher))
+    if launcher_name(hydra) == "Slurm" and shutil.which("srun") is None:
+        raise HydraException("hydra/launcher=submitit_slurm: no srun here; submitit_local does the same on one machine")
+
+
+def needs_extra(launcher: str) -> str:
+    """What to install for a launcher."""
+    return f'hydra/launcher={launcher}: pip install -e ".[{EXTRAS[launcher]}]" first'
+
+
+def jobs_at_once(n_jobs: int | None) -> int:
+    """What `n_jobs` of a launcher stands for: below 1, as joblib's own -1, a job for each core."""
+    n_jobs = n_jobs or 1
+    return cores() if n_jobs < 1 else n_jobs
+
+
+def died() -> tuple[type[Exception], ...]:
+    """The errors that say that the process of a job has died."""
+    return tuple(getattr(sys.modules[module], name) for module, name in DIED.items() if module in sys.modules)
+
+
+class ResilientLauncher(Launcher):
+    """Wraps a launcher, so that one killed job does not end the sweep.
+
+    When the process of a job is killed, for want of memory say, joblib ends its other processes too. The jobs that were
+    running then are run again one by one, so that a job which is killed again takes none with it. The rest follows as
+    before. With other launchers the other jobs run on by themselves.
+
+    Args:
+        launcher: the launcher that was chosen.
+        folder: of the sweep.
+    """
+
+    def __init__(self, launcher: Launcher, folder: Path) -> None:
+        self.launcher, self.folder = launcher, folder
+        self.lost = 0  # jobs that brought nothing back: they may not even have a folder
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.launcher.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """As the launcher does; a job whose process was killed returns nothing, and has no `hydra_cfg`.
+
+        Raises:
+            SweepStopped: if a signal has stopped the sweep.
+        """
+        returned: dict[int, JobReturn] = {}
+        todo = list(range(len(job_overrides)))
+        while todo and not self._run(todo, job_overrides, initial_job_idx, returned):
+            if type(self.launcher).__name__ != "JoblibLauncher":
+                break
+            alone = self._begun(todo, job_overrides)
+            for number in alone:
+                self._run([number], job_overrides, initial_job_idx, returned)
+            todo = [number for number in todo if number not in alone]
+        lost = [number for number in range(len(job_overrides)) if number not in returned]
+        self.lost += len(lost)
+        return [returned.get(n) or JobReturn(status=JobStatus.COMPLETED) for n in range(len(job_overrides))]
+
+    def _run(
+        self, numbers: list[int], jobs: Sequence[Sequence[str]], first: int, returned: dict[int, JobReturn]
+    ) -> bool:
+        try:
+            done = self.launcher.launch([jobs[number] for number in numbers], initial_job_idx=first + numbers[0])
+        except died() as error:
+            if status := stopped_with(self.folder):
+                raise SweepStopped(status) from None
+            print(f"warning: the process of a job has died: {one_line(error)}", file=sys.stderr, flush=True)
+            return False
+        returned |= dict(zip(numbers, done, strict=True))
+        return True
+
+    def _begun(self, numbers: list[int], jobs: Sequence[Sequence[str]]) -> list[int]:
+        """Those of the jobs that may have been running: begun, and without a result. All, if there are none."""
+        without = [set(job.overrides) for job, result in jobs_in(self.folder) if not result]
+        begun = [number for number in numbers if {o for o in jobs[number] if not o.startswith("hydra.")} in without]
+        return begun or numbers

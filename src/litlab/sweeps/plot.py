@@ -1,0 +1,162 @@
+"""`sweep.png`: how the objective depends on what was swept, and all curves below."""
+
+import csv
+import statistics
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from litlab.runs import METRICS
+from litlab.sweeps.jobs import Job, Sweep
+
+matplotlib.use("Agg")  # files only: no screen is needed
+
+BEST, OTHERS = "tab:red", "tab:blue"
+MOST_LABELS = 12  # a legend of more curves than this cannot be read
+
+
+def draw(sweep: Sweep, path: Path) -> None:
+    """One number swept: objective and loss against it. Two: a heat map. Names: grouped bars. Curves below."""
+    names = [name for name in sweep.swept if name != "seed"]
+    numbers = [name for name in names if all(_is_number(job.settings.get(name)) for job in sweep.finished)]
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    top, bottom = figure.subplots(2, 1)
+    if len(names) == 2 and len(numbers) == 2:
+        draw_map(sweep, numbers[0], numbers[1], top, figure)
+    elif len(names) == 1 and numbers:
+        draw_line(sweep, numbers[0], top)
+    else:
+        draw_bars(sweep, names, top)
+    draw_curves(sweep, names, bottom)
+    figure.suptitle(f"{sweep.objective}: {len(sweep.finished)} of {len(sweep.jobs)} jobs in {sweep.folder.name}")
+    figure.savefig(path, dpi=110)
+
+
+def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
+    """The objective, and the validation loss on an axis of its own, against one number."""
+    values = sorted({float(job.settings[name]) for job in sweep.finished})
+    at = {value: [job for job in sweep.finished if float(job.settings[name]) == value] for value in values}
+    scores = {value: [job.score or 0.0 for job in jobs] for value, jobs in at.items()}
+    means = [statistics.mean(scores[value]) for value in values]
+    spread = [statistics.stdev(s) if len(s := scores[value]) > 1 else 0.0 for value in values]
+    axes.errorbar(values, means, yerr=spread, marker="o", color=OTHERS, capsize=3, label=sweep.objective)
+    best = sweep.best_of(range(len(values)), key=means.__getitem__)
+    axes.plot(values[best], means[best], marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
+    axes.annotate(f"{name}={values[best]:g}: {means[best]:.4f}", (values[best], means[best]), xytext=(0, -22),
+                  textcoords="offset points", ha="center", color=BEST)  # fmt: skip
+    if values[0] > 0 and values[-1] / values[0] >= 10:
+        axes.set_xscale("log")
+    axes.set(xlabel=name, ylabel=sweep.objective)
+    losses = [[job.metrics["val/loss"] for job in at[value] if "val/loss" in job.metrics] for value in values]
+    if sweep.objective != "val/loss" and all(losses):
+        other = axes.twinx()
+        other.plot(values, [statistics.mean(loss) for loss in losses], marker=".", color="tab:gray", alpha=0.7)
+        other.set_ylabel("val/loss", color="tab:gray")
+
+
+def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: Figure) -> None:
+    """The objective over two numbers; the best cell is framed."""
+    rows = sorted({float(job.settings[vertical]) for job in sweep.finished})
+    columns = sorted({float(job.settings[horizontal]) for job in sweep.finished})
+    cells: dict[tuple[int, int], list[float]] = {}
+    for job in sweep.finished:
+        cell = rows.index(float(job.settings[vertical])), columns.index(float(job.settings[horizontal]))
+        cells.setdefault(cell, []).append(job.score or 0.0)
+    means = {cell: statistics.mean(scores) for cell, scores in cells.items()}
+    grid = [[means.get((r, c), float("nan")) for c in range(len(columns))] for r in range(len(rows))]
+    image = axes.imshow(grid, aspect="auto", origin="lower", cmap="viridis")
+    figure.colorbar(image, ax=axes, label=sweep.objective)
+    low, high = min(means.values()), max(means.values())
+    for (row, column), mean in means.items():
+        dark = mean - low < 0.6 * (high - low)  # viridis grows lighter
+        axes.text(column, row, f"{mean:.4f}", ha="center", va="center", color="white" if dark else "black")
+    row, column = sweep.best_of(means, key=means.__getitem__)
+    axes.add_patch(
+        matplotlib.patches.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=BEST, linewidth=3)
+    )
+    axes.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
+    axes.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
+    axes.set(xlabel=horizontal, ylabel=vertical)
+
+
+def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
+    """A group of bars for each value of the first setting, a bar for each combination of the others."""
+    first, *others = names or ["seed"]
+    places = list(dict.fromkeys(job.settings.get(first, "") for job in _by_name(sweep)))
+    kinds = list(dict.fromkeys(_label(job, others) for job in _by_name(sweep)))
+    width = 0.8 / len(kinds)
+    for index, kind in enumerate(kinds):
+        heights, spreads, positions = [], [], []
+        for place, value in enumerate(places):
+            scores = [
+                job.score or 0.0
+                for job in sweep.finished
+                if job.settings.get(first, "") == value and _label(job, others) == kind
+            ]
+            if scores:
+                positions.append(place + (index - (len(kinds) - 1) / 2) * width)
+                heights.append(statistics.mean(scores))
+                spreads.append(statistics.stdev(scores) if len(scores) > 1 else 0.0)
+        shade = matplotlib.colormaps["Blues"](0.4 + 0.5 * index / len(kinds))  # colours are those of the curves
+        bars = axes.bar(positions, heights, width * 0.95, yerr=spreads, capsize=2, label=kind or None, color=shade)
+        axes.bar_label(bars, fmt="%.4f", fontsize=7)
+    scores = [job.score or 0.0 for job in sweep.finished]
+    margin = (max(scores) - min(scores)) * 0.25 or 0.01
+    axes.set_ylim(min(scores) - margin, max(scores) + margin)  # differences, not heights, are what is compared
+    axes.set_xticks(range(len(places)), places)
+    axes.set(xlabel=first, ylabel=sweep.objective)
+    if 1 < len(kinds) <= MOST_LABELS:
+        axes.legend(fontsize=8)
+
+
+def draw_curves(sweep: Sweep, names: list[str], axes: Axes) -> None:
+    """The objective of every job over its epochs, in one colour where jobs differ in their seed alone."""
+    best = sweep.finished[0]
+    labels = list(dict.fromkeys(_label(job, names or ["seed"]) for job in sweep.finished))  # the best one's first
+    palette = [color for color in matplotlib.colors.TABLEAU_COLORS if color != BEST]
+    if len(labels) > len(palette):
+        palette = [
+            matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](i / len(labels))) for i in range(len(labels))
+        ]
+    colors = dict(zip(labels, [BEST, *palette], strict=False))
+    named: set[str] = set()
+    for job in sweep.finished:
+        epochs, values = curve(job, sweep.objective)
+        label = _label(job, names or ["seed"])
+        if values:
+            axes.plot(epochs, values, marker=".", color=colors[label], label=None if label in named else label,
+                      linewidth=2.5 if job is best else 1, zorder=3 if job is best else 2)  # fmt: skip
+            named.add(label)
+    axes.set(xlabel="epoch", ylabel=sweep.objective)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if 0 < len(named) <= MOST_LABELS:
+        axes.legend(fontsize=8)
+
+
+def curve(job: Job, name: str) -> tuple[list[int], list[float]]:
+    """Epochs, from 1, and the values of one metric, from `metrics.csv`."""
+    path = job.folder / METRICS
+    if not path.exists():
+        return [], []
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get(name)]
+    return [int(row["epoch"]) + 1 for row in rows], [float(row[name]) for row in rows]
+
+
+def _by_name(sweep: Sweep) -> list[Job]:
+    return sorted(sweep.finished, key=lambda job: job.folder.name)
+
+
+def _label(job: Job, names: list[str]) -> str:
+    return " ".join(f"{name.rpartition('.')[2]}={job.settings.get(name, '')}" for name in names)
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        float(text or "")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,92 @@
+"""What both sweepers share: jobs in their folders, one killed job that ends nothing, and a report at the end."""
+
+import shlex
+import signal
+import sys
+from abc import abstractmethod
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from litlab.errors import SweepStopped, Terminated
+from litlab.runs import OVERRIDES
+from litlab.sweeps.folders import name_by_what_is_swept
+from litlab.sweeps.launchers import ResilientLauncher, check_launcher, launcher_name
+from litlab.sweeps.stopping import clear_marks, pass_signals_on, refused, stopped_with
+from litlab.sweeps.table import print_report
+
+
+class ReportedSweeper(Sweeper):
+    """A sweeper that ends with the report of its folder, however it ends. A subclass has `run_jobs`."""
+
+    hydra_context: HydraContext
+    config: DictConfig
+    launcher: ResilientLauncher
+    folder: Path
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        check_launcher(config.hydra)
+        self.hydra_context, self.config = hydra_context, config
+        self.folder = Path(config.hydra.sweep.dir)
+        name_by_what_is_swept(config)
+        chosen = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+        self.launcher = ResilientLauncher(chosen, self.folder)
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Runs the jobs of a command line, and reports.
+
+        Raises:
+            SweepStopped: if a signal has stopped them.
+            SystemExit: with status 1 if a job did not complete, 2 if one was refused.
+        """
+        clear_marks(self.folder)
+        if launcher_name(self.config.hydra) == "Joblib":
+            pass_signals_on(self.folder)
+        try:
+            self.run_jobs(arguments)
+            if status := stopped_with(self.folder):
+                raise SweepStopped(status)
+        except (KeyboardInterrupt, Terminated) as stopped:
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(signum, signal.SIG_DFL)  # a second time ends the report at once
+            self.report_stopped()
+            by = signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT
+            raise SweepStopped(stopped.status if isinstance(stopped, SweepStopped) else 128 + by) from None
+        unfinished = print_report(self.folder).unfinished if self._has_jobs() else []
+        if failed := len(unfinished) or self.launcher.lost:
+            print(f"failed: {failed} of the sweep's jobs did not complete", file=sys.stderr)
+            sys.exit(1)
+        if refused(self.folder):
+            sys.exit(2)
+
+    @abstractmethod
+    def run_jobs(self, arguments: list[str]) -> None:
+        """Runs the jobs that a command line asks for."""
+
+    def parsed(self, arguments: list[str]) -> list[Override]:
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        return parser.parse_overrides(arguments)
+
+    def save_config(self) -> None:
+        """Writes `multirun.yaml`, in which a sweep's folder is known by."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, self.folder / "multirun.yaml")
+
+    def _has_jobs(self) -> bool:
+        return any(self.folder.glob(f"*/{OVERRIDES}"))
+
+    def report_stopped(self) -> None:
+        """Prints the report of a sweep that a signal has stopped, and how to go on."""
+        if not self._has_jobs():
+            print("interrupted: no job has begun", file=sys.stderr)
+            return
+        print_report(self.folder)
+        again = shlex.quote(f"hydra.sweep.dir={self.folder}")
+        print(f"go on with    the same command and {again}", file=sys.stderr)

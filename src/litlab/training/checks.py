@@ -1,0 +1,117 @@
+"""What must fit together before anything is trained: network and data, loss and data, optimizer and schedule."""
+
+import torch
+
+from litlab.config import Run
+from litlab.data import DataModule
+from litlab.errors import ConfigError, one_line
+from litlab.modules import Supervised
+from litlab.networks import evaluating
+
+
+def check_monitors(run: Run, module: Supervised, data: DataModule) -> None:
+    """Looks for each monitored metric among those that will be logged.
+
+    Raises:
+        ConfigError: naming the metrics that are.
+    """
+    validated = data.validates and run.cfg.trainer.limit_val_batches != 0
+    names = [name for name in module.metric_names if validated or name.startswith("train/")]
+    stops = run.get("callbacks.early_stopping.enabled", False)
+    for key in ("objective", "scheduler.monitor", *(["callbacks.early_stopping.monitor"] if stops else [])):
+        value = run.get(key)
+        if value is not None and value not in names:
+            raise ConfigError(f"{key}={value} is not logged; what is: {', '.join(names)}")
+
+
+def check_optimization(run: Run, module: Supervised) -> None:
+    """Makes an optimizer and a schedule and throws them away.
+
+    Raises:
+        ConfigError: if either refuses its values.
+    """
+    try:
+        optimizer = module.make_optimizer([p for p in module.network.parameters() if p.requires_grad])
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise run.blame("optimizer", error) from error
+    trainer = run.cfg.trainer
+    if trainer.gradient_clip_val and str(trainer.precision) == "16-mixed" and optimizer.defaults.get("fused"):
+        raise ConfigError(
+            "trainer.gradient_clip_val: in 16-mixed, gradients are scaled until a fused optimizer steps; "
+            "write optimizer.fused=false, or trainer.precision=bf16-mixed"
+        )
+    if not module.make_schedulers:
+        return
+    if not trainer.max_epochs and trainer.get("max_time") and trainer.get("max_steps") in (None, -1):
+        raise ConfigError(
+            f"{run.option('scheduler')} needs the length of the training: "
+            "write trainer.max_epochs beside trainer.max_time, or scheduler=none"
+        )
+    try:
+        module.make_schedulers(optimizer, 1, trainer.max_epochs or 1)
+    except (ValueError, TypeError) as error:
+        raise run.blame("scheduler", error) from error
+
+
+def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
+    """Computes the loss of one batch.
+
+    Raises:
+        ConfigError: if it is one for another task, or refuses the shapes, or what the network makes.
+    """
+    given = run.option("loss")
+    size = data.num_classes + 1  # so that no loss takes the classes for the batch
+    try:
+        if data.task == "classification":
+            if not isinstance(loss, torch.nn.CrossEntropyLoss | torch.nn.NLLLoss):
+                raise ConfigError(f"{given} is for regression, and {run.option('data')} has classes")
+            loss(torch.zeros(size, data.num_classes), torch.zeros(size, dtype=torch.long))
+        else:
+            if isinstance(loss, torch.nn.CrossEntropyLoss | torch.nn.NLLLoss):
+                raise ConfigError(
+                    f"{given} is for classes, and {run.option('data')} has none: "
+                    "use loss=mse objective=val/mse (or l1, smooth_l1)"
+                )
+            loss(torch.zeros(size, *data.target_shape), torch.zeros(size, *data.target_shape))
+            if isinstance(loss, torch.nn.BCELoss) and not makes_probabilities(network, data):
+                raise ConfigError(
+                    f"{given} takes predictions from 0 to 1, and {run.option('model')} makes others: "
+                    "write model.output=sigmoid, or loss=mse"
+                )
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        message = one_line(error)
+        raise ConfigError(
+            f"loss.{message}" if message.startswith("class_weights") else f"{given}: {message}"
+        ) from error
+
+
+@torch.no_grad()
+def makes_probabilities(network: torch.nn.Module, data: DataModule) -> bool:
+    """Whether all that the network makes, even of large inputs, lies between 0 and 1."""
+    inputs = torch.linspace(-1e3, 1e3, 2 * torch.Size(data.input_shape).numel()).view(2, *data.input_shape)
+    with evaluating(network):
+        values = network(torch.cat((inputs, -inputs)))
+    return bool(((values >= 0) & (values <= 1)).all())
+
+
+def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
+    """Passes one batch through.
+
+    Raises:
+        ConfigError: naming the shapes, if it does not come out as logits [B, num_classes].
+    """
+    model, source = run.option("model"), run.option("data")
+    batch = torch.zeros(2, *data.input_shape)
+    try:
+        with torch.no_grad(), evaluating(network):
+            logits = network(batch)
+    except (RuntimeError, ValueError) as error:
+        shape = list(batch.shape)
+        raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {one_line(error)}") from error
+    if tuple(logits.shape) != (2, data.num_classes):
+        raise ConfigError(
+            f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
+            f"but {source} needs [2, {data.num_classes}]"
+        )

@@ -1,0 +1,32 @@
+"""`on_nan=rewind`: back to the last good checkpoint with half the learning rate."""
+
+from litlab.callbacks import learning_rate
+from litlab.checkpoint import good_checkpoint, read
+from litlab.config import Run, record
+from litlab.console import warn
+from litlab.runs import CONFIG
+
+MOST_REWINDS = 3
+
+
+def may_rewind(run: Run) -> bool:
+    """Whether a loss that became NaN takes the run back once more."""
+    return run.get("on_nan") == "rewind" and run.get("rewinds", 0) < MOST_REWINDS
+
+
+def rewound(run: Run, reason: str) -> Run:
+    """The run from its last good checkpoint on, with half the learning rate.
+
+    A NaN may come back from there. So the step of that checkpoint is recorded, for a run that is killed before that.
+    """
+    checkpoint = good_checkpoint(run.folder, before=run.get("rewound_to"))
+    changes = {"rewinds": run.get("rewinds", 0) + 1}
+    if checkpoint:
+        changes["rewound_to"] = read(checkpoint)["global_step"]
+    run = run.settled(**changes).from_checkpoint(checkpoint)
+    if (run.folder / CONFIG).exists():
+        record(run.folder, run.cfg, run.overrides)
+    place = f"back to {checkpoint.name}" if checkpoint else "back to the beginning, nothing was saved yet,"
+    count = f"rewind {changes['rewinds']} of {MOST_REWINDS}"
+    warn(f"{reason}: {place} with half the learning rate, {learning_rate(run.cfg):g} ({count})")
+    return run
