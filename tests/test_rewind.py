@@ -14,7 +14,7 @@ from test_resume import compose, go
 from litlab.config import Run, compose_again
 from litlab.errors import RunFailed
 from litlab.training import rewind, run_training
-from litlab.training.jobs import take_up
+from litlab.training.jobs import resume_job
 
 # A line through six points: gradient descent diverges above a learning rate of about 0.19, and returns below it from
 # wherever it was.
@@ -108,7 +108,7 @@ def test_an_interrupted_job_of_a_sweep_keeps_the_halved_learning_rate(tmp_path):
         go(run)
     shutil.rmtree(run / ".hydra")
     cfg = compose(run, *asked, base=LINE)  # as Hydra does when the sweep is repeated
-    goes_on, _ = take_up(Run(cfg, run, asked))
+    goes_on, _ = resume_job(Run(cfg, run, asked))
     assert goes_on.checkpoint == run / "checkpoints/last.ckpt"
     assert goes_on.cfg.rewinds == 1
 
@@ -119,7 +119,7 @@ def test_a_job_that_was_refused_goes_on_and_one_that_failed_begins_anew(tmp_path
     go(run, "trainer.accelerator=cpu")
     for failed, goes_on_from in (({}, run / "checkpoints/last.ckpt"), ({"epochs": 2}, None)):
         (run / "result.json").write_text(json.dumps({"status": "failed", "error": "no GPU"} | failed))
-        goes_on, result = take_up(Run(cfg, run))
+        goes_on, result = resume_job(Run(cfg, run))
         assert (goes_on.checkpoint, result) == (goes_on_from, None)
 
 

@@ -32,7 +32,7 @@ from litlab.sweeps.grid import GridSweeper
 from litlab.sweeps.optuna import OptunaSweeper
 from litlab.sweeps.table import groups
 from litlab.training import jobs, weights
-from litlab.training.resume import settle_as_before
+from litlab.training.resume import restore_settings
 
 SWEEP = ["-m", *QUICK, "data.train_limit=640", "callbacks.model_summary.enabled=false", "hydra.sweep.dir=runs/s"]
 
@@ -173,11 +173,11 @@ def scored(value, mode="max"):
 
 def test_a_job_waits_for_another_process_that_trains_it(tmp_path, capsys):
     threading.Timer(1.5, os.close, [runs.hold(tmp_path)]).start()
-    lock = jobs.hold_job(tmp_path)
+    lock = jobs.hold_when_free(tmp_path)
     assert "another process is training it" in capsys.readouterr().out
     threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
     with pytest.raises(RunFailed, match="stopped by SIGTERM") as stopped:
-        jobs.hold_job(tmp_path)
+        jobs.hold_when_free(tmp_path)
     assert stopped.value.status == 143
     os.close(lock)
 
@@ -271,36 +271,36 @@ FOLDER = ["data=image_folder", "data.data_dir=/a"]
 )
 def test_a_finished_job_with_another_config_is_refused(before, now, difference, tmp_path):
     job = completed_with(tmp_path, composed(*before))
-    assert jobs.take_up(asked(*before, folder=job))[1]
+    assert jobs.resume_job(asked(*before, folder=job))[1]
     with pytest.raises(ConfigError, match=re.escape(f"job was trained with {difference}: use another")):
-        jobs.take_up(asked(*now, folder=job))
+        jobs.resume_job(asked(*now, folder=job))
 
 
 def test_another_cache_of_the_same_data_set_is_no_other_config(tmp_path):
     stopping = "callbacks.early_stopping.enabled=true"
     cfg = composed(stopping)
     cfg.objective_mode = "max"  # as training fills it in
-    assert jobs.take_up(asked("data.data_dir=/b", stopping, folder=completed_with(tmp_path, cfg)))[1]
+    assert jobs.resume_job(asked("data.data_dir=/b", stopping, folder=completed_with(tmp_path, cfg)))[1]
 
 
 def test_what_published_weights_fill_in_is_no_other_config(tmp_path):
     overrides = [*FOLDER, "model=googlenet", "model.pretrained=true"]
     run = asked(*overrides)
-    run = run.settled(**weights.wanted_by_published(run, SimpleNamespace(input_shape=(3, 224, 224))))
+    run = run.settled(**weights.settings_for_pretrained(run, SimpleNamespace(input_shape=(3, 224, 224))))
     job = completed_with(tmp_path, run.cfg)
-    assert jobs.take_up(asked(*overrides, folder=job))[1]
+    assert jobs.resume_job(asked(*overrides, folder=job))[1]
     for change in ("data.image_size=100", "data.normalize=false", "model.head=append", "model.pretrained=false"):
         with pytest.raises(ConfigError, match="was trained with"):
-            jobs.take_up(asked(*overrides, change, folder=job))
+            jobs.resume_job(asked(*overrides, change, folder=job))
     (job / "result.json").unlink()
     (job / ".hydra/config.yaml").touch()
     (job / "checkpoints").mkdir()
     progress = {"fit_loop": {"epoch_progress": {"current": {"processed": 1}}}}
     saved = {"litlab": {"config": run.plain()}, "loops": progress}
     torch.save(saved, job / "checkpoints/last.ckpt")
-    again, result = jobs.take_up(asked(*overrides, folder=job))
+    again, result = jobs.resume_job(asked(*overrides, folder=job))
     assert (again.checkpoint, result) == (job / "checkpoints/last.ckpt", None)
-    assert again.plain() == settle_as_before(asked(*overrides), saved).plain() == run.plain()
+    assert again.plain() == restore_settings(asked(*overrides), saved).plain() == run.plain()
 
 
 def test_report_on_demand(swept, tmp_path, capsys):

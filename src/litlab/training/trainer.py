@@ -1,0 +1,74 @@
+"""Builds the Trainer of a run, with its callbacks and loggers."""
+
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
+
+from litlab import lightning_internals
+from litlab.callbacks import Panel, Panels
+from litlab.checkpoint import PlainCheckpointIO
+from litlab.config import Run, build
+from litlab.distributed.strategies import distribution
+from litlab.errors import ConfigError
+
+IN_RUN_FOLDER = ("tensorboard", "csv")  # loggers that a resumed run cuts back to the step of its checkpoint
+
+
+def make_trainer(run: Run, callbacks: list[Callback], network: torch.nn.Module) -> lightning.Trainer:
+    """Builds the Trainer with the loggers and callbacks of the config.
+
+    Args:
+        callbacks: of every run; they come after those of the config.
+
+    Raises:
+        ConfigError: if the Trainer, a logger or a callback refuses its values, or does not fit the network.
+    """
+    loggers = [_build_entry(run, "logger", name) for name in run.get("logger") or ()]
+    configured = _configured_callbacks(run, network)
+    arguments = {
+        "callbacks": [*configured, *callbacks],
+        "logger": loggers,
+        "profiler": lightning_internals.NoProfiler(),
+        "default_root_dir": str(run.folder),
+        "use_distributed_sampler": False,  # litlab's own sampler divides the batches
+        "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
+        "enable_model_summary": False,
+        "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in configured),
+        **distribution(run.cfg.trainer.strategy, run.cfg.trainer.devices),
+    }
+    arguments["plugins"] = [PlainCheckpointIO(), *arguments.get("plugins", ())]
+    trainer: lightning.Trainer = run.build("trainer", **arguments)
+    lightning_internals.skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+    lightning_internals.look_for_gpus_once()
+    return trainer
+
+
+def _configured_callbacks(run: Run, network: torch.nn.Module) -> list[Callback]:
+    """The callbacks that the config switches on. All TensorBoard panels are in one callback, the last."""
+    callbacks, panels = [], []
+    for name, node in (run.get("callbacks") or {}).items():
+        if not node or not node.get("_target_") or not node.get("enabled", True):
+            continue
+        callback = _build_entry(run, "callbacks", name)
+        if not isinstance(callback, Panel):
+            callbacks.append(callback)
+            continue
+        try:
+            callback.check_network(network)
+        except ValueError as error:
+            raise ConfigError(f"callbacks.{name}.{error}") from error
+        panels.append(callback)
+    return [*callbacks, Panels(panels)] if panels else callbacks
+
+
+def _build_entry(run: Run, group: str, name: str) -> Any:
+    """Builds one entry of `callbacks` or `logger`."""
+    node = run.plain()[group][name]
+    node.pop("enabled", None)
+    if node.get("save_dir") and group == "logger" and name in IN_RUN_FOLDER:
+        raise ConfigError(f"logger.{name}.save_dir={node['save_dir']}: must be null, the run folder")
+    if "save_dir" in node and node["save_dir"] is None:
+        node["save_dir"] = str(run.folder)
+    return build({group: node}, group, run.chosen)
