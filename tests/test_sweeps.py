@@ -7,23 +7,19 @@ import re
 import shlex
 import shutil
 import signal
-import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import lightning
 import numpy as np
 import pytest
-import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
-from scripts import QUICK, asked, composed, finish, start
+from scripts import QUICK, finish, start
 
-from litlab import config, runs, sweeps
+from litlab import runs, sweeps
 from litlab.callbacks import Prune
 from litlab.data import MNISTSample
-from litlab.errors import ConfigError, RunFailed
 from litlab.machine import cores
 from litlab.modules import Classification
 from litlab.networks import MLP
@@ -31,8 +27,6 @@ from litlab.prediction.find import best_job, find_checkpoint
 from litlab.sweeps.grid import GridSweeper
 from litlab.sweeps.optuna import OptunaSweeper
 from litlab.sweeps.table import groups
-from litlab.training import jobs, weights
-from litlab.training.resume import restore_settings
 
 SWEEP = ["-m", *QUICK, "data.train_limit=640", "callbacks.model_summary.enabled=false", "hydra.sweep.dir=runs/s"]
 
@@ -171,17 +165,6 @@ def scored(value, mode="max"):
     return {"status": "completed", "objective": {"name": "val/acc", "mode": mode, "value": value}}
 
 
-def test_a_job_waits_for_another_process_that_trains_it(tmp_path, capsys):
-    threading.Timer(1.5, os.close, [runs.hold(tmp_path)]).start()
-    lock = jobs.hold_when_free(tmp_path)
-    assert "another process is training it" in capsys.readouterr().out
-    threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
-    with pytest.raises(RunFailed, match="stopped by SIGTERM") as stopped:
-        jobs.hold_when_free(tmp_path)
-    assert stopped.value.status == 143
-    os.close(lock)
-
-
 def test_how_to_go_on_can_be_typed_where_folders_have_spaces(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     sweeper = GridSweeper()
@@ -248,59 +231,6 @@ def test_only_jobs_with_the_same_objective_are_ranked(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "val/acc (max)" in said
     assert "not ranked    b  its objective is val/loss, and not val/acc\n" in said
-
-
-def completed_with(folder, cfg):
-    return job_of(folder, "job", ["seed=1"], status="completed", config=config.numeric(cfg))
-
-
-FOLDER = ["data=image_folder", "data.data_dir=/a"]
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "difference"),
-    [
-        (["+optimizer.amsgrad=true"], [], "optimizer.amsgrad=True, which is now None"),
-        (FOLDER, [*FOLDER, "data.data_dir=/b"], "data.data_dir=/a, which is now /b"),
-        ([], ["callbacks.early_stopping.enabled=true"], "callbacks.early_stopping.enabled=False, which is now True"),
-        (["objective_mode=min"], [], "objective_mode=min, which is now max"),
-        ([], ["top5=true"], "top5=False, which is now True"),
-        ([], ["on_nan=rewind"], "on_nan=stop, which is now rewind"),
-        (["test=false"], [], "test=False, which is now True"),
-    ],
-)
-def test_a_finished_job_with_another_config_is_refused(before, now, difference, tmp_path):
-    job = completed_with(tmp_path, composed(*before))
-    assert jobs.resume_job(asked(*before, folder=job))[1]
-    with pytest.raises(ConfigError, match=re.escape(f"job was trained with {difference}: use another")):
-        jobs.resume_job(asked(*now, folder=job))
-
-
-def test_another_cache_of_the_same_data_set_is_no_other_config(tmp_path):
-    stopping = "callbacks.early_stopping.enabled=true"
-    cfg = composed(stopping)
-    cfg.objective_mode = "max"  # as training fills it in
-    assert jobs.resume_job(asked("data.data_dir=/b", stopping, folder=completed_with(tmp_path, cfg)))[1]
-
-
-def test_what_published_weights_fill_in_is_no_other_config(tmp_path):
-    overrides = [*FOLDER, "model=googlenet", "model.pretrained=true"]
-    run = asked(*overrides)
-    run = run.settled(**weights.settings_for_pretrained(run, SimpleNamespace(input_shape=(3, 224, 224))))
-    job = completed_with(tmp_path, run.cfg)
-    assert jobs.resume_job(asked(*overrides, folder=job))[1]
-    for change in ("data.image_size=100", "data.normalize=false", "model.head=append", "model.pretrained=false"):
-        with pytest.raises(ConfigError, match="was trained with"):
-            jobs.resume_job(asked(*overrides, change, folder=job))
-    (job / "result.json").unlink()
-    (job / ".hydra/config.yaml").touch()
-    (job / "checkpoints").mkdir()
-    progress = {"fit_loop": {"epoch_progress": {"current": {"processed": 1}}}}
-    saved = {"litlab": {"config": run.plain()}, "loops": progress}
-    torch.save(saved, job / "checkpoints/last.ckpt")
-    again, result = jobs.resume_job(asked(*overrides, folder=job))
-    assert (again.checkpoint, result) == (job / "checkpoints/last.ckpt", None)
-    assert again.plain() == restore_settings(asked(*overrides), saved).plain() == run.plain()
 
 
 def test_report_on_demand(swept, tmp_path, capsys):

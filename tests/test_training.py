@@ -1,169 +1,12 @@
-"""`python train.py`, from the outside: what a run leaves behind, and what a mistake says."""
+"""`train.py` on the command line."""
 
-import csv
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
-import torch
-from scripts import QUICK, REPOSITORY, finish, start
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-from tensorboard.util.tensor_util import make_ndarray
-
-from litlab.report import files
-
-
-def test_result_says_what_happened(quick_run):
-    result = quick_run.result
-    assert result["status"] == "completed"
-    assert result["epochs"] == 2
-    assert result["best_checkpoint"] == "checkpoints/best.ckpt"
-    assert result["last_checkpoint"] == "checkpoints/last.ckpt"
-    assert result["dataset"] == {"name": "mnist_sample", "train": 3500, "val": 500, "test": 1000}
-    assert result["overrides"] == [*QUICK, "callbacks.report.enabled=true", "trainer.max_epochs=2", "seed=1"]
-    assert result["versions"]["torch"] == torch.__version__
-    assert result["seconds"] > 0
-    assert result["images_per_second"] > 0
-    names = {f"{split}/{metric}" for split in ("train", "val", "test") for metric in ("loss", "acc")}
-    assert set(result["metrics"]) == names
-    assert 0.5 < result["metrics"]["test/acc"] < 1
-
-
-def test_run_folder_holds_what_the_contract_says(quick_run):
-    run = quick_run.runs[0]
-    assert run.parent == quick_run.folder / "runs" / "mnist_sample_mnist_cnn"
-    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
-    events = {name for name in files if name.startswith("events.out.tfevents.")}
-    assert len(events) == 1
-    assert files - events == {
-        "result.json",
-        "metrics.csv",
-        "report.html",
-        "report.png",
-        "train.log",
-        "checkpoints/best.ckpt",
-        "checkpoints/last.ckpt",
-        "checkpoints/previous.ckpt",
-        ".hydra/config.yaml",
-        ".hydra/hydra.yaml",
-        ".hydra/overrides.yaml",
-        "projector_config.pbtxt",
-        "projector/vectors.tsv",
-        "projector/labels.tsv",
-        "projector/thumbnails.png",
-    }
-
-
-def test_curves_are_the_same_in_tensorboard_and_csv(quick_run):
-    run = quick_run.runs[0]
-    events = EventAccumulator(str(run))
-    events.Reload()
-    with (run / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    for name in ("train/loss", "train/acc", "val/loss", "val/acc"):
-        curve = [(e.step, pytest.approx(e.value)) for e in events.Scalars(name)]
-        assert [(int(r["step"]), float(r[name])) for r in rows if r[name]] == curve
-        assert [step for step, _ in curve] == [55, 110]  # 3,500 images in batches of 64, two epochs
-    assert 0 < events.Scalars("lr-Adam")[-1].value < events.Scalars("lr-Adam")[0].value < 1e-3
-    assert float(rows[-1]["test/acc"]) == quick_run.result["metrics"]["test/acc"]
-
-
-@pytest.mark.parametrize("accumulate", [1, 4])
-def test_a_step_has_one_point(train_here, accumulate):
-    """Where logging intervals do not divide the epoch, and where batches are gathered for a step."""
-    options = ("model=mlp", "trainer.max_epochs=2", "trainer.log_every_n_steps=2", "data.train_limit=832")
-    done = train_here(*QUICK, *options, f"trainer.accumulate_grad_batches={accumulate}")
-    assert done.status == 0, done.err
-    events = EventAccumulator(str(done.runs[0]), size_guidance={"scalars": 0})
-    events.Reload()
-    steps = [event.step for event in events.Scalars("train/loss_step")]
-    assert steps == {1: [*range(1, 13, 2), 12, *range(13, 26, 2)], 4: [1, 3, 5, 7]}[accumulate]
-
-
-def test_checkpoints_hold_tensors_and_plain_data_only(quick_run):
-    for name in ("best", "last"):
-        checkpoint = torch.load(quick_run.runs[0] / f"checkpoints/{name}.ckpt", weights_only=True)
-        record = checkpoint["litlab"]
-        assert record["network"] == {
-            "name": "litlab.networks.MnistCNN",
-            "args": {"input_shape": [1, 28, 28], "num_classes": 10},
-        }
-        assert record["data"]["class_names"] == list("0123456789")
-        assert record["data"]["mean"] == [pytest.approx(0.1307)]
-        assert record["metrics"]["val/acc"] > 0.5
-        assert str(quick_run.folder) not in json.dumps(record)
-
-
-def test_output_is_plain_and_silent_about_what_nobody_can_act_on(quick_run):
-    assert "\x1b" not in quick_run.out + quick_run.err
-    assert quick_run.err == ""
-    assert "epoch 2/2" in quick_run.out
-    assert "test/acc" in quick_run.out
-    assert "tensorboard --logdir runs/mnist_sample_mnist_cnn/" in quick_run.out
-    assert "epoch 2/2" in (quick_run.runs[0] / "train.log").read_text()
-
-
-def test_same_seed_same_numbers(train_here, quick_run):
-    again = train_here(*QUICK, "trainer.max_epochs=2", "seed=1")
-    assert again.result["metrics"] == quick_run.result["metrics"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["model=resnet99"], "model=resnet99: no such option;"),
-        (["trainer=null"], "trainer=null: no such option; there is: auto, cpu"),
-        (["model=mnist_cn"], "did you mean mnist_cnn? there is: alexnet"),
-        (["modle=mlp"], "modle is unknown; the config: did you mean model?"),
-        (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is:"),
-        (["trainer.max_epoch=1"], "did you mean max_epochs?"),
-        (["optimizer.lr=-0.1"], "optimizer.lr=-0.1: must be greater than 0"),
-        (["optimizer.lr=fast"], "optimizer.lr=fast: must be a number"),
-        (["trainer.max_epochs=abc"], "trainer.max_epochs=abc: must be an integer or null"),
-        (["trainer.max_epochs=0"], "trainer.max_epochs=0: must be at least 1"),
-        (["data.batch_size=0"], "data.batch_size must be at least 1"),
-        (["data.batch_size=many"], "data.batch_size=many: must be an integer"),
-        (["data.val_size=4000"], "data.val_size"),
-        (["data.augment=[flip]"], "data.augment"),
-        (["data.data_dir=file/below", "data=mnist"], "data.data_dir"),
-        (["hydra.run.dir=file/below"], "Not a directory: 'file/below'"),
-        (["+optimizer.speed=2"], "optimizer.speed is unknown to torch.optim.Adam; there is:"),
-        (["model.input_shape=[3,32,32]"], "model.input_shape=[3, 32, 32] contradicts data=mnist_sample"),
-        (["model.num_classes=7"], "model.num_classes=7 contradicts data=mnist_sample"),
-        (
-            ["objective=val/accuracy"],
-            "objective=val/accuracy is not logged; what is: train/loss, train/acc, val/loss, val/acc",
-        ),
-        (
-            ["callbacks.early_stopping.enabled=true", "callbacks.early_stopping.monitor=val/accc"],
-            "callbacks.early_stopping.monitor=val/accc is not logged; what is: train/loss, train/acc, val/loss",
-        ),
-        (["objective_mode=up"], "objective_mode=up: must be min, max or null"),
-        (["trainer.devices=0"], "trainer.devices=0: must name at least one device"),
-        (["logger.csv.save_dir=shared"], "logger.csv.save_dir=shared: must be null, the run folder"),
-        (["trainer.precision=17"], "trainer.precision=17: must be one of"),
-        (["seed=x"], "seed=x: must be an integer"),
-        (["scheduler=cosine", "scheduler.warmup_epochs=9"], "scheduler.warmup_epochs must be at least 0 and less"),
-        (["optimizer.lr=[1"], "optimizer.lr=[1"),
-        (["optimizer.betas=[1,2]"], "optimizer=adam: Invalid beta parameter"),
-    ],
-)
-def test_a_mistake_is_one_line_and_leaves_nothing(train_here, tmp_path, arguments, message):
-    (tmp_path / "file").touch()
-    done = train_here(*QUICK, *arguments)
-    assert done.status == 2, done.err
-    lines = done.err.splitlines()
-    assert len(lines) == 1, done.err
-    assert lines[0].startswith("error: ")
-    assert message in lines[0]
-    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+from scripts import QUICK, REPOSITORY
 
 
 def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
@@ -172,76 +15,10 @@ def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_asking_for_a_gpu_where_there_is_none(train_here):
-    done = train_here(*QUICK, "trainer=gpu")
-    assert (done.status, done.err.count("\n")) == (2, 1)
-    assert "there is no GPU here; use trainer=cpu or trainer=auto" in done.err
-
-
 def test_full_error_shows_the_traceback(train):
     done = train(*QUICK, "optimizer.lr=-1", HYDRA_FULL_ERROR="1")
     assert done.status != 0
     assert "Traceback" in done.err
-
-
-def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(train_here, tmp_path):
-    done = train_here(*QUICK, "optimizer=sgd", "optimizer.lr=1e20")
-    assert done.status == 1, done.err
-    assert done.err.count("\n") == 1
-    assert "the loss became" in done.err
-    assert "at step 1:" in done.err
-    assert "optimizer.lr" in done.err
-    result = done.result
-    assert result["status"] == "failed"
-    assert result["best_checkpoint"] is None  # it diverged before the first epoch ended
-    assert result["diagnosis"][0].startswith("diverged: the loss was NaN or infinite at step 1; try optimizer.lr=")
-    row = EventAccumulator(str(done.runs[0])).Reload().summary_metadata
-    ended = HParamsPluginData.FromString(row["_hparams_/session_end_info"].plugin_data.content)
-    assert ended.session_end_info.status == STATUS_FAILURE
-    columns = HParamsPluginData.FromString(row["_hparams_/experiment"].plugin_data.content).experiment.metric_infos
-    results = {f"result/{split}/{name}" for split in ("train", "val") for name in ("loss", "acc")}
-    assert {info.name.tag for info in columns} == {*results, "test/loss", "test/acc"}
-
-
-def test_a_new_run_in_the_folder_of_another_has_nothing_of_it(train_here):
-    options = (*QUICK, "model=mlp", "data.train_limit=320", "hydra.run.dir=runs/one")
-    assert train_here(*options).status == 0
-    done = train_here(*options, "optimizer=sgd", "optimizer.lr=1e30", "on_nan=rewind")
-    assert done.status == 1, done.err
-    assert "back to the beginning" in done.err
-    assert "last good checkpoint" not in done.err
-    assert (done.result["status"], done.result["best_checkpoint"]) == ("failed", None)
-    assert not list(done.runs[0].glob("checkpoints/*"))
-
-
-def test_a_fast_dev_run_leaves_a_result(train_here):
-    done = train_here(*QUICK, "model=mlp", "+trainer.fast_dev_run=true")
-    assert (done.status, done.err, done.result["steps"]) == (0, "", 1)
-
-
-def test_ctrl_c_saves_and_says_interrupted(tmp_path):
-    process = start("train.py", *QUICK, "trainer.max_epochs=1000", folder=tmp_path)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("runs/*/*/checkpoints/last.ckpt")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    done = finish(process, tmp_path, timeout=60)
-    assert done.status == 130, done.err
-    assert done.err == "interrupted: stopped by SIGINT\n"
-    assert done.result["status"] == "interrupted"
-    checkpoint = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
-    assert checkpoint["global_step"] == done.result["steps"]
-
-
-@pytest.fixture
-def ctrl_c():
-    """SIGINT as a program has it that was started from a terminal: pytest's workers ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 PREPARED = "data._target_=faults.injected.SignalWhilePrepared"
@@ -266,44 +43,6 @@ def test_a_sweep_that_is_terminated_as_a_job_begins_has_its_report(train_here):
     assert [run.name for run in done.runs] == ["+data.signal_name=null"]
 
 
-@pytest.mark.usefixtures("ctrl_c")
-def test_who_stops_the_drawing_of_the_page_keeps_the_result(train_here, monkeypatch):
-    monkeypatch.setattr(files, "write_page", lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    quick = (*QUICK, "model=mlp", "data.train_limit=320", "callbacks.report.enabled=true")
-    done = train_here(*quick)
-    assert (done.status, done.err) == (130, "interrupted\n")
-    assert (done.result["status"], done.result["report"]) == ("completed", None)
-    assert "test/acc" in done.result["metrics"]
-    assert "run folder " in done.out
-
-
-def test_two_processes_train_as_one(train, tmp_path):
-    done = train(*QUICK, "trainer=ddp_cpu", "data.batch_size=50")
-    assert done.status == 0, done.err
-    alone = finish(start("train.py", *QUICK, "data.batch_size=50", folder=tmp_path), tmp_path)
-    assert alone.status == 0, alone.err
-    both, one = (json.loads((run / "result.json").read_text()) for run in alone.runs)
-    assert both["steps"] == one["steps"] == 70
-    for name, value in one["metrics"].items():
-        assert both["metrics"][name] == pytest.approx(value, abs=2e-3), name
-    assert len(list(alone.runs[0].glob("events*"))) == 1
-    assert both["diagnosis"][0].startswith("learning: ")
-    for run in alone.runs:  # TensorBoard shows the whole validation set, not rank 0's share
-        seen = EventAccumulator(str(run))
-        seen.Reload()
-        for name in "0123456789":
-            (curve,) = seen.Tensors(f"precision_recall/{name}")
-            assert (make_ndarray(curve.tensor_proto)[:4].sum(0) == 500).all()
-        assert len(seen.Images("wrong/val")) == len(seen.Images("confusion/val")) == 1
-
-
-def test_a_mistake_under_ddp_is_still_one_line(train):
-    done = train(*QUICK, "trainer=ddp_cpu", "data.batch_size=51")
-    assert done.status == 2
-    assert "data.batch_size" in done.err.splitlines()[-1]
-    assert done.runs == []
-
-
 def test_a_sweep_has_one_folder_a_job(train):
     done = train("-m", *QUICK, "optimizer.lr=0.001,0.01", "data.train_limit=640")
     assert done.status == 0, done.err
@@ -324,30 +63,3 @@ def test_help_lists_the_groups_and_says_what_each_option_is():
         assert f"\n{group}:" in done.stdout
     assert re.search(r"^  resnet18 +ResNet-18: residual blocks", done.stdout, re.M)
     assert re.search(r"^  linear_regression +A line through six points", done.stdout, re.M)
-
-
-def test_a_summary_prints_the_layers_and_leaves_nothing(train_here, tmp_path):
-    done = train_here(*QUICK, "model=lenet5", "summary=true")
-    assert done.status == 0, done.err
-    assert re.search(r"features\.3 +Conv2d +6 x 14 x 14 +16 x 10 x 10 +2,416", done.out)
-    assert re.search(r"LeNet5 +61,706", done.out)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_top5_balance_and_weights_from_a_file(train_here, tmp_path):
-    from litlab.networks import ResNet18
-
-    network = ResNet18((1, 28, 28), 7, head="append")
-    torch.save(network.state_dict(), tmp_path / "seven.pth")
-    arguments = ["data.train_limit=8", "data.batch_size=4", "data.val_size=10", "trainer.limit_test_batches=1"]
-    model = ["model=resnet18", "model.freeze=backbone", "model.head=append"]
-    settings = [*QUICK, *model, "data.eval_batch_size=10", "top5=true", "data.balanced=true", *arguments]
-    refused = train_here(*settings, "model.weights=seven.pth")
-    assert refused.status == 2
-    assert "model.weights=seven.pth: weights do not fit ResNet18: 2 of another size: fc.appended.weight" in refused.err
-    done = train_here(*settings, "model.weights=seven.pth", "model.weights_skip_head=true")
-    assert done.status == 0, done.err
-    assert {"val/acc", "val/acc_top5", "test/acc_top5"} <= set(done.result["metrics"])
-    checkpoint = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
-    assert torch.equal(checkpoint["state_dict"]["network.bn1.weight"], network.state_dict()["bn1.weight"])
-    assert not {"weights", "weights_skip_head", "pretrained"} & set(checkpoint["litlab"]["network"]["args"])

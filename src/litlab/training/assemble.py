@@ -44,12 +44,13 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
 
 def _check_filled_from_data(run: Run, data: DataModule) -> None:
     """Refuses a value in `model` that the data decide, such as `input_shape`, if it differs from theirs."""
+    given = run.plain()["model"]
     for key in FILLED_FROM_DATA:
-        value, given = getattr(data, key), run.plain()["model"].get(key)
+        value = getattr(data, key)
         value = list(value) if isinstance(value, tuple) else value
-        if given is not None and given != value:
+        if given.get(key) not in (None, value):
             raise ConfigError(
-                f"model.{key}={given} contradicts {run.option('data')}, whose {key} is {value}: leave it out"
+                f"model.{key}={given[key]} contradicts {run.option('data')}, whose {key} is {value}: leave it out"
             )
 
 

@@ -25,8 +25,9 @@ def make_trainer(run: Run, callbacks: list[Callback], network: torch.nn.Module) 
     Raises:
         ConfigError: if the Trainer, a logger or a callback refuses its values, or does not fit the network.
     """
-    loggers = [_build_entry(run, "logger", name) for name in run.get("logger") or ()]
-    configured = _configured_callbacks(run, network)
+    config = run.plain()
+    loggers = [_build_entry(run, "logger", name, entry) for name, entry in (config.get("logger") or {}).items()]
+    configured = _configured_callbacks(run, config.get("callbacks") or {}, network)
     arguments = {
         "callbacks": [*configured, *callbacks],
         "logger": loggers,
@@ -45,13 +46,13 @@ def make_trainer(run: Run, callbacks: list[Callback], network: torch.nn.Module) 
     return trainer
 
 
-def _configured_callbacks(run: Run, network: torch.nn.Module) -> list[Callback]:
+def _configured_callbacks(run: Run, entries: dict[str, Any], network: torch.nn.Module) -> list[Callback]:
     """The callbacks that the config switches on. All TensorBoard panels are in one callback, the last."""
     callbacks, panels = [], []
-    for name, node in (run.get("callbacks") or {}).items():
-        if not node or not node.get("_target_") or not node.get("enabled", True):
+    for name, entry in entries.items():
+        if not entry or not entry.get("_target_") or not entry.get("enabled", True):
             continue
-        callback = _build_entry(run, "callbacks", name)
+        callback = _build_entry(run, "callbacks", name, entry)
         if not isinstance(callback, Panel):
             callbacks.append(callback)
             continue
@@ -63,12 +64,11 @@ def _configured_callbacks(run: Run, network: torch.nn.Module) -> list[Callback]:
     return [*callbacks, Panels(panels)] if panels else callbacks
 
 
-def _build_entry(run: Run, group: str, name: str) -> Any:
+def _build_entry(run: Run, group: str, name: str, entry: dict[str, Any]) -> Any:
     """Builds one entry of `callbacks` or `logger`."""
-    node = run.plain()[group][name]
-    node.pop("enabled", None)
-    if node.get("save_dir") and group == "logger" and name in IN_RUN_FOLDER:
-        raise ConfigError(f"logger.{name}.save_dir={node['save_dir']}: must be null, the run folder")
-    if "save_dir" in node and node["save_dir"] is None:
-        node["save_dir"] = str(run.folder)
-    return build({group: node}, group, run.chosen)
+    if entry.get("save_dir") and group == "logger" and name in IN_RUN_FOLDER:
+        raise ConfigError(f"logger.{name}.save_dir={entry['save_dir']}: must be null, the run folder")
+    arguments = {key: value for key, value in entry.items() if key != "enabled"}
+    if "save_dir" in entry and entry["save_dir"] is None:
+        arguments["save_dir"] = str(run.folder)
+    return build({group: arguments}, group, run.chosen)

@@ -1,13 +1,13 @@
-"""`data.batch_size=auto`."""
+"""`data.batch_size=auto` finds a size, and the run is the one with that size."""
 
 import json
 
 from faults.compare import differences
 from omegaconf import OmegaConf
-from test_resume import TINY
+from recorded_runs import TINY
 
 
-def test_auto_is_the_run_with_the_size_it_found(tmp_path, train_here):
+def test_auto_gives_the_run_that_the_found_size_gives(tmp_path, train_here):
     short = [*TINY, "trainer.max_epochs=1"]
     found = train_here(*short, "data.batch_size=auto", "hydra.run.dir=auto")
     assert found.status == 0, found.err
@@ -19,7 +19,7 @@ def test_auto_is_the_run_with_the_size_it_found(tmp_path, train_here):
     assert json.loads((tmp_path / "auto/result.json").read_text())["config"]["data.batch_size"] == 512
 
 
-def test_auto_still_names_a_wrong_setting(train_here):
+def test_a_wrong_setting_is_named_with_auto_too(train_here):
     done = train_here(*TINY, "data.batch_size=auto", "data.val_size=9999")
     assert done.status == 2
     assert "error: data.val_size must be under 4,000" in done.err

@@ -1,4 +1,4 @@
-"""`python predict.py evaluate=...`: the numbers of training again, and more of them."""
+"""`python predict.py evaluate=...`: the metrics of the training again, and more details."""
 
 import csv
 import json
@@ -8,6 +8,7 @@ import pytest
 import torch
 from pictures import draw_folder
 from PIL import Image
+from predictions import evaluated
 from scripts import finish, start
 from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
 
@@ -16,14 +17,9 @@ from litlab.data import MNISTSample
 from litlab.prediction.details import Details
 
 
-@pytest.fixture
-def best(quick_run):
-    return quick_run.runs[0] / "checkpoints/best.ckpt"
-
-
 @pytest.fixture(scope="module")
 def outputs(quick_run):
-    """Logits and labels of the test set, by the shortest way there is."""
+    """Logits [1000, 10] and labels [1000] of the test set, computed without litlab's evaluation."""
     trained = checkpoint.load(quick_run.runs[0] / "checkpoints/best.ckpt")
     data = MNISTSample()
     data.setup()
@@ -31,17 +27,13 @@ def outputs(quick_run):
     return trained.network(data.normalize(images)), labels
 
 
-def evaluated(folder):
-    return json.loads((folder / "evaluation.json").read_text())
-
-
-def test_test_and_val_are_exactly_what_training_said(quick_run, best, use, tmp_path):
-    said = quick_run.result["metrics"]
+def test_the_metrics_are_exactly_those_of_the_training(quick_run, best, use, tmp_path):
+    metrics = quick_run.result["metrics"]
     for split in ("test", "val"):
         use(f"ckpt={best}", f"evaluate={split}")
         assert evaluated(tmp_path / "evaluation")["metrics"] == {
-            f"{split}/loss": said[f"{split}/loss"],
-            f"{split}/acc": said[f"{split}/acc"],
+            f"{split}/loss": metrics[f"{split}/loss"],
+            f"{split}/acc": metrics[f"{split}/acc"],
         }
 
 
@@ -75,7 +67,7 @@ def test_details_are_those_of_torchmetrics(best, use, tmp_path, outputs, capsys)
         assert words in out
 
 
-def test_outputs_from_0_to_1_are_calibrated_as_they_are_printed(best):
+def test_logits_between_0_and_1_are_not_taken_for_probabilities(best):
     outputs, labels = torch.rand(500, 10, generator=torch.Generator().manual_seed(0)), torch.arange(500) % 10
     metrics = Details(checkpoint.load(best).data).metrics
     metrics.update(outputs, labels)
@@ -84,7 +76,7 @@ def test_outputs_from_0_to_1_are_calibrated_as_they_are_printed(best):
     assert expected < 0.1 < multiclass_calibration_error(outputs, labels, 10, n_bins=15)
 
 
-def test_train_is_every_training_image_once(best, use, tmp_path):
+def test_the_training_split_has_every_image_once(best, use, tmp_path):
     use(f"ckpt={best}", "evaluate=train")
     result = evaluated(tmp_path / "evaluation")
     assert sum(row["images"] for row in result["classes"].values()) == 3500
@@ -95,36 +87,36 @@ def test_train_is_every_training_image_once(best, use, tmp_path):
     assert result["metrics"]["train/acc"] == pytest.approx(correct.float().mean().item(), abs=1e-6)
 
 
-def test_another_data_set_of_the_same_kind(best, use, tmp_path):
+def test_another_data_set_with_the_same_classes_is_evaluated(best, use, tmp_path):
     use(f"ckpt={best}", "evaluate=test", "data=mnist_sample", "data.val_size=100")
     assert evaluated(tmp_path / "evaluation")["images"] == 1000
     use(f"ckpt={best}", "evaluate=val", "data=mnist_sample", "data.val_size=100")
     assert evaluated(tmp_path / "evaluation")["images"] == 100
 
 
-def test_other_pictures_are_prepared_as_in_training(train_here, use, tmp_path):
+def test_other_pictures_are_resized_as_in_training(train_here, use, tmp_path):
     folder = f"data.data_dir={draw_folder(tmp_path / 'pictures', count=10)}"
     quick = ["trainer=cpu", "model=mlp", "trainer.max_epochs=1", "logger=none", "callbacks.report.enabled=false"]
     chosen = ["data=image_folder", folder, "data.image_size=16", "data.num_workers=0"]
     for number, special in enumerate(("data.resize=40", "data.center_crop=false")):
         done = train_here(*chosen, special, *quick, "data.train_limit=8", f"hydra.run.dir={number}")
         assert done.status == 0, done.err
-        said = json.loads((tmp_path / f"{number}/result.json").read_text())["metrics"]["val/loss"]
+        loss = json.loads((tmp_path / f"{number}/result.json").read_text())["metrics"]["val/loss"]
         use(f"ckpt={number}", "evaluate=val", *chosen)
-        assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] == said
+        assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] == loss
         use(f"ckpt={number}", "evaluate=val", *chosen, "data.resize=16")
-        assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] != said
+        assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] != loss
 
 
-def test_a_moved_checkpoint_needs_nothing_beside_it(best, use, tmp_path):
+def test_a_checkpoint_needs_no_other_file(best, use, tmp_path):
     shutil.copy(best, tmp_path / "alone.ckpt")
     use("ckpt=alone.ckpt", "evaluate=test")
     assert evaluated(tmp_path / "evaluation")["metrics"]["test/acc"] > 0.5
 
 
-def test_two_processes_measure_every_image_once(quick_run, best, use, tmp_path):
+def test_two_processes_evaluate_every_image_once(quick_run, best, use, tmp_path):
     use(f"ckpt={best}", "evaluate=test", "output=one")
-    # 333 does not divide by two, and neither do the 1 image left over.
+    # 1,000 images are three batches of 333 and one of 1. Neither 333 nor 1 can be divided by two.
     arguments = ("evaluate=test", "trainer=ddp_cpu", "data.eval_batch_size=333", "output=two")
     done = finish(start("predict.py", f"ckpt={best}", *arguments, folder=tmp_path), tmp_path)
     assert done.status == 0, done.err
