@@ -5,12 +5,12 @@ import warnings
 import lightning
 import pytest
 import torch
+from litlab.data.datasets import BadPicture
 from pictures import COLOURS, draw_folder, draw_landmarks
 from PIL import Image
 from scripts import asked
 
 from litlab.data import ImageFolder, Landmarks, draw_points
-from litlab.data.datasets import BadPicture
 from litlab.data.landmarks import read_annotations
 from litlab.modules import Classification
 from litlab.networks import MLP
@@ -328,7 +328,7 @@ def test_a_class_without_pictures_to_train_on_is_named(root):
     (root / "__MACOSX/blue/._000.jpg").write_bytes(b"of a Mac")
     (root / "red/notes.txt").touch()
     (root / "red/LICENSE").touch()
-    with pytest.warns(UserWarning, match=r"^left out, by their endings no pictures: 2 \(none 1, \.txt 1\)$"):
+    with pytest.warns(UserWarning, match=r"^left out, not the ending of a picture file: 2 \(none 1, \.txt 1\)$"):
         assert folder(root).class_names == ("blue", "red")
     (root / "dog").mkdir()
     (root / "dog/IMG_1.HEIC").write_bytes(b"of a phone")
