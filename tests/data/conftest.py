@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pictures import draw_folder
 from tiny_release import make_arrays, make_release
 
 from litlab.data import ImageDataset, sources
@@ -88,3 +89,9 @@ def dataset() -> ImageDataset:
     """Five of twenty images; the first pixel of an image is its number, the label ten times that."""
     images = torch.arange(20, dtype=torch.uint8).view(20, 1, 1, 1).expand(20, 3, 4, 4).contiguous()
     return ImageDataset(images, torch.arange(20) * 10, torch.tensor([3, 5, 7, 11, 13]))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with two classes of ten small pictures each."""
+    return draw_folder(tmp_path / "root", count=10)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.transforms.v2 import functional as reference
 
-from litlab.data import ColorJitter, Cutout, Normalize, RandomCrop, RandomHorizontalFlip, build_augmentations
+from litlab.data import ColorJitter, Cutout, RandomCrop, RandomHorizontalFlip, build_augmentations
 from litlab.data.augment import AlternatingFlip
 
 
@@ -161,17 +161,6 @@ def test_the_seed_decides_and_the_input_stays(transform):
     assert not torch.equal(transform(images), first)
     assert torch.equal(images, before)
     assert transform(images.to(memory_format=torch.channels_last)).shape == images.shape
-
-
-def test_normalize_is_torchvisions():
-    images = noise()
-    mean, std = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-    expected = reference.normalize(images.float() / 255, mean, std)
-    normalize = Normalize(mean, std)
-    torch.testing.assert_close(normalize(images), expected)
-    torch.testing.assert_close(normalize(images), expected)  # with the constants from the first call
-    torch.testing.assert_close(Normalize()(images), images.float() / 255)
-    assert normalize(images).dtype == torch.float32
 
 
 def test_build_takes_names_mappings_and_callables():

@@ -75,3 +75,17 @@ def test_evaluation_ranks_see_every_image_once_in_equally_many_batches(size, bat
 def test_batch_sizes_that_do_not_divide_are_refused(batch_size, pad):
     with pytest.raises(ValueError, match=r"^batch_size must be .* 2, the number of processes"):
         EpochBatchSampler(10, batch_size, shuffle=False, seed=0, world_size=2, pad=pad)
+
+
+def test_balanced_batches_are_dealt_to_ranks_as_to_one_process():
+    weights = torch.tensor([1.0] * 18 + [9.0] * 2)
+    arguments = {"size": 20, "batch_size": 4, "shuffle": True, "seed": 3, "weights": weights}
+    alone = list(EpochBatchSampler(**arguments))
+    first, second = (list(EpochBatchSampler(**arguments, rank=rank, world_size=2)) for rank in (0, 1))
+    assert [sorted([*a, *b]) for a, b in zip(first, second, strict=True)] == [sorted(batch) for batch in alone]
+    drawn = []
+    for epoch in range(100):
+        sampler = EpochBatchSampler(**arguments)
+        sampler.set_epoch(epoch)
+        drawn += [index for batch in sampler for index in batch]
+    assert sum(index >= 18 for index in drawn) / len(drawn) == pytest.approx(0.5, abs=0.05)
