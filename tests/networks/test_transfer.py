@@ -127,7 +127,7 @@ def test_published_weights_that_cannot_be_downloaded_say_where_to_put_the_file(t
         load_published(ResNet18(**IMAGENET), ResNet18.published())
     file = re.escape(str(tmp_path / "hub/checkpoints/resnet18-f37072fd.pth"))
     assert re.fullmatch(
-        rf"pretrained=true: https://download\.pytorch\.org/\S+ could not be had \(.*refused.*\); "
+        rf"pretrained=true: https://download\.pytorch\.org/\S+ could not be downloaded \(.*refused.*\); "
         rf"put the file there by hand: {file}",
         str(caught.value),
     )
