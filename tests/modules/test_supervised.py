@@ -86,3 +86,24 @@ def test_compile_without_a_compiler_ends_in_one_line(train):
     assert done.status == 1
     assert done.err.splitlines()[-1].startswith("failed: model.compile=true: InvalidCxxCompiler: No working C++ comp")
     assert "Traceback" not in done.err
+
+
+def test_the_step_is_called_many_times_without_a_trainer():
+    torch.manual_seed(0)
+    data = MNISTSample(batch_size=64, train_limit=640)
+    data.setup()
+    module = Classification(MLP(hidden=[8]), 10)
+    plain = MLP(hidden=[8])
+    plain.load_state_dict(module.network.state_dict())
+    optimizers = [torch.optim.SGD(network.parameters(), lr=0.1) for network in (module.network, plain)]
+    for batch in data.train_dataloader():
+        images, targets = data.preprocess(*batch, training=True)
+        total, loss, predictions = module.step(images, targets)
+        expected = nn.functional.cross_entropy(plain(images), targets)
+        for optimizer, minimised in zip(optimizers, (total, expected), strict=True):
+            optimizer.zero_grad()
+            minimised.backward()
+            optimizer.step()
+        torch.testing.assert_close((total, loss), (expected, expected))
+        assert predictions.shape == (64, 10)
+    assert len(module.meters["train"]) == module.images_seen == 0  # who calls the step counts it

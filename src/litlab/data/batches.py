@@ -26,9 +26,9 @@ class EpochBatchSampler(Sampler[list[int]]):
         world_size: number of processes that share each global batch.
         pad: for training. Repeats images in a last batch that does not divide by `world_size`, so that all ranks have
             batches of the same size. False, for evaluation, uses every image exactly once. A last batch with fewer
-            images than ranks is then joined to the batch before it: DDP broadcasts buffers in every batch, so a rank
-            with fewer batches would make the others wait forever. A rank has no batch only if there are fewer images
-            than ranks in all.
+            images than ranks is then joined to the batch before it, so that all ranks have equally many batches: FSDP,
+            and DDP where it broadcasts buffers, wait for all ranks in every batch. A rank has no batch only if there
+            are fewer images than ranks in all.
 
     Raises:
         ValueError: `rank` or `batch_size` do not fit `world_size`; the message begins with the argument's name.

@@ -11,6 +11,8 @@ from litlab.networks.transfer import Freeze, Head, Transfer, Variant, is_small
 
 
 class _ResNet(Transfer, models.ResNet):
+    """What all ResNets have in common. See `ResNet18` for the arguments."""
+
     heads = ("fc",)
     block: ClassVar[type[BasicBlock | Bottleneck]]
     depths: ClassVar[list[int]]

@@ -11,6 +11,8 @@ from litlab.networks.transfer import Freeze, Head, Transfer, Variant, is_small
 
 
 class _VGG(Transfer):
+    """What all VGGs have in common. See `VGG11` for the arguments."""
+
     heads = ("classifier.6",)
     layers: ClassVar[str]  # the name of the configuration in table 1 of the paper
     weights: ClassVar[models.WeightsEnum]
