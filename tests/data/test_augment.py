@@ -69,7 +69,7 @@ def test_each_cutout_is_one_square_clipped_at_the_edges(size, fill):
     for found, image in zip(Cutout(size=size, fill=fill)(images), images, strict=True):
         changed = (found != image).any(0)
         rows, columns = changed.any(1).nonzero().flatten(), changed.any(0).nonzero().flatten()
-        assert changed.sum() == len(rows) * len(columns)  # a rectangle, in all channels alike
+        assert changed.sum() == len(rows) * len(columns)  # a rectangle, the same in all channels
         assert (found[:, changed] == fill).all()
         shapes.add((len(rows), len(columns)))
         corners.add((int(rows[0]), int(columns[0])))
@@ -117,7 +117,7 @@ def test_hue_turns_colours_and_keeps_luma_and_chroma():
     torch.testing.assert_close(after[:, 0], before[:, 0], atol=0.6, rtol=0)
     torch.testing.assert_close(after[:, 1:].norm(dim=1), before[:, 1:].norm(dim=1), atol=1.5, rtol=0)
     turned = torch.complex(after[:, 1], after[:, 2]) * torch.complex(before[:, 1], before[:, 2]).conj()
-    angles = turned.sum((1, 2)).angle()  # one angle an image, the same for its pixels
+    angles = turned.sum((1, 2)).angle()  # one angle for each image, the same for all its pixels
     coherence = turned.sum((1, 2)).abs() / turned.abs().sum((1, 2))
     assert coherence.min() > 0.99
     assert angles.min() < -2

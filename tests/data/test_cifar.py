@@ -22,7 +22,7 @@ def test_cifar100_is_torchvisions(tmp_path, monkeypatch):
         entries[name] = [[name, hashlib.md5(content).hexdigest()]]
     meta = pickle.dumps({"fine_label_names": list(CIFAR100.class_names)})
     (folder / "meta").write_bytes(meta)
-    monkeypatch.setattr(theirs, "train_list", entries["train"])  # the sums of these small files
+    monkeypatch.setattr(theirs, "train_list", entries["train"])  # the checksums of these small files
     monkeypatch.setattr(theirs, "test_list", entries["test"])
     monkeypatch.setitem(theirs.meta, "md5", hashlib.md5(meta).hexdigest())
     data = CIFAR100(tmp_path, val_size=5)

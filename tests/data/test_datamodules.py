@@ -55,7 +55,7 @@ def test_the_split_depends_on_the_seed_alone():
     assert torch.equal(sample(seed=42, batch_size=7, train_limit=9).val_set.indices, first)
     assert not torch.equal(sample(seed=43).val_set.indices, first)
     assert torch.equal(first, first.sort().values)
-    # The same on any machine and any version of torch: otherwise checkpoints could be tested on what they trained on.
+    # It must be the same on every machine and version of torch, or a checkpoint is tested on images it was trained on.
     assert hashlib.sha256(first.numpy().tobytes()).hexdigest()[:16] == "7629ef83850a43c7"
 
 
@@ -111,7 +111,7 @@ def test_normalize(cls):
 
 
 class Recorder(L.LightningModule):
-    """A real, if idle, module that keeps the batches it is given."""
+    """A module that keeps its batches and learns nothing."""
 
     def __init__(self):
         super().__init__()
@@ -146,7 +146,7 @@ def quiet_trainer(tmp_path, **arguments):
 
 
 def test_a_trainer_augments_in_training_only_and_reshuffles_each_epoch(tmp_path):
-    white = torch.full_like  # every training image becomes white, and no other
+    white = torch.full_like  # makes training images white, and no others
     data = MNISTSample(train_limit=128, augment=[lambda images: white(images, 255)], normalize=False)
     module, trainer = Classification(MLP(), 10), quiet_trainer(tmp_path, max_epochs=2)
     seen = {True: [], False: []}  # images, by whether the network is in training

@@ -63,7 +63,7 @@ def test_a_val_folder_is_a_validation_whatever_val_size_is(tmp_path):
         draw_folder(tmp_path / split, 3)
     arguments = [f"data.data_dir={tmp_path}", "data.image_size=8", "data.num_workers=0"]
     run = asked("data=image_folder", "data.val_size=0", *arguments, "model=mlp", "trainer=cpu")
-    _, data, _ = assemble(run)  # which looks whether the objective, val/acc, will be logged
+    _, data, _ = assemble(run)  # it checks that the objective, val/acc, will be logged
     data.setup()
     assert data.sizes == {"train": 6, "val": 6}
 

@@ -45,7 +45,7 @@ def test_a_picture_that_has_gone_is_named(root):
 
 
 def test_checking_files_leaves_warnings_as_they_were(root):
-    """The threads that read the files once left a filter behind, in one run of some."""
+    """A filter of warnings belongs to the whole process, so threads that set it may leave it behind."""
     (root / "blue/empty.png").touch()
     before = list(warnings.filters)
     for _ in range(20):

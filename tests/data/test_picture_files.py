@@ -80,7 +80,7 @@ def test_photographs_are_turned_upright(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = Image.fromarray(COLOUR)
-    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # of PIL's Transpose
+    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # members of PIL's Transpose
     upright = stored.transpose(Image.Transpose(turn[orientation])) if orientation in turn else stored
     image = saved(tmp_path / "a.png", stored, exif=exif)
     near(image, np.asarray(upright))
@@ -101,7 +101,7 @@ UPRIGHT_BY_EXIF = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
 @pytest.mark.parametrize(
     ("exif", "size"),
     [
-        (UPRIGHT_BY_EXIF + struct.pack("<HHI4s", 0x0128, 2, 2, b"2\0"), (24, 32)),  # text for a number
+        (UPRIGHT_BY_EXIF + struct.pack("<HHI4s", 0x0128, 2, 2, b"2\0"), (24, 32)),  # text instead of a number
         (UPRIGHT_BY_EXIF + struct.pack("<HHIi", 0x0128, 9, 1, -3), (24, 32)),
         (struct.pack("<HHI4s", 0x0112, 2, 2, b"6\0"), (32, 24)),
         (None, (32, 24)),
@@ -135,7 +135,7 @@ def bomb(width, height):
 
 @pytest.fixture
 def bad(tmp_path):
-    """Files that cannot be read, by the word that says why."""
+    """Files that cannot be read. The name of each says why."""
     good = tmp_path / "good.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(good)
     Image.open(good).save(tmp_path / "good.jpg")
@@ -184,7 +184,7 @@ def test_every_defect_has_its_reason(bad, name):
     with pytest.raises(Unreadable, match=REASONS[name]) as caught:
         open_picture(bad / name)
     assert "\n" not in str(caught.value)
-    assert why_unreadable(bad / name) == str(caught.value)  # before training as later
+    assert why_unreadable(bad / name) == str(caught.value)  # the same before the training and in it
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
@@ -219,7 +219,7 @@ def test_every_truncation_and_many_flipped_bytes_are_pictures_or_reasons(tmp_pat
                 reason = str(error)
                 assert "\n" not in reason
             assert (why_unreadable(path) is None) == (reason is None), (kind, reason)
-    assert read  # some of them are as good as before
+    assert read  # some of them can still be read
 
 
 def test_postscript_is_never_handed_to_an_interpreter():

@@ -52,7 +52,7 @@ def test_grey_and_turned_pictures(tmp_path):
         (tmp_path / name).mkdir()
         picture = Image.new("RGB", (30, 60), (200, 0, 0))
         exif = picture.getexif()
-        exif[0x0112] = 6  # lies on its side
+        exif[0x0112] = 6  # stored on its side
         for number in range(3):
             picture.save(tmp_path / name / f"{number}.jpg", exif=exif)
     data = load_folder(tmp_path, val_size=2, grayscale=True, center_crop=False, image_size=(20, 40))
@@ -78,7 +78,7 @@ def test_pictures_that_transforms_have_resized_are_not_cut_again(root):
     seen = load_folder(root, transforms=[crop], resize=20).picture_transform(training=True)(picture)
     assert torch.equal(seen, stripes.expand(3, -1, -1))
     cut = load_folder(root, transforms=["RandomHorizontalFlip"], resize=20).picture_transform(training=True)(picture)
-    assert cut.max() < stripes.max()  # as evaluation sees it
+    assert cut.max() < stripes.max()  # cut as in evaluation
 
 
 def gradient(width, height):
@@ -112,7 +112,7 @@ def test_random_crop_of_a_thin_picture_does_not_make_it_huge(root):
 
 @pytest.mark.parametrize("arguments", [{}, {"random_crop": True}])
 def test_transforms_may_make_pictures_of_any_mode_and_size(root, arguments):
-    resized = {"name": "Resize", "size": 12}  # 21 x 12 of the picture that is tried, and not of others
+    resized = {"name": "Resize", "size": 12}  # makes 21 x 12 of the picture that is tried, and other sizes of others
     for transforms in (["Grayscale", {"name": "Resize", "size": [12, 21]}], [resized]):
         data = load_folder(root, image_size=(12, 21), transforms=transforms, **arguments)
         assert data.train_set.__getitems__(list(range(16)))[0].shape == (16, 3, 12, 21)

@@ -31,7 +31,7 @@ def test_channels_and_sizes_are_matched():
 
 def test_the_shorter_side_fits_and_the_rest_is_cropped_in_the_centre():
     wide = np.zeros((40, 120), np.uint8)
-    wide[:, 35:85] = 200  # what a square crop of the centre shows, and what its edges are smoothed with
+    wide[:, 35:85] = 200  # the square crop of the centre, and the pixels that are mixed into its edges
     assert fit(Image.fromarray(wide), (1, 10, 10)).unique().tolist() == [200]
     tall = fit(Image.fromarray(wide.T.copy()), (1, 10, 10), {"resize": 20})
     assert tall.unique().tolist() == [200]

@@ -29,7 +29,7 @@ def test_meter_weighs_each_image_once_whatever_the_blocks():
     "loss", [CrossEntropy(0.2, class_weights=[1, 20, 0.1, 3]), LogSoftmaxNLL(weight=torch.tensor([1, 20, 0.1, 3]))]
 )
 def test_a_loss_with_class_weights_is_that_of_the_whole_split(loss):
-    """Whatever the batches, where it stops, and how many processes share it."""
+    """It does not depend on the batches, on where a run was stopped, or on the number of processes."""
     torch.manual_seed(0)
     logits, targets = torch.randn(10, 4), torch.randint(4, (10,))
     module = Classification(nn.Identity(), 4, loss=loss)

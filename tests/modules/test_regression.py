@@ -67,7 +67,7 @@ def test_landmarks_train_and_are_drawn(train_here, tmp_path):
 
 
 def test_a_metric_that_is_nan_is_left_out(train_here, use, tmp_path, capfd):
-    """R2 of a validation set of one picture is NaN, and is the objective too."""
+    """R2 of a validation set with one picture is NaN. Here it is the objective, too."""
     file = draw_landmarks(tmp_path / "faces", count=10)
     quick = ["model=mlp", "data.image_size=8", "trainer.max_epochs=2", "data.num_workers=0", "trainer=cpu"]
     quick += ["logger=none", "callbacks.report.enabled=false", "data.val_size=1", "trainer.gradient_clip_val=inf"]
@@ -82,7 +82,7 @@ def test_a_metric_that_is_nan_is_left_out(train_here, use, tmp_path, capfd):
     old = torch.load(best, weights_only=True)
     assert "val/r2" not in old["litlab"]["metrics"]
     assert set(checkpoint.load(best).metrics) == set(old["litlab"]["metrics"])
-    old["litlab"]["metrics"] |= {"val/r2": math.nan, "val/mse": math.inf}  # as it was written once
+    old["litlab"]["metrics"] |= {"val/r2": math.nan, "val/mse": math.inf}  # as old versions wrote it
     torch.save(old, "old.ckpt")
     use("ckpt=old.ckpt", f"input={tmp_path / 'faces'}")
     assert "faces/000.png" in capfd.readouterr().out

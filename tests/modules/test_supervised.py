@@ -44,7 +44,7 @@ def test_two_epochs_of_the_tutorial_are_those_of_a_plain_loop():
         return data, CIFAR10Quick((1, 28, 28), 10)
 
     data, plain = begin()
-    plain.to(memory_format=torch.channels_last)  # and * (1 / 255), as litlab: other roundings differ after 32 steps
+    plain.to(memory_format=torch.channels_last)  # and * (1 / 255), both as in litlab, for the same rounding
     data.setup()
     loader, optimizer = data.train_dataloader(), torch.optim.SGD(plain.parameters(), lr=0.01)
     for epoch in range(2):
@@ -67,7 +67,7 @@ def test_two_epochs_of_the_tutorial_are_those_of_a_plain_loop():
 
 
 def test_compiled_steps_make_the_same_weights(tmp_path, train_here):
-    """Three whole batches, and a last one that is smaller and so not compiled."""
+    """There are three full batches, and a smaller last one that is not compiled."""
     found = []
     for compiled in (True, False):
         torch._dynamo.utils.counters.clear()
@@ -106,4 +106,4 @@ def test_the_step_is_called_many_times_without_a_trainer():
             optimizer.step()
         torch.testing.assert_close((total, loss), (expected, expected))
         assert predictions.shape == (64, 10)
-    assert len(module.meters["train"]) == module.images_seen == 0  # who calls the step counts it
+    assert len(module.meters["train"]) == module.images_seen == 0  # the caller counts the steps

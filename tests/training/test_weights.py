@@ -62,7 +62,7 @@ def test_a_frozen_backbone_without_weights_is_warned_of(tmp_path, capsys):
 
 def test_a_missing_safetensors_package_is_named(tmp_path, monkeypatch):
     save_file(MLP().state_dict(), tmp_path / "a.safetensors")
-    monkeypatch.setitem(sys.modules, "safetensors.torch", None)  # as where it is not installed
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)  # as if it were not installed
     run = asked("model=mlp", f"model.weights={tmp_path}/a.safetensors")
     with pytest.raises(ConfigError, match=r"^model.weights=\S+: needs safetensors: pip install safetensors$"):
         weights.load(run, MLP())

@@ -58,7 +58,7 @@ def test_a_corrupt_cache_is_refused_and_deleting_the_file_mends_it(cached, grey,
     release, folder = cached
     file = folder / "tiny/test_images.uint8"
     file.write_bytes(damage(file.read_bytes()))
-    prepare(release, folder)  # never repaired behind the user's back
+    prepare(release, folder)  # does not repair it without a word
     with pytest.raises(ValueError, match=r"test_images\.uint8.*delete the file and run again") as caught:
         load(release, folder)
     assert "\n" not in str(caught.value)
@@ -121,7 +121,7 @@ def test_ten_processes_at_once_make_one_copy(tmp_path, grey, grey_release, place
     def read(data_dir, scratch):
         with (tmp_path / "reads").open("a") as file:
             file.write("read\n")
-        time.sleep(0.3)  # so that the others do arrive meanwhile
+        time.sleep(0.3)  # so that the others arrive in the meantime
         return by_hand.read(data_dir, scratch)
 
     fork = multiprocessing.get_context("fork")

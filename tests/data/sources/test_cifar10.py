@@ -15,7 +15,7 @@ from litlab.data.sources.cifar10 import cifar_archive, cifar_folder
 
 
 def python2_pickle(images, labels, in_columns=False):
-    """What Python 2's cPickle wrote for CIFAR-10, opcode by opcode: no Python 3 can write its strings."""
+    """The pickle that Python 2 wrote for CIFAR-10, opcode by opcode: Python 3 cannot write such strings."""
     rows, columns = images.shape
     values = images.numpy().tobytes("F" if in_columns else "C")
     return b"".join(
@@ -83,7 +83,7 @@ def test_a_hostile_pickle_does_not_run(tmp_path, colour, colour_release, protoco
     with pytest.raises(SourcesFailedError, match=r"refused to load (posix|nt)\.mkdir from a pickle"):
         prepare(colour_release([cifar_archive()]), tmp_path)
     assert not trap.exists()
-    pickle.loads(files["data_batch_1"])  # the trap does work elsewhere
+    pickle.loads(files["data_batch_1"])  # the trap works if Python loads it
     assert trap.exists()
 
 

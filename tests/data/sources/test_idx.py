@@ -51,7 +51,7 @@ def test_wrong_values_are_a_reason(tmp_path, grey_release, place_idx):
 
 @pytest.fixture
 def web_folder(tmp_path_factory):
-    """A folder, and the address under which it is served."""
+    """A folder and its web address."""
     folder = tmp_path_factory.mktemp("web")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
