@@ -12,7 +12,7 @@ COLOURS = {"blue": (40, 60, 200), "red": (200, 50, 40)}
 
 
 def draw_folder(root: Path, count: int = 10, classes: tuple[str, ...] = ("blue", "red")) -> Path:
-    """`count` pictures for each class, in different sizes and formats: noise in the colour that the class is named after."""
+    """`count` pictures for each class, in different sizes and formats: noise in the colour that names the class."""
     generator = torch.Generator().manual_seed(0)
     for name in classes:
         (root / name).mkdir(parents=True)
