@@ -35,15 +35,15 @@ def fit(
     if channels not in (1, 3):
         raise ValueError(f"pictures have 1 or 3 channels; the network was trained on {channels}")
     image = image.convert("L" if channels == 1 else "RGB")
-    settings = {"resize": 0, "center_crop": True} | dict(preprocess or {})
+    options = {"resize": 0, "center_crop": True} | dict(preprocess or {})
     kept: tuple[float, float] = image.size
-    if settings["center_crop"]:
+    if options["center_crop"]:
         scale = min(image.width / width, image.height / height)  # pixels of the picture per pixel of the result
-        if settings["resize"]:
-            scale = min(scale, min(image.size) / settings["resize"])
+        if options["resize"]:
+            scale = min(scale, min(image.size) / options["resize"])
         kept = scale * width, scale * height
-    elif random_crop and settings["resize"]:
-        part = min(height, width) / settings["resize"]
+    elif random_crop and options["resize"]:
+        part = min(height, width) / options["resize"]
         kept = part * image.width, part * image.height
     left, top = (
         _start(whole, length, count, random_crop)

@@ -80,18 +80,13 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
     skipped = [name for name in missing if name.startswith(head if skip_head else appended)] if head else []
     skipped += [name for name in resized if skip_head and head and name.startswith(head)]
     missing, resized = ([name for name in names if name not in skipped] for names in (missing, resized))
-    if problems := [
-        f"{len(names)} {kind}: {_listed(names)}"
-        for kind, names in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("of another size", [f"{n} {list(state_dict[n].shape)}, not {list(own[n].shape)}" for n in resized]),
-        )
-        if names
-    ]:
+    sizes = [f"{name} {list(state_dict[name].shape)}, not {list(own[name].shape)}" for name in resized]
+    problems = {"missing": missing, "unexpected": unexpected, "of another size": sizes}
+    if any(problems.values()):
         only_head = bool(head) and not unexpected and all(name.startswith(head) for name in missing + resized)
         hint = "; weights_skip_head=true starts the head anew" if only_head else ""
-        raise ValueError(f"weights do not fit {type(network).__name__}: {'; '.join(problems)}{hint}")
+        listed = "; ".join(f"{len(names)} {kind}: {_listed(names)}" for kind, names in problems.items() if names)
+        raise ValueError(f"weights do not fit {type(network).__name__}: {listed}{hint}")
     network.load_state_dict({k: v for k, v in state_dict.items() if k not in skipped}, strict=False)
     return skipped
 
