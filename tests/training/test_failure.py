@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from litlab.data.datasets import WorkerFailed
+from litlab.data.workers import WorkerFailed
 from litlab.errors import Interrupted, RunFailed
 from litlab.training.failure import explain
 

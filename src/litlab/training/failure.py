@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from litlab.callbacks import learning_rate
-from litlab.data.datasets import BadPicture, WorkerFailed
+from litlab.data.workers import BadPicture, WorkerFailed
 from litlab.errors import Interrupted, RunFailed, one_line
 from litlab.modules import NonFiniteLoss
 from litlab.training.build import Parts
