@@ -24,7 +24,6 @@ from litlab.callbacks import Graph, TensorBoard
 from litlab.callbacks.tensorboard import View
 from litlab.callbacks.tensorboard.histograms import BINS, histogram
 from litlab.callbacks.tensorboard.pr_curves import THRESHOLDS, counts
-from litlab.figures.drawing import confusion, grid, sheet
 from litlab.modules import Classification
 
 
@@ -229,16 +228,6 @@ def test_a_layer_that_is_not_there_is_one_line(train_here, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_confusion_matrix_has_its_counts_where_they_belong():
-    matrix = torch.zeros(3, 3, dtype=torch.long)
-    matrix[0, 0], matrix[1, 1], matrix[2, 0] = 5, 5, 5
-    page = confusion(matrix, ["a", "b", "c"])
-    left = page.shape[1] - 8 - 3 * 44
-    blue = [[int(page[0, left + 44 * row + 4, left + 44 * column + 4]) < 50 for column in range(3)] for row in range(3)]
-    assert blue == [[True, False, False], [False, True, False], [True, False, False]]
-    assert max(confusion(torch.eye(1000, dtype=torch.long), [str(i) for i in range(1000)]).shape) < 2200
-
-
 def test_counts_at_thresholds_are_those_of_a_loop():
     generator = torch.Generator().manual_seed(0)
     probabilities = torch.rand(50, 3, generator=generator).softmax(1)
@@ -259,10 +248,3 @@ def test_a_histogram_counts_each_value_once():
     assert np.abs(np.array(found["bucket_counts"]) - expected).sum() <= 4  # rounding at the edges
     assert histogram(torch.full((7,), 2.0))["bucket_counts"][0] == 7
     assert histogram(torch.tensor([1.0, math.nan])) is None
-
-
-def test_pictures_of_any_shape_fit_a_page():
-    for shape in [(1, 1, 28, 28), (7, 3, 300, 200), (64, 1, 1, 500)]:
-        images = torch.zeros(shape, dtype=torch.uint8)
-        assert max(grid(images, least=48).shape) <= 7000
-        assert sheet(images, ["a very long name of a class\nis b"] * len(images)).shape[0] == 3

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import lightning
 import torch
 from torch import Tensor, nn
-from torchvision.utils import make_grid, save_image
 
 from litlab.console import say
-from litlab.data import Landmarks, Points, draw_points
+from litlab.data import Landmarks, Points
+from litlab.figures import Marks, Picture, as_png, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,11 +42,11 @@ class FitPlot(lightning.Callback):
 
 
 class LandmarkPictures(lightning.Callback):
-    """Draws predicted points (red) and the true ones (green) on validation pictures to `landmarks.png`.
+    """Draws the true points (green rings) and the predicted ones (red) on validation images to `landmarks.png`.
 
     Args:
         save_dir: the folder of `landmarks.png`.
-        count: how many pictures at most.
+        count: how many images at most.
     """
 
     def __init__(self, save_dir: str | Path, count: int = 16) -> None:
@@ -63,11 +63,11 @@ class LandmarkPictures(lightning.Callback):
         with torch.no_grad():
             predicted = pl_module.eval()(data.normalize(images.to(pl_module.device))).cpu()
         pl_module.train(was_training)
-        drawn = [
-            draw_points(draw_points(image, true, "lime"), found)
+        pictures = [
+            Picture(image, marks=[Marks(true, "lime", "ring"), Marks(found, "red")])
             for image, true, found in zip(images, targets, predicted, strict=True)
         ]
-        save_image(make_grid(torch.stack(drawn), nrow=4).float() / 255, self.path)
+        self.path.write_bytes(as_png(sheet(pictures)))
 
 
 def fitted_formula(network: nn.Module) -> str | None:

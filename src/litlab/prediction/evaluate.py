@@ -96,7 +96,7 @@ def evaluate(trained: Trained, run: Run) -> None:
     with atomic(folder / "evaluation.json") as temporary:
         temporary.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
     if found:
-        found.write(folder, trained.data, f"{data.name}, {split}: {len(measured):,} images")
+        found.write(folder, measured, f"{data.name}, {split}: {len(measured):,} images")
     console.print(f"written to {folder}: evaluation.json" + (f", {', '.join(FILES)}" if found else ""))
 
 

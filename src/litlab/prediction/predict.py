@@ -15,7 +15,7 @@ from litlab.config import Run
 from litlab.console import console, printable
 from litlab.data import Normalize
 from litlab.errors import ConfigError, RunFailed
-from litlab.figures import sheets
+from litlab.figures import Marks, Picture, as_png, sheet
 from litlab.machine import cores
 from litlab.prediction.files import Loaded, PictureFiles, as_list, find_files
 from litlab.prediction.settings import device, output_folder
@@ -49,7 +49,7 @@ def predict(trained: Trained, run: Run) -> None:
             markup=False,
         )
     failed = inverted = 0
-    shown: list[sheets.Picture] = []
+    shown: list[Picture] = []
     with ExitStack() as stack:
         say = print_quietly if run.cfg.quiet else table_printer(files, trained)
         write_csv = stack.enter_context(csv_writer(folder / "predictions.csv", trained))
@@ -62,12 +62,12 @@ def predict(trained: Trained, run: Run) -> None:
             for write in (say, write_csv, write_json):
                 write(prediction)
             if loaded.thumbnail is not None:
-                name = printable(Path(prediction.file).name)
-                label = f"{prediction.label}\n{name if len(name) < 22 else name[:20] + '...'}".strip()
-                shown.append(sheets.Picture(loaded.thumbnail, label, prediction.points))
+                caption = f"{prediction.label}\n{printable(Path(prediction.file).name)}".strip()
+                marks = [Marks(prediction.points)] if prediction.points is not None else []
+                shown.append(Picture(loaded.thumbnail, caption, marks=marks))
     if shown:
         more = f"the first {len(shown)} of {len(files):,} files" if len(files) > ON_SHEET else ""
-        sheets.sheet(shown, folder / "predictions.png", more)
+        (folder / "predictions.png").write_bytes(as_png(sheet(shown, more)))
     if not run.cfg.quiet:
         if run.cfg.invert == "auto" and trained.data.background is not None:
             kind = "dark" if trained.data.background < 128 else "light"

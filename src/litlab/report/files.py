@@ -6,9 +6,9 @@ from pathlib import Path
 from litlab.console import warn
 from litlab.errors import one_line
 from litlab.files import atomic
-from litlab.report.collect import Page
 from litlab.report.draw import draw
 from litlab.report.html import as_html
+from litlab.report.page import Page
 
 FILES = ("report.png", "report.html")
 

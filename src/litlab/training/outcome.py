@@ -39,7 +39,7 @@ class Outcome:
     metrics: dict[str, float] = field(default_factory=dict)
     images_per_second: float = 0.0
     sentences: list[str] | None = None  # of the verdict
-    answers: report.Answers | None = None  # of the network, for the page
+    evaluation: report.Evaluation | None = None  # for the page
     failure: Exception | None = None
 
 
@@ -59,7 +59,7 @@ def write_down(parts: Parts, outcome: Outcome, drawn: bool) -> None:
     unsaved = _save(run.folder, result)  # before the page: who stops the drawing keeps the result
     try:
         if drawn:
-            described = (run.plain(), result, trainer, parts.module, data, outcome.answers, device_name(trainer))
+            described = (run.plain(), result, trainer, parts.module, data, outcome.evaluation, device_name(trainer))
             if report.try_to_write_page(report.page(*described), run.folder):
                 result["report"] = report.FILES[0]
                 unsaved = _save(run.folder, result)

@@ -173,7 +173,7 @@ def fit_and_test(parts: Parts, drawn: bool) -> Outcome:
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 outcome.metrics |= epoch_metrics(trainer)
             if trainer.strategy.broadcast(drawn):  # of torchrun's processes only rank 0 knows that it is in a sweep
-                outcome.answers = report.answers(trainer, module, data, split_measured(outcome.metrics))
+                outcome.evaluation = report.last_evaluation(trainer, module, data, split_measured(outcome.metrics))
         if unsaved := not_saved(parts):
             outcome.status, outcome.failure = "failed", RunFailed(f"not saved: {'; '.join(unsaved)}")
     except (Exception, Interrupted) as raised:
@@ -185,7 +185,7 @@ def fit_and_test(parts: Parts, drawn: bool) -> Outcome:
             outcome.sentences = diagnosis.conclude(trainer, module, error)
         outcome.status, outcome.failure = explain(error, parts)
         if drawn and trainer.world_size == 1 and isinstance(outcome.failure, RunFailed):
-            outcome.answers = report.answers(trainer, module, data, split_measured(outcome.metrics))
+            outcome.evaluation = report.last_evaluation(trainer, module, data, split_measured(outcome.metrics))
     return outcome
 
 

@@ -2,7 +2,7 @@
 
 from litlab.callbacks.outputs import outputs_of
 from litlab.callbacks.tensorboard.panel import Panel, View
-from litlab.figures.drawing import confusion
+from litlab.figures import confusion_matrix
 
 
 class ConfusionMatrix(Panel):
@@ -12,6 +12,6 @@ class ConfusionMatrix(Panel):
         return view.has_classes and view.is_validated
 
     def validated(self, view: View) -> None:
-        matrix = outputs_of(view.trainer).confusion(view.trainer, view.data.num_classes)  # by all ranks together
+        counts = outputs_of(view.trainer).confusion(view.trainer, view.data.num_classes)  # by all ranks together
         if view.draws:
-            view.image("confusion/val", confusion(matrix.cpu(), view.data.class_names))
+            view.image("confusion/val", confusion_matrix(counts, view.data.class_names))

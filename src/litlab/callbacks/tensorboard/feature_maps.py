@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from litlab.callbacks.tensorboard.panel import Panel, View
-from litlab.figures.drawing import grid, scaled
+from litlab.figures import grid, scaled
 
 
 class FeatureMaps(Panel):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from litlab.callbacks.tensorboard.panel import Panel, View
-from litlab.figures.drawing import grid
+from litlab.figures import grid
 
 
 class Filters(Panel):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
-from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
@@ -17,6 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from litlab.callbacks.find import callback_of
 from litlab.callbacks.loggers import TensorBoard
 from litlab.callbacks.outputs import EvaluationOutputs
+from litlab.figures import as_png
 from litlab.modules import Supervised
 from litlab.networks import evaluating
 
@@ -77,11 +76,9 @@ class View:
 
     def image(self, tag: str, pixels: Tensor, step: int | None = None) -> None:
         """Shows a picture, uint8 [C, H, W], at this step; None: at the step of now."""
-        png = BytesIO()
-        rows = pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy()
-        Image.fromarray(rows).save(png, "PNG", compress_level=1)  # at the usual 6, that is most of a picture's time
-        height, width, channels = rows.shape
-        content = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=png.getvalue())
+        height, width = pixels.shape[1:]
+        png = as_png(pixels, compression=1)
+        content = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         summary = Summary(value=[Summary.Value(tag=tag, image=content)])
         self.write(lambda writer: writer._get_file_writer().add_summary(summary, self.step if step is None else step))
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from litlab.callbacks.tensorboard.panel import Panel, View, is_due
-from litlab.figures.drawing import grid, viewable
+from litlab.figures import grid, viewable
 
 
 class Pictures(Panel):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from litlab.callbacks.tensorboard.panel import Panel, View
 from litlab.console import warn
-from litlab.figures.drawing import shrunk, viewable
+from litlab.figures import shrunk, viewable
 
 FOLDER = "projector"
 CONFIG = f"""\
