@@ -7,10 +7,10 @@ import yaml
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from litlab.callbacks.find import callback_of
+from litlab.callbacks.loggers.event_file import EventWriter
 from litlab.callbacks.steering import Checkpoints, ExactResume, epoch_metrics
 from litlab.callbacks.tensorboard.panel import Panel, View
 
@@ -55,9 +55,9 @@ class HParams(Panel):
         results = {f"result/{name}": value for name, value in metrics.items()}
         columns = list(dict.fromkeys([*self._columns(view), *results]))
 
-        def add(writer: SummaryWriter) -> None:
+        def add(writer: EventWriter) -> None:
             for summary in row(settings(config_of(view)), columns, Path(writer.get_logdir()).name, status):
-                writer._get_file_writer().add_summary(summary)
+                writer.add_summary(summary)
             for name, value in results.items():
                 writer.add_scalar(name, value, view.step)
 

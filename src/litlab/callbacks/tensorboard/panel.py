@@ -10,10 +10,10 @@ import torch
 from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
 from litlab.callbacks.find import callback_of
 from litlab.callbacks.loggers import TensorBoard
+from litlab.callbacks.loggers.event_file import EventWriter
 from litlab.callbacks.outputs import EvaluationOutputs
 from litlab.figures import as_png
 from litlab.modules import Supervised
@@ -69,7 +69,7 @@ class View:
         """Whether this process is the one that writes."""
         return self.trainer.is_global_zero
 
-    def write(self, call: Callable[[SummaryWriter], Any]) -> None:
+    def write(self, call: Callable[[EventWriter], Any]) -> None:
         """Lets `call` add something to TensorBoard's event file, from rank 0 only."""
         for board in self.boards:
             board.write(call)
@@ -80,7 +80,7 @@ class View:
         png = as_png(pixels, compression=1)
         content = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         summary = Summary(value=[Summary.Value(tag=tag, image=content)])
-        self.write(lambda writer: writer._get_file_writer().add_summary(summary, self.step if step is None else step))
+        self.write(lambda writer: writer.add_summary(summary, self.step if step is None else step))
 
     def evaluation_images(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Of the validation set: images as the network sees them, float [N, C, H, W], and targets [N]."""
