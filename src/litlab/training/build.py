@@ -194,7 +194,7 @@ def make_trainer(run: Run, callbacks: list[Callback], network: torch.nn.Module) 
             raise ConfigError(f"callbacks.{name}.{error}") from error
     chosen = [callback for callback in configured.values() if not isinstance(callback, Panel)]
     arguments = {
-        "callbacks": [*chosen, *([Panels(list(panels.values()))] if panels else []), *callbacks],
+        "callbacks": [*chosen, *([Panels(list(panels.values()), run.plain())] if panels else []), *callbacks],
         "logger": loggers,
         "profiler": lightning_internals.NoProfiler(),
         "default_root_dir": str(run.folder),

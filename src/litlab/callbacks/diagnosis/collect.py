@@ -233,11 +233,11 @@ def watched_weights(optimizer: Optimizer) -> list[Tensor]:
 
 
 def change(before: list[Tensor], after: list[Tensor]) -> Tensor:
-    """The norm of the change relative to the norm before, [] : the median over the tensors."""
+    """The norm of the change relative to the norm before, []: the median over the tensors."""
+    norm = torch.linalg.vector_norm
     with torch.no_grad():
-        moved = torch.stack(list(torch._foreach_norm(torch._foreach_sub(after, before))))
-        size = torch.stack(list(torch._foreach_norm(before)))
-        return (moved / size.clamp_min(1e-12)).median()
+        moved = [norm(new - old) / norm(old).clamp_min(1e-12) for new, old in zip(after, before, strict=True)]
+        return torch.stack(moved).median()
 
 
 def fires(activations: Tensor) -> Tensor:

@@ -182,9 +182,9 @@ def can_resume_at_validation(trainer: lightning.Trainer) -> bool:
 
 def check_weights(trainer: lightning.Trainer) -> None:
     """Raises `NonFiniteLoss` if a parameter of the module is NaN or infinite."""
+    parameters = [parameter for parameter in trainer.lightning_module.parameters() if parameter.numel()]
     with torch.no_grad():
-        norms = torch._foreach_norm([p for p in trainer.lightning_module.parameters() if p.numel()], ord=float("inf"))
-        worst = torch.stack(list(norms)).max()
+        worst = torch.nn.utils.get_total_norm(parameters, norm_type=float("inf"))
     if not torch.isfinite(worst):
         raise NonFiniteLoss(worst.item(), trainer.global_step - 1)
 

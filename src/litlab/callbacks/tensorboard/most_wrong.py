@@ -3,7 +3,8 @@
 from typing import Any
 
 from litlab.callbacks.outputs import outputs_of
-from litlab.callbacks.tensorboard.panel import Panel, View
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
 from litlab.figures import Picture, sheet, viewable
 
 
