@@ -1,4 +1,4 @@
-"""Pictures of what a regression has learned, left in the run folder."""
+"""Pictures of what a regression has learned, in the run folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FitPlot(lightning.Callback):
-    """Draws the points and the fitted curve to `fit.png` when training ends, and says the fitted formula.
+    """Draws the points and the fitted curve to `fit.png` when training ends, and prints the formula.
 
     Args:
         save_dir: the folder of `fit.png`.
@@ -71,7 +71,7 @@ class LandmarkPictures(lightning.Callback):
 
 
 def fitted_formula(network: nn.Module) -> str | None:
-    """The formula of a network of one linear layer with one input and one output, else None."""
+    """The formula of a network with one linear layer, one input and one output; None for another network."""
     layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
     if len(layers) != 1 or layers[0].weight.numel() != 1:
         return None
@@ -81,7 +81,7 @@ def fitted_formula(network: nn.Module) -> str | None:
 
 
 def draw_fit(x: Tensor, y: Tensor, curve_x: Tensor, curve_y: Tensor, title: str) -> "Figure":
-    """A plot of the points (x, y), [N] each, and of a curve, [M] each."""
+    """A plot of points x and y, [N] each, and of a curve, [M] each."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 4.8), dpi=100, layout="constrained")

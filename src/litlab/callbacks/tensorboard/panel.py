@@ -17,7 +17,7 @@ class Panel:
     reproducible = True  # its scalars are the same when the run is repeated, so they may be in metrics.csv
 
     def check_network(self, network: nn.Module) -> None:
-        """Raises ValueError for a setting that does not fit the network. Its message begins with the argument's name."""
+        """Raises ValueError, with a message that begins with the argument's name, if a setting does not fit."""
 
     def applies(self, view: View) -> bool:
         """Whether this run has something to show."""
