@@ -68,16 +68,14 @@ class EvaluationOutputs(lightning.Callback):
 
 
 def outputs_of(trainer: lightning.Trainer) -> EvaluationOutputs:
-    """The collector of a run.
+    """The `EvaluationOutputs` of a run.
 
     Raises:
         ValueError: if it has none.
     """
     collector = callback_of(trainer, EvaluationOutputs)
     if collector is None:
-        raise ValueError(
-            "the Trainer's callbacks need an EvaluationOutputs, before those that look at what it collects"
-        )
+        raise ValueError("the Trainer's callbacks need an EvaluationOutputs, before the callbacks that use it")
     return collector
 
 

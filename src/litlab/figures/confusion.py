@@ -17,7 +17,7 @@ WORST = 0.5  # an error of this share of a row, or more, has the full colour
 INK, GREY, LINE, FRAME = "#1a1a1a", "#666666", "#d9dce0", "#a0a6ad"
 EDGE, GAP = 8, 5  # pixels around everything, and between text and cells
 TITLE, AXIS, LEGEND = 15, 12, 11  # pixels: sizes of text
-SMALLEST_NAME, SMALLEST_NUMBER = 9, 8  # likewise
+SMALLEST_NAME, SMALLEST_NUMBER = 9, 8  # pixels: sizes of text
 LONGEST_NAME = 260  # pixels: longer names are cut
 
 
@@ -132,7 +132,7 @@ def _filling(names: Sequence[str], title: str, size: tuple[int, int]) -> Layout:
     """The layout of a picture of this width and height."""
     longest = (size[0] // 4, size[1] // (3 if len(names) <= 10 else 4))
     layout = _layout(names, title, (1.0, 1.0), longest, AXIS)
-    for _ in range(3):  # the names need room that depends on the cells, and the cells have what the names leave
+    for _ in range(3):  # the names and the cells share the room, and each depends on the other
         across = size[0] - layout.left - EDGE
         down = size[1] - layout.top - _below(layout.south)
         layout = _layout(names, title, (across / len(names), down / len(names)), longest, AXIS)

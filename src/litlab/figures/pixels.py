@@ -15,7 +15,7 @@ def viewable(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Ten
 
     Args:
         mean: one value a channel, on the scale where white is 1.
-        std: likewise.
+        std: one value a channel, on the same scale.
     """
     images = images.detach().float()
     mean_C, std_C = (images.new_tensor(values).view(-1, 1, 1) for values in (mean, std))

@@ -141,7 +141,7 @@ def overfitting(curves: Curves) -> str | None:
 
 
 def wrong_start(curves: Curves) -> str | None:
-    """The first loss is far above that of a network that knows nothing."""
+    """The first loss is far above the loss of a network that knows nothing."""
     if curves.first is None or curves.chance is None or curves.first <= 1.5 * curves.chance + 0.5:
         return None
     return (

@@ -79,7 +79,7 @@ class EventWriter(SummaryWriter):
 
     Args:
         folder: of the file.
-        purge_step: tells TensorBoard to forget what it has read of this and later steps; None: of no step.
+        purge_step: tells TensorBoard to forget this step and later ones; None: to forget nothing.
     """
 
     def __init__(self, folder: Path, purge_step: int | None = None) -> None:

@@ -9,7 +9,7 @@ class PatientFile:
     """A file that grows. What could not be written is kept, and written before everything that comes later.
 
     Args:
-        path: the file, to whose end is written. It may be new.
+        path: the file. If it exists already, it is continued.
         head: the beginning of the file, for the case that the file has disappeared and must be made again.
     """
 

@@ -32,6 +32,6 @@ class RunFolder(lightning.Callback):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with atomic(path) as temporary:
                     temporary.write_bytes(content)
-        except OSError:  # the disk is away, of which the checkpoint's warning speaks
+        except OSError:  # the disk is away; the checkpoint's warning says so
             return
         warn(f"{self.folder} has gone: training goes on in a new folder, which has what is saved from now on")

@@ -40,9 +40,9 @@ def adopt(trainer: lightning.Trainer, pl_module: Any, before: dict[str, Any], no
     for group, wanted in zip(optimizer.param_groups, fresh.param_groups, strict=True):
         lr = wanted.get("initial_lr", wanted["lr"]) if other_schedule else group["lr"] * factor
         group.update({name: value for name, value in wanted.items() if name != "params"} | {"lr": lr})
-    for config, made_anew in zip(trainer.lr_scheduler_configs, fresh_schedulers, strict=True):
+    for config, new in zip(trainer.lr_scheduler_configs, fresh_schedulers, strict=True):
         schedule: Any = config.scheduler
-        vars(schedule).update({k: v for k, v in vars(made_anew["scheduler"]).items() if k not in PROGRESS})
+        vars(schedule).update({k: v for k, v in vars(new["scheduler"]).items() if k not in PROGRESS})
         if config.interval == "step" and (whole_epochs or other_schedule):
             set_schedule_step(schedule, reached)
         if isinstance(schedule, LambdaLR | OneCycleLR):  # their rate is a function of the step alone

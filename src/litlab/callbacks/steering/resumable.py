@@ -8,8 +8,8 @@ from litlab.lightning_internals import is_accumulating, is_last_batch, is_valida
 def can_resume_here(trainer: lightning.Trainer) -> bool:
     """True if training can resume exactly from here, after a training batch.
 
-    Not between two batches whose gradients add up to one step. Not before a validation (at the end of an epoch, or by
-    `trainer.val_check_interval`): the resumed run would leave it out.
+    Not while gradients of several batches are accumulated for one step. Not when a validation comes next, at the end of
+    an epoch or by `trainer.val_check_interval`: the resumed run would leave it out.
     """
     return not (is_accumulating(trainer) or is_last_batch(trainer) or is_validated_next(trainer))
 
@@ -17,6 +17,6 @@ def can_resume_here(trainer: lightning.Trainer) -> bool:
 def can_resume_at_validation(trainer: lightning.Trainer) -> bool:
     """True if training can resume exactly from here, before or in a validation.
 
-    Not between two batches whose gradients add up to one step, which `trainer.val_check_interval` makes possible.
+    Not while gradients of several batches are accumulated for one step, as `trainer.val_check_interval` makes possible.
     """
     return trainer.state.fn == "fit" and not trainer.sanity_checking and not is_accumulating(trainer)
