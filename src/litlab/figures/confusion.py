@@ -220,7 +220,7 @@ def _draw_names(page: Image.Image, layout: Layout) -> None:
             place = (layout.south, x - layout.left + margin)
             ImageDraw.Draw(upright).text(place, below, INK, font(below, size), anchor="rm")
         else:
-            draw.text((x, bottom + GAP), below, INK, font(below, size), anchor="mt")
+            draw.text((x, bottom + GAP + size * 0.8), below, INK, font(below, size), anchor="ms")  # on one line
     if layout.upright:
         page.paste(upright.transpose(Image.Transpose.ROTATE_90), (layout.left - margin, bottom + GAP))
 

@@ -82,7 +82,8 @@ def _row(pictures: Sequence[Picture], side: int, gap: int, text: int) -> Image.I
         row.paste(image, (middle - image.width // 2, high - image.height))
         for number, caption in enumerate(lines[index]):
             shown = cut(caption, text, side + gap - 4)
-            draw.text((middle, high + 3 + number * line), shown, picture.colour, font(shown, text), anchor="ma")
+            place = (middle, high + (number + 1) * line)
+            draw.text(place, shown, picture.colour, font(shown, text), anchor="ms")
     return row
 
 
