@@ -7,9 +7,9 @@ import lightning
 
 
 class Throughput(lightning.Callback):
-    """Seconds and images of training itself, without validation, saving and set-up.
+    """Counts the seconds and images of training itself, without validation, saving and set-up.
 
-    `images_per_second` counts the images of all devices together; `last_epoch` is the same for the latest epoch.
+    `images_per_second` counts the images of all devices together. `last_epoch` is its value in the latest epoch.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Throughput(lightning.Callback):
         self.images, self.seconds = state_dict["images"], state_dict["seconds"]
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        self.on_train_epoch_start(trainer, pl_module)  # which is not called when an epoch is resumed in its middle
+        self.on_train_epoch_start(trainer, pl_module)  # Lightning does not call it for an epoch resumed in its middle
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._started, self._paused = time.perf_counter(), 0.0

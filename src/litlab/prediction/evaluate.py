@@ -77,7 +77,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     evaluation_result.print_result(result)
     evaluation_result.write_result(result, folder)
     if found:
-        found.write(folder, trained.data, f"{data.name}, {split}: {len(images):,} images")
+        found.write(folder, images, f"{data.name}, {split}: {len(images):,} images")
     console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(FILES if found else ())])}")
 
 

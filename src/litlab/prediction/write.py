@@ -9,7 +9,7 @@ from pathlib import Path
 
 from litlab.checkpoint import Trained
 from litlab.console import console, printable
-from litlab.figures import sheets
+from litlab.figures import Marks, Picture, as_png, sheet
 from litlab.files import atomic
 from litlab.prediction.tasks import HEADINGS, Prediction, csv_columns, csv_values, task_of
 
@@ -90,19 +90,19 @@ class Sheet:
 
     def __init__(self, files: int) -> None:
         self.files = files
-        self.pictures: list[sheets.Picture] = []
+        self.pictures: list[Picture] = []
 
     def add(self, prediction: Prediction) -> None:
         if prediction.thumbnail is None:
             return
-        name = printable(Path(prediction.file).name)
-        label = f"{prediction.label}\n{name if len(name) < 22 else name[:20] + '...'}".strip()
-        self.pictures.append(sheets.Picture(prediction.thumbnail, label, prediction.points))
+        caption = f"{prediction.label}\n{printable(Path(prediction.file).name)}".strip()
+        marks = [Marks(prediction.points)] if prediction.points is not None else []
+        self.pictures.append(Picture(prediction.thumbnail, caption, marks=marks))
 
     def write(self, path: Path) -> bool:
         """Draws the sheet; returns False if there is no picture to draw."""
         if not self.pictures:
             return False
         title = f"the first {len(self.pictures)} of {self.files:,} files" if self.files > ON_SHEET else ""
-        sheets.sheet(self.pictures, path, title)
+        path.write_bytes(as_png(sheet(self.pictures, title)))
         return True

@@ -30,7 +30,7 @@ class Outcome:
     metrics: dict[str, float] = field(default_factory=dict)
     images_per_second: float = 0.0
     verdict: list[str] | None = None
-    evaluation: report.Answers | None = None
+    evaluation: report.Evaluation | None = None
     failure: Exception | None = None
 
 
@@ -74,7 +74,7 @@ def note_unsaved(outcome: Outcome, parts: Parts) -> None:
 def note_evaluation(outcome: Outcome, parts: Parts) -> None:
     """Notes the predictions of the last pass over the test or validation set. All ranks must call this together."""
     split = "test" if any(name.startswith("test/") for name in outcome.metrics) else "val"
-    outcome.evaluation = report.answers(parts.trainer, parts.module, parts.data, split)
+    outcome.evaluation = report.last_evaluation(parts.trainer, parts.module, parts.data, split)
 
 
 def has_page(run: Run) -> bool:

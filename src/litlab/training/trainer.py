@@ -61,7 +61,7 @@ def _configured_callbacks(run: Run, entries: dict[str, Any], network: torch.nn.M
         except ValueError as error:
             raise ConfigError(f"callbacks.{name}.{error}") from error
         panels.append(callback)
-    return [*callbacks, Panels(panels)] if panels else callbacks
+    return [*callbacks, Panels(panels, run.plain())] if panels else callbacks
 
 
 def _build_entry(run: Run, group: str, name: str, entry: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What `KeepMemory` does, seen from the kernel: pages that it had to clear."""
+"""`KeepMemory`, measured by the pages that the kernel had to clear."""
 
 import ctypes
 import subprocess
