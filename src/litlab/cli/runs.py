@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab.config import Run, SweepJob, compose_again
 from litlab.errors import ConfigError
-from litlab.runs import find_run, forget_where, make_new
+from litlab.runs import find_run, make_new, remove_absolute_paths
 from litlab.sweeps import jobs_at_once, launcher_name
 
 
@@ -39,7 +39,7 @@ def as_asked(cfg: DictConfig) -> Run:
             cores=OmegaConf.select(hydra, "launcher.cpus_per_task"),
         )
     for recorded in (folder / ".hydra/hydra.yaml", folder.parent / "multirun.yaml"):
-        forget_where(recorded)
+        remove_absolute_paths(recorded)
     return Run(cfg, folder, list(hydra.overrides.task), dict(hydra.runtime.choices), job=job)
 
 
