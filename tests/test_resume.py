@@ -171,14 +171,6 @@ def test_another_schedule_leaves_each_group_its_own_learning_rate(tmp_path):
     assert rates == pytest.approx({"filters": 0.0002, "matrices": 0.0006, "vectors": 0.0004})  # dropped twice
 
 
-def test_another_logger_takes_the_place_of_those_before(tmp_path):
-    compose(tmp_path / "run")
-    cfg, _ = compose_again(tmp_path / "run", ["logger=csv", "~callbacks.early_stopping"], REPOSITORY / "conf", "train")
-    assert list(cfg.logger) == ["csv"]
-    assert "early_stopping" not in cfg.callbacks
-    assert "progress" in cfg.callbacks
-
-
 def test_a_run_that_was_stopped_early_goes_on_with_other_settings(tmp_path):
     folder = tmp_path / "run"
     patient = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=0.9"]

@@ -19,7 +19,7 @@ from unicodedata import category
 
 from litlab.checkpoint.archive import CONVERT
 from litlab.checkpoint.trust import NotAllowed, plain_data, shown
-from litlab.config import STARTING
+from litlab.config import OWN_MODEL_KEYS
 from litlab.runs import finite
 
 FORMAT = 1
@@ -85,7 +85,7 @@ def record_of(
 
 
 def _as_named(group: Mapping[str, Any]) -> dict[str, Any]:
-    arguments = {k: v for k, v in group.items() if not k.startswith("_") and k not in STARTING}
+    arguments = {k: v for k, v in group.items() if not k.startswith("_") and k not in OWN_MODEL_KEYS}
     return {"name": group["_target_"], "args": arguments}
 
 
