@@ -15,7 +15,6 @@ from scripts import QUICK, REPOSITORY, finish, start
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-from tensorboard.util.tensor_util import make_ndarray
 
 from litlab.report import files
 
@@ -172,13 +171,6 @@ def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_asking_for_a_gpu_where_there_is_none(train_here):
-    done = train_here(*QUICK, "trainer=gpu")
-    assert (done.status, done.err.count("\n")) == (2, 1)
-    assert "there is no GPU here; use trainer=cpu or trainer=auto" in done.err
-
-
 def test_full_error_shows_the_traceback(train):
     done = train(*QUICK, "optimizer.lr=-1", HYDRA_FULL_ERROR="1")
     assert done.status != 0
@@ -275,33 +267,6 @@ def test_who_stops_the_drawing_of_the_page_keeps_the_result(train_here, monkeypa
     assert (done.result["status"], done.result["report"]) == ("completed", None)
     assert "test/acc" in done.result["metrics"]
     assert "run folder " in done.out
-
-
-def test_two_processes_train_as_one(train, tmp_path):
-    done = train(*QUICK, "trainer=ddp_cpu", "data.batch_size=50")
-    assert done.status == 0, done.err
-    alone = finish(start("train.py", *QUICK, "data.batch_size=50", folder=tmp_path), tmp_path)
-    assert alone.status == 0, alone.err
-    both, one = (json.loads((run / "result.json").read_text()) for run in alone.runs)
-    assert both["steps"] == one["steps"] == 70
-    for name, value in one["metrics"].items():
-        assert both["metrics"][name] == pytest.approx(value, abs=2e-3), name
-    assert len(list(alone.runs[0].glob("events*"))) == 1
-    assert both["diagnosis"][0].startswith("learning: ")
-    for run in alone.runs:  # TensorBoard shows the whole validation set, not rank 0's share
-        seen = EventAccumulator(str(run))
-        seen.Reload()
-        for name in "0123456789":
-            (curve,) = seen.Tensors(f"precision_recall/{name}")
-            assert (make_ndarray(curve.tensor_proto)[:4].sum(0) == 500).all()
-        assert len(seen.Images("wrong/val")) == len(seen.Images("confusion/val")) == 1
-
-
-def test_a_mistake_under_ddp_is_still_one_line(train):
-    done = train(*QUICK, "trainer=ddp_cpu", "data.batch_size=51")
-    assert done.status == 2
-    assert "data.batch_size" in done.err.splitlines()[-1]
-    assert done.runs == []
 
 
 def test_a_sweep_has_one_folder_a_job(train):
