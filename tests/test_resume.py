@@ -17,9 +17,8 @@ from lightning.pytorch.loops.fetchers import _DataFetcher
 from omegaconf import OmegaConf
 from scripts import REPOSITORY, composed
 
-from litlab import checkpoint
 from litlab.config import Run, compose_again, read_recorded
-from litlab.errors import ConfigError, Interrupted, RunFailed
+from litlab.errors import ConfigError, RunFailed
 from litlab.training import run_training
 
 TINY = [
@@ -305,18 +304,6 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, undi
     assert differences(folder, undisturbed()) == []
 
 
-def test_only_the_disk_makes_a_save_fail_quietly(tmp_path, monkeypatch):
-    """What the device or torch has to say while a checkpoint is written ends the training, as anywhere else."""
-
-    def on_the_device(*_, **__):
-        raise RuntimeError("an illegal memory access was encountered")
-
-    monkeypatch.setattr(torch, "save", on_the_device)
-    with pytest.raises(RuntimeError, match="illegal memory access"):
-        checkpoint.write({"a": torch.zeros(1)}, tmp_path / "last.ckpt")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_signal_while_loaders_are_made_is_no_failure(tmp_path, monkeypatch):
     """Lightning's teardown then asks a loader for a length that it does not have yet, and fails."""
     original = _DataFetcher.__iter__
@@ -331,15 +318,3 @@ def test_a_signal_while_loaders_are_made_is_no_failure(tmp_path, monkeypatch):
     with pytest.raises(RunFailed, match="stopped by SIGTERM"):
         go(tmp_path / "run")
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
-
-
-def test_a_signal_while_a_checkpoint_is_read_is_no_damage(tmp_path, monkeypatch):
-    path = tmp_path / "last.ckpt"
-    checkpoint.write({"a": torch.zeros(1)}, path)
-
-    def interrupted(*_, **__):
-        raise Interrupted(signal.SIGTERM)
-
-    monkeypatch.setattr(torch, "load", interrupted)
-    with pytest.raises(Interrupted):
-        checkpoint.read(path)

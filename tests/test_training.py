@@ -86,20 +86,6 @@ def test_a_step_has_one_point(train_here, accumulate):
     assert steps == {1: [*range(1, 13, 2), 12, *range(13, 26, 2)], 4: [1, 3, 5, 7]}[accumulate]
 
 
-def test_checkpoints_hold_tensors_and_plain_data_only(quick_run):
-    for name in ("best", "last"):
-        checkpoint = torch.load(quick_run.runs[0] / f"checkpoints/{name}.ckpt", weights_only=True)
-        record = checkpoint["litlab"]
-        assert record["network"] == {
-            "name": "litlab.networks.MnistCNN",
-            "args": {"input_shape": [1, 28, 28], "num_classes": 10},
-        }
-        assert record["data"]["class_names"] == list("0123456789")
-        assert record["data"]["mean"] == [pytest.approx(0.1307)]
-        assert record["metrics"]["val/acc"] > 0.5
-        assert str(quick_run.folder) not in json.dumps(record)
-
-
 def test_output_is_plain_and_silent_about_what_nobody_can_act_on(quick_run):
     assert "\x1b" not in quick_run.out + quick_run.err
     assert quick_run.err == ""
