@@ -10,8 +10,6 @@ from pictures import draw_folder, draw_landmarks
 from scripts import REPOSITORY, asked, composed
 
 from litlab import config
-from litlab.cli.help import described
-from litlab.cli.help import options as listed
 from litlab.errors import ConfigError
 from litlab.training import assemble, weights
 
@@ -112,29 +110,6 @@ def test_every_experiment_composes_and_fits_together(experiment, pictures):
     assert lines[0] == "# @package _global_"
     assert lines[1].startswith("# ")
     assert any(line.startswith("# Measured: ") for line in lines), "say what was run, and what came out"
-
-
-def test_a_folder_is_taken_as_typed_but_for_a_sweep(train_here, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    names = ["My Pictures (2)", "~/pictures", "a=b", "Katzen, Hunde", "2024"]
-    quick = ["data=image_folder", "model=mlp", "summary=true"]
-    for name in names:
-        draw_folder(Path(name.replace("~", str(tmp_path))) if "~" in name else tmp_path / name, count=2)
-        done = train_here(*quick, f"data.data_dir={name}")
-        assert (done.status, done.err) == (0, ""), name
-    done = train_here("-m", *quick, "data.data_dir=pictures,./pictures")
-    assert done.out.count("image_folder: 3 x 224 x 224") == 2, done.err
-    wrong = train_here(*quick, "data.data_dir=(no, such) folder")
-    assert (wrong.status, wrong.err) == (2, "error: data.data_dir (no, such) folder: no such folder\n")
-
-
-def test_every_option_says_what_it_is():
-    files = list(CONF.glob("*/*.yaml"))
-    assert len(files) > 40
-    assert [file for file in files if not described(file)] == []
-    assert described(CONF / "model/lenet5.yaml") in listed(CONF, "train")
-    assert "export:" not in listed(CONF, "train")
-    assert "model:" not in listed(CONF, "predict")
 
 
 @pytest.mark.parametrize(

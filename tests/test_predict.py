@@ -18,7 +18,6 @@ from scripts import REPOSITORY, finish, start
 
 from litlab import checkpoint
 from litlab.checkpoint import Data
-from litlab.cli import literal
 from litlab.data import ImageFolder, MNISTSample, Unreadable, fit, open_picture
 from litlab.errors import ConfigError, RunFailed
 from litlab.prediction import find_checkpoint
@@ -326,24 +325,6 @@ def test_help_needs_nothing():
     assert done.returncode == 0
     assert "evaluate=test" in done.stdout
     assert "include_preprocess" in done.stdout
-
-
-@pytest.mark.parametrize(
-    "value", ["a.png", "x (1).png", "a,b", "a=b", "it's", 'say "hi"', "a\\'b", "back\\", "${HOME}", "~/x", "1.5", "a#b"]
-)
-def test_a_path_survives_hydra(value):
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from omegaconf import OmegaConf
-
-    override = OverridesParser.create().parse_override(literal(f"input={value}", ["input"]))
-    assert OmegaConf.create({"input": override.value()}).input == value
-
-
-@pytest.mark.parametrize(
-    "argument", ["input=[a,b]", "input='a b'", "input=null", "input=", "other=a,b", "evaluate=test"]
-)
-def test_what_is_written_for_hydra_stays(argument):
-    assert literal(argument, ["input"]) == argument
 
 
 # Which checkpoint

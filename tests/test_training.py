@@ -1,17 +1,14 @@
 """`python train.py`, from the outside: what a run leaves behind, and what a mistake says."""
 
 import csv
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import torch
-from scripts import QUICK, REPOSITORY, finish, start
+from scripts import QUICK, finish, start
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -100,69 +97,6 @@ def test_same_seed_same_numbers(train_here, quick_run):
     assert again.result["metrics"] == quick_run.result["metrics"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["model=resnet99"], "model=resnet99: no such option;"),
-        (["trainer=null"], "trainer=null: no such option; there is: auto, cpu"),
-        (["model=mnist_cn"], "did you mean mnist_cnn? there is: alexnet"),
-        (["modle=mlp"], "modle is unknown; the config: did you mean model?"),
-        (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is:"),
-        (["trainer.max_epoch=1"], "did you mean max_epochs?"),
-        (["optimizer.lr=-0.1"], "optimizer.lr=-0.1: must be greater than 0"),
-        (["optimizer.lr=fast"], "optimizer.lr=fast: must be a number"),
-        (["trainer.max_epochs=abc"], "trainer.max_epochs=abc: must be an integer or null"),
-        (["trainer.max_epochs=0"], "trainer.max_epochs=0: must be at least 1"),
-        (["data.batch_size=0"], "data.batch_size must be at least 1"),
-        (["data.batch_size=many"], "data.batch_size=many: must be an integer"),
-        (["data.val_size=4000"], "data.val_size"),
-        (["data.augment=[flip]"], "data.augment"),
-        (["data.data_dir=file/below", "data=mnist"], "data.data_dir"),
-        (["hydra.run.dir=file/below"], "Not a directory: 'file/below'"),
-        (["+optimizer.speed=2"], "optimizer.speed is unknown to torch.optim.Adam; there is:"),
-        (["model.input_shape=[3,32,32]"], "model.input_shape=[3, 32, 32] contradicts data=mnist_sample"),
-        (["model.num_classes=7"], "model.num_classes=7 contradicts data=mnist_sample"),
-        (
-            ["objective=val/accuracy"],
-            "objective=val/accuracy is not logged; what is: train/loss, train/acc, val/loss, val/acc",
-        ),
-        (
-            ["callbacks.early_stopping.enabled=true", "callbacks.early_stopping.monitor=val/accc"],
-            "callbacks.early_stopping.monitor=val/accc is not logged; what is: train/loss, train/acc, val/loss",
-        ),
-        (["objective_mode=up"], "objective_mode=up: must be min, max or null"),
-        (["trainer.devices=0"], "trainer.devices=0: must name at least one device"),
-        (["logger.csv.save_dir=shared"], "logger.csv.save_dir=shared: must be null, the run folder"),
-        (["trainer.precision=17"], "trainer.precision=17: must be one of"),
-        (["seed=x"], "seed=x: must be an integer"),
-        (["scheduler=cosine", "scheduler.warmup_epochs=9"], "scheduler.warmup_epochs must be at least 0 and less"),
-        (["optimizer.lr=[1"], "optimizer.lr=[1"),
-        (["optimizer.betas=[1,2]"], "optimizer=adam: Invalid beta parameter"),
-    ],
-)
-def test_a_mistake_is_one_line_and_leaves_nothing(train_here, tmp_path, arguments, message):
-    (tmp_path / "file").touch()
-    done = train_here(*QUICK, *arguments)
-    assert done.status == 2, done.err
-    lines = done.err.splitlines()
-    assert len(lines) == 1, done.err
-    assert lines[0].startswith("error: ")
-    assert message in lines[0]
-    assert {path.name for path in tmp_path.iterdir()} == {"file"}
-
-
-def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
-    done = train(*QUICK, "optimizer.lr=-0.1")
-    assert (done.status, done.out, done.err) == (2, "", "error: optimizer.lr=-0.1: must be greater than 0\n")
-    assert not list(tmp_path.iterdir())
-
-
-def test_full_error_shows_the_traceback(train):
-    done = train(*QUICK, "optimizer.lr=-1", HYDRA_FULL_ERROR="1")
-    assert done.status != 0
-    assert "Traceback" in done.err
-
-
 def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(train_here, tmp_path):
     done = train_here(*QUICK, "optimizer=sgd", "optimizer.lr=1e20")
     assert done.status == 1, done.err
@@ -214,36 +148,6 @@ def test_ctrl_c_saves_and_says_interrupted(tmp_path):
     assert checkpoint["global_step"] == done.result["steps"]
 
 
-@pytest.fixture
-def ctrl_c():
-    """SIGINT as a program has it that was started from a terminal: pytest's workers ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-PREPARED = "data._target_=faults.injected.SignalWhilePrepared"
-
-
-@pytest.mark.parametrize(
-    ("signal_name", "status", "folder"), [("SIGINT", 130, []), ("SIGTERM", 143, ["hydra.run.dir=runs/mine"])]
-)
-@pytest.mark.usefixtures("ctrl_c")
-def test_stopped_before_it_began_a_run_says_so_and_leaves_nothing(train_here, tmp_path, signal_name, status, folder):
-    done = train_here(*QUICK, "model=mlp", *folder, PREPARED, f"+data.signal_name={signal_name}")
-    assert (done.status, done.err) == (status, "interrupted\n")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_sweep_that_is_terminated_as_a_job_begins_has_its_report(train_here):
-    quick = (*QUICK, "model=mlp", "data.train_limit=320", "test=false")
-    done = train_here("-m", *quick, PREPARED, "+data.signal_name=null,SIGTERM")
-    assert done.status == 143, done.err
-    assert re.fullmatch("go on with +the same command and hydra.sweep.dir=.*\n", done.err)
-    assert "1 of 1 jobs completed" in done.out
-    assert [run.name for run in done.runs] == ["+data.signal_name=null"]
-
-
 @pytest.mark.usefixtures("ctrl_c")
 def test_who_stops_the_drawing_of_the_page_keeps_the_result(train_here, monkeypatch):
     monkeypatch.setattr(files, "write_page", lambda *_: os.kill(os.getpid(), signal.SIGINT))
@@ -253,28 +157,6 @@ def test_who_stops_the_drawing_of_the_page_keeps_the_result(train_here, monkeypa
     assert (done.result["status"], done.result["report"]) == ("completed", None)
     assert "test/acc" in done.result["metrics"]
     assert "run folder " in done.out
-
-
-def test_a_sweep_has_one_folder_a_job(train):
-    done = train("-m", *QUICK, "optimizer.lr=0.001,0.01", "data.train_limit=640")
-    assert done.status == 0, done.err
-    assert len(done.runs) == 2
-    results = [json.loads((run / "result.json").read_text()) for run in done.runs]
-    assert all(result["diagnosis"] for result in results)
-    assert "verdict" not in done.out, "the sweep's own table is enough"
-    assert not any((run / "report.png").exists() for run in done.runs)
-    assert {run.parent for run in done.runs} == {done.runs[0].parent}
-    assert done.runs[0].parent.name.startswith("sweep_")
-
-
-def test_help_lists_the_groups_and_says_what_each_option_is():
-    done = subprocess.run(
-        [sys.executable, REPOSITORY / "train.py", "--help"], capture_output=True, text=True, check=True
-    )
-    for group in ("data", "model", "loss", "optimizer", "scheduler", "trainer", "experiment"):
-        assert f"\n{group}:" in done.stdout
-    assert re.search(r"^  resnet18 +ResNet-18: residual blocks", done.stdout, re.M)
-    assert re.search(r"^  linear_regression +A line through six points", done.stdout, re.M)
 
 
 def test_a_summary_prints_the_layers_and_leaves_nothing(train_here, tmp_path):

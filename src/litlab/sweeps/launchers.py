@@ -61,7 +61,7 @@ def needs_extra(launcher: str) -> str:
 
 
 def jobs_at_once(n_jobs: int | None) -> int:
-    """The number of jobs for a launcher's `n_jobs`. Below 1, such as joblib's own -1, it is a job for each core."""
+    """The number of jobs for a launcher's `n_jobs`: one for None, and a job for each core for joblib's own -1."""
     n_jobs = n_jobs or 1
     return cores() if n_jobs < 1 else n_jobs
 

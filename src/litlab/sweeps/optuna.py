@@ -38,7 +38,7 @@ class OptunaSweeper(ReportedSweeper):
 
     Args:
         n_trials: the number of trials, those of earlier starts in the same folder included.
-        n_jobs: how many are chosen, and given to the launcher, at once; below 1: one for each core.
+        n_jobs: how many are chosen, and given to the launcher, at once; -1: one for each core.
         seed: of Optuna's sampler (TPE, Bergstra et al. 2011).
         prune: whether a trial ends early if it is worse than the median of the others at the same epoch.
         prune_after_trials: how many trials must have ended before that.
