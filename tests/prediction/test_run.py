@@ -1,9 +1,11 @@
 """`predict.py` as a whole: what it is asked for, and what a wrong setting leaves."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
-from scripts import finish, start
+from scripts import REPOSITORY, finish, start
 
 from litlab.errors import ConfigError
 
@@ -47,3 +49,10 @@ def test_a_wrong_setting_is_one_line_that_names_the_key(ckpt, use, tmp_path, arg
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
+def test_help_lists_the_settings():
+    done = subprocess.run([sys.executable, REPOSITORY / "predict.py", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "evaluate=test" in done.stdout
+    assert "include_preprocess" in done.stdout

@@ -12,6 +12,7 @@ import pytest
 import torch
 from recorded_runs import LINE, record_run, stop_at, train_recorded
 from scripts import asked, composed
+from sweep_folders import job_of
 
 from litlab import config, runs
 from litlab.config import Run
@@ -19,16 +20,6 @@ from litlab.errors import ConfigError, RunFailed
 from litlab.training import weights
 from litlab.training.jobs import hold_when_free, resume_job
 from litlab.training.resume import restore_settings
-
-
-def job_of(sweep, name, overrides, **result):
-    """Makes the folder of a job as a training leaves it, without the training."""
-    folder = sweep / name
-    (folder / ".hydra").mkdir(parents=True)
-    (folder / ".hydra/overrides.yaml").write_text(json.dumps(overrides))
-    if result:
-        (folder / "result.json").write_text(json.dumps({"objective": None, "overrides": overrides} | result))
-    return folder
 
 
 def test_a_job_waits_until_another_process_has_trained_it(tmp_path, capsys):
