@@ -1,4 +1,4 @@
-"""The training, validation and test steps, common to all supervised tasks."""
+"""The training step, and everything that Lightning needs around it, for all supervised tasks."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -22,29 +22,28 @@ MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 class Supervised(FastAttributes):
-    """Trains a network on (images, targets) batches.
+    """Trains a network on batches of (images, targets).
 
-    Logs `train/loss`, `val/loss`, `test/loss` and the task's metrics under the same prefixes once an epoch, and
-    `train/loss_step` every `trainer.log_every_n_steps` steps. Nothing in a step waits for the device.
+    Once an epoch it logs `train/loss`, `val/loss`, `test/loss` and the metrics of the task under the same prefixes.
+    Every `trainer.log_every_n_steps` steps it logs `train/loss_step`. A step never waits for the device.
 
     Args:
-        network: from images [B, C, H, W] to predictions; in training it may return `WithAuxiliary`.
+        network: from images [B, C, H, W] to outputs [B, num_classes]; in training it may return `WithAuxiliary`.
         loss: from (predictions, targets) to a scalar.
-        make_metrics: the task's metrics by name; called once a split.
-        optimizer: from parameters to optimizer; by default Adam at 1e-3.
-        scheduler: one of `litlab.modules.schedules`, with its options bound; `None` keeps the learning rate.
+        make_metrics: makes the metrics of the task by name; called once for each split.
+        optimizer: from parameters to an optimizer; None means Adam with learning rate 1e-3.
+        scheduler: one of `litlab.modules.schedules`, with its options bound; None keeps the learning rate.
     """
 
     def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The training step: from a preprocessed batch to the loss.
+        """The training step: from a preprocessed batch to the loss. It needs no Trainer and counts nothing.
 
         Args:
             images: float32 [B, C, H, W].
             targets: [B, ...].
 
         Returns:
-            The loss that is minimised, []; the loss that is logged, [], which leaves out auxiliary outputs; the
-            predictions [B, ...].
+            The loss to minimise, []; the loss to log, [], without auxiliary outputs; the predictions, [B, ...].
         """
         network = self._compiled if self._compiled and len(images) == self._compiled_size else self.network
         output, extra = network(images), 0.0
@@ -64,69 +63,50 @@ class Supervised(FastAttributes):
         scheduler: Schedule | None = None,
     ) -> None:
         super().__init__()
-        # Convolutions of small images run up to twice as fast with channels innermost, on CPUs and tensor cores alike.
+        # Convolutions of small images are up to twice as fast with channels last, on CPUs and on tensor cores.
         self.network = network.to(memory_format=torch.channels_last)
         self.loss = loss
         self.make_optimizer: MakeOptimizer = optimizer or partial(torch.optim.Adam, lr=1e-3)
         self.make_schedulers = scheduler
+        self._is_sharded = False
+        self._compiled: Callable[[Tensor], Any] | None = None
+        self._compiled_size = 0
+
+        # From the data module, once there is one.
+        self.preprocess: Callable[..., tuple[Tensor, Tensor]] = _unchanged
+        self.set_epoch: Callable[[int], None] = _ignore_epoch
+
+        # What is measured and logged.
         weigh = None
         if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) and loss.weight is not None:
             weigh = partial(total_weight, loss)
         self.meters = {split: Meter(make_metrics(), weigh) for split in ("train", "val", "test")}
-        self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
         self.log_every_n_steps = 50  # the Trainer's, once it is known
-        self._is_split = False
-        self._compiled: Callable[[Tensor], Any] | None = None
-        self._compiled_size = 0
-        self.preprocess: Callable[..., tuple[Tensor, Tensor]] = _as_it_is  # the data module's, once there is one
-        self.set_epoch: Callable[[int], None] = _of_no_interest
         self.images_seen = 0  # by this process, in training
-        self.first_images: Tensor | None = None  # of an epoch, as the network saw them; after its first step alone
-        # Each logged value as (step, value), by its name; `train/loss_step` begins with the very first loss.
+        self.first_images: Tensor | None = None  # of the epoch, preprocessed; only after its first step
+        self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
+        # The logged values by name, each as (step, value). `train/loss_step` begins with the loss of the first step.
         self.history: dict[str, list[tuple[int, float]]] = {}
 
-    @property
-    def metric_names(self) -> list[str]:
-        """What a run logs for training and validation: `train/loss`, `val/loss` and so on."""
-        return [f"{split}/{name}" for split in ("train", "val") for name in self.meters[split].names]
-
     def forward(self, images: Tensor) -> Tensor:
-        """Predictions of normalised images [B, C, H, W]."""
+        """Predictions [B, ...] of preprocessed images [B, C, H, W]."""
         return self.shaped(self.network(images))
 
     def shaped(self, output: Tensor) -> Tensor:
-        """Predictions as the task wants them, of what the network makes, [B, num_classes]."""
+        """The network's output [B, num_classes] in the shape of the predictions. A task may change it."""
         return output
 
-    def configure_model(self) -> None:
-        """Splits the weights among the processes of `trainer=fsdp`, with layers that own many a unit of their own."""
-        mesh = self.device_mesh
-        if mesh is None or self._is_split:
-            return
-        self._is_split = True
-        for layer in self.network.children():
-            if any(True for _ in layer.parameters()):
-                fully_shard(layer, mesh=mesh["data_parallel"])
-        fully_shard(self.network, mesh=mesh["data_parallel"])
-
-    def compile_training(self, batch_size: int) -> None:
-        """Lets torch.compile make one kernel of many in the training steps, for batches of this size.
-
-        A smaller last batch of an epoch, and evaluation, are computed as they were: compiling for each would take
-        longer than it saves.
-        """
-        self._compiled = torch.compile(lambda images: self.network(images), dynamic=False)
-        self._compiled_size = batch_size
+    # The steps that Lightning calls
 
     def setup(self, stage: str) -> None:
         data = getattr(self.trainer, "datamodule", None)
-        self.preprocess = getattr(data, "preprocess", _as_it_is)
-        self.set_epoch = getattr(data, "set_epoch", _of_no_interest)
+        self.preprocess = getattr(data, "preprocess", _unchanged)
+        self.set_epoch = getattr(data, "set_epoch", _ignore_epoch)
 
     def on_fit_start(self) -> None:
         self.log_every_n_steps = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
 
-    def on_train_start(self) -> None:  # an epoch that is resumed in its middle does not start
+    def on_train_start(self) -> None:  # Lightning does not start an epoch that is resumed in its middle
         self.on_train_epoch_start()
 
     def on_train_epoch_start(self) -> None:
@@ -141,51 +121,82 @@ class Supervised(FastAttributes):
         meter, step = self.meters["train"], self.global_step
         meter.add(loss, predictions, targets, step)
         if (step + 1) % self.log_every_n_steps == 0 and not is_accumulating(self.trainer):
-            self._flush_block(meter, step)
+            self._log_block(meter, step)
         return total
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._evaluate(batch, "val")
+        return self._evaluation_step(batch, "val")
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._evaluate(batch, "test")
+        return self._evaluation_step(batch, "test")
+
+    def _evaluation_step(self, batch: tuple[Tensor, Tensor], split: str) -> Tensor:
+        images, targets = self.preprocess(*batch, training=False)
+        predictions = self.shaped(self.network(images))
+        meter = self.meters[split]
+        meter.add(self.loss(predictions, targets), predictions, targets, self.global_step)
+        if len(meter) == self.log_every_n_steps:
+            meter.flush()
+        return predictions  # callbacks get them, see Lightning's `on_test_batch_end`
+
+    # Logging
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The names that a run logs for training and validation: `train/loss`, `val/loss` and so on."""
+        return [f"{split}/{name}" for split in ("train", "val") for name in self.meters[split].names]
 
     def on_train_epoch_end(self) -> None:
-        self._finish("train")
+        self._log_epoch("train")
 
     def on_validation_start(self) -> None:
-        if len(self.meters["train"]):  # a NaN must be found before the weights that caused it are judged or saved
-            self._flush_block(self.meters["train"], self.global_step - 1)
-        if self.trainer.world_size > 1:  # batch-norm statistics are those of rank 0 (see assembly.make_trainer)
+        if len(self.meters["train"]):  # finds a NaN before the weights that caused it are evaluated or saved
+            self._log_block(self.meters["train"], self.global_step - 1)
+        if self.trainer.world_size > 1:  # all ranks evaluate with the batch-norm statistics of rank 0
             for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
     def on_validation_epoch_end(self) -> None:
-        self._finish("val")
+        self._log_epoch("val")
 
     def on_test_epoch_end(self) -> None:
-        self._finish("test")
+        self._log_epoch("test")
 
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        if not gradient_clip_val:
+    def _log_block(self, meter: Meter, step: int) -> None:
+        """Logs the loss and the metrics of the training steps since the last block."""
+        self._note_first_loss()
+        self.running = {name: as_float(value) for name, value in meter.flush().items()}
+        self._log({f"train/{name}_step": value for name, value in self.running.items()}, step)
+
+    def _log_epoch(self, split: str) -> None:
+        """Logs the loss and the metrics of a whole pass over a split."""
+        self._note_first_loss()
+        values = {f"{split}/{name}": value for name, value in self.meters[split].compute().items()}
+        if self.trainer.sanity_checking:
             return
-        plugin = self.trainer.precision_plugin
-        if getattr(plugin, "scaler", None) is None:
-            # Lightning refuses fused optimizers in all mixed precision, for what only a gradient scaler does: to leave
-            # it to them to scale the gradients back, after they were clipped.
-            algorithm = GradClipAlgorithmType(gradient_clip_algorithm or "norm")
-            Precision.clip_gradients(plugin, optimizer, gradient_clip_val, algorithm)
-        else:
-            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        self.log_dict(values, logger=False)
+        self._log({name: as_float(value) for name, value in values.items()}, self.global_step)
+        if split != "val":  # validation and the end of the training epoch are one row
+            for logger in self.loggers:
+                logger.save()
+
+    def _note_first_loss(self) -> None:
+        first = self.meters["train"].first
+        if first and first[0] == 0 and not self.history:
+            self.history["train/loss_step"] = [(0, as_float(first[1]))]
+
+    def _log(self, values: dict[str, float], step: int) -> None:
+        # `log_dict` would log the training epoch one step before the validation.
+        for logger in self.loggers:
+            logger.log_metrics({"epoch": self.current_epoch, **values}, step)
+        for name, value in values.items():
+            self.history.setdefault(name, []).append((step, value))
+
+    # Optimizer and schedule
 
     @property
     def steps_per_epoch(self) -> int:
-        """How often the optimizer steps in an epoch, once the trainer knows the batches."""
+        """Number of optimizer steps in an epoch. Needs a Trainer that knows its batches."""
         return max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
 
     def configure_optimizers(self) -> Any:
@@ -198,54 +209,54 @@ class Supervised(FastAttributes):
         epochs = max(1, -(-int(total) // self.steps_per_epoch))
         schedulers = self.make_schedulers(optimizer, self.steps_per_epoch, epochs)
         for scheduler in schedulers:
-            if scheduler.get("monitor", "").startswith("val/"):  # it can step when there is a new value
+            if scheduler.get("monitor", "").startswith("val/"):  # it steps only after a validation
                 scheduler["frequency"] = self.trainer.check_val_every_n_epoch or 1
         return [optimizer], schedulers
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor], split: str) -> Tensor:
-        images, targets = self.preprocess(*batch, training=False)
-        predictions = self.shaped(self.network(images))
-        meter = self.meters[split]
-        meter.add(self.loss(predictions, targets), predictions, targets, self.global_step)
-        if len(meter) == self.log_every_n_steps:
-            meter.flush()
-        return predictions  # for callbacks, see Lightning's on_test_batch_end
-
-    def _flush_block(self, meter: Meter, step: int) -> None:
-        self._note_first_loss()
-        self.running = {name: as_float(value) for name, value in meter.flush().items()}
-        self._write({f"train/{name}_step": value for name, value in self.running.items()}, step)
-
-    def _note_first_loss(self) -> None:
-        first = self.meters["train"].first
-        if first and first[0] == 0 and not self.history:
-            self.history["train/loss_step"] = [(0, as_float(first[1]))]
-
-    def _finish(self, split: str) -> None:
-        self._note_first_loss()
-        values = {f"{split}/{name}": value for name, value in self.meters[split].compute().items()}
-        if self.trainer.sanity_checking:
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        if not gradient_clip_val:
             return
-        self.log_dict(values, logger=False)
-        self._write({name: as_float(value) for name, value in values.items()}, self.global_step)
+        plugin = self.trainer.precision_plugin
+        if getattr(plugin, "scaler", None) is None:
+            # Lightning's own mixed precision refuses to clip with a fused optimizer, because such an optimizer would
+            # undo a gradient scaler's scaling only after the clipping. Without a scaler there is nothing to undo.
+            algorithm = GradClipAlgorithmType(gradient_clip_algorithm or "norm")
+            Precision.clip_gradients(plugin, optimizer, gradient_clip_val, algorithm)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
-        if split != "val":  # the validation shares its row with the end of the training epoch
-            for logger in self.loggers:
-                logger.save()
+    # Compiled, and sharded
 
-    def _write(self, values: dict[str, float], step: int) -> None:
-        # Not by `log_dict`, which would put the training's epoch values one step before the validation's.
-        for logger in self.loggers:
-            logger.log_metrics({"epoch": self.current_epoch, **values}, step)
-        for name, value in values.items():
-            self.history.setdefault(name, []).append((step, value))
+    def compile_training(self, batch_size: int) -> None:
+        """Compiles the network with torch.compile, for training steps with this batch size.
+
+        A smaller last batch and evaluation are not compiled: to compile them takes longer than it saves.
+        """
+        self._compiled = torch.compile(lambda images: self.network(images), dynamic=False)
+        self._compiled_size = batch_size
+
+    def configure_model(self) -> None:
+        """With `trainer=fsdp`, shards the weights among the processes, layer by layer."""
+        mesh = self.device_mesh
+        if mesh is None or self._is_sharded:
+            return
+        self._is_sharded = True
+        for layer in self.network.children():
+            if any(True for _ in layer.parameters()):
+                fully_shard(layer, mesh=mesh["data_parallel"])
+        fully_shard(self.network, mesh=mesh["data_parallel"])
 
 
-def _as_it_is(images: Tensor, targets: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+def _unchanged(images: Tensor, targets: Tensor, training: bool) -> tuple[Tensor, Tensor]:
     return images, targets
 
 
-def _of_no_interest(epoch: int) -> None:
+def _ignore_epoch(epoch: int) -> None:
     pass
 
 
