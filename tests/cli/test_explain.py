@@ -1,5 +1,3 @@
-import sys
-
 import hydra
 import pytest
 from hydra.errors import HydraException
@@ -12,17 +10,16 @@ CONF = REPOSITORY / "conf"
 
 
 @pytest.fixture
-def explained(monkeypatch):
+def explained():
     """Composes a config that cannot be composed, and explains why."""
 
     def compose(*overrides: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["train.py", *overrides])
         with (
             pytest.raises((HydraException, OmegaConfBaseException)) as caught,
             hydra.initialize_config_dir(str(CONF), version_base="1.3"),
         ):
             hydra.compose("train", list(overrides))
-        return explain(caught.value, CONF, "train")
+        return explain(caught.value, overrides, CONF, "train")
 
     return compose
 
@@ -51,11 +48,11 @@ def test_a_launcher_that_is_not_installed_says_what_to_install():
     from hydra.errors import MissingConfigException
 
     error = MissingConfigException("no", "hydra/launcher/joblib", ["basic"])
-    assert explain(error, CONF, "train") == 'hydra/launcher=joblib: pip install -e ".[joblib]" first'
+    assert explain(error, [], CONF, "train") == 'hydra/launcher=joblib: pip install -e ".[joblib]" first'
 
 
 def test_any_other_error_is_one_line_with_its_cause():
     error = HydraException("It is broken.\nVery much so.")
-    assert explain(error, CONF, "train") == "It is broken"
+    assert explain(error, [], CONF, "train") == "It is broken"
     error.__cause__ = ValueError("a screw is loose")
-    assert explain(error, CONF, "train") == "It is broken (a screw is loose)"
+    assert explain(error, [], CONF, "train") == "It is broken (a screw is loose)"

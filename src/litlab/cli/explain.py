@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
@@ -15,11 +15,12 @@ from litlab.errors import one_line
 from litlab.sweeps import EXTRAS, needs_extra
 
 
-def explain(error: Exception, conf: Path, config_name: str) -> str:
+def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name: str) -> str:
     """An error of composing a config, in one line that names the key and the valid choices.
 
     Args:
         error: of Hydra or OmegaConf.
+        arguments: the command line.
         conf: the folder of configs.
         config_name: such as `train`.
     """
@@ -36,15 +37,15 @@ def explain(error: Exception, conf: Path, config_name: str) -> str:
         key = match[1]
         if error.__cause__ is not None and "could not be converted" in str(error.__cause__):
             return f"{key}: {one_line(error.__cause__)}"
-        return _explain_unknown_key(key, conf, config_name)
+        return _explain_unknown_key(key, arguments, conf, config_name)
     if match := re.search(r"Could not (?:find|delete from config\.) '([^']+)'", text):
-        return _explain_unknown_key(match[1], conf, config_name)
+        return _explain_unknown_key(match[1], arguments, conf, config_name)
     return one_line(error).rstrip(".") + (f" ({one_line(error.__cause__)})" if error.__cause__ else "")
 
 
-def _explain_unknown_key(key: str, conf: Path, config_name: str) -> str:
+def _explain_unknown_key(key: str, arguments: Sequence[str], conf: Path, config_name: str) -> str:
     """Says which keys there are in place of `key`. They are those of the config without the wrong override."""
-    cfg = _without(key, conf, config_name)
+    cfg = _without(key, arguments, conf, config_name)
     if cfg is None:
         return f"{key} is unknown"
     path, known = "", cfg
@@ -58,12 +59,12 @@ def _explain_unknown_key(key: str, conf: Path, config_name: str) -> str:
     return f"{key} is unknown"
 
 
-def _without(key: str, conf: Path, config_name: str) -> DictConfig | None:
+def _without(key: str, arguments: Sequence[str], conf: Path, config_name: str) -> DictConfig | None:
     """The config of this command line without the override of `key`.
 
     The other overrides may be wrong too, or be those of a sweep. Then it is the config without any.
     """
-    overrides = [arg for arg in sys.argv[1:] if re.match(r"[\w@/.]+=", arg) and arg.split("=")[0] != key]
+    overrides = [arg for arg in arguments if re.match(r"[\w@/.]+=", arg) and arg.split("=")[0] != key]
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
         for some in ([o for o in overrides if not o.startswith("hydra")], []):

@@ -179,7 +179,10 @@ class Script:
 
     def end_with_mistake(self, error: Exception) -> NoReturn:
         """Prints a mistake in the command line in one line, and exits."""
-        said = explain(error, self.conf, self.config_name) if isinstance(error, COMPOSITION) else _without_number(error)
+        if isinstance(error, COMPOSITION):
+            said = explain(error, sys.argv[1:], self.conf, self.config_name)
+        else:
+            said = _without_number(error)
         print(f"error: {said}", file=sys.stderr)
         self.remove_unused()
         sys.exit(2)

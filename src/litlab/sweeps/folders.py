@@ -21,14 +21,6 @@ def folder_name(overrides: str) -> str:
     return name if len(name.encode()) <= 150 else f"{name.encode()[:140].decode(errors='ignore')}_{_digest(overrides)}"
 
 
-def _harmless(overrides: str) -> str:
-    return re.sub(r"[^\w.,=+-]+", "_", overrides).strip("_") or "default"
-
-
-def _digest(overrides: str) -> str:
-    return hashlib.sha256(overrides.encode()).hexdigest()[:8]
-
-
 def has_begun(job: Path) -> bool:
     """Whether an earlier start has trained or refused a job. Its folder then records its config."""
     return (job / RESULT).exists() or any(job.glob("checkpoints/*.ckpt"))
@@ -55,10 +47,11 @@ def in_their_folders(batch: Sequence[Sequence[str]], folder: Path, subdir: str) 
     alike = Counter(_harmless(",".join(overrides)) for overrides in jobs)
     placed = []
     for overrides in jobs:
-        asked = ",".join(overrides)
-        name = begun.get(frozenset(overrides)) or (f"{subdir}_{_digest(asked)}" if alike[_harmless(asked)] > 1 else "")
-        own = [f"hydra.sweep.subdir={QuotedString(name, Quote.single).with_quotes()}"] if name else []
-        placed.append([*overrides, *own])
+        written = ",".join(overrides)
+        name = begun.get(frozenset(overrides))
+        if name is None and alike[_harmless(written)] > 1:
+            name = f"{subdir}_{_digest(written)}"
+        placed.append([*overrides, *([_quoted("hydra.sweep.subdir", name)] if name else [])])
     return placed
 
 
@@ -83,9 +76,22 @@ def name_by_what_is_swept(config: DictConfig) -> None:
         # Processes that run jobs compose the config again. Without this they would make a folder of their own.
         config.hydra.overrides.hydra += [
             f"hydra.job.config.override_dirname.exclude_keys={fixed}",
-            f"hydra.sweep.dir={QuotedString(str(folder), Quote.single).with_quotes()}",
+            _quoted("hydra.sweep.dir", str(folder)),
             "hydra.output_subdir='${record_folder:${hydra.runtime.output_dir}}'",
         ]
+
+
+def _harmless(overrides: str) -> str:
+    return re.sub(r"[^\w.,=+-]+", "_", overrides).strip("_") or "default"
+
+
+def _digest(overrides: str) -> str:
+    return hashlib.sha256(overrides.encode()).hexdigest()[:8]
+
+
+def _quoted(key: str, value: str) -> str:
+    """An override, with quotes around its value."""
+    return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
 
 
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)

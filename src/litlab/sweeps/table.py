@@ -36,24 +36,6 @@ def print_report(folder: Path) -> Sweep:
     return sweep
 
 
-def _print_jobs(sweep: Sweep, refused: list[str]) -> None:
-    """Prints how many jobs were completed, and a line for each that was not."""
-    others = {"pruned": len(sweep.pruned), "refused": len(refused)}
-    counted = "".join(f", {count} {what}" for what, count in others.items() if count)
-    completed = sum(job.status == "completed" for job in sweep.jobs)
-    _say("sweep", f"{completed} of {len(sweep.jobs)} jobs completed{counted}")
-    for job in sweep.unfinished:
-        _say(job.status, f"{job.folder.name}  {job.error}")
-    for job in sweep.incomparable:
-        _say("not ranked", f"{job.folder.name}  its objective is {job.objective}, and not {sweep.objective}")
-    for line in refused:
-        _say("refused", line)
-
-
-def _say(heading: str, text: str) -> None:
-    console.say(f"{heading:<14}{text}")
-
-
 def ranking(sweep: Sweep) -> Table:
     """A row for each job, the best first, with the settings that differ."""
     table = Table(box=SIMPLE_HEAD)
@@ -110,3 +92,21 @@ def write_csv(sweep: Sweep) -> None:
             values = [job.metrics.get(name, "") for name in metrics]
             score = "" if job.score is None else job.score
             writer.writerow([rank, *settings, score, job.seconds, job.status, *values, job.folder.name, job.error])
+
+
+def _print_jobs(sweep: Sweep, refused: list[str]) -> None:
+    """Prints how many jobs were completed, and a line for each that was not."""
+    others = {"pruned": len(sweep.pruned), "refused": len(refused)}
+    counted = "".join(f", {count} {what}" for what, count in others.items() if count)
+    completed = sum(job.status == "completed" for job in sweep.jobs)
+    _say("sweep", f"{completed} of {len(sweep.jobs)} jobs completed{counted}")
+    for job in sweep.unfinished:
+        _say(job.status, f"{job.folder.name}  {job.error}")
+    for job in sweep.incomparable:
+        _say("not ranked", f"{job.folder.name}  its objective is {job.objective}, and not {sweep.objective}")
+    for line in refused:
+        _say("refused", line)
+
+
+def _say(heading: str, text: str) -> None:
+    console.say(f"{heading:<14}{text}")
