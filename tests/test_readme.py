@@ -116,6 +116,7 @@ def one_job(arguments: list[str]) -> Iterator[str]:
             yield f"{override.get_key_element()}={next(override.sweep_string_iterator())}"
 
 
+@pytest.mark.filterwarnings(r"ignore:\n.* is validated against ConfigStore schema")  # as in the scripts
 @each_page
 def test_every_command_composes(page):
     for script, arguments in commands(page):
