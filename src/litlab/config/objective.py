@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from litlab.errors import ConfigError
 
@@ -11,8 +11,11 @@ def objective_mode(cfg: DictConfig) -> Any:
     """`min` or `max`: as configured, else by the name of the objective.
 
     Raises:
-        ConfigError: if `objective_mode` is another word.
+        ConfigError: if `objective_mode` is another word, or there are several objectives.
     """
+    if isinstance(cfg.objective, ListConfig | list):
+        names = ", ".join(map(str, cfg.objective))
+        raise ConfigError(f"objective=[{names}]: there can be one only; sweep.csv has a column for each other metric")
     if cfg.objective_mode not in (None, "min", "max"):
         raise ConfigError(f"objective_mode={cfg.objective_mode}: must be min, max or null")
     falls = ("loss", "mae", "mse", "error")
