@@ -29,6 +29,7 @@ TYPES: dict[str, Any] = {
     "objective": str,
     "top5": bool,
     "summary": bool,
+    "lr_find": bool,
     "test": bool,
     "threads": int | None,
     "checkpoint.every_n_steps": int | None,
