@@ -43,7 +43,7 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     flat["callbacks.early_stopping.enabled"] = stopping.get("enabled", True)
     if flat["callbacks.early_stopping.enabled"]:
         walk(stopping | {"mode": stopping.get("mode") or flat["objective_mode"]}, "callbacks.early_stopping")
-    places = {"data.num_workers", "data.pin_memory"}
+    places = {"data.num_workers", "data.pin_memory", "data.device"}
     places |= {"trainer.accelerator", "trainer.devices", "trainer.num_nodes"}
     if _data_dir_is_cache(flat.get("data._target_")):
         places.add("data.data_dir")

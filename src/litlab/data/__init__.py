@@ -21,7 +21,7 @@ from litlab.data.augment import (
 )
 from litlab.data.base import DataModule
 from litlab.data.datamodules import CIFAR10, CIFAR100, MNIST, Fake, FashionMNIST, ImageDataModule, MNISTSample
-from litlab.data.datasets import EpochBatchSampler, ImageDataset, collate
+from litlab.data.datasets import Block, EpochBatchSampler, ImageDataset, collate
 from litlab.data.folders import ImageFolder
 from litlab.data.landmarks import Landmarks, draw_points
 from litlab.data.picture_files import Unreadable, fit, open_picture
@@ -47,6 +47,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "ImageDataModule",
     "ImageDataset",
     "EpochBatchSampler",
+    "Block",
     "collate",
     "Normalize",
     "RandomCrop",

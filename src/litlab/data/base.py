@@ -19,7 +19,7 @@ from litlab.data.augment import (
     channel_statistics,
     try_augmentations,
 )
-from litlab.data.datasets import EpochBatchSampler, EpochLoader, collate, ignore_signals
+from litlab.data.datasets import Block, EpochBatchSampler, EpochLoader, collate, ignore_signals
 
 Batch = tuple[Tensor, Tensor]
 Task = Literal["classification", "regression"]
@@ -173,7 +173,7 @@ class DataModule(L.LightningDataModule):
         """Tells the augmentations which epoch of the training this is, from 0."""
         for transform in self.augment:
             if isinstance(transform, AlternatingFlip):
-                transform.epoch = epoch
+                transform.set_epoch(epoch)
 
     def augmented(self, images: Tensor) -> Tensor:
         """Training images uint8 [B, C, H, W] after all of `augment`."""
@@ -196,7 +196,11 @@ class DataModule(L.LightningDataModule):
         self.augment = build_augmentations(augment)
         try_augmentations(self.augment, self.input_shape, self.name)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(
+        self, batch: Batch | Block, device: torch.device, dataloader_idx: int
+    ) -> Batch | Block:
+        if isinstance(batch, Block):  # moved step by step
+            return batch
         inputs, targets = batch  # and nothing else: Lightning would look into every kind of container
         return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
@@ -225,18 +229,25 @@ class DataModule(L.LightningDataModule):
         return self._loader(dataset, sampler)
 
     def _loader(self, dataset: Dataset, sampler: EpochBatchSampler) -> DataLoader:
-        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        placed = self.placed(dataset, device)
+        pin_memory = device.type == "cuda" if self.pin_memory is None else self.pin_memory
         return EpochLoader(
-            dataset,
+            placed,
             sampler,
+            trained_on=device,
             collate_fn=collate,
             num_workers=self.num_workers,
-            pin_memory=on_gpu if self.pin_memory is None else self.pin_memory,
+            pin_memory=pin_memory and placed is dataset,
             persistent_workers=self.persistent_workers,
             prefetch_factor=self.prefetch_factor,
             patience=WORKER_TIMEOUT,
             worker_init_fn=ignore_signals,
         )
+
+    def placed(self, dataset: Dataset, device: torch.device) -> Dataset:
+        """A data set where its loader takes it from: here, where it is."""
+        return dataset
 
     def _by_chance(self, size: int) -> Tensor:
         """The numbers below `size`, in an order drawn by the seed alone."""

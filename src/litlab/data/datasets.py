@@ -7,7 +7,7 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,6 +52,8 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         positions = torch.as_tensor(batch)
         if self.indices is not None:
             positions = self.indices[positions]
+        if self.images.device != positions.device:
+            positions = positions.to(self.images.device, non_blocking=True)
         return self.images.index_select(0, positions), self.labels.index_select(0, positions)
 
 
@@ -123,7 +125,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return sum(self._has_share(start, end) for start, end in self._bounds())
+        return sum(self._has_share(start, end) for start, end in self.bounds())
 
     def start_at(self, batch: int) -> None:
         """Begin the next pass, and only that, at this batch."""
@@ -136,14 +138,15 @@ class EpochBatchSampler(Sampler[list[int]]):
         """The same batches as int64 [B]."""
         order = self._order()
         first, self.start = self.start, 0
-        for start, end in self._bounds()[first:]:
+        for start, end in self.bounds()[first:]:
             batch = order[start:end]
             if self.pad and (short := -len(batch) % self.world_size):
                 batch = torch.cat((batch, order.repeat(-(-short // self.size))[:short]))
             if self._has_share(start, end):
                 yield batch[self.rank :: self.world_size]
 
-    def _bounds(self) -> list[tuple[int, int]]:
+    def bounds(self) -> list[tuple[int, int]]:
+        """Where each global batch begins and ends in the order of the epoch."""
         end = self.size - self.size % self.batch_size if self.drop_last else self.size
         starts = list(range(0, end, self.batch_size))
         if not self.pad and len(starts) > 1 and end - starts[-1] < self.world_size:
@@ -188,6 +191,60 @@ def ignore_signals(worker: int) -> None:
         signal.signal(signum, signal.SIG_IGN)
 
 
+class Block:
+    """Batches of one size, that are trained on without Lightning in between.
+
+    Args:
+        count: how many.
+        is_whole: whether they are of the full batch size.
+        dataset: in memory, from which they are taken; None where they come one by one.
+        rows: int64 [count, B], the numbers of the images in the data set.
+        batches: where they come from otherwise.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        is_whole: bool,
+        dataset: Any = None,
+        rows: Tensor | None = None,
+        batches: Iterator[Any] | None = None,
+    ) -> None:
+        self.count, self.is_whole, self.dataset, self.rows = count, is_whole, dataset, rows
+        self._first: tuple[Tensor, Tensor] | None = None
+        self._batches = batches or iter(())
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        if self.rows is not None:
+            yield from (self.dataset.__getitems__(row) for row in self.rows)
+            return
+        for _ in range(self.count):
+            batch, self._first = self._first or next(self._batches), None
+            yield batch
+
+    @property
+    def positions(self) -> Tensor:
+        """Where the images are in the memory of the data set, int64 [count, B]."""
+        assert self.rows is not None
+        positions: Tensor = self.rows if self.dataset.indices is None else self.dataset.indices[self.rows]
+        return positions
+
+    def is_on(self, device: torch.device) -> bool:
+        """Whether the images are in a data set on this device."""
+        return self.rows is not None and self.dataset.images.device == device
+
+    def first(self) -> tuple[Tensor, Tensor]:
+        """The first batch, which is still to come."""
+        if self.rows is not None:
+            return next(iter(self))
+        batch: tuple[Tensor, Tensor] = self._first or next(self._batches)
+        self._first = batch
+        return batch
+
+
 class EpochLoader(DataLoader):
     """A DataLoader over an `EpochBatchSampler` that can go on in the middle of a pass.
 
@@ -195,6 +252,7 @@ class EpochLoader(DataLoader):
     the random numbers of a training do not depend on how often, or in which process, a pass was begun.
 
     Args:
+        trained_on: the device that waits for batches.
         patience: seconds without a batch, after which workers that hang are killed. torch's own `timeout` does not
             cover the moment in which a batch is handed over: that wait has no end if the worker is stopped.
     """
@@ -202,17 +260,57 @@ class EpochLoader(DataLoader):
     batch_sampler: EpochBatchSampler
 
     def __init__(
-        self, dataset: Dataset, batch_sampler: EpochBatchSampler, patience: int = 20, **arguments: Any
+        self,
+        dataset: Dataset,
+        batch_sampler: EpochBatchSampler,
+        patience: int = 20,
+        trained_on: torch.device | None = None,
+        **arguments: Any,
     ) -> None:
         super().__init__(dataset, batch_sampler=batch_sampler, generator=torch.Generator(), **arguments)
+        self.trained_on = trained_on
         self.patience = patience
         self.given = 0
         self.waited = 0.0  # seconds in which training had no batch, but for the first of each pass
+        self.plan: Callable[[int], int] | None = None  # how many batches a block has
         self._waits = False  # for a batch of a worker
         self._workers: list[Any] = []
 
+    def give_blocks(self, plan: Callable[[int], int]) -> None:
+        """From the next pass on gives blocks of batches.
+
+        Args:
+            plan: from the number of batches of one size that follow to the number of those in the next block.
+        """
+        self.plan = plan
+
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # A generator, so that a pass begins at the first batch: Lightning makes the iterator before `set_epoch`.
+        if self.plan is not None:
+            yield from self._blocks(self.plan)
+        else:
+            yield from self._batches()
+
+    def _blocks(self, plan: Callable[[int], int]) -> Iterator[Block]:
+        """The same batches in blocks, each of batches of one size."""
+        sizes = [end - start for start, end in self.batch_sampler.bounds()]
+        place = self.batch_sampler.start
+        if is_in_memory := isinstance(self.dataset, ImageDataset) and not self.num_workers:
+            batches = self.batch_sampler.tensors()
+            self.given = place
+        else:
+            batches = self._batches()
+        while place < len(sizes):
+            alike = next((n for n, size in enumerate(sizes[place:]) if size != sizes[place]), len(sizes) - place)
+            count, is_whole = plan(alike), sizes[place] == self.batch_sampler.batch_size
+            place += count
+            if is_in_memory:
+                self.given = place
+                yield Block(count, is_whole, self.dataset, torch.stack([next(batches) for _ in range(count)]))
+            else:
+                yield Block(count, is_whole, batches=batches)
+
+    def _batches(self) -> Iterator[Any]:
         self.generator.manual_seed(self.batch_sampler.seed_of_epoch)
         first = self.given = self.batch_sampler.start
         batches: Iterator[Any]
@@ -229,10 +327,15 @@ class EpochLoader(DataLoader):
                 batch = next(batches)
             except StopIteration:
                 return
-            if self.given > first:
+            if self.given > first and self._is_waited_for():
                 self.waited += time.perf_counter() - asked
             self.given += 1
             yield batch
+
+    def _is_waited_for(self) -> bool:
+        """Whether the device has nothing to do: a GPU may still be working on the steps before."""
+        device = self.trained_on
+        return device is None or device.type != "cuda" or torch.cuda.current_stream(device).query()
 
     def _guarded(self) -> Iterator[Any]:
         """The batches of workers, or `WorkerFailed` once one has died or hangs."""

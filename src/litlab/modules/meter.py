@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -46,23 +47,14 @@ class Meter:
         """Number of batches since the last flush."""
         return len(self._block)
 
-    @property
-    def first(self) -> tuple[int, Tensor] | None:
-        """Step and loss [] of the first batch since the last flush."""
-        return (self._block_start, self._block[0][0]) if self._block else None
-
     def add(self, loss: Tensor, predictions: Tensor, targets: Tensor, step: int = 0) -> None:
         """Takes one batch: loss [], predictions [B, ...], targets [B, ...]."""
         if not self._block:
             self._block_start = step
         self._block.append((loss.detach(), predictions.detach(), targets))
 
-    def flush(self) -> dict[str, Tensor]:
-        """Updates the metrics with the batches kept so far; returns their loss and metrics, on this device alone.
-
-        Raises:
-            NonFiniteLoss: at the first batch whose loss is NaN or infinite.
-        """
+    def flush(self) -> "Flushed":
+        """Updates the metrics with the batches kept so far. Nothing waits for the device."""
         block_losses, predictions, targets = zip(*self._block, strict=True)
         self._block = []
         losses = torch.stack(block_losses).float()
@@ -70,14 +62,11 @@ class Meter:
             sizes = torch.stack([self.weigh(t) for t in targets])
         else:
             sizes = losses.new_tensor([len(t) for t in targets])
-        finite = torch.isfinite(losses)
-        if not finite.all():
-            first = int((~finite).nonzero()[0])
-            raise NonFiniteLoss(losses[first].item(), self._block_start + first)
         self.to(losses.device)
         self.loss.update(losses, sizes)
         block = self.metrics(torch.cat(predictions), torch.cat(targets))
-        return {"loss": (losses * sizes).sum() / sizes.sum(), **block}
+        values = {"loss": (losses * sizes).sum() / sizes.sum(), **block}
+        return Flushed(values, losses, self._block_start)
 
     def compute(self) -> dict[str, Tensor]:
         """The mean loss and metrics since the last `reset`, over all devices; then resets."""
@@ -140,6 +129,32 @@ class Meter:
             return
         self.loss.to(device)
         self.metrics.to(device)
+
+
+@dataclass(frozen=True)
+class Flushed:
+    """What a block of batches came to, on the device.
+
+    Args:
+        values: loss and metrics by their names, [] each, on this device alone.
+        losses: of each batch, [n].
+        start: the step of the first of them.
+    """
+
+    values: dict[str, Tensor]
+    losses: Tensor
+    start: int
+
+    def check(self) -> None:
+        """Waits for the device.
+
+        Raises:
+            NonFiniteLoss: at the first batch whose loss is NaN or infinite.
+        """
+        finite = torch.isfinite(self.losses)
+        if not finite.all():
+            first = int((~finite).nonzero()[0])
+            raise NonFiniteLoss(self.losses[first].item(), self.start + first)
 
 
 def _state(metric: Metric) -> dict[str, Any]:

@@ -77,13 +77,21 @@ class Muon(Optimizer):
             if not parameters:
                 continue
             gradients = self._nesterov(parameters, group["momentum"])
+            lr = group["lr"]
             if group["kind"] == "filters":
                 for parameter, gradient in zip(parameters, gradients, strict=True):
                     parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
-                    parameter.add_(orthogonal(gradient.flatten(1)).view_as(parameter), alpha=-group["lr"])
+                    update = orthogonal(gradient.flatten(1)).view_as(parameter)
+                    if isinstance(lr, Tensor):
+                        parameter.sub_(update * lr)
+                    else:
+                        parameter.add_(update, alpha=-lr)
+                continue
+            torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
+            if isinstance(lr, Tensor):
+                torch._foreach_sub_(parameters, torch._foreach_mul(gradients, lr))
             else:
-                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(parameters, gradients, alpha=-group["lr"])
+                torch._foreach_add_(parameters, gradients, alpha=-lr)
         return loss
 
     def _nesterov(self, parameters: list[nn.Parameter], momentum: float) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from lightning.pytorch.plugins.precision import Precision
@@ -14,9 +14,20 @@ from torchmetrics import Metric
 
 from litlab.lightning_internals import FastAttributes, is_accumulating, remember_signature
 from litlab.modules.losses import total_weight
-from litlab.modules.meter import Meter, as_float
+from litlab.modules.meter import Flushed, Meter, as_float
 from litlab.modules.schedules import Schedule
 from litlab.networks import WithAuxiliary
+
+
+class Engine(Protocol):
+    """Runs blocks of steps; see `litlab.engines`."""
+
+    def start(self) -> None:
+        """Before the first step of a run, or of one that is resumed."""
+
+    def run(self, block: Any) -> Tensor:
+        """Trains on a block; returns the loss of its last step, []."""
+
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -81,9 +92,19 @@ class Supervised(FastAttributes):
         self.preprocess: Callable[..., tuple[Tensor, Tensor]] = _as_it_is  # the data module's, once there is one
         self.set_epoch: Callable[[int], None] = _of_no_interest
         self.images_seen = 0  # by this process, in training
-        self.first_images: Tensor | None = None  # of an epoch, as the network saw them; after its first step alone
+        self.keeps_first_images = False  # whether a callback shows the first images of an epoch
+        self.first_images: Tensor | None = None  # as the network saw them
+        self.looked_at: set[int] = set()  # steps between which a callback looks at the weights: no block goes over one
+        self.gradient_norm: Tensor | None = None  # [], of all gradients, where they have been clipped since
+        self.engine: Engine | None = None  # runs blocks of steps; None: Lightning runs each step
+        self.later: Callable[[Callable[[], None]], None] = _now  # calls a function once the device has its values
+        self.drain: Callable[[], None] = _nothing  # calls all that wait for that
         # Each logged value as (step, value), by its name; `train/loss_step` begins with the very first loss.
         self.history: dict[str, list[tuple[int, float]]] = {}
+
+    @property
+    def is_compiled(self) -> bool:
+        return self._compiled is not None
 
     @property
     def metric_names(self) -> list[str]:
@@ -126,23 +147,40 @@ class Supervised(FastAttributes):
     def on_fit_start(self) -> None:
         self.log_every_n_steps = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
 
-    def on_train_start(self) -> None:  # an epoch that is resumed in its middle does not start
-        self.on_train_epoch_start()
+    def on_train_start(self) -> None:
+        self.set_epoch(self.current_epoch)  # an epoch that is resumed in its middle does not start
+        if self.engine is not None:
+            self.engine.start()
 
     def on_train_epoch_start(self) -> None:
         self.set_epoch(self.current_epoch)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        if self.engine is not None:
+            return self.engine.run(batch)
         images, targets = self.preprocess(*batch, training=True)
-        if batch_idx < 2:
-            self.first_images = images if batch_idx == 0 else None
+        if batch_idx == 0 and self.keeps_first_images:
+            self.first_images = images
         total, loss, predictions = self.step(images, targets)
-        self.images_seen += len(targets)
-        meter, step = self.meters["train"], self.global_step
-        meter.add(loss, predictions, targets, step)
-        if (step + 1) % self.log_every_n_steps == 0 and not is_accumulating(self.trainer):
-            self._flush_block(meter, step)
+        step = self.global_step
+        self.note(loss, predictions, targets, step)
+        if not is_accumulating(self.trainer):
+            self.log_if_due(step)
         return total
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        if self.engine is None:  # an engine has done it, as the next two
+            super().backward(loss, *args, **kwargs)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        if self.engine is None:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        if self.engine is None:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        else:
+            optimizer_closure()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return self._evaluate(batch, "val")
@@ -155,7 +193,8 @@ class Supervised(FastAttributes):
 
     def on_validation_start(self) -> None:
         if len(self.meters["train"]):  # a NaN must be found before the weights that caused it are judged or saved
-            self._flush_block(self.meters["train"], self.global_step - 1)
+            self._flush_block(self.global_step - 1)
+        self.drain()
         if self.trainer.world_size > 1:  # batch-norm statistics are those of rank 0 (see assembly.make_trainer)
             for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, src=0)
@@ -208,35 +247,55 @@ class Supervised(FastAttributes):
         meter = self.meters[split]
         meter.add(self.loss(predictions, targets), predictions, targets, self.global_step)
         if len(meter) == self.log_every_n_steps:
-            meter.flush()
+            meter.flush().check()
         return predictions  # for callbacks, see Lightning's on_test_batch_end
 
-    def _flush_block(self, meter: Meter, step: int) -> None:
-        self._note_first_loss()
-        self.running = {name: as_float(value) for name, value in meter.flush().items()}
-        self._write({f"train/{name}_step": value for name, value in self.running.items()}, step)
+    def note(self, loss: Tensor, predictions: Tensor, targets: Tensor, step: int) -> None:
+        """Counts a training batch: its loss [], predictions [B, ...] and targets [B, ...]."""
+        self.images_seen += len(targets)
+        self.meters["train"].add(loss, predictions, targets, step)
 
-    def _note_first_loss(self) -> None:
-        first = self.meters["train"].first
-        if first and first[0] == 0 and not self.history:
-            self.history["train/loss_step"] = [(0, as_float(first[1]))]
+    def log_if_due(self, step: int) -> None:
+        """Logs the steps up to this one, every `trainer.log_every_n_steps` steps."""
+        if (step + 1) % self.log_every_n_steps == 0:
+            self._flush_block(step)
+
+    def _flush_block(self, step: int) -> None:
+        flushed, epoch = self.meters["train"].flush(), self.current_epoch
+        self.later(lambda: self._write_block(flushed, step, epoch))
+
+    def _write_block(self, flushed: Flushed, step: int, epoch: int) -> None:
+        flushed.check()
+        self._note_first_loss(flushed)
+        self.running = {name: as_float(value) for name, value in flushed.values.items()}
+        self._write({f"train/{name}_step": value for name, value in self.running.items()}, step, epoch)
+
+    def _note_first_loss(self, flushed: Flushed) -> None:
+        if flushed.start == 0 and not self.history:
+            self.history["train/loss_step"] = [(0, as_float(flushed.losses[0]))]
 
     def _finish(self, split: str) -> None:
-        self._note_first_loss()
-        values = {f"{split}/{name}": value for name, value in self.meters[split].compute().items()}
+        self.drain()
+        meter = self.meters[split]
+        if len(meter):
+            flushed = meter.flush()
+            flushed.check()
+            if split == "train":
+                self._note_first_loss(flushed)
+        values = {f"{split}/{name}": value for name, value in meter.compute().items()}
         if self.trainer.sanity_checking:
             return
         self.log_dict(values, logger=False)
-        self._write({name: as_float(value) for name, value in values.items()}, self.global_step)
+        self._write({name: as_float(value) for name, value in values.items()}, self.global_step, self.current_epoch)
 
         if split != "val":  # the validation shares its row with the end of the training epoch
             for logger in self.loggers:
                 logger.save()
 
-    def _write(self, values: dict[str, float], step: int) -> None:
+    def _write(self, values: dict[str, float], step: int, epoch: int) -> None:
         # Not by `log_dict`, which would put the training's epoch values one step before the validation's.
         for logger in self.loggers:
-            logger.log_metrics({"epoch": self.current_epoch, **values}, step)
+            logger.log_metrics({"epoch": epoch, **values}, step)
         for name, value in values.items():
             self.history.setdefault(name, []).append((step, value))
 
@@ -246,6 +305,14 @@ def _as_it_is(images: Tensor, targets: Tensor, training: bool) -> tuple[Tensor, 
 
 
 def _of_no_interest(epoch: int) -> None:
+    pass
+
+
+def _now(write: Callable[[], None]) -> None:
+    write()
+
+
+def _nothing() -> None:
     pass
 
 

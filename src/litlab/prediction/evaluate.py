@@ -28,7 +28,16 @@ from litlab.prediction.details import FILES, Details
 from litlab.prediction.settings import output_folder, trust_list
 from litlab.runs import finite
 
-LOADING = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "augment", "drop_last", "shuffle")
+LOADING = (
+    "device",
+    "num_workers",
+    "pin_memory",
+    "persistent_workers",
+    "prefetch_factor",
+    "augment",
+    "drop_last",
+    "shuffle",
+)
 
 
 def evaluate_here_or_in_ranks(trained: Trained, run: Run) -> None:

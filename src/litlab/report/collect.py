@@ -82,6 +82,7 @@ def answers(trainer: lightning.Trainer, module: Supervised, data: DataModule, sp
         if not len(rows):
             return []
         images, _ = loader.dataset.__getitems__([order[row] for row in rows.tolist()])
+        images = images.cpu()
         shown = predictions.argmax(1) if classes else predictions
         return [Sample(image, shown[row], targets[row]) for image, row in zip(images, rows.tolist(), strict=True)]
 

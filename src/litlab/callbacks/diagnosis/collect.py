@@ -41,8 +41,10 @@ class Diagnosis(lightning.Callback):
         self.waited = 0.0
         self._epoch_starts_at = 0  # the step
         self._update: Tensor | None = None
-        self._on_step: list[Any] = []  # handles of hooks, of the optimizer
-        self._on_pass: list[Any] = []  # and of the network
+        self._middle = 0  # the step, before and after which the weights are compared
+        self._weights: list[Tensor] = []
+        self._before: list[Tensor] = []
+        self._on_pass: list[Any] = []  # handles of hooks, of the network
         self._fired: list[list[tuple[str, Tensor]]] = []  # of each batch, in the order of the calls
         self._watched = 0  # images
 
@@ -61,37 +63,31 @@ class Diagnosis(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._waited_before = getattr(trainer.train_dataloader, "waited", 0.0)
         if trainer.fit_loop.restarted_mid_epoch:  # then no epoch starts
-            self._measure_middle_step(trainer)
+            self._find_middle_step(trainer)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._epoch_starts_at = trainer.global_step
-        self._measure_middle_step(trainer)
+        self._find_middle_step(trainer)
 
-    def _measure_middle_step(self, trainer: lightning.Trainer) -> None:
-        self._on_step = removed(self._on_step)
+    def _find_middle_step(self, trainer: lightning.Trainer) -> None:
+        (optimizer,) = trainer.optimizers
         batches = trainer.num_training_batches
         steps = -(-int(batches) // trainer.accumulate_grad_batches) if batches != float("inf") else 2 * MIDDLE
-        to_go = self._epoch_starts_at + steps // 2 - trainer.global_step
-        if to_go < 0:
-            return
-        (optimizer,) = trainer.optimizers
+        self._middle = self._epoch_starts_at + steps // 2
         # A step of Muon is as large as its learning rate, whatever the gradient: no rule of thumb applies.
-        weights = [] if isinstance(optimizer, Muon) else watched_weights(optimizer)
-        before: list[Tensor] = []
+        self._weights = [] if isinstance(optimizer, Muon) else watched_weights(optimizer)
+        self._before = []
+        looked_at = {self._middle, self._middle + 1} if self._weights else set()
+        trainer.lightning_module.looked_at = looked_at  # type: ignore[assignment]
 
-        def pre(*_: Any) -> None:
-            nonlocal to_go, before
-            if to_go == 0:
-                before = [weight.detach().clone() for weight in weights]
-            to_go -= 1
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if self._weights and not self._before and trainer.global_step == self._middle:
+            self._before = [weight.detach().clone() for weight in self._weights]
 
-        def post(*_: Any) -> None:
-            if before:
-                self._update = change(before, weights)
-                self._on_step = removed(self._on_step)
-
-        if weights:
-            self._on_step = [optimizer.register_step_pre_hook(pre), optimizer.register_step_post_hook(post)]
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if self._before and trainer.global_step == self._middle + 1:
+            self._update = change(self._before, self._weights)
+            self._weights, self._before = [], []
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._note_update()

@@ -86,6 +86,7 @@ class Checkpoints(Checkpoint):
         Raises:
             NonFiniteLoss: if a weight is NaN or infinite, instead of replacing a good checkpoint by a bad one.
         """
+        trainer.lightning_module.drain()  # type: ignore[operator]
         check_weights(trainer)
         if self._best_unwritten:  # first: a checkpoint must not speak of a best one that is nowhere
             self._write_best()

@@ -126,8 +126,15 @@ class Panel:
     def first_batch(self, view: View, images: Tensor, step: int) -> None:
         """After the first step of an epoch, with its images [B, ...] as the network saw them, and its number."""
 
-    def scalars(self, view: View) -> dict[str, float]:
-        """What to log of a step every `trainer.log_every_n_steps`; its gradients are there."""
+    def wants_first_batch(self, view: View) -> bool:
+        """Whether `first_batch` has something to do in this epoch."""
+        return True
+
+    def scalars(self, view: View) -> dict[str, float | Tensor]:
+        """What to log of a step every `trainer.log_every_n_steps`; its gradients are there.
+
+        A value may be a tensor [], which is read when the device has it.
+        """
         return {}
 
     def last_step(self, view: View) -> None:

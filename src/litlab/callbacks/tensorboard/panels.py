@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning
+from torch import Tensor
 
 from litlab.callbacks.loggers import MetricsCSV
 from litlab.callbacks.tensorboard.panel import Panel, View
-from litlab.modules import NonFiniteLoss
+from litlab.modules import NonFiniteLoss, as_float
 
 
 class Panels(lightning.Callback):
@@ -49,6 +50,15 @@ class Panels(lightning.Callback):
 
     def on_train_start(self, *_: Any) -> None:
         self._call("begin")
+        self._keep_first_images()
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self._keep_first_images()
+
+    def _keep_first_images(self) -> None:
+        self.view.module.keeps_first_images = any(
+            panel.wants_first_batch(self.view) for panel in self._at["first_batch"]
+        )
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         if batch_idx == 0:
@@ -66,11 +76,19 @@ class Panels(lightning.Callback):
             logged = [(panel.reproducible, panel.scalars(self.view)) for panel in self._at["scalars"]]
             everything = {name: value for _, values in logged for name, value in values.items()}
             reproducible = {name: value for same, values in logged if same for name, value in values.items()}
-            for logger in trainer.loggers:
-                if values := reproducible if isinstance(logger, MetricsCSV) else everything:
-                    logger.log_metrics(values, step)
+            pl_module.later(lambda: self._log(trainer, step, everything, reproducible))
         if self._at["last_step"] and trainer.is_last_batch:
             self._call("last_step")
+
+    def _log(
+        self, trainer: lightning.Trainer, step: int, everything: dict[str, Any], reproducible: dict[str, Any]
+    ) -> None:
+        """Writes the values of a step; those that are tensors still are on the device."""
+        known = {name: as_float(v) if isinstance(v, Tensor) else v for name, v in everything.items()}
+        for logger in trainer.loggers:
+            names = reproducible if isinstance(logger, MetricsCSV) else everything
+            if values := {name: known[name] for name in names}:
+                logger.log_metrics(values, step)
 
     def on_validation_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         if not trainer.sanity_checking:

@@ -1,0 +1,45 @@
+"""All that a step changes, to put it back after a trial."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+class Snapshot:
+    """Copies of weights, buffers, the optimizer's state and the random number generators.
+
+    Args:
+        module: what is trained.
+        optimizer: of it.
+        device: on which.
+    """
+
+    def __init__(self, module: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
+        self.device = device
+        states = (value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor))
+        self.tensors = [*module.parameters(), *module.buffers(), *states]
+        with torch.no_grad():
+            self.values = [tensor.detach().clone() for tensor in self.tensors]
+        self.random = self._random()
+
+    def restore(self) -> None:
+        """Puts everything back."""
+        with torch.no_grad():
+            for tensor, value in zip(self.tensors, self.values, strict=True):
+                tensor.copy_(value)
+        torch.set_rng_state(self.random[0])
+        if self.random[1] is not None:
+            torch.cuda.set_rng_state(self.random[1], self.device)
+
+    def _random(self) -> tuple[Tensor, Tensor | None]:
+        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+        return torch.get_rng_state(), cuda
+
+
+def relative_difference(values: Sequence[Tensor], others: Sequence[Tensor]) -> float:
+    """The norm of the difference of two lists of tensors, relative to the norm of the second."""
+    differences = [(a.float() - b.float()).norm() for a, b in zip(values, others, strict=True)]
+    norms = [b.float().norm() for b in others]
+    return float(torch.stack(differences).norm() / torch.stack(norms).norm().clamp_min(1e-30))

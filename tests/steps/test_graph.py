@@ -1,0 +1,83 @@
+"""Replays of a recorded step train as eager blocks do. On a CPU a tape stands for the CUDA graph."""
+
+import functools
+
+import pytest
+import torch
+from faults.compare import differences, unequal
+from scripts import composed
+from test_blocks import COLOUR, QUIET, TINY, WHITENED
+from test_resume import compose, go
+from torch import nn
+
+from litlab.engines import choose, recorders
+from litlab.errors import RunFailed
+from litlab.networks import MLP
+from litlab.training import build
+
+
+@pytest.fixture(autouse=True)
+def tape(monkeypatch):
+    """A recorder that works on the CPU, and counts its replays."""
+    counted = {"replays": 0}
+
+    class Tape(recorders.TapeRecorder):
+        def replay(self):
+            counted["replays"] += 1
+            super().replay()
+
+    taped = functools.partial(choose.choose_engine, recorder=Tape)
+    monkeypatch.setattr(build, "choose_engine", taped)
+    return counted
+
+
+LONGER = [*TINY, "trainer.max_epochs=3"]
+SAME = {
+    "adam and a cosine": LONGER,
+    "no schedule": [*LONGER, "scheduler=none"],
+    "one cycle": [*LONGER, "scheduler=one_cycle"],
+    "linear schedule with warm-up": [*LONGER, "scheduler=linear", "scheduler.warmup_epochs=0.5"],
+    "plateau with warm-up": [*LONGER, "scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"],
+    "sgd": [*LONGER, "optimizer=sgd", "optimizer.momentum=0.9", "optimizer.weight_decay=0.001"],
+    "adamw": [*LONGER, "optimizer=adamw"],
+    "gradient clipping": [*LONGER, "trainer.gradient_clip_val=0.1"],
+    "label smoothing and class weights": [
+        *(*LONGER, "loss.label_smoothing=0.1", "loss.class_weights=[1,2,3,1,2,3,1,2,3,1]")
+    ],
+    "muon, batch norm, alternating flip": [
+        *(*WHITENED, "optimizer=muon", "scheduler=linear", "trainer.max_epochs=3", "data.augment=[alternating_flip]")
+    ],
+    "validation within epochs": [*LONGER, "+trainer.val_check_interval=5"],
+    "checkpoints within epochs": [*LONGER, "checkpoint.every_n_steps=3"],
+    "convolutions in bfloat16": [
+        *("data=mnist_sample", "data.train_limit=650", "model=lenet5", *QUIET, "trainer.precision=bf16-mixed")
+    ],
+}
+DRAWN = {  # random numbers are drawn in each replay
+    "dropout": [*LONGER, "model.dropout=0.5"],
+    "random augmentations": [*COLOUR, "model=mlp", "data.augment=[random_crop,random_horizontal_flip,cutout]"],
+}
+
+
+def close(one, other):
+    """Whether two checkpoints hold the same numbers but for the rounding of learning rates to 32 bits."""
+    a, b = (torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in (one, other))
+    for name, tensor in a["state_dict"].items():
+        torch.testing.assert_close(tensor, b["state_dict"][name], rtol=1e-4, atol=1e-5)
+    assert unequal(a["loops"], b["loops"]) == []
+    assert unequal(a["lr_schedulers"], b["lr_schedulers"]) == []
+    rates = [[group["lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]] for checkpoint in (a, b)]
+    assert rates[0] == rates[1]
+    assert [type(rate) for rate in rates[0]] == [float] * len(rates[0])
+
+
+@pytest.mark.parametrize("feature", [*SAME, *DRAWN])
+def test_replays_train_as_blocks_do(tmp_path, tape, feature):
+    overrides = (SAME | DRAWN)[feature]
+    for engine in ("blocks", "graph"):
+        compose(tmp_path / engine, *overrides, f"engine={engine}", base=[])
+        go(tmp_path / engine)
+    assert tape["replays"] > 5
+    close(tmp_path / "graph", tmp_path / "blocks")
+    tables = [(tmp_path / engine / "metrics.csv").read_text().splitlines() for engine in ("graph", "blocks")]
+    assert [line.split(",")[:2] for line in tables[0]] == [line.split(",")[:2] for line in tables[1]]
