@@ -71,8 +71,6 @@ def against_graph(trainer: lightning.Trainer, module: Supervised) -> str | None:
     """Why the step cannot be captured, as far as that is known before it is tried."""
     if trainer.accumulate_grad_batches > 1:
         return f"trainer.accumulate_grad_batches={trainer.accumulate_grad_batches}"
-    if module.is_compiled:
-        return "model.compile=true"
     return None
 
 

@@ -14,9 +14,9 @@ from litlab.engines.blocks import Blocks
 from litlab.engines.buffers import Buffers
 from litlab.engines.rates import TensorRates
 from litlab.engines.recorders import CudaRecorder, Recorder
-from litlab.engines.snapshot import Snapshot, relative_difference
 from litlab.errors import RunFailed, one_line
 from litlab.modules import Supervised
+from litlab.modules.snapshot import Snapshot, relative_difference
 
 WARM_UP = 3  # eager steps before the capture: libraries make their workspaces, and the optimizer its state
 TOLERANCE = 0.05  # of loss and gradients against those of the eager step: what the order of sums may change

@@ -1,6 +1,7 @@
 """LightningModules that train a network: one a task."""
 
 from litlab.modules.classification import Classification
+from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL
 from litlab.modules.meter import Meter, NonFiniteLoss, as_float
 from litlab.modules.optimizers import Muon
@@ -9,6 +10,7 @@ from litlab.modules.supervised import Supervised
 
 __all__ = [
     "Classification",
+    "CompiledNetwork",
     "CrossEntropy",
     "LogSoftmaxNLL",
     "Meter",

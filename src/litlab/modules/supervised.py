@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torchmetrics import Metric
 
 from litlab.lightning_internals import FastAttributes, is_accumulating, remember_signature
+from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.losses import total_weight
 from litlab.modules.meter import Flushed, Meter, as_float
 from litlab.modules.schedules import Schedule
@@ -57,7 +58,15 @@ class Supervised(FastAttributes):
             The loss that is minimised, []; the loss that is logged, [], which leaves out auxiliary outputs; the
             predictions [B, ...].
         """
-        network = self._compiled if self._compiled and len(images) == self._compiled_size else self.network
+        network: Callable[[Tensor], Any] = self.network
+        if self.compiled is not None:
+            network = self.compiled.network_for(images, lambda network: self.losses(network, images, targets)[0])
+        return self.losses(network, images, targets)
+
+    def losses(
+        self, network: Callable[[Tensor], Any], images: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What `step` returns, computed with `network`."""
         output, extra = network(images), 0.0
         if isinstance(output, WithAuxiliary):
             extra = output.weight * sum(self.loss(self.shaped(branch), targets) for branch in output.auxiliary)
@@ -87,8 +96,7 @@ class Supervised(FastAttributes):
         self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
         self.log_every_n_steps = 50  # the Trainer's, once it is known
         self._is_split = False
-        self._compiled: Callable[[Tensor], Any] | None = None
-        self._compiled_size = 0
+        self.compiled: CompiledNetwork | None = None  # for `model.compile=true`
         self.preprocess: Callable[..., tuple[Tensor, Tensor]] = _as_it_is  # the data module's, once there is one
         self.set_epoch: Callable[[int], None] = _of_no_interest
         self.images_seen = 0  # by this process, in training
@@ -101,10 +109,6 @@ class Supervised(FastAttributes):
         self.drain: Callable[[], None] = _nothing  # calls all that wait for that
         # Each logged value as (step, value), by its name; `train/loss_step` begins with the very first loss.
         self.history: dict[str, list[tuple[int, float]]] = {}
-
-    @property
-    def is_compiled(self) -> bool:
-        return self._compiled is not None
 
     @property
     def metric_names(self) -> list[str]:
@@ -129,15 +133,6 @@ class Supervised(FastAttributes):
             if any(True for _ in layer.parameters()):
                 fully_shard(layer, mesh=mesh["data_parallel"])
         fully_shard(self.network, mesh=mesh["data_parallel"])
-
-    def compile_training(self, batch_size: int) -> None:
-        """Lets torch.compile make one kernel of many in the training steps, for batches of this size.
-
-        A smaller last batch of an epoch, and evaluation, are computed as they were: compiling for each would take
-        longer than it saves.
-        """
-        self._compiled = torch.compile(lambda images: self.network(images), dynamic=False)
-        self._compiled_size = batch_size
 
     def setup(self, stage: str) -> None:
         data = getattr(self.trainer, "datamodule", None)

@@ -110,5 +110,7 @@ class WhitenedCNN(nn.Module):
     def logits(self, images: Tensor) -> Tensor:
         """Logits of the images as they are."""
         x = F.gelu(F.conv2d(images, self.whitening, self.bias))
-        features = self.blocks(x).amax((2, 3))
+        x = self.blocks(x)
+        # Not `amax`: compiled in bfloat16, its gradient looks for a maximum that was rounded away, and is NaN.
+        features = F.max_pool2d(x, x.shape[2:]).flatten(1)
         return self.head(features) / features.shape[1]

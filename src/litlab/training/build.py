@@ -28,7 +28,7 @@ from litlab.distributed import hosts, is_rank, ranks_wanted
 from litlab.distributed.strategies import distribution
 from litlab.engines import choose_engine
 from litlab.errors import ConfigError, one_line
-from litlab.modules import Classification, Regression, Supervised
+from litlab.modules import Classification, CompiledNetwork, Regression, Supervised
 from litlab.training import batch_size, weights
 from litlab.training.checks import check_loss, check_monitors, check_network, check_optimization
 
@@ -98,7 +98,7 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
     if run.cfg.model.get("compile"):
         if run.cfg.trainer.strategy == "fsdp":
             raise ConfigError("model.compile=true: not with trainer=fsdp")
-        module.compile_training(data.batch_size // trainer.world_size)
+        module.compiled = CompiledNetwork(module.network, data.batch_size // trainer.world_size)
     module.engine = choose_engine(run.get("engine", "auto"), trainer, module, run.get("checkpoint.every_n_steps"))
     return Parts(run, data, module, trainer, checkpoints, throughput, resume, stop, prune)
 

@@ -1,4 +1,4 @@
-"""All that a step changes, to put it back after a trial."""
+"""All that a training step changes, copied, to put it back after a trial."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,19 @@ from torch.optim import Optimizer
 
 
 class Snapshot:
-    """Copies of weights, buffers, the optimizer's state and the random number generators.
+    """Copies of weights, buffers, an optimizer's state and the random number generators.
 
     Args:
         module: what is trained.
-        optimizer: of it.
-        device: on which.
+        optimizer: of it, if its state changes too.
+        device: of its weights.
     """
 
-    def __init__(self, module: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
+    def __init__(self, module: nn.Module, optimizer: Optimizer | None, device: torch.device) -> None:
         self.device = device
-        states = (value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor))
-        self.tensors = [*module.parameters(), *module.buffers(), *states]
+        states = optimizer.state.values() if optimizer else ()
+        kept = (value for state in states for value in state.values() if isinstance(value, Tensor))
+        self.tensors = [*module.parameters(), *module.buffers(), *kept]
         with torch.no_grad():
             self.values = [tensor.detach().clone() for tensor in self.tensors]
         self.random = self._random()
@@ -32,6 +33,13 @@ class Snapshot:
         torch.set_rng_state(self.random[0])
         if self.random[1] is not None:
             torch.cuda.set_rng_state(self.random[1], self.device)
+
+    def has_drawn(self) -> bool:
+        """Whether random numbers were drawn since."""
+        return any(
+            before is not None and now is not None and not torch.equal(before, now)
+            for before, now in zip(self.random, self._random(), strict=True)
+        )
 
     def _random(self) -> tuple[Tensor, Tensor | None]:
         cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
