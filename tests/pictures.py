@@ -1,15 +1,18 @@
 """Small generated pictures: folders of them, one a class, and some with five points."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image, ImageDraw
+
+from litlab.data import ImageFolder
 
 COLOURS = {"blue": (40, 60, 200), "red": (200, 50, 40)}
 
 
 def draw_folder(root: Path, count: int = 10, classes: tuple[str, ...] = ("blue", "red")) -> Path:
-    """`count` pictures a class, of different sizes and formats, of noise in the colour that names the class."""
+    """`count` pictures for each class, in different sizes and formats: noise in the colour that names the class."""
     generator = torch.Generator().manual_seed(0)
     for name in classes:
         (root / name).mkdir(parents=True)
@@ -45,3 +48,10 @@ def draw_landmarks(root: Path, count: int = 30) -> Path:
     file = root / "annotations.txt"
     file.write_text("\n".join(lines) + "\n")
     return file
+
+
+def load_folder(*roots: Path, **arguments: Any) -> ImageFolder:
+    """The pictures in folders as a data set, 16 pixels a side, with 4 of them held out for validation."""
+    data = ImageFolder([str(root) for root in roots], **{"image_size": 16, "val_size": 4} | arguments)
+    data.setup()
+    return data

@@ -49,8 +49,10 @@ PRIVATE = {
     ("data", "_workers"),
     ("data", "_shutdown_workers"),
     ("distributed", "_run_exitfuncs"),  # atexit: before os._exit
-    ("modules", "_update_count"),  # torchmetrics: whether a metric has seen anything, when two are merged
-    ("networks", "_BatchNorm"),  # torch: the base class of all batch norms
+    ("modules", "_foreach_add"),  # torch: one operation for all weights; torch.optim's own steps use them
+    ("modules", "_foreach_add_"),
+    ("modules", "_foreach_mul_"),
+    ("modules", "_update_count"),  # torchmetrics: set when two metrics are merged
     ("sweeps", "_trial_id"),  # Optuna: to go on with a trial that has begun
     ("training", "_dynamo"),  # torch: looked up only where torch.compile has been used
 }

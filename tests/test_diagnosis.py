@@ -11,8 +11,7 @@ from torch.optim import SGD, Adam
 
 from litlab.callbacks import Diagnosis, EvaluationOutputs, Throughput
 from litlab.callbacks.diagnosis.rules import Evidence, Settings, verdict
-from litlab.data import LinePoints, MNISTSample
-from litlab.data.datasets import ImageDataset
+from litlab.data import ImageDataset, LinePoints, MNISTSample
 from litlab.modules import Classification, Regression
 from litlab.networks import MLP, MnistCNN
 

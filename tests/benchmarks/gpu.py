@@ -4,7 +4,7 @@ bare eager    a loop of ten lines over images on the GPU: bfloat16 autocast, cha
 bare replay   the same step, captured once as a CUDA graph and replayed
 eager, graph  `python train.py engine=...`, with all its logging: the median of its epochs after the first
 
-Prints a table and writes `gpu.json`. Needs MNIST and CIFAR-10 in `data/` (or DATA=folder), and takes under four minutes.
+Prints a table and writes `gpu.json`. Needs MNIST and CIFAR-10 in `data/` (or DATA=folder). Takes under four minutes.
 """
 
 import json
@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from litlab import data as data_sets
 from litlab import networks

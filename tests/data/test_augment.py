@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.transforms.v2 import functional as reference
 
-from litlab.data import ColorJitter, Cutout, Normalize, RandomCrop, RandomHorizontalFlip, build_augmentations
+from litlab.data import ColorJitter, Cutout, RandomCrop, RandomHorizontalFlip, build_augmentations
 from litlab.data.augment import AlternatingFlip
 
 
@@ -69,7 +69,7 @@ def test_each_cutout_is_one_square_clipped_at_the_edges(size, fill):
     for found, image in zip(Cutout(size=size, fill=fill)(images), images, strict=True):
         changed = (found != image).any(0)
         rows, columns = changed.any(1).nonzero().flatten(), changed.any(0).nonzero().flatten()
-        assert changed.sum() == len(rows) * len(columns)  # a rectangle, in all channels alike
+        assert changed.sum() == len(rows) * len(columns)  # a rectangle, the same in all channels
         assert (found[:, changed] == fill).all()
         shapes.add((len(rows), len(columns)))
         corners.add((int(rows[0]), int(columns[0])))
@@ -117,7 +117,7 @@ def test_hue_turns_colours_and_keeps_luma_and_chroma():
     torch.testing.assert_close(after[:, 0], before[:, 0], atol=0.6, rtol=0)
     torch.testing.assert_close(after[:, 1:].norm(dim=1), before[:, 1:].norm(dim=1), atol=1.5, rtol=0)
     turned = torch.complex(after[:, 1], after[:, 2]) * torch.complex(before[:, 1], before[:, 2]).conj()
-    angles = turned.sum((1, 2)).angle()  # one angle an image, the same for its pixels
+    angles = turned.sum((1, 2)).angle()  # one angle for each image, the same for all its pixels
     coherence = turned.sum((1, 2)).abs() / turned.abs().sum((1, 2))
     assert coherence.min() > 0.99
     assert angles.min() < -2
@@ -161,17 +161,6 @@ def test_the_seed_decides_and_the_input_stays(transform):
     assert not torch.equal(transform(images), first)
     assert torch.equal(images, before)
     assert transform(images.to(memory_format=torch.channels_last)).shape == images.shape
-
-
-def test_normalize_is_torchvisions():
-    images = noise()
-    mean, std = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-    expected = reference.normalize(images.float() / 255, mean, std)
-    normalize = Normalize(mean, std)
-    torch.testing.assert_close(normalize(images), expected)
-    torch.testing.assert_close(normalize(images), expected)  # with the constants from the first call
-    torch.testing.assert_close(Normalize()(images), images.float() / 255)
-    assert normalize(images).dtype == torch.float32
 
 
 def test_build_takes_names_mappings_and_callables():

@@ -6,10 +6,9 @@ import zlib
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageCms
 
-from litlab.data import CIFAR10, MNISTSample, Unreadable, fit, open_picture
+from litlab.data import Unreadable, open_picture
 from litlab.data.picture_files import formats, picture_size, suffixes, why_unreadable
 
 GREY = np.linspace(0, 255, 24 * 32).reshape(24, 32).astype(np.uint8)
@@ -81,7 +80,7 @@ def test_photographs_are_turned_upright(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = Image.fromarray(COLOUR)
-    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # of PIL's Transpose
+    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # members of PIL's Transpose
     upright = stored.transpose(Image.Transpose(turn[orientation])) if orientation in turn else stored
     image = saved(tmp_path / "a.png", stored, exif=exif)
     near(image, np.asarray(upright))
@@ -102,7 +101,7 @@ UPRIGHT_BY_EXIF = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
 @pytest.mark.parametrize(
     ("exif", "size"),
     [
-        (UPRIGHT_BY_EXIF + struct.pack("<HHI4s", 0x0128, 2, 2, b"2\0"), (24, 32)),  # text for a number
+        (UPRIGHT_BY_EXIF + struct.pack("<HHI4s", 0x0128, 2, 2, b"2\0"), (24, 32)),  # text instead of a number
         (UPRIGHT_BY_EXIF + struct.pack("<HHIi", 0x0128, 9, 1, -3), (24, 32)),
         (struct.pack("<HHI4s", 0x0112, 2, 2, b"6\0"), (32, 24)),
         (None, (32, 24)),
@@ -136,7 +135,7 @@ def bomb(width, height):
 
 @pytest.fixture
 def bad(tmp_path):
-    """Files that cannot be read, by the word that says why."""
+    """Files that cannot be read. The name of each says why."""
     good = tmp_path / "good.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(good)
     Image.open(good).save(tmp_path / "good.jpg")
@@ -185,7 +184,7 @@ def test_every_defect_has_its_reason(bad, name):
     with pytest.raises(Unreadable, match=REASONS[name]) as caught:
         open_picture(bad / name)
     assert "\n" not in str(caught.value)
-    assert why_unreadable(bad / name) == str(caught.value)  # before training as later
+    assert why_unreadable(bad / name) == str(caught.value)  # the same before the training and in it
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
@@ -220,37 +219,7 @@ def test_every_truncation_and_many_flipped_bytes_are_pictures_or_reasons(tmp_pat
                 reason = str(error)
                 assert "\n" not in reason
             assert (why_unreadable(path) is None) == (reason is None), (kind, reason)
-    assert read  # some of them are as good as before
-
-
-def test_a_picture_of_the_right_size_is_what_training_saw(tmp_path):
-    data = MNISTSample()
-    data.setup()
-    images, _ = data.test_set.__getitems__([0, 1, 2])
-    for image in images:
-        Image.fromarray(image[0].numpy()).save(tmp_path / "a.png")
-        assert torch.equal(fit(open_picture(tmp_path / "a.png"), data.input_shape), image)
-
-
-def test_channels_and_sizes_are_matched():
-    grey, colour = Image.fromarray(GREY), Image.fromarray(COLOUR)
-    assert torch.equal(fit(grey, (3, 24, 32))[1], torch.from_numpy(GREY))
-    assert torch.equal(fit(colour, (1, 24, 32))[0], torch.from_numpy(np.array(colour.convert("L"))))
-    assert fit(colour, CIFAR10.input_shape).shape == (3, 32, 32)
-    with pytest.raises(ValueError, match="1 or 3 channels; the network was trained on 4"):
-        fit(colour, (4, 8, 8))
-
-
-def test_the_shorter_side_fits_and_the_rest_is_cropped_in_the_centre():
-    wide = np.zeros((40, 120), np.uint8)
-    wide[:, 35:85] = 200  # what a square crop of the centre shows, and what its edges are smoothed with
-    assert fit(Image.fromarray(wide), (1, 10, 10)).unique().tolist() == [200]
-    tall = fit(Image.fromarray(wide.T.copy()), (1, 10, 10), {"resize": 20})
-    assert tall.unique().tolist() == [200]
-    framed = np.full((100, 100), 7, np.uint8)
-    framed[8:92, 8:92] = 99  # resize to 10, then 6 in the centre
-    assert fit(Image.fromarray(framed), (1, 6, 6), {"resize": 10}).unique().tolist() == [99]
-    assert fit(Image.new("L", (1, 100_000)), (1, 28, 28), {"resize": 32}).shape == (1, 28, 28)
+    assert read  # some of them can still be read
 
 
 def test_postscript_is_never_handed_to_an_interpreter():

@@ -31,7 +31,8 @@ def small_network(dropout=0.0):
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda output: output * 1.5, lambda output: output * torch.nan, lambda output: output.detach() + 0 * output]
+    "wrong",
+    [lambda output: output * 1.5, lambda output: output * torch.nan, lambda output: output.detach() + 0 * output],
 )
 def test_a_compiled_network_with_other_gradients_is_refused(monkeypatch, wrong):
     network = small_network()

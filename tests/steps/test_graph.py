@@ -5,12 +5,11 @@ import functools
 import pytest
 import torch
 from faults.compare import differences, unequal
-from scripts import composed
 from test_blocks import COLOUR, QUIET, TINY, WHITENED
+from tape import TapeRecorder
 from test_resume import compose, go
-from torch import nn
 
-from litlab.engines import choose, recorders
+from litlab.engines import choose
 from litlab.errors import RunFailed
 from litlab.networks import MLP
 from litlab.training import build
@@ -21,7 +20,7 @@ def tape(monkeypatch):
     """A recorder that works on the CPU, and counts its replays."""
     counted = {"replays": 0}
 
-    class Tape(recorders.TapeRecorder):
+    class Tape(TapeRecorder):
         def replay(self):
             counted["replays"] += 1
             super().replay()
@@ -81,3 +80,48 @@ def test_replays_train_as_blocks_do(tmp_path, tape, feature):
     close(tmp_path / "graph", tmp_path / "blocks")
     tables = [(tmp_path / engine / "metrics.csv").read_text().splitlines() for engine in ("graph", "blocks")]
     assert [line.split(",")[:2] for line in tables[0]] == [line.split(",")[:2] for line in tables[1]]
+
+
+class ReadsOnTheHost(MLP):
+    """A network that reads a value of a tensor, which a graph cannot."""
+
+    def forward(self, images):
+        hidden = super().forward(images)
+        return hidden * 2 if hidden.abs().max().item() > 1e6 else hidden
+
+
+class CountsInPython(MLP):
+    """A network whose captured step goes on with the plain number of the recording."""
+
+    calls = 0
+
+    def forward(self, images):
+        CountsInPython.calls += 1
+        return super().forward(images) * CountsInPython.calls
+
+
+def own_network(cls):
+    return [*LONGER, f"model._target_={__name__}.{cls.__name__}"]
+
+
+def test_a_network_that_reads_a_value_trains_eagerly_and_the_log_says_why(tmp_path, tape, caplog):
+    caplog.set_level("INFO")
+    for engine in ("blocks", "auto"):
+        compose(tmp_path / engine, *own_network(ReadsOnTheHost), f"engine={engine}", base=[])
+        go(tmp_path / engine)
+    assert tape["replays"] == 0
+    assert "the step cannot be captured: a value is read on the host" in caplog.text
+    assert differences(tmp_path / "auto", tmp_path / "blocks") == []
+
+
+def test_with_engine_graph_a_network_that_reads_a_value_is_an_error(tmp_path, tape):
+    compose(tmp_path / "run", *own_network(ReadsOnTheHost), "engine=graph", base=[])
+    with pytest.raises(RunFailed, match=r"engine=graph: the step cannot be captured: a value is read on the host; use"):
+        go(tmp_path / "run")
+
+
+def test_a_recording_that_computes_something_else_is_never_trained_with(tmp_path, tape):
+    compose(tmp_path / "run", *own_network(CountsInPython), "engine=graph", base=[])
+    with pytest.raises(RunFailed, match=r"its loss differs by \d+% from the eager step's"):
+        go(tmp_path / "run")
+    assert tape["replays"] == 1  # the trial

@@ -1,4 +1,4 @@
-"""From files to batches: data sets, found, verified, split, augmented and normalised.
+"""From files to batches: data sets are found, verified, split, batched, augmented and normalised.
 
     data = MNIST(batch_size=128)
     data.prepare_data()
@@ -7,26 +7,32 @@
 
     images, labels = data.preprocess(images, labels, training=True)  # augmented and normalised, float32
 
-litlab's LightningModules call `preprocess` on the device. A module of one's own does so itself.
+litlab's LightningModules call `preprocess` on the device. Your own module has to call it itself.
 """
 
 from litlab.data.augment import (
     AUGMENTATIONS,
     ColorJitter,
     Cutout,
-    Normalize,
     RandomCrop,
     RandomHorizontalFlip,
     build_augmentations,
 )
 from litlab.data.base import DataModule
-from litlab.data.datamodules import CIFAR10, CIFAR100, MNIST, Fake, FashionMNIST, ImageDataModule, MNISTSample
-from litlab.data.datasets import Block, EpochBatchSampler, ImageDataset, collate
+from litlab.data.batches import EpochBatchSampler
+from litlab.data.block import Block
+from litlab.data.cifar import CIFAR10, CIFAR100
+from litlab.data.datamodules import ImageDataModule
+from litlab.data.fake import Fake
 from litlab.data.folders import ImageFolder
+from litlab.data.in_memory import ImageDataset, collate
 from litlab.data.landmarks import Landmarks, draw_points
-from litlab.data.picture_files import Unreadable, fit, open_picture
+from litlab.data.mnist import MNIST, FashionMNIST, MNISTSample
+from litlab.data.normalize import Normalize
+from litlab.data.picture_files import Unreadable, open_picture
 from litlab.data.pictures import PictureDataModule
 from litlab.data.points import LinePoints, Points, SigmoidPoints
+from litlab.data.resize import fit
 from litlab.data.sources import SourcesFailedError
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
@@ -46,8 +52,8 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "draw_points",
     "ImageDataModule",
     "ImageDataset",
-    "EpochBatchSampler",
     "Block",
+    "EpochBatchSampler",
     "collate",
     "Normalize",
     "RandomCrop",

@@ -1,7 +1,7 @@
-"""Transforms of a whole batch at once, on whatever device it is on, drawn anew for each image.
+"""Random transforms of a whole batch on its device; each image gets its own random numbers.
 
-Each takes and returns uint8 [B, C, H, W] and draws from the device's default generator, which
-`seed_everything` seeds. None of them loops over images or waits for the GPU.
+Each transform takes and returns images uint8 [B, C, H, W]. It uses the default generator of the device, which
+`seed_everything` seeds. No transform loops over images or waits for the GPU.
 """
 
 from __future__ import annotations
@@ -22,10 +22,16 @@ Augmentation = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """Pad every side by `padding` pixels and cut the image's own size out of it, at a place drawn per image.
+    """Pad each side, then cut the original size out at a random place.
 
-    `padding_mode` is `zeros` (black) or `reflect` (mirrored, without repeating the edge).
     He et al. 2015, https://arxiv.org/abs/1512.03385, section 4.2.
+
+    Args:
+        padding: pixels on each side.
+        padding_mode: `zeros` (black) or `reflect` (mirrored, without repeating the edge).
+
+    Raises:
+        ValueError: an argument has a wrong value; or, at the call, `padding` is too large to reflect the images.
     """
 
     padding: int = 4
@@ -43,12 +49,12 @@ class RandomCrop:
             raise ValueError(f"padding must be under {min(H, W)} to reflect {H} x {W} images, not {self.padding}")
         if self.padding_mode == "zeros":
             padded = F.pad(images, (self.padding,) * 4).flatten()
-        else:  # F.pad cannot reflect uint8 on a GPU
+        else:  # F.pad cannot reflect uint8 images on a GPU
             padded = images.index_select(2, self._reflected(H, images.device))
             padded = padded.index_select(3, self._reflected(W, images.device)).flatten()
         padded_H, padded_W = H + 2 * self.padding, W + 2 * self.padding
 
-        # Every run of W neighbouring pixels is a row of `windows`, so the crop is one selection of whole rows.
+        # Each row of `windows` has W neighbouring pixels, so one selection of rows makes all crops.
         windows = padded.as_strided((padded.numel() - W + 1, W), (1, 1))
         down, right = torch.randint(2 * self.padding + 1, (2, B, 1, 1), device=images.device)
         planes = torch.arange(B * C, device=images.device).view(B, C, 1) * padded_H
@@ -56,13 +62,18 @@ class RandomCrop:
         return windows.index_select(0, (rows * padded_W + right).flatten()).view(B, C, H, W)
 
     def _reflected(self, length: int, device: torch.device) -> Tensor:
+        """Where each of the padded pixels of a side comes from, int64 [length + 2 * padding]."""
         place = torch.arange(-self.padding, length + self.padding, device=device).abs()
         return length - 1 - (length - 1 - place).abs()
 
 
 @dataclass(frozen=True)
 class RandomHorizontalFlip:
-    """Mirror each image left to right with probability `p`."""
+    """Mirror each image left to right with probability `p`.
+
+    Raises:
+        ValueError: `p` is not from 0 to 1.
+    """
 
     p: float = 0.5
 
@@ -75,10 +86,10 @@ class RandomHorizontalFlip:
 
 
 class AlternatingFlip:
-    """Mirror each image left to right in every other epoch, so that all are seen both ways, equally often.
+    """Mirror each image left to right in every other epoch, so that the network sees both versions equally often.
 
-    Which half of them begins is decided by the images themselves, by whether the sum of their bytes is odd: so it must
-    come before transforms that change the image. Jordan 2024, arXiv:2404.00498, section 3.6.
+    An image whose bytes have an odd sum begins mirrored. So this transform must come before all transforms that change
+    the image. Jordan 2024, arXiv:2404.00498, section 3.6.
     """
 
     def __init__(self) -> None:
@@ -86,7 +97,7 @@ class AlternatingFlip:
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Tells which epoch of the training this is, from 0; the data module does."""
+        """Sets the number of the epoch, from 0. The data module calls this."""
         self._epoch = epoch
         for tensor in self._epochs.values():
             tensor.fill_(epoch)
@@ -99,8 +110,8 @@ class AlternatingFlip:
 
 
 def _mirrored(images: Tensor, chosen: Tensor) -> Tensor:
-    """Images [B, C, H, W], of which those that are `chosen`, bool or 0 and 1 [B], are mirrored left to right."""
-    # Selecting whole images from both versions is several times faster on a CPU than torch.where on uint8.
+    """Images [B, C, H, W]; those with a 1 (or True) in `chosen` [B] are mirrored left to right."""
+    # On a CPU, selecting whole images from both versions is several times faster than torch.where on uint8.
     B = len(images)
     both = torch.cat((images, images.flip(-1)))
     return both.index_select(0, torch.arange(B, device=images.device) + B * chosen)
@@ -108,9 +119,16 @@ def _mirrored(images: Tensor, chosen: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Cutout:
-    """Fill a square of `size` x `size` pixels, centred anywhere in the image and clipped at its edges, with `fill`.
+    """Fill a square with one brightness. Its centre is anywhere in the image, and the edges may cut it.
 
     DeVries and Taylor 2017, https://arxiv.org/abs/1708.04552, section 3.2.
+
+    Args:
+        size: pixels per side of the square.
+        fill: brightness, 0 to 255.
+
+    Raises:
+        ValueError: an argument has a wrong value.
     """
 
     size: int = 8
@@ -124,11 +142,12 @@ class Cutout:
 
     def __call__(self, images: Tensor) -> Tensor:
         B, _, H, W = images.shape
-        hit_rows = self._hit(B, H, images.device)[:, None, :, None]
-        hit_columns = self._hit(B, W, images.device)[:, None, None, :]
-        return images.masked_fill(hit_rows & hit_columns, self.fill)
+        rows = self._covered(B, H, images.device)[:, None, :, None]
+        columns = self._covered(B, W, images.device)[:, None, None, :]
+        return images.masked_fill(rows & columns, self.fill)
 
-    def _hit(self, batch: int, length: int, device: torch.device) -> Tensor:
+    def _covered(self, batch: int, length: int, device: torch.device) -> Tensor:
+        """Which rows (or columns) the square of each image covers, bool [batch, length]."""
         start = torch.randint(length, (batch, 1), device=device) - self.size // 2
         place = torch.arange(length, device=device)
         return (place >= start) & (place < start + self.size)
@@ -136,15 +155,22 @@ class Cutout:
 
 @dataclass(frozen=True)
 class ColorJitter:
-    """Change brightness, contrast, saturation and hue, in this order, by factors drawn per image.
+    """Change brightness, contrast, saturation and hue, in this order, by random factors.
 
-    Brightness, contrast and saturation are drawn from [max(0, 1 - x), 1 + x] and mean what they mean in torchvision's
-    ColorJitter. Hue, at most 0.5, turns the colours by up to that part of a full circle, either way, in the plane
-    of YIQ's I and Q, which keeps grey grey and luma as it is (Haeberli 1993, "Matrix operations for image
-    processing"). All four are linear in the colour, so each image gets one 3 x 3 matrix and one offset, and values
-    are rounded and clipped once, at the end.
+    All four are linear in the colour. So each image gets one 3 x 3 matrix and one offset, and its values are rounded
+    and clipped once, at the end. Brightness, contrast and saturation mean the same as in torchvision's ColorJitter.
+    Hue turns the colours in the plane of YIQ's I and Q, so grey stays grey and the luma stays the same (Haeberli 1993,
+    "Matrix operations for image processing").
 
-    Grey images have neither saturation nor hue: asking for them there is a ValueError.
+    Args:
+        brightness: x for a factor from [max(0, 1 - x), 1 + x].
+        contrast: likewise.
+        saturation: likewise; grey images have none.
+        hue: x for a turn by at most x of a full circle in each direction, 0 to 0.5; grey images have none.
+
+    Raises:
+        ValueError: an argument has a wrong value; or, at the call, the images do not have 3 channels. One channel is
+            allowed without saturation and hue.
     """
 
     brightness: float = 0.0
@@ -174,82 +200,30 @@ class ColorJitter:
             grey, chroma, turned = _colour_basis(images.device)
             angle = torch.empty(B, 1, 1, device=images.device).uniform_(-self.hue, self.hue) * (2 * math.pi)
             colour = grey + saturation * (angle.cos() * chroma + angle.sin() * turned)
-            mean_grey = grey @ x_BCP.mean(2, keepdim=True)  # colour leaves it as it is, so it can be added last
+            mean_grey = grey @ x_BCP.mean(2, keepdim=True)  # `colour` does not change it, so it can be added last
             x_BCP = torch.baddbmm((1 - contrast) * mean_grey, contrast * colour, x_BCP)
         return x_BCP.round_().clamp_(0, 255).to(torch.uint8).view(B, C, H, W)
 
 
 @functools.cache
 def _colour_basis(device: torch.device) -> Tensor:
-    """Three 3 x 3 matrices on RGB: to its luma, to what is left, and that turned by 90 degrees from I to Q."""
+    """Three matrices [3, 3] for RGB: the luma, the rest (the chroma), and the rest turned by 90 degrees from I to Q."""
     yiq = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]]).double()
     quarter = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]).double()
     grey = yiq[0].expand(3, 3)
     return torch.stack((grey, torch.eye(3) - grey, yiq.inverse() @ quarter @ yiq)).float().to(device)
 
 
-class Normalize:
-    """uint8 to float32: (x / 255 - mean) / std, per channel, in a conversion and two passes in place.
-
-    Args:
-        mean: one value a channel, on the scale where white is 1; None means 0.
-        std: likewise, above 0; None means 1.
-    """
-
-    def __init__(self, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> None:
-        self.mean = tuple(mean) if mean is not None else (0.0,)
-        self.std = tuple(std) if std is not None else (1.0,)
-        if any(value <= 0 for value in self.std):
-            raise ValueError(f"std must be above 0, not {list(self.std)}")
-        self._constants: dict[torch.device, tuple[Tensor, Tensor]] = {}
-
-    def __repr__(self) -> str:
-        return f"Normalize(mean={self.mean}, std={self.std})"
-
-    def __call__(self, images: Tensor) -> Tensor:
-        if images.device not in self._constants:  # copying them at every step would make the GPU wait
-            mean, std = torch.tensor(self.mean), torch.tensor(self.std)
-            constants = (mean * 255).view(-1, 1, 1), (1 / (std * 255)).view(-1, 1, 1)
-            self._constants[images.device] = (constants[0].to(images.device), constants[1].to(images.device))
-        shift, scale = self._constants[images.device]
-        return images.float().sub_(shift).mul_(scale)
-
-
-def channel_statistics(
-    normalize: Any, channels: int, own: tuple[Sequence[float], Sequence[float]]
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation, one value a channel, that `normalize` asks for.
-
-    Args:
-        normalize: True for `own`, False or None for 0 and 1, or one's own: `{mean: [...], std: [...]}`.
-        channels: how many values each must have.
-        own: the mean and the standard deviation of the data set.
-
-    Raises:
-        ValueError: anything else; the message begins with `normalize`.
-    """
-    if normalize is None or normalize is False:
-        return (0.0,) * channels, (1.0,) * channels
-    if normalize is True:
-        return tuple(own[0]), tuple(own[1])
-    if isinstance(normalize, Mapping) and set(normalize) == {"mean", "std"}:
-        normalize = (normalize["mean"], normalize["std"])
-    try:
-        mean, std = (tuple(float(value) for value in values) for values in normalize)
-    except (TypeError, ValueError):
-        raise ValueError(f"normalize must be true, false or {{mean: [...], std: [...]}}, not {normalize!r}") from None
-    if {len(mean), len(std)} != {channels}:
-        raise ValueError(f"normalize must have {channels} mean and std, one a channel, not {normalize!r}")
-    if not all(math.isfinite(value) for value in mean + std) or min(std) <= 0:
-        raise ValueError(f"normalize must have finite values and std above 0, not {list(mean)} and {list(std)}")
-    return mean, std
-
-
 def try_augmentations(transforms: Iterable[Augmentation], input_shape: Sequence[int], name: str) -> None:
-    """Refuses a transform that cannot take `name`'s images of `input_shape` (C, H, W), or returns others.
+    """Apply each transform to a small batch, to find errors before the training.
+
+    Args:
+        transforms: from uint8 [B, C, H, W] to uint8 [B, C, H, W].
+        input_shape: (C, H, W) of the images.
+        name: of the data set, for the message.
 
     Raises:
-        ValueError: the message begins with `augment`.
+        ValueError: a transform fails, or returns another shape or dtype; the message begins with `augment`.
     """
     images = torch.zeros(2, *input_shape, dtype=torch.uint8)
     with torch.random.fork_rng(devices=[]):
@@ -272,13 +246,14 @@ AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
 
 
 def build_augmentations(spec: Iterable[str | Mapping[str, Any] | Augmentation]) -> list[Augmentation]:
-    """The transforms that `spec` lists, in order.
+    """The transforms that `spec` lists, in this order.
 
-    Each entry is a name (`random_crop`), a mapping with the name and arguments (`{name: random_crop, padding: 2}`),
-    or a callable of one's own from uint8 [B, C, H, W] to uint8 [B, C, H, W].
+    Args:
+        spec: each entry is a name (`random_crop`), a mapping with the name and arguments
+            (`{name: random_crop, padding: 2}`), or your own callable from uint8 [B, C, H, W] to uint8 [B, C, H, W].
 
     Raises:
-        ValueError: a name, an argument or a value that does not exist; the message begins with `augment`.
+        ValueError: a name or an argument does not exist, or has a wrong value; the message begins with `augment`.
     """
     if isinstance(spec, str | Mapping) or not isinstance(spec, Iterable):
         raise ValueError(f"augment must be a list, such as [random_crop, random_horizontal_flip], not {spec!r}")

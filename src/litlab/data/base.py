@@ -1,9 +1,8 @@
-"""What every data module shares: how batches are drawn, shuffled, balanced, dealt to processes and loaded."""
+"""The base class of all data modules: batches are drawn, shuffled, balanced, divided among processes and loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import lightning as L
@@ -11,57 +10,56 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from litlab.data.augment import (
-    AlternatingFlip,
-    Augmentation,
-    Normalize,
-    build_augmentations,
-    channel_statistics,
-    try_augmentations,
-)
-from litlab.data.datasets import Block, EpochBatchSampler, EpochLoader, collate, ignore_signals
+from litlab.data.arguments import boolean, whole_number
+from litlab.data.augment import AlternatingFlip, Augmentation, build_augmentations, try_augmentations
+from litlab.data.batches import EpochBatchSampler
+from litlab.data.block import Block
+from litlab.data.in_memory import collate
+from litlab.data.loader import EpochLoader
+from litlab.data.normalize import Normalize, channel_statistics
+from litlab.data.workers import ignore_signals
 
 Batch = tuple[Tensor, Tensor]
 Task = Literal["classification", "regression"]
 
-WORKER_TIMEOUT = 20  # seconds without a batch, after which a worker counts as hung
+WORKER_TIMEOUT = 20  # seconds without a batch, after which the workers are killed
 
 
 class DataModule(L.LightningDataModule):
-    """Batches of (inputs, targets) from data sets that answer `__getitems__` with a whole batch.
+    """Batches of (inputs, targets), from data sets whose `__getitems__` returns a whole batch.
 
-    A subclass says what its data are in the attributes below, and fills `train_set` (and `val_set`, `test_set`, where
-    there are any) in `setup`. Classification has class indices int64 [B] as targets and needs `class_names`;
-    regression has float32 [B, *target_shape].
+    A subclass sets the attributes below, and `train_set` in `setup`; also `val_set` and `test_set`, if there are any.
+    In classification, targets are class indices int64 [B], and the subclass needs `class_names`. In regression,
+    targets are float32 [B, *target_shape].
 
     Args:
-        batch_size: of a training step, all devices together; each gets an equal share.
-        eval_batch_size: of validation and test; None means `default_eval_batch_size`, or `batch_size` when that is
+        batch_size: of a training step, all devices together; each device gets an equal share.
+        eval_batch_size: of validation and test; None means `default_eval_batch_size`, or `batch_size` if that is
             larger.
         num_workers: processes that load batches.
-        pin_memory: load into page-locked memory; None means only when the trainer is on a GPU.
-        persistent_workers: keep the workers between epochs; None means yes, when there are any.
+        pin_memory: load into page-locked memory; None means only if the trainer uses a GPU.
+        persistent_workers: keep the workers between epochs; None means yes, if there are any.
         prefetch_factor: batches that each worker loads in advance; None means PyTorch's default.
-        shuffle: a new order of the training data each epoch, by `seed` and the epoch alone.
-        balanced: draw the training data, with replacement, so that all classes are equally frequent.
+        shuffle: a new order of the training data in each epoch. It depends on `seed` and the epoch alone.
+        balanced: draw the training data with replacement, so that all classes are equally frequent.
         drop_last: leave out a last training batch that is not full.
-        train_limit: train on no more than this many, after the validation split; None means all.
+        train_limit: train on this many inputs at most, after the validation split; None means all.
         seed: of the splits and of the order of the training data.
 
     Raises:
-        ValueError: a value that cannot be; the message begins with the argument's name.
+        ValueError: an argument has a wrong value; the message begins with the argument's name.
     """
 
     name: str
     task: Task = "classification"
-    input_shape: tuple[int, ...]  # of one input; (channels, height, width) of images
-    class_names: tuple[str, ...] = ()  # of classification
-    target_shape: tuple[int, ...] = ()  # of one target, in regression
-    mean: tuple[float, ...] = ()  # taken from each channel, on the scale where white is 1, and
-    std: tuple[float, ...] = ()  # what it is then divided by
-    augment: Sequence[Augmentation] = ()  # of batches of training images: see `build_augmentations`
-    normalize: Any = None  # of batches of images: see `Normalize`
-    background: int | None = None  # brightness, 0 to 255, of all images' borders; None: it varies
+    input_shape: tuple[int, ...]  # of one input, (C, H, W) if it is an image
+    class_names: tuple[str, ...] = ()  # only in classification
+    target_shape: tuple[int, ...] = ()  # of one target, only in regression
+    mean: tuple[float, ...] = ()  # subtracted from the images: one value per channel, on the scale where white is 1
+    std: tuple[float, ...] = ()  # the images are divided by it afterwards, on the same scale
+    augment: Sequence[Augmentation] = ()  # transforms of training batches, see `build_augmentations`
+    normalize: Any = None  # a `Normalize`, for all batches of images
+    background: int | None = None  # brightness of the borders of all images, 0 to 255; None: it varies
     val_size: float
     default_eval_batch_size: ClassVar[int] = 1
 
@@ -80,22 +78,22 @@ class DataModule(L.LightningDataModule):
         seed: int = 42,
     ) -> None:
         super().__init__()
-        self.batch_size = whole("batch_size", batch_size, 1)
+        self.batch_size = whole_number("batch_size", batch_size, 1)
         self.eval_batch_size = max(batch_size, self.default_eval_batch_size)
         if eval_batch_size is not None:
-            self.eval_batch_size = whole("eval_batch_size", eval_batch_size, 1)
-        self.num_workers = whole("num_workers", num_workers, 0)
-        self.pin_memory = None if pin_memory is None else flag("pin_memory", pin_memory)
+            self.eval_batch_size = whole_number("eval_batch_size", eval_batch_size, 1)
+        self.num_workers = whole_number("num_workers", num_workers, 0)
+        self.pin_memory = None if pin_memory is None else boolean("pin_memory", pin_memory)
         self.persistent_workers = num_workers > 0
         if persistent_workers is not None:
-            self.persistent_workers = flag("persistent_workers", persistent_workers)
-        self.prefetch_factor = None if prefetch_factor is None else whole("prefetch_factor", prefetch_factor, 1)
-        self.shuffle = flag("shuffle", shuffle)
-        self.balanced = flag("balanced", balanced)
-        self.drop_last = flag("drop_last", drop_last)
-        self.train_limit = None if train_limit is None else whole("train_limit", train_limit, 1)
-        self.seed = whole("seed", seed, 0)
-        self._refuse_settings_without_workers()
+            self.persistent_workers = boolean("persistent_workers", persistent_workers)
+        self.prefetch_factor = None if prefetch_factor is None else whole_number("prefetch_factor", prefetch_factor, 1)
+        self.shuffle = boolean("shuffle", shuffle)
+        self.balanced = boolean("balanced", balanced)
+        self.drop_last = boolean("drop_last", drop_last)
+        self.train_limit = None if train_limit is None else whole_number("train_limit", train_limit, 1)
+        self.seed = whole_number("seed", seed, 0)
+        self._check_worker_settings()
         if self.balanced and self.task != "classification":
             raise ValueError(f"balanced must be false for {self.name}: it has no classes")
         if self.balanced and not self.shuffle:
@@ -106,22 +104,22 @@ class DataModule(L.LightningDataModule):
 
     @property
     def num_classes(self) -> int:
-        """Width of the output a network needs: the number of classes, or of values in a target."""
+        """Number of outputs that a network needs: the number of classes, or of values in one target."""
         return len(self.class_names) if self.task == "classification" else torch.Size(self.target_shape).numel()
 
     @property
     def validates(self) -> bool:
-        """Whether there will be a validation set once `setup` is called."""
+        """Whether `setup` will make a validation set."""
         return bool(self.val_size)
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Number of inputs in each split there is, once `setup` was called."""
+        """Number of inputs in each split that `setup` has made."""
         splits = {"train": self.train_set, "val": self.val_set, "test": self.test_set}
         return {name: len(split) for name, split in splits.items() if split is not None}  # type: ignore[arg-type]
 
     def record(self) -> dict[str, Any]:
-        """What a checkpoint must know of the data, as plain data: see `litlab.checkpoint`."""
+        """The facts about the data that a checkpoint keeps, as plain data (see `litlab.checkpoint`)."""
         return {
             "name": self.name,
             "input_shape": list(self.input_shape),
@@ -134,12 +132,16 @@ class DataModule(L.LightningDataModule):
         }
 
     def evaluation_set(self, split: str) -> Any:
-        """The data set of `train`, `val` or `test` as evaluation sees it, once `setup` was called."""
+        """The data set of a split as evaluation sees it, without random transforms. Needs `setup`.
+
+        Args:
+            split: `train`, `val` or `test`.
+        """
         return {"train": self.train_set, "val": self.val_set, "test": self.test_set}[split]
 
     def train_dataloader(self) -> DataLoader:
         assert self.train_set is not None, "call setup() first"
-        # Lightning's overfit_batches means the same batches in every epoch.
+        # Lightning's overfit_batches asks for the same batches in every epoch.
         overfitting = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
         sampler = EpochBatchSampler(
             len(self.train_set),  # type: ignore[arg-type]
@@ -160,37 +162,46 @@ class DataModule(L.LightningDataModule):
         return self._eval_loader(self.test_set) if self.test_set is not None else []
 
     def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """A batch of the loaders as the network sees it, on whatever device it is on.
+        """A batch of the loaders as the network sees it. It stays on its device.
 
         Args:
-            inputs: [B, ...].
-            targets: [B, ...].
-            training: whether to augment.
+            inputs: [B, ...], from a loader.
+            targets: [B, ...], from the same loader.
+            training: True to augment.
+
+        Returns:
+            Inputs and targets, both [B, ...].
         """
         return inputs, targets
 
     def set_epoch(self, epoch: int) -> None:
-        """Tells the augmentations which epoch of the training this is, from 0."""
+        """Tells the augmentations the number of the epoch, from 0."""
         for transform in self.augment:
             if isinstance(transform, AlternatingFlip):
                 transform.set_epoch(epoch)
 
     def augmented(self, images: Tensor) -> Tensor:
-        """Training images uint8 [B, C, H, W] after all of `augment`."""
+        """Training images after all transforms in `augment`: uint8 [B, C, H, W] to uint8 [B, C, H, W]."""
         if not self.augment:
             return images
-        with torch.autocast(images.device.type, enabled=False):  # colours are computed in 32 bits
+        with torch.autocast(images.device.type, enabled=False):  # colours need float32
             for transform in self.augment:
                 images = transform(images)
         return images
 
-    def _treat_images(
+    def _set_preprocessing(
         self,
         normalize: bool | Mapping[str, Sequence[float]] | Sequence[Sequence[float]] | None,
         own: tuple[Sequence[float], Sequence[float]],
         augment: Iterable[str | Mapping[str, Any] | Augmentation],
     ) -> None:
-        """Settles `mean`, `std`, `normalize` and `augment`: see `channel_statistics` and `build_augmentations`."""
+        """Sets `mean`, `std`, `normalize` and `augment`.
+
+        Args:
+            normalize: see `channel_statistics`.
+            own: the mean and the standard deviation of the data set.
+            augment: see `build_augmentations`.
+        """
         self.mean, self.std = channel_statistics(normalize, self.input_shape[0], own)
         self.normalize = Normalize(self.mean, self.std)
         self.augment = build_augmentations(augment)
@@ -199,9 +210,9 @@ class DataModule(L.LightningDataModule):
     def transfer_batch_to_device(
         self, batch: Batch | Block, device: torch.device, dataloader_idx: int
     ) -> Batch | Block:
-        if isinstance(batch, Block):  # moved step by step
+        if isinstance(batch, Block):  # the engine moves its batches
             return batch
-        inputs, targets = batch  # and nothing else: Lightning would look into every kind of container
+        inputs, targets = batch  # Lightning's own method looks for tensors in every kind of container, which takes time
         return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
     @property
@@ -213,6 +224,7 @@ class DataModule(L.LightningDataModule):
         return 1 if self.trainer is None else self.trainer.world_size
 
     def _class_weights(self) -> Tensor:
+        """One weight per training input, float32 [N]: 1 divided by the size of its class."""
         targets = self.train_set.targets  # type: ignore[union-attr]
         return (1.0 / torch.bincount(targets, minlength=self.num_classes))[targets]
 
@@ -246,44 +258,26 @@ class DataModule(L.LightningDataModule):
         )
 
     def placed(self, dataset: Dataset, device: torch.device) -> Dataset:
-        """A data set where its loader takes it from: here, where it is."""
+        """The data set from which the loaders take the images in a training on `device`: a copy there, or itself."""
         return dataset
 
-    def _by_chance(self, size: int) -> Tensor:
-        """The numbers below `size`, in an order drawn by the seed alone."""
+    def _permutation(self, size: int) -> Tensor:
+        """The numbers from 0 to `size` - 1 in random order, int64 [size]. It depends on `seed` alone."""
         return torch.randperm(size, generator=torch.Generator().manual_seed(self.seed))
 
     def _limited(self, train: Tensor) -> Tensor:
+        """The first `train_limit` of the indices [N] of the training split.
+
+        Raises:
+            ValueError: `drop_last` would leave no batch.
+        """
         train = train[: self.train_limit]
         if self.drop_last and len(train) < self.batch_size:
             raise ValueError(f"drop_last leaves no batch of {self.batch_size} from {len(train)} training images")
         return train
 
-    def _refuse_settings_without_workers(self) -> None:
+    def _check_worker_settings(self) -> None:
         if self.num_workers == 0 and self.persistent_workers:
             raise ValueError("persistent_workers must be false or null without workers: num_workers is 0")
         if self.num_workers == 0 and self.prefetch_factor is not None:
             raise ValueError("prefetch_factor must be null without workers: num_workers is 0")
-
-
-def whole(name: str, value: Any, least: int) -> int:
-    """`value`, if it is a whole number of at least `least`."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number, not {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, not {value}")
-    return value
-
-
-def flag(name: str, value: Any) -> bool:
-    """`value`, if it is true or false."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false, not {value!r}")
-    return value
-
-
-def folder(name: str, value: Any) -> Path:
-    """`value`, as the path of a folder."""
-    if not isinstance(value, str | Path) or not str(value):
-        raise ValueError(f"{name} must be the path of a folder, not {value!r}")
-    return Path(value).expanduser()

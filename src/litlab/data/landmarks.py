@@ -1,4 +1,4 @@
-"""Pictures with five points each, such as the eyes, the nose and the corners of the mouth."""
+"""Pictures with five points each, such as the eyes, the nose and the corners of the mouth of a face."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ from torch import Tensor
 from torchvision.utils import draw_keypoints
 
 from litlab.data.augment import Augmentation
+from litlab.data.picture_dataset import NAMED, find_readable
 from litlab.data.picture_files import picture_size
-from litlab.data.pictures import NAMED, PictureDataModule, readable
+from litlab.data.pictures import PictureDataModule
 
 POINTS = 5
-FARTHEST = 1e6  # pixels from the corner of any picture
+LARGEST = 1e6  # pixels: a coordinate must be smaller
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-STANDING = ("cutout", "color_jitter")  # augmentations that move no point
+MOVE_NOTHING = ("cutout", "color_jitter")  # augmentations after which the points are still right
 
 
 class Landmarks(PictureDataModule):
-    """Pictures from a tab-separated file: on each line a path, and x and y of five points, in pixels.
+    """Pictures and points from a tab-separated file: on each line a path, then x and y of five points, in pixels.
 
-    Targets are float32 [B, 5, 2]: x and y as parts of the width and the height, from the upper left corner. Pictures
-    are squeezed to `image_size`, so these parts stay what they are.
+    Targets are float32 [B, 5, 2]: x as a part of the width and y as a part of the height, from the upper left corner.
+    Pictures are squeezed to `image_size`, which does not change these parts.
 
     Args:
         annotations: the file; paths in it are relative to its folder.
         image_size: see `PictureDataModule`.
-        augment: likewise, but only what moves no point: cutout, color_jitter.
-        val_size: likewise.
-        test_size: likewise.
-        pictures: the others of `PictureDataModule` (but not those that crop or transform), and of `DataModule`.
+        augment: see `PictureDataModule`; only cutout and color_jitter, which do not move the points.
+        val_size: see `PictureDataModule`.
+        test_size: see `PictureDataModule`.
+        pictures: other arguments of `PictureDataModule` (except those that crop or transform) and of `DataModule`.
 
     Raises:
-        ValueError: if a line is wrong; the message names the file and the line.
-        FileNotFoundError: if there is no such file.
+        ValueError: an argument has a wrong value; the message begins with the argument's name.
+        FileNotFoundError: there is no such file.
     """
 
     name = "landmarks"
@@ -55,30 +56,30 @@ class Landmarks(PictureDataModule):
         test_size: float = 0.1,
         **pictures: Any,
     ) -> None:
-        if moving := [name for name in ("random_crop", "transforms", "center_crop") if pictures.get(name)]:
-            raise ValueError(f"{moving[0]} moves the picture and not its points: leave it out")
+        if moved := [name for name in ("random_crop", "transforms", "center_crop") if pictures.get(name)]:
+            raise ValueError(f"{moved[0]} moves the picture and not its points: leave it out")
         for entry in augment if not isinstance(augment, str) else ():
             name = entry.get("name") if isinstance(entry, Mapping) else entry
-            if isinstance(name, str) and name not in STANDING:
-                raise ValueError(f"augment {name} moves the picture and not its points; choose from {STANDING}")
+            if isinstance(name, str) and name not in MOVE_NOTHING:
+                raise ValueError(f"augment {name} moves the picture and not its points; choose from {MOVE_NOTHING}")
         self.annotations = Path(annotations).expanduser()
         if not self.annotations.is_file():
             raise FileNotFoundError(f"annotations {self.annotations}: no such file")
-        given = pictures | {"center_crop": False}
-        super().__init__(image_size, augment=augment, val_size=val_size, test_size=test_size, **given)
+        pictures = pictures | {"center_crop": False}
+        super().__init__(image_size, augment=augment, val_size=val_size, test_size=test_size, **pictures)
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the annotations, check and split the files; does nothing the second time.
+        """Read the annotations, check the files and split them; does nothing the second time.
 
         Raises:
-            ValueError: if a line is wrong, or too many files cannot be read.
+            ValueError: a line is wrong (the message names the file and the line), or too many files are unreadable.
         """
         if self.train_set is not None:
             return
         paths, pixels = read_annotations(self.annotations)
-        whole = torch.tensor(readable(paths, self.max_bad_fraction))
-        paths = [path for path, is_whole in zip(paths, whole.tolist(), strict=True) if is_whole]
-        targets = pixels[whole] / torch.tensor([picture_size(path) for path in paths])[:, None]
+        is_readable = find_readable(paths, self.max_bad_fraction)
+        paths = [path for path, good in zip(paths, is_readable, strict=True) if good]
+        targets = pixels[torch.tensor(is_readable)] / torch.tensor([picture_size(path) for path in paths])[:, None]
         outside = ((targets < 0) | (targets > 1)).flatten(1).any(1).nonzero().flatten().tolist()
         if outside:
             named = ", ".join(str(paths[i]) for i in outside[:NAMED]) + (", ..." if len(outside) > NAMED else "")
@@ -95,8 +96,8 @@ def read_annotations(file: Path) -> tuple[list[Path], Tensor]:
     """Paths of N pictures and their points in pixels, float32 [N, 5, 2].
 
     Raises:
-        ValueError: naming the first line that is not a path and ten numbers, between tabs; or the file, if it is empty
-            or no text in UTF-8.
+        ValueError: a line is not a path and ten numbers, with tabs between them (the message names the first such
+            line); or the file is empty, or not UTF-8.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -108,7 +109,7 @@ def read_annotations(file: Path) -> tuple[list[Path], Tensor]:
             continue
         name, *values = next(csv.reader([line], delimiter="\t"))  # a name may be in quotes
         row = [float(value) for value in map(str.strip, values) if NUMBER.fullmatch(value)]
-        if not len(row) == len(values) == 2 * POINTS or not all(abs(value) < FARTHEST for value in row):
+        if not len(row) == len(values) == 2 * POINTS or not all(abs(value) < LARGEST for value in row):
             raise ValueError(f"annotations {file}, line {number}: must be a path and ten numbers, between tabs")
         paths.append(file.parent / name.strip())
         points.append(row)
@@ -118,7 +119,13 @@ def read_annotations(file: Path) -> tuple[list[Path], Tensor]:
 
 
 def draw_points(image: Tensor, points: Tensor, colour: str = "red") -> Tensor:
-    """A copy in RGB of an image, uint8 [C, H, W], with points [P, 2], as parts of its width and height, on it."""
+    """A copy of an image with points drawn on it, uint8 [3, H, W].
+
+    Args:
+        image: uint8 [C, H, W], C is 1 or 3.
+        points: float [P, 2], x as a part of the width and y as a part of the height.
+        colour: of the points.
+    """
     H, W = image.shape[1:]
     keypoints = points[None].cpu() * torch.tensor([W, H])
     return draw_keypoints(image.cpu().expand(3, -1, -1).contiguous(), keypoints, colors=colour, radius=max(1, W // 60))

@@ -1,4 +1,4 @@
-"""A few points in the plane, to fit a curve through: the first regressions of a course."""
+"""A few points in the plane, for the first regressions of a course."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from litlab.data.base import DataModule, whole
-from litlab.data.datasets import ImageDataset
+from litlab.data.arguments import whole_number
+from litlab.data.base import DataModule
+from litlab.data.in_memory import ImageDataset
 
 
 class Points(DataModule):
-    """Pairs of numbers: inputs float32 [B, 1], targets float32 [B, 1]. All of them are trained on.
+    """Pairs of numbers: inputs float32 [B, 1], targets float32 [B, 1]. All are for training.
 
-    A subclass has `points`.
+    A subclass defines `points`.
 
     Args:
-        repeats: how often an epoch passes over the points.
+        repeats: number of passes over the points in one epoch.
         loading: see `DataModule`.
+
+    Raises:
+        ValueError: an argument has a wrong value; the message begins with the argument's name.
     """
 
     task = "regression"
@@ -28,14 +32,14 @@ class Points(DataModule):
 
     def __init__(self, repeats: int = 1, **loading: Any) -> None:
         super().__init__(**loading)
-        self.repeats = whole("repeats", repeats, 1)
+        self.repeats = whole_number("repeats", repeats, 1)
 
     def points(self) -> tuple[Tensor, Tensor]:
-        """x and y, float32 [N] each."""
+        """x and y, both float32 [N]."""
         raise NotImplementedError
 
     def setup(self, stage: str | None = None) -> None:
-        """Does nothing the second time."""
+        """Make the training set; does nothing the second time."""
         if self.train_set is None:
             x, y = self.points()
             indices = torch.arange(len(x)).repeat(self.repeats)
@@ -43,7 +47,7 @@ class Points(DataModule):
 
 
 class LinePoints(Points):
-    """Six points that nearly lie on a line; least squares gives y = 1.8449 x + 1.1624."""
+    """Six points near a line: inputs and targets float32 [B, 1]. Least squares gives y = 1.8449 x + 1.1624."""
 
     name = "line_points"
 
@@ -52,11 +56,16 @@ class LinePoints(Points):
 
 
 class SigmoidPoints(Points):
-    """Twenty points of the sigmoid on [-5, 5], with normal noise by the seed, cut off at 0 and 1.
+    """Twenty points of the sigmoid from -5 to 5: inputs and targets float32 [B, 1].
+
+    Normal noise is added to the targets, which are then clipped to 0 and 1.
 
     Args:
-        noise: its standard deviation.
+        noise: standard deviation of the noise, which depends on `seed` alone.
         points: see `Points`.
+
+    Raises:
+        ValueError: an argument has a wrong value; the message begins with the argument's name.
     """
 
     name = "sigmoid_points"
@@ -69,5 +78,5 @@ class SigmoidPoints(Points):
 
     def points(self) -> tuple[Tensor, Tensor]:
         x = torch.linspace(-5, 5, 20)
-        drawn = torch.randn(20, generator=torch.Generator().manual_seed(self.seed))
-        return x, (torch.sigmoid(x) + self.noise * drawn).clamp(0, 1)
+        noise = torch.randn(20, generator=torch.Generator().manual_seed(self.seed))
+        return x, (torch.sigmoid(x) + self.noise * noise).clamp(0, 1)

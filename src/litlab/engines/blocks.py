@@ -81,7 +81,7 @@ class Blocks:
                 module.first_images = images
             total, loss, predictions = module.step(images, targets)
             step = self.clock.steps_done
-            module.note(loss, predictions, targets, step)
+            module.measure(loss, predictions, targets, step)
             if steps_now:
                 module.log_if_due(step)
             with self.without_autocast():

@@ -126,7 +126,7 @@ class GraphBlocks(Blocks):
             self.optimizer.step()
         self.buffers.keep(loss, predictions, targets)
 
-    def forward(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
         with self.trainer.precision_plugin.train_step_context():
             return self.module.step(images, targets)
 
@@ -194,7 +194,7 @@ class GraphBlocks(Blocks):
         module.gradient_norm = self.norm.clone() if self.trainer.gradient_clip_val else None
         losses, predictions, targets = self.buffers.results(count)
         for number in range(count):
-            module.note(losses[number], predictions[number], targets[number], first + number)
+            module.measure(losses[number], predictions[number], targets[number], first + number)
         module.log_if_due(first + count - 1)
         self.clock.count_steps(count - 1)
         self.clock.count_zeroed(count - 1)

@@ -1,4 +1,7 @@
-"""LightningModules that train a network: one a task."""
+"""LightningModules that train a network, one for each task. `Supervised` has the training step.
+
+`losses`, `optimizers` and `schedules` are what torch does not have. `meter` adds up the loss and the metrics.
+"""
 
 from litlab.modules.classification import Classification
 from litlab.modules.compiled import CompiledNetwork

@@ -1,4 +1,4 @@
-"""Classification: one of `num_classes` for each image."""
+"""Classification: one class for each image."""
 
 from torch import nn
 from torchmetrics import Metric
@@ -9,20 +9,21 @@ from litlab.modules.supervised import MakeOptimizer, Supervised
 
 
 class Classification(Supervised):
-    """Trains a network that maps images [B, C, H, W] to logits [B, num_classes], on class indices [B].
+    """Trains a network that maps images [B, C, H, W] to logits [B, num_classes], on class indices int64 [B].
 
-    Logs loss and accuracy (`acc`), and if asked to, how often the right class is among the first five (`acc_top5`).
+    Logs the loss and the accuracy (`acc`). With `top5`, it also logs how often the right class has one of the five
+    largest logits (`acc_top5`).
 
     Args:
         network: from images to logits.
-        num_classes: how many classes there are.
-        loss: from (logits, targets) to a scalar; by default cross-entropy.
-        optimizer: from parameters to optimizer; by default Adam at 1e-3.
-        scheduler: one of `litlab.modules.schedules`, with its options bound; `None` keeps the learning rate.
+        num_classes: number of classes.
+        loss: from (logits, targets) to a scalar; None means cross-entropy.
+        optimizer: from parameters to an optimizer; None means Adam with learning rate 1e-3.
+        scheduler: one of `litlab.modules.schedules`, with its options bound; None keeps the learning rate.
         top5: log `acc_top5` too.
 
     Raises:
-        ValueError: if `top5` is asked for with five classes or fewer, where it is 1.
+        ValueError: `top5` with five classes or fewer, where it is always 1.
     """
 
     def __init__(

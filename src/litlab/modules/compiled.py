@@ -18,8 +18,8 @@ TotalLoss = Callable[[Callable[[Tensor], Any]], Tensor]  # from a network to the
 class CompiledNetwork:
     """A network compiled by `torch.compile` for training batches of one size.
 
-    A smaller last batch of an epoch, and evaluation, use the network as it is: compiling for each size would take longer
-    than it saves.
+    A smaller last batch of an epoch, and evaluation, use the network as it is. To compile for them takes longer than it
+    saves.
 
     Args:
         network: from images [B, C, H, W] to predictions.

@@ -1,4 +1,4 @@
-"""Losses that torch.nn has only in pieces."""
+"""Losses that torch.nn does not have as one module, or not with plain numbers as settings."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 
 
 class CrossEntropy(nn.CrossEntropyLoss):
-    """Cross-entropy of logits, with settings that a config can hold.
+    """Cross-entropy of logits [B, num_classes] and class indices [B], with plain numbers as settings.
 
     Args:
-        label_smoothing: in [0, 1], how much of each target is spread over all classes (Szegedy et al. 2015,
+        label_smoothing: the part of each target that is spread over all classes, 0 to 1 (Szegedy et al. 2015,
             https://arxiv.org/abs/1512.00567, section 7).
-        class_weights: one for each class, for classes that are rare or matter more; None weighs all alike.
+        class_weights: one number for each class, above 0, larger for rare or important classes; None means all equal.
 
     Raises:
-        ValueError: if `label_smoothing` is not in [0, 1], or a weight is not above 0: the loss is divided by the sum of
-            a batch's weights, and a batch may be of one class.
+        ValueError: an argument has a wrong value. (A weight of 0 could make the loss 0 / 0: it is divided by the sum of
+            the weights in a batch, which may have one class only.)
     """
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
@@ -27,7 +27,8 @@ class CrossEntropy(nn.CrossEntropyLoss):
             raise ValueError(f"class_weights must be above 0, one for each class, not {list(class_weights)}")
         weight = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float)
         super().__init__(weight, label_smoothing=label_smoothing)
-        self.register_buffer("weight", weight, persistent=False)  # a setting, which a resumed run may change
+        # Not in checkpoints: the weights are a setting, and a resumed run may change it.
+        self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of logits [B, num_classes] against class indices [B]."""
@@ -37,16 +38,16 @@ class CrossEntropy(nn.CrossEntropyLoss):
 
 
 def total_weight(loss: nn.CrossEntropyLoss | nn.NLLLoss, targets: Tensor) -> Tensor:
-    """What a loss with class weights divides by, [], for targets [B]: the sum of their weights, smoothed or not."""
+    """The sum of the weights of targets [B], []. A loss with class weights is divided by it, smoothed or not."""
     assert loss.weight is not None
     return loss.weight[targets].sum()
 
 
 class LogSoftmaxNLL(nn.NLLLoss):
-    """Log-softmax, then negative log-likelihood: the two lines that courses write, as one loss.
+    """Log-softmax, then negative log-likelihood, as one loss. Many courses write these two lines.
 
-    A log-softmax of a log-softmax is itself, so a network that already ends in one is right too.
-    Arguments are those of `torch.nn.NLLLoss`.
+    A second log-softmax changes nothing, so the network may end with one. The arguments are those of
+    `torch.nn.NLLLoss`.
     """
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Loss and metrics of one split, on the device."""
+"""Loss and metrics of one split, added up on the device."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 
 
 class NonFiniteLoss(ArithmeticError):
-    """The loss became NaN or infinite. `step` is the training step (from 0) at which it was first seen."""
+    """The loss became NaN or infinite. `step` is the first such training step, from 0."""
 
     def __init__(self, loss: float, step: int) -> None:
         super().__init__(f"the loss became {loss} at step {step}")
@@ -19,20 +19,20 @@ class NonFiniteLoss(ArithmeticError):
 
 
 def as_float(value: Tensor) -> float:
-    """A float32 scalar as the shortest number that is the same float32: 0.918, not 0.9179999828338623."""
+    """A scalar [] as the shortest number that is the same float32: 0.918, not 0.9179999828338623."""
     return float(str(value.detach().cpu().float().numpy()))
 
 
 class Meter:
-    """Accumulates the loss and metrics of one pass over a split.
+    """Adds up the loss and the metrics of one pass over a split.
 
-    `add` only keeps references, so a step costs no synchronisation and next to no Python. `flush` hands a whole
-    block of batches to torchmetrics at once.
+    `add` only keeps references to tensors, so a step does not wait for the device. `flush` gives a whole block of
+    batches to torchmetrics at once.
 
     Args:
-        metrics: name to torchmetrics metric, each updated with (predictions [B, ...], targets [B, ...]).
-        weigh: from targets [B, ...] to what the loss of their batch counts for, []; by default their number. A loss
-            with class weights is no mean over images.
+        metrics: torchmetrics metrics by name, each updated with (predictions [B, ...], targets [B, ...]).
+        weigh: from the targets [B, ...] of a batch to the weight of its loss in the mean, []. None means the number of
+            targets, which is right for a loss that is a mean over images. A loss with class weights is not.
     """
 
     def __init__(self, metrics: dict[str, Metric], weigh: Callable[[Tensor], Tensor] | None = None) -> None:
@@ -48,13 +48,20 @@ class Meter:
         return len(self._block)
 
     def add(self, loss: Tensor, predictions: Tensor, targets: Tensor, step: int = 0) -> None:
-        """Takes one batch: loss [], predictions [B, ...], targets [B, ...]."""
+        """Keeps one batch.
+
+        Args:
+            loss: [].
+            predictions: [B, ...].
+            targets: [B, ...].
+            step: the training step of this batch, from 0.
+        """
         if not self._block:
             self._block_start = step
         self._block.append((loss.detach(), predictions.detach(), targets))
 
     def flush(self) -> "Flushed":
-        """Updates the metrics with the batches kept so far. Nothing waits for the device."""
+        """Updates the metrics with the batches kept since the last flush. It does not wait for the device."""
         block_losses, predictions, targets = zip(*self._block, strict=True)
         self._block = []
         losses = torch.stack(block_losses).float()
@@ -65,25 +72,24 @@ class Meter:
         self.to(losses.device)
         self.loss.update(losses, sizes)
         block = self.metrics(torch.cat(predictions), torch.cat(targets))
-        values = {"loss": (losses * sizes).sum() / sizes.sum(), **block}
-        return Flushed(values, losses, self._block_start)
+        return Flushed({"loss": (losses * sizes).sum() / sizes.sum(), **block}, losses, self._block_start)
 
     def compute(self) -> dict[str, Tensor]:
-        """The mean loss and metrics since the last `reset`, over all devices; then resets."""
+        """The mean loss and the metrics since the last `reset`, over all devices, [] each. Then it resets."""
         if self._block:
-            self.flush()
+            self.flush().check()
         values = {"loss": self.loss.compute(), **self.metrics.compute()}
         self.reset()
         return values
 
     def state_dict(self) -> dict[str, Any]:
-        """All that was accumulated, as plain data and tensors on the CPU.
+        """Everything that was added up, as plain data and tensors on the CPU.
 
-        The batches kept since the last flush are part of it as they are: to flush them here would add the numbers up
-        in another order than a run that did not stop here.
+        The batches since the last flush are saved as they are. A flush here would add numbers in another order than in
+        a run that was never saved.
 
         Raises:
-            NonFiniteLoss: as `flush`; nothing that holds a NaN is worth keeping.
+            NonFiniteLoss: the loss of a batch is NaN or infinite, so the state must not be saved.
         """
         losses = torch.stack([loss for loss, _, _ in self._block]).tolist() if self._block else []
         for number, loss in enumerate(losses):
@@ -96,36 +102,39 @@ class Meter:
         }
 
     def load_state_dict(self, state: dict[str, Any], device: Any) -> None:
-        """Goes on from `state`, on `device`."""
+        """Continues from `state`, on `device`."""
         self.reset()
         self.merge(state, device)
 
     def merge(self, state: dict[str, Any], device: Any) -> None:
-        """Adds what another meter had accumulated, on another rank."""
+        """Adds the state of another meter, such as that of another rank."""
         self.to(device)
         self._block_start = state["block_start"]
         for loss, predictions, targets in state["block"]:
             self._block.append((loss.to(device), predictions.to(device), targets.to(device)))
         for name, metric in self._all().items():
             count, values = state["states"][name]["updates"], _moved(state["states"][name]["values"], device)
-            if metric._update_count == 0:
+            if metric.update_count == 0:
                 for key, value in values.items():
                     setattr(metric, key, value)
             elif count:
                 metric.merge_state(values)
+            # Public: `update_count` only reads it, and `merge_state` does not change it.
             metric._update_count += count
 
     def _all(self) -> dict[str, Metric]:
+        """The loss and the metrics by name."""
         return {"loss": self.loss, **dict(self.metrics.items(copy_state=True))}
 
     def reset(self) -> None:
-        """Forgets everything."""
+        """Starts again from nothing."""
         self._block = []
         self.loss.reset()
         self.metrics.reset()
 
     def to(self, device: Any) -> None:
-        if self.loss.device == torch.device(device):  # metrics look through all they have, whether it moves or not
+        """Moves the metrics to a device."""
+        if self.loss.device == torch.device(device):  # torchmetrics' `to` takes long even if nothing moves
             return
         self.loss.to(device)
         self.metrics.to(device)
@@ -133,12 +142,12 @@ class Meter:
 
 @dataclass(frozen=True)
 class Flushed:
-    """What a block of batches came to, on the device.
+    """What was measured in a block of batches; tensors on the device.
 
     Args:
-        values: loss and metrics by their names, [] each, on this device alone.
-        losses: of each batch, [n].
-        start: the step of the first of them.
+        values: the loss and the metrics by name, [] each, on this device alone.
+        losses: the loss of each batch, [n].
+        start: the step of the first batch, from 0.
     """
 
     values: dict[str, Tensor]
@@ -146,10 +155,10 @@ class Flushed:
     start: int
 
     def check(self) -> None:
-        """Waits for the device.
+        """Waits for the device, and looks for a loss that is NaN or infinite.
 
         Raises:
-            NonFiniteLoss: at the first batch whose loss is NaN or infinite.
+            NonFiniteLoss: there is one; it names the first.
         """
         finite = torch.isfinite(self.losses)
         if not finite.all():
@@ -158,11 +167,11 @@ class Flushed:
 
 
 def _state(metric: Metric) -> dict[str, Any]:
-    return {"updates": metric._update_count, "values": _moved(metric.metric_state, "cpu")}
+    return {"updates": metric.update_count, "values": _moved(metric.metric_state, "cpu")}
 
 
 def _moved(values: dict[str, Any], device: Any) -> dict[str, Any]:
-    """A metric's state, which may hold lists of tensors, copied to another device."""
+    """A copy of a metric's state on a device. The state may have lists of tensors."""
     return {
         name: [v.detach().to(device, copy=True) for v in value]
         if isinstance(value, list)

@@ -1,4 +1,4 @@
-"""Optimizers that torch does not have."""
+"""Muon, an optimizer that torch has only for matrices."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,25 +11,27 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients with the steepest slop
 
 
 class Muon(Optimizer):
-    """Muon for the filters of convolutions, SGD with Nesterov momentum for everything else.
+    """Muon for the filters of convolutions, and SGD with Nesterov momentum for all other parameters.
 
-    A filter bank, as a matrix with one row a filter, moves by the nearest matrix with orthogonal rows to its momentum,
-    and keeps a norm of the square root of its number of filters. torch.optim.Muon takes matrices only, and nothing
-    beside them.
+    The filters of a layer are a matrix, with one filter in each row. A step moves it by the matrix with orthogonal rows
+    that is nearest to the momentum. Then the norm of the filters stays the square root of their number.
+    (torch.optim.Muon takes matrices only.)
 
-    Jordan et al. 2024, "Muon: an optimizer for hidden layers"; for CIFAR-10, arXiv:2404.00498 and its sequel.
+    Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks",
+    https://kellerjordan.github.io/posts/muon; for CIFAR-10, Jordan 2024, arXiv:2404.00498.
 
     Args:
         params: all parameters of a network.
-        lr: of the filters.
+        lr: learning rate of the filters.
         momentum: of the filters.
-        sgd_momentum: of all else.
+        sgd_momentum: of all other parameters.
         head_factor: learning rate of matrices (dense layers), as a multiple of `lr`.
         bias_factor: learning rate of vectors (biases, batch norm), as a multiple of `lr`.
-        weight_decay: of all but the filters: the fraction taken off at a step while the learning rates are these.
+        weight_decay: of all parameters except the filters: the part that a step takes off at these learning rates,
+            before momentum. It falls with the learning rate.
 
     Raises:
-        ValueError: for a value that cannot be; the message begins with the argument's name.
+        ValueError: an argument has a wrong value; the message begins with the argument's name.
     """
 
     def __init__(
@@ -61,13 +63,20 @@ class Muon(Optimizer):
             "vectors": {"lr": lr * bias_factor, "momentum": sgd_momentum},
         }
         for kind in ("matrices", "vectors"):
-            settings[kind]["weight_decay"] = weight_decay / settings[kind]["lr"]  # it falls as the learning rate does
+            settings[kind]["weight_decay"] = weight_decay / settings[kind]["lr"]  # so it falls with the learning rate
         groups = [{"params": kinds[kind], "kind": kind, **settings[kind]} for kind in kinds if kinds[kind]]
         super().__init__(groups, {})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """One step; returns what `closure` returns."""
+        """One step of the optimizer.
+
+        Args:
+            closure: computes the loss and the gradients, if given.
+
+        Returns:
+            The loss of `closure`, or None.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -76,26 +85,29 @@ class Muon(Optimizer):
             parameters = [p for p in group["params"] if p.grad is not None]
             if not parameters:
                 continue
-            gradients = self._nesterov(parameters, group["momentum"])
-            lr = group["lr"]
+            directions = self._nesterov(parameters, group["momentum"], group.get("weight_decay", 0.0))
             if group["kind"] == "filters":
-                for parameter, gradient in zip(parameters, gradients, strict=True):
+                for parameter in parameters:
                     parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
-                    update = orthogonal(gradient.flatten(1)).view_as(parameter)
-                    if isinstance(lr, Tensor):
-                        parameter.sub_(update * lr)
-                    else:
-                        parameter.add_(update, alpha=-lr)
-                continue
-            torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
+                directions = [orthogonal(direction.flatten(1)).view_as(direction) for direction in directions]
+            lr = group["lr"]  # torch._foreach_*: see `_nesterov`
             if isinstance(lr, Tensor):
-                torch._foreach_sub_(parameters, torch._foreach_mul(gradients, lr))
+                torch._foreach_sub_(parameters, torch._foreach_mul(directions, lr))
             else:
-                torch._foreach_add_(parameters, gradients, alpha=-lr)
+                torch._foreach_add_(parameters, directions, alpha=-lr)
         return loss
 
-    def _nesterov(self, parameters: list[nn.Parameter], momentum: float) -> list[Tensor]:
+    def _nesterov(self, parameters: list[nn.Parameter], momentum: float, weight_decay: float) -> list[Tensor]:
+        """Updates the momentum of each parameter with its gradient; returns the directions of the step.
+
+        Weight decay is part of the gradient, as in torch.optim.SGD, so it goes through the momentum.
+
+        torch._foreach_* treats all tensors in one operation. Public: a loop over tensors needs an operation for each,
+        and torch.optim.SGD has these operations but takes the step, too.
+        """
         gradients: list[Tensor] = [p.grad for p in parameters if p.grad is not None]
+        if weight_decay:
+            gradients = list(torch._foreach_add(gradients, list(parameters), alpha=weight_decay))
         for parameter in parameters:
             if "momentum" not in self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)
@@ -106,16 +118,20 @@ class Muon(Optimizer):
 
 
 def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:
-    """About the nearest matrix [n, m] with orthogonal rows (columns, if n > m): singular values end near 1.
+    """Approximately the nearest matrix with orthogonal rows (or columns, if n > m). Its singular values are near 1.
 
-    A quintic Newton-Schulz iteration, in bfloat16 where that is fast.
+    A quintic Newton-Schulz iteration (Jordan et al. 2024), in bfloat16 on a GPU.
+
+    Args:
+        matrix: float [n, m].
+        steps: of the iteration.
     """
     a, b, c = NEWTON_SCHULZ
     x = matrix.bfloat16() if matrix.is_cuda else matrix.clone()
     x = x / (x.norm() + 1e-7)
-    if wide := x.shape[0] > x.shape[1]:
+    if tall := x.shape[0] > x.shape[1]:
         x = x.T
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if wide else x).to(matrix.dtype)
+    return (x.T if tall else x).to(matrix.dtype)

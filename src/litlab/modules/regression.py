@@ -1,4 +1,4 @@
-"""Regression: numbers for each input."""
+"""Regression: one or several numbers for each input."""
 
 from collections.abc import Sequence
 
@@ -11,17 +11,17 @@ from litlab.modules.supervised import MakeOptimizer, Supervised
 
 
 class Regression(Supervised):
-    """Trains a network that maps inputs [B, ...] to as many numbers as a target has, on targets [B, *target_shape].
+    """Trains a network that maps inputs [B, ...] to numbers [B, N], on targets float32 [B, *target_shape].
 
-    Logs loss, mean absolute error (`mae`), mean squared error (`mse`) and the coefficient of determination (`r2`,
-    the mean over the numbers of a target).
+    N is the product of `target_shape`. Logs the loss, the mean absolute error (`mae`), the mean squared error (`mse`)
+    and the coefficient of determination (`r2`, the mean over the numbers of a target).
 
     Args:
-        network: from inputs to [B, N], N the product of `target_shape`.
+        network: from inputs to [B, N].
         target_shape: of one target, such as (5, 2) for five points.
-        loss: from (predictions, targets), both [B, *target_shape], to a scalar; by default mean squared error.
-        optimizer: from parameters to optimizer; by default Adam at 1e-3.
-        scheduler: one of `litlab.modules.schedules`, with its options bound; `None` keeps the learning rate.
+        loss: from (predictions, targets), both [B, *target_shape], to a scalar; None means mean squared error.
+        optimizer: from parameters to an optimizer; None means Adam with learning rate 1e-3.
+        scheduler: one of `litlab.modules.schedules`, with its options bound; None keeps the learning rate.
     """
 
     def __init__(
@@ -39,17 +39,17 @@ class Regression(Supervised):
         self.target_shape = tuple(target_shape)
 
     def shaped(self, output: Tensor) -> Tensor:
-        """Predictions [B, *target_shape] of what the network makes, [B, N]."""
+        """The network's output [B, N] as predictions [B, *target_shape]."""
         return output.reshape(-1, *self.target_shape)
 
 
 class R2(R2Score):
-    """torchmetrics' R2, of targets of any shape, and NaN, not an error, of fewer than two."""
+    """torchmetrics' R2 for targets of any shape. It is NaN, and not an error, for fewer than two targets."""
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Takes a batch: both [B, ...]."""
+        """Adds one batch: predictions and targets, both [B, ...]."""
         super().update(preds.flatten(1).squeeze(1), target.flatten(1).squeeze(1))
 
     def compute(self) -> Tensor:
-        """The mean over the numbers of a target."""
+        """The mean over the numbers of a target, []."""
         return super().compute() if self.total >= 2 else torch.full((), torch.nan, device=self.total.device)

@@ -1,7 +1,10 @@
-"""Learning-rate schedules. Each takes an optimizer and the length of the training, and returns what Lightning's
-`configure_optimizers` wants under `lr_schedulers`.
+"""Learning-rate schedules, in the form that Lightning's `configure_optimizers` returns.
 
-`warmup_epochs` (fractions allowed) raises the learning rate linearly from nearly 0 to `optimizer.lr`.
+The first three arguments of each are an optimizer, the number of steps in an epoch, and the number of epochs. `lr` is
+the learning rate of the optimizer. `warmup_epochs`, which may be a fraction, raises the learning rate linearly from
+nearly 0 to `lr`.
+
+All raise ValueError for a wrong value; the message begins with the argument's name.
 """
 
 import math
@@ -17,7 +20,10 @@ Schedulers = list[dict[str, Any]]
 def cosine(
     optimizer: Optimizer, steps_per_epoch: int, epochs: int, warmup_epochs: float = 0, min_factor: float = 0.0
 ) -> Schedulers:
-    """Half a cosine from `lr` to `min_factor * lr` over the training (Loshchilov and Hutter 2017, without restarts)."""
+    """Half a cosine from `lr` to `min_factor * lr` over the training.
+
+    Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983, section 3, without restarts.
+    """
 
     def half_cosine(progress: float) -> float:
         return 0.5 * (1 + math.cos(math.pi * progress))
@@ -28,7 +34,7 @@ def cosine(
 def linear(
     optimizer: Optimizer, steps_per_epoch: int, epochs: int, warmup_epochs: float = 0, final_factor: float = 0.0
 ) -> Schedulers:
-    """A straight line from `lr` to `final_factor * lr` over the training; a triangle, with `warmup_epochs`."""
+    """A straight line from `lr` to `final_factor * lr` over the training. With `warmup_epochs` it is a triangle."""
     return _falling(optimizer, steps_per_epoch, epochs, warmup_epochs, final_factor, lambda progress: 1 - progress)
 
 
@@ -40,7 +46,7 @@ def step(
     gamma: float = 0.1,
     warmup_epochs: float = 0,
 ) -> Schedulers:
-    """Multiplies `lr` by `gamma` at each of `milestones`: epochs, or fractions of the training if below 1."""
+    """Multiplies the learning rate by `gamma` at each milestone: an epoch, or a fraction of the training if below 1."""
     if any(milestone <= 0 for milestone in milestones):
         raise ValueError(f"milestones must be positive, not {list(milestones)}")
     warmup = warmup_steps(warmup_epochs, steps_per_epoch, epochs)
@@ -61,8 +67,11 @@ def one_cycle(
     start_factor: float = 0.04,
     final_factor: float = 1e-4,
 ) -> Schedulers:
-    """Up from `start_factor * lr` to `lr` and down to `final_factor * start_factor * lr` in one cosine cycle
-    (Smith and Topin 2018). The rise takes `warmup_epochs`, by default 30 % of the training."""
+    """Up from `start_factor * lr` to `lr`, then down to `final_factor * start_factor * lr`, in one cosine cycle.
+
+    Smith and Topin 2018, https://arxiv.org/abs/1708.07120. The rise takes `warmup_epochs`; None means 30 % of the
+    training.
+    """
     if start_factor <= 0:
         raise ValueError(f"start_factor must be above 0, not {start_factor}")
     if final_factor < 0:
@@ -71,7 +80,7 @@ def one_cycle(
     rise = 0.3
     if warmup_epochs is not None:
         warmup = warmup_steps(warmup_epochs, steps_per_epoch, epochs)
-        rise = (2 if warmup == 1 else warmup) / total  # OneCycleLR divides by the steps of the rise, less one
+        rise = (2 if warmup == 1 else warmup) / total  # OneCycleLR divides by the number of steps of the rise minus 1
     scheduler = OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
@@ -79,7 +88,7 @@ def one_cycle(
         pct_start=rise,
         div_factor=1 / start_factor,
         final_div_factor=1 / final_factor if final_factor else math.inf,
-        cycle_momentum=False,  # momentum stays what optimizer.momentum says
+        cycle_momentum=False,  # keep the momentum of the optimizer
     )
     return every_step(scheduler)
 
@@ -99,7 +108,7 @@ def plateau(
     main = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience, min_lr=min_lr)  # type: ignore[arg-type]
     schedulers: Schedulers = [{"scheduler": main, "interval": "epoch", "monitor": monitor}]
     if warmup := warmup_steps(warmup_epochs, steps_per_epoch, epochs):
-        # LinearLR multiplies, so it leaves alone what the plateau schedule has done once it is over.
+        # LinearLR multiplies by 1 after the warmup, so it does not disturb the plateau schedule.
         ramp = LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)
         schedulers += every_step(ramp)
     return schedulers
@@ -113,7 +122,11 @@ def _falling(
     floor: float,
     shape: Callable[[float], float],
 ) -> Schedulers:
-    """Up to `lr` in `warmup_epochs`, then to `floor * lr` as `shape` falls from 1 to 0 between progress 0 and 1."""
+    """Up to `lr` in `warmup_epochs`, then down to `floor * lr`.
+
+    Args:
+        shape: falls from 1 at progress 0 to 0 at progress 1.
+    """
     warmup = warmup_steps(warmup_epochs, steps_per_epoch, epochs)
     total = steps_per_epoch * epochs
 
@@ -126,12 +139,14 @@ def _falling(
 
 
 def warmup_steps(warmup_epochs: float, steps_per_epoch: int, epochs: int) -> int:
+    """Number of steps in `warmup_epochs`, rounded."""
     if not 0 <= warmup_epochs < epochs:
         raise ValueError(f"warmup_epochs must be at least 0 and less than the {epochs} epochs, not {warmup_epochs}")
     return round(warmup_epochs * steps_per_epoch)
 
 
 def every_step(scheduler: Any) -> Schedulers:
+    """Makes Lightning step a scheduler after each step of the optimizer."""
     return [{"scheduler": scheduler, "interval": "step"}]
 
 

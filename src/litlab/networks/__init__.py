@@ -1,4 +1,8 @@
-"""Plain `nn.Module`s: no Lightning, no config. Each takes `input_shape` (C, H, W) and `num_classes` first."""
+"""Networks: plain `nn.Module`s that know nothing of Lightning or of a config, one family in a file.
+
+The first arguments of each are `input_shape`, (C, H, W) of the images, and `num_classes`. `forward` maps images
+[B, C, H, W] to outputs [B, num_classes].
+"""
 
 from litlab.networks.alexnet import AlexNet
 from litlab.networks.auxiliary import WithAuxiliary
@@ -9,8 +13,9 @@ from litlab.networks.mlp import MLP
 from litlab.networks.modes import evaluating
 from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
 from litlab.networks.summary import Layer, summarize
-from litlab.networks.transfer import Transfer, load_published, load_weights, preprocessing
+from litlab.networks.transfer import Transfer
 from litlab.networks.vgg import VGG11, VGG13, VGG16, VGG19
+from litlab.networks.weights import load_published, load_weights, preprocessing
 from litlab.networks.whitened import WhitenedCNN
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)

@@ -1,4 +1,4 @@
-"""AlexNet (Krizhevsky 2014, https://arxiv.org/abs/1404.5997): torchvision's, for images of any size."""
+"""AlexNet (Krizhevsky 2014, https://arxiv.org/abs/1404.5997), from torchvision, for images of any size."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,20 +11,20 @@ from litlab.networks.transfer import Freeze, Head, Transfer, Variant, is_small
 
 
 class AlexNet(Transfer, models.AlexNet):
-    """Five convolutions and three dense layers.
+    """Five convolutions and three dense layers: images [B, C, H, W] to outputs [B, num_classes].
 
     Args:
-        input_shape: (C, H, W) of the images; from 63 pixels if `variant` is imagenet, else from 15.
-        num_classes: width of the output.
-        variant: `imagenet` as published; `small` with a 3x3 first convolution of stride 1 and a grid of 2x2 instead of
-            6x6 before the dense layers, for 28 or 32 pixels; `auto` is small below 64 pixels.
-        batch_norm: after each convolution; None means in the small variant only, for no published weights have it.
-        dropout: in the dense layers.
+        input_shape: (C, H, W) of the images; at least 63 pixels per side if `variant` is imagenet, else 15.
+        num_classes: number of outputs.
+        variant: `imagenet` as published; `small`, for 28 or 32 pixels, with a first convolution of 3x3 and stride 1,
+            and a grid of 2x2 instead of 6x6 before the dense layers; `auto` is small below 64 pixels.
+        batch_norm: after each convolution; None means in the small variant only. No published weights have it.
+        dropout: probability, in the dense layers.
         head: how the 1000 outputs become `num_classes`, see `Transfer`.
         freeze: `backbone` to train the head alone, see `Transfer`.
 
     Raises:
-        ValueError: if the images are too small.
+        ValueError: the images are too small, or an argument has a wrong value.
     """
 
     heads = ("classifier.6",)
@@ -54,7 +54,7 @@ class AlexNet(Transfer, models.AlexNet):
             for layer in self.features:
                 normed.append(layer)
                 if isinstance(layer, nn.Conv2d):
-                    layer.register_parameter("bias", None)  # batch norm has one
+                    layer.register_parameter("bias", None)  # batch norm has its own
                     normed.append(nn.BatchNorm2d(layer.out_channels))
             self.features = nn.Sequential(*normed)
         self.features.eval()

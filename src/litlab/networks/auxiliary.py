@@ -1,4 +1,4 @@
-"""How a network tells the training of further outputs that should learn the same targets."""
+"""Auxiliary outputs of a network, which learn the same targets in training."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,13 @@ from torch import Tensor
 
 
 class WithAuxiliary(NamedTuple):
-    """What `forward` returns in training, and only there, if side branches are to be trained too.
+    """The result of `forward` in training, for a network with auxiliary outputs (as in Szegedy et al. 2014, section 5).
 
-    The loss that is minimised is then that of `predictions` plus `weight` times the sum of those of `auxiliary`;
-    what is logged as `train/loss`, and the metrics, are of `predictions` alone, so that they compare with validation.
+    The training minimises the loss of `predictions` plus `weight` times the sum of the losses of `auxiliary`. The
+    logged `train/loss` and the metrics are those of `predictions` alone, so that they compare with validation. In
+    evaluation, `forward` returns the predictions alone.
     """
 
-    predictions: Tensor  # [B, ...]
-    auxiliary: tuple[Tensor, ...]  # each shaped like predictions
-    weight: float
+    predictions: Tensor  # [B, num_classes]
+    auxiliary: tuple[Tensor, ...]  # each [B, num_classes]
+    weight: float  # of the auxiliary losses

@@ -1,4 +1,4 @@
-"""The two small convolutional networks that courses begin with."""
+"""The two small convolutional networks of many first courses."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,14 @@ from torch import Tensor, nn
 
 
 def flat_features(layers: nn.Module, input_shape: Sequence[int]) -> int:
-    """Number of features that `layers` makes of one image of `input_shape` (C, H, W).
+    """Number of values that `layers` makes of one image.
+
+    Args:
+        layers: from images [B, C, H, W] to features [B, ...].
+        input_shape: (C, H, W) of the image.
 
     Raises:
-        ValueError: if such an image cannot pass, because it is pooled to nothing, say.
+        ValueError: the image cannot pass through the layers, for example because it is too small.
     """
     try:
         with torch.no_grad():
@@ -21,14 +25,14 @@ def flat_features(layers: nn.Module, input_shape: Sequence[int]) -> int:
 
 
 class MnistCNN(nn.Module):
-    """Two 3x3 convolutions (8 and 32 channels), each max-pooled by 2, then dense layers 200-100-`num_classes`.
+    """Two 3x3 convolutions (8 and 32 channels), each with 2x2 max pooling, then dense layers 200-100-`num_classes`.
 
     Args:
-        input_shape: (C, H, W) of the images; at least 10x10.
-        num_classes: width of the output.
+        input_shape: (C, H, W) of the images; at least 10x10 pixels.
+        num_classes: number of outputs.
 
     Raises:
-        ValueError: if the images are too small.
+        ValueError: the images are too small.
     """
 
     def __init__(self, input_shape: Sequence[int] = (1, 28, 28), num_classes: int = 10) -> None:
@@ -50,18 +54,18 @@ class MnistCNN(nn.Module):
 
 
 class CIFAR10Quick(nn.Module):
-    """Three 5x5 convolutions (32, 32, 64 channels), each max-pooled by 2, then dense layers 64-`num_classes`.
+    """Three 5x5 convolutions (32, 32, 64 channels), each with 2x2 max pooling, then dense layers 64-`num_classes`.
 
-    The shape of Caffe's `cifar10_quick`, as PyTorch courses draw it: with max pooling throughout, and
-    without activations unless `relu` is set.
+    The layers of Caffe's `cifar10_quick` (https://github.com/BVLC/caffe, examples/cifar10), as PyTorch courses draw
+    them: with max pooling everywhere, and without activations unless `relu` is set.
 
     Args:
-        input_shape: (C, H, W) of the images; at least 8x8.
-        num_classes: width of the output.
-        relu: whether a ReLU follows each convolution and the first dense layer.
+        input_shape: (C, H, W) of the images; at least 8x8 pixels.
+        num_classes: number of outputs.
+        relu: add a ReLU after each convolution and the first dense layer.
 
     Raises:
-        ValueError: if the images are too small.
+        ValueError: the images are too small.
     """
 
     def __init__(self, input_shape: Sequence[int] = (3, 32, 32), num_classes: int = 10, relu: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""GoogLeNet (Szegedy et al. 2014, https://arxiv.org/abs/1409.4842): torchvision's, for images of any size."""
+"""GoogLeNet (Szegedy et al. 2014, https://arxiv.org/abs/1409.4842), from torchvision, for images of any size."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,17 +12,21 @@ from litlab.networks.transfer import Freeze, Head, Transfer, Variant, is_small
 
 
 class GoogLeNet(Transfer, models.GoogLeNet):
-    """Nine inception modules, with batch norm, and two auxiliary classifiers that are trained along with the last.
+    """Nine inception modules with batch norm, and two auxiliary classifiers: images [B, C, H, W] to [B, num_classes].
 
     Args:
-        input_shape: (C, H, W) of the images; from 15 pixels if `variant` is imagenet.
-        num_classes: width of the output.
-        variant: `imagenet` as published; `small` with a 3x3 stem and no pooling behind it, for 28 or 32 pixels;
-            `auto` is small below 64 pixels.
-        auxiliary_weight: of the auxiliary losses in training (section 5); 0 leaves those classifiers out.
-        transform_input: rescale images that were normalised as torchvision does to what the published weights know.
+        input_shape: (C, H, W) of the images; at least 15 pixels per side if `variant` is imagenet.
+        num_classes: number of outputs.
+        variant: `imagenet` as published; `small`, for 28 or 32 pixels, with a first convolution of 3x3 and no pooling
+            after it; `auto` is small below 64 pixels.
+        auxiliary_weight: of the losses of the auxiliary classifiers in training (section 5); 0 leaves them out.
+        transform_input: the published weights need it: it changes images with torchvision's normalisation to the
+            normalisation of the original training.
         head: how the 1000 outputs become `num_classes`, see `Transfer`.
         freeze: `backbone` to train the heads alone, see `Transfer`.
+
+    Raises:
+        ValueError: an argument has a wrong value; the message begins with the argument's name.
     """
 
     published_arguments = {"variant": "imagenet", "transform_input": True}  # noqa: RUF012
@@ -59,7 +63,7 @@ class GoogLeNet(Transfer, models.GoogLeNet):
         return models.GoogLeNet_Weights.DEFAULT
 
     def forward(self, images: Tensor) -> Tensor | WithAuxiliary:
-        """Outputs [B, num_classes] of images [B, C, H, W]; in training, with the auxiliary ones."""
+        """Outputs [B, num_classes] of images [B, C, H, W]; in training, with the auxiliary outputs."""
         output = super().forward(images)
         if not isinstance(output, GoogLeNetOutputs):
             return output

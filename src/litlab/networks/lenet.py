@@ -1,4 +1,4 @@
-"""LeNet-5, the network that read cheques."""
+"""LeNet-5 (LeCun et al. 1998), which was used to read cheques."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,20 +12,20 @@ POOLS: dict[str, type[nn.Module]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2
 
 
 class LeNet5(nn.Module):
-    """Two 5x5 convolutions (6 and 16 channels), each pooled by 2, then dense layers 120-84-`num_classes`.
+    """Two 5x5 convolutions (6 and 16 channels), each with 2x2 pooling, then dense layers 120-84-`num_classes`.
 
-    LeCun et al. 1998, "Gradient-based learning applied to document recognition", figure 2, with every feature map
-    connected to every other and a linear output; `activation="tanh", pool="average"` is closest to the paper.
-    The paper's images are 32x32; smaller ones get a border of two pixels, which makes 28x28 the same.
+    LeCun et al. 1998, "Gradient-based learning applied to document recognition", figure 2. It differs from the paper:
+    each convolution uses all channels, and the output is linear. `activation="tanh", pool="average"` is closest to it.
+    The paper's images have 32x32 pixels; smaller images get a border of two pixels, so 28x28 become 32x32.
 
     Args:
-        input_shape: (C, H, W) of the images; at least 12x12.
-        num_classes: width of the output.
-        activation: after each convolution and hidden dense layer.
-        pool: how 2x2 pixels become one.
+        input_shape: (C, H, W) of the images; at least 12x12 pixels.
+        num_classes: number of outputs.
+        activation: after each convolution and each hidden dense layer.
+        pool: `max` or `average`, of 2x2 pixels.
 
     Raises:
-        ValueError: if the images are too small.
+        ValueError: the images are too small.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class LeNet5(nn.Module):
         pool: Literal["max", "average"] = "max",
     ) -> None:
         super().__init__()
-        act, shrink = ACTIVATIONS[activation], POOLS[pool]
+        act, pooling = ACTIVATIONS[activation], POOLS[pool]
         border = 2 if min(input_shape[1:], default=0) < 32 else 0
         self.features = nn.Sequential(
-            nn.Conv2d(input_shape[0], 6, 5, padding=border), act(), shrink(2),
-            nn.Conv2d(6, 16, 5), act(), shrink(2),
+            nn.Conv2d(input_shape[0], 6, 5, padding=border), act(), pooling(2),
+            nn.Conv2d(6, 16, 5), act(), pooling(2),
             nn.Flatten(),
         )  # fmt: skip
         self.classifier = nn.Sequential(

@@ -17,18 +17,18 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 class MLP(nn.Module):
-    """Fully connected layers over the flattened input: by default 784-100-10.
+    """Dense layers over the flattened input, by default 784-100-10: inputs [B, *input_shape] to [B, num_classes].
 
     Args:
-        input_shape: (C, H, W) of images, or any other shape of one input.
-        num_classes: width of the output.
+        input_shape: (C, H, W) of the images, or any other shape of one input.
+        num_classes: number of outputs.
         hidden: widths of the hidden layers; empty for a linear model.
         activation: after each hidden layer.
-        dropout: probability of dropping a hidden unit, after its activation.
+        dropout: probability with which a hidden unit becomes 0 in training.
         output: `linear`, or `sigmoid` for values between 0 and 1.
 
     Raises:
-        ValueError: if a width is not positive, or `dropout` is not in [0, 1).
+        ValueError: an argument has a wrong value; the message begins with the argument's name.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Evaluation mode for a while."""
+"""Evaluation mode for one block of code."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Puts a network into evaluation, and each of its modules back into what it was in."""
+    """Puts a network into evaluation mode, and afterwards each of its modules back into its mode of before."""
     before = [(module, module.training) for module in network.modules()]
     network.eval()
     try:

@@ -1,4 +1,4 @@
-"""What a network makes of an image, layer by layer."""
+"""The layers of a network, with their shapes and their numbers of parameters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Layer:
-    """One row of a summary; shapes are those of one image, without the batch dimension."""
+    """One row of a summary. Shapes are those of one image, without the batch dimension."""
 
     name: str
     kind: str
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
-    parameters: int
-    trainable: int
+    parameters: int  # how many
+    trainable: int  # how many of them
 
 
 def summarize(network: nn.Module, input_shape: Sequence[int], max_depth: int = 2) -> list[Layer]:
-    """The layers that one image of `input_shape` (C, H, W) passes through, in order, and first parameters of no layer.
+    """The layers that an image passes through, in order. Parameters that belong to no layer come first.
 
     Args:
         network: from images [B, C, H, W] to anything.
-        input_shape: (C, H, W).
-        max_depth: how many levels of nested modules to open; deeper ones, and those with parameters of their own
-            beside their children's, count as one layer.
+        input_shape: (C, H, W) of the image.
+        max_depth: levels of nested modules that are opened. A deeper module counts as one layer, and so does a module
+            that has parameters of its own beside those of its children.
     """
     layers: list[Layer] = []
 
     def record(name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        if any(layer.name == name for layer in layers):  # evaluation may look at an image several times
+        if any(layer.name == name for layer in layers):  # a network may pass through a layer several times
             return
         parameters = list(module.parameters())
         total = sum(p.numel() for p in parameters)
@@ -59,14 +59,16 @@ def summarize(network: nn.Module, input_shape: Sequence[int], max_depth: int = 2
 
 
 def _rows(module: nn.Module, depth: int, prefix: str = "") -> list[tuple[str, nn.Module]]:
+    """The modules that become rows of the summary, with their dotted names."""
     children = list(module.named_children())
-    with_own = prefix and next(module.parameters(recurse=False), None) is not None
-    if not children or depth == 0 or with_own:
+    has_own_parameters = prefix and next(module.parameters(recurse=False), None) is not None
+    if not children or depth == 0 or has_own_parameters:
         return [(prefix, module)]
     return [row for name, child in children for row in _rows(child, depth - 1, f"{prefix}.{name}".lstrip("."))]
 
 
 def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of a tensor, or of the first one in a tuple, without the batch dimension."""
     while isinstance(value, tuple | list) and value:
         value = value[0]
     return tuple(value.shape[1:]) if isinstance(value, Tensor) else ()

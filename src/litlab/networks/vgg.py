@@ -1,4 +1,4 @@
-"""VGG (Simonyan and Zisserman 2014, https://arxiv.org/abs/1409.1556): torchvision's layers, for images of any size."""
+"""VGG (Simonyan and Zisserman 2014, https://arxiv.org/abs/1409.1556), torchvision's layers, for images of any size."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,8 +11,10 @@ from litlab.networks.transfer import Freeze, Head, Transfer, Variant, is_small
 
 
 class _VGG(Transfer):
+    """What all VGGs have in common. See `VGG11` for the arguments."""
+
     heads = ("classifier.6",)
-    layers: ClassVar[str]  # the paper's name of the configuration, in its table 1
+    layers: ClassVar[str]  # the name of the configuration in table 1 of the paper
     weights: ClassVar[models.WeightsEnum]
     weights_bn: ClassVar[models.WeightsEnum]
 
@@ -35,7 +37,7 @@ class _VGG(Transfer):
             self.features[0] = nn.Conv2d(input_shape[0], 64, 3, padding=1)
         for layer in self.features:
             if isinstance(layer, nn.MaxPool2d):
-                layer.ceil_mode = small  # 28 pixels, halved five times, would be none
+                layer.ceil_mode = small  # halved five times, 28 pixels would become 0
         grid, width = (1, 512) if small else (7, 4096)
         self.avgpool = nn.AdaptiveAvgPool2d(grid)
         self.classifier = nn.Sequential(
@@ -60,35 +62,38 @@ class _VGG(Transfer):
 
 
 class VGG11(_VGG):
-    """VGG with 11 layers (configuration A).
+    """VGG with 11 layers (table 1, configuration A): images [B, C, H, W] to outputs [B, num_classes].
 
     Args:
-        input_shape: (C, H, W) of the images; from 32 pixels if `variant` is imagenet.
-        num_classes: width of the output.
-        variant: `imagenet` as published; `small` with dense layers of 512 on a grid of 1x1 instead of 4096 on 7x7, for
-            28 or 32 pixels; `auto` is small below 64 pixels.
-        batch_norm: after each convolution. Without it VGG hardly trains from scratch.
-        dropout: in the dense layers.
+        input_shape: (C, H, W) of the images; at least 32 pixels per side if `variant` is imagenet.
+        num_classes: number of outputs.
+        variant: `imagenet` as published, with dense layers of 4096 after a grid of 7x7; `small`, for 28 or 32 pixels,
+            with dense layers of 512 after a grid of 1x1; `auto` is small below 64 pixels.
+        batch_norm: after each convolution. Without it VGG hardly learns from scratch.
+        dropout: probability, in the dense layers.
         head: how the 1000 outputs become `num_classes`, see `Transfer`.
         freeze: `backbone` to train the head alone, see `Transfer`.
+
+    Raises:
+        ValueError: an argument has a wrong value; the message begins with the argument's name.
     """
 
     layers, weights, weights_bn = "A", models.VGG11_Weights.DEFAULT, models.VGG11_BN_Weights.DEFAULT
 
 
 class VGG13(_VGG):
-    """VGG with 13 layers (configuration B). Arguments are those of `VGG11`."""
+    """VGG with 13 layers (table 1, configuration B). The arguments are those of `VGG11`."""
 
     layers, weights, weights_bn = "B", models.VGG13_Weights.DEFAULT, models.VGG13_BN_Weights.DEFAULT
 
 
 class VGG16(_VGG):
-    """VGG with 16 layers (configuration D). Arguments are those of `VGG11`."""
+    """VGG with 16 layers (table 1, configuration D). The arguments are those of `VGG11`."""
 
     layers, weights, weights_bn = "D", models.VGG16_Weights.DEFAULT, models.VGG16_BN_Weights.DEFAULT
 
 
 class VGG19(_VGG):
-    """VGG with 19 layers (configuration E). Arguments are those of `VGG11`."""
+    """VGG with 19 layers (table 1, configuration E). The arguments are those of `VGG11`."""
 
     layers, weights, weights_bn = "E", models.VGG19_Weights.DEFAULT, models.VGG19_BN_Weights.DEFAULT

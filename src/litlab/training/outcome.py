@@ -22,7 +22,7 @@ from litlab import report
 from litlab.callbacks import Checkpoints, learning_rate
 from litlab.config import Run, numeric
 from litlab.console import console, number, say
-from litlab.data.datasets import BadPicture, WorkerFailed
+from litlab.data.workers import BadPicture, WorkerFailed
 from litlab.errors import Interrupted, RunFailed, one_line
 from litlab.files import shown
 from litlab.modules import NonFiniteLoss

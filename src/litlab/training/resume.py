@@ -5,7 +5,7 @@ from typing import Any
 from litlab.callbacks.steering import KEY
 from litlab.checkpoint import copy
 from litlab.config import Run, filled_then, restored, select
-from litlab.data.datasets import OtherBatches
+from litlab.data.loader import OtherBatches
 from litlab.errors import ConfigError
 from litlab.runs import BEST, LATEST, RESULT
 from litlab.training.build import Parts

@@ -1,75 +1,12 @@
-"""Batches in one indexing, and the order of batches over epochs and ranks."""
+"""The order of batches over epochs and ranks."""
 
-import os
-import pickle
-import signal
-import time
 from itertools import zip_longest
 
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from litlab.data import EpochBatchSampler, ImageDataset, collate
-from litlab.data.datasets import EpochLoader, WorkerFailed
-
-
-@pytest.fixture
-def dataset():
-    images = torch.arange(20, dtype=torch.uint8).view(20, 1, 1, 1).expand(20, 3, 4, 4).contiguous()
-    return ImageDataset(images, torch.arange(20) * 10, torch.tensor([3, 5, 7, 11, 13]))
-
-
-def test_items_and_batches_agree_and_share_the_parent(dataset):
-    assert len(dataset) == 5
-    images, labels = dataset.__getitems__([4, 0, 0])
-    assert images.shape == (3, 3, 4, 4)
-    assert images.dtype == torch.uint8
-    assert labels.tolist() == [130, 30, 30]
-    for row, index in enumerate([4, 0, 0]):
-        image, label = dataset[index]
-        assert torch.equal(image, images[row])
-        assert label == labels[row]
-    whole = ImageDataset(dataset.images, dataset.labels)
-    assert whole[7][0].data_ptr() == dataset[2][0].data_ptr()
-    assert len(whole) == 20
-
-
-def test_unequal_lengths_are_refused():
-    with pytest.raises(ValueError, match="not 3 and 2"):
-        ImageDataset(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.zeros(2, dtype=torch.long))
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_loader_yields_whole_batches(dataset, workers):
-    sampler = EpochBatchSampler(len(dataset), 2, shuffle=False, seed=0)
-    loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=workers)
-    batches = list(loader)
-    assert [labels.tolist() for _, labels in batches] == [[30, 50], [70, 110], [130]]
-    assert [images[:, 0, 0, 0].tolist() for images, _ in batches] == [[3, 5], [7, 11], [13]]
-    assert pickle.loads(pickle.dumps(collate)) is collate
-
-
-@pytest.fixture
-def new_process(monkeypatch):
-    """As before the first DataLoader of a process, which sets a handler."""
-    monkeypatch.setattr("torch.utils.data._utils.signal_handling._SIGCHLD_handler_set", False)
-    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGCHLD, before)
-
-
-@pytest.mark.usefixtures("new_process")
-def test_the_death_of_a_worker_is_raised_where_a_batch_is_awaited(dataset):
-    """torch raises it wherever the program is: in the middle of a save it was taken for a full disk."""
-    sampler = EpochBatchSampler(len(dataset), 1, shuffle=False, seed=0)
-    loader = EpochLoader(dataset, sampler, collate_fn=collate, num_workers=2)
-    batches = iter(loader)
-    next(batches)
-    os.kill(loader._workers[0].pid, signal.SIGKILL)
-    time.sleep(0.5)
-    with pytest.raises(WorkerFailed):
-        list(batches)
+from litlab.data import EpochBatchSampler
 
 
 def ranks(world_size, **arguments):
@@ -138,3 +75,17 @@ def test_evaluation_ranks_see_every_image_once_in_equally_many_batches(size, bat
 def test_batch_sizes_that_do_not_divide_are_refused(batch_size, pad):
     with pytest.raises(ValueError, match=r"^batch_size must be .* 2, the number of processes"):
         EpochBatchSampler(10, batch_size, shuffle=False, seed=0, world_size=2, pad=pad)
+
+
+def test_balanced_batches_are_dealt_to_ranks_as_to_one_process():
+    weights = torch.tensor([1.0] * 18 + [9.0] * 2)
+    arguments = {"size": 20, "batch_size": 4, "shuffle": True, "seed": 3, "weights": weights}
+    alone = list(EpochBatchSampler(**arguments))
+    first, second = (list(EpochBatchSampler(**arguments, rank=rank, world_size=2)) for rank in (0, 1))
+    assert [sorted([*a, *b]) for a, b in zip(first, second, strict=True)] == [sorted(batch) for batch in alone]
+    drawn = []
+    for epoch in range(100):
+        sampler = EpochBatchSampler(**arguments)
+        sampler.set_epoch(epoch)
+        drawn += [index for batch in sampler for index in batch]
+    assert sum(index >= 18 for index in drawn) / len(drawn) == pytest.approx(0.5, abs=0.05)

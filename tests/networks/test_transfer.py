@@ -1,17 +1,12 @@
-"""Transfer learning: the head, the frozen backbone, and weights from a file, with torchvision's own state_dicts."""
+"""Transfer learning: the head, the frozen backbone, and torchvision's own weights."""
 
 import re
-import sys
 import urllib.request
 
 import pytest
 import torch
 import torchvision
-from safetensors.torch import save_file
-from scripts import QUICK, REPOSITORY, asked
 
-from litlab import checkpoint
-from litlab.errors import ConfigError
 from litlab.modules import Classification
 from litlab.networks import (
     MLP,
@@ -27,7 +22,6 @@ from litlab.networks import (
     load_weights,
     preprocessing,
 )
-from litlab.training import weights
 
 TORCHVISION = {
     ResNet18: lambda: torchvision.models.resnet18(),
@@ -73,7 +67,7 @@ def test_a_frozen_backbone_stands_still(cls, head):
     assert changed == new == {name for name, p in network.named_parameters() if p.requires_grad}
 
 
-def test_what_does_not_fit_is_listed():
+def test_weights_that_do_not_fit_are_listed():
     state_dict = torchvision.models.resnet18().state_dict()
     state_dict["fc2.weight"] = state_dict.pop("layer1.0.conv1.weight")
     with pytest.raises(ValueError) as caught:
@@ -108,68 +102,7 @@ def test_the_head_of_any_network_can_be_skipped(cls):
     assert skipped == last
 
 
-def test_every_model_begins_from_a_file(quick_run, train_here, tmp_path):
-    for file in (REPOSITORY / "conf/model").glob("*.yaml"):
-        assert asked(f"model={file.stem}", "model.weights=x").cfg.model.weights == "x"
-    name = "best (2), of ten.ckpt"
-    (tmp_path / name).symlink_to(quick_run.runs[0] / "checkpoints/best.ckpt")
-    quick = ["data.train_limit=64", "logger=none", "callbacks.model_summary.enabled=false", "optimizer.lr=1e-12"]
-    done = train_here(*QUICK, *quick, f"model.weights={name}")
-    assert done.status == 0, done.err
-    before, after = (checkpoint.read_weights(run.runs[0] / "checkpoints/best.ckpt") for run in (quick_run, done))
-    torch.testing.assert_close(after, before)
-
-
-def test_files_of_weights(tmp_path):
-    state_dict = ResNet18().state_dict()
-    torch.save(state_dict, tmp_path / "a.pth")
-    save_file(state_dict, tmp_path / "a.safetensors")
-    checkpoint.write(
-        {"litlab": {}, "state_dict": {f"network.{k}": v for k, v in state_dict.items()}}, tmp_path / "a.ckpt"
-    )
-    for name in ("a.pth", "a.safetensors", "a.ckpt"):
-        assert load_weights(ResNet18(), checkpoint.read_weights(tmp_path / name)) == []
-    for name in ("bad.pth", "bad.safetensors"):
-        (tmp_path / name).write_bytes(b"no weights")
-        with pytest.raises(ValueError, match=f"{name}: not a whole"):
-            checkpoint.read_weights(tmp_path / name)
-        with pytest.raises(FileNotFoundError, match="no such"):
-            checkpoint.read_weights(tmp_path / f"no_{name}")
-    torch.save({"epoch": 3, "model_state_dict": state_dict}, tmp_path / "c.pth")
-    torch.save(torch.nn.DataParallel(ResNet18()).state_dict(), tmp_path / "d.pth")
-    for name in ("c.pth", "d.pth"):
-        network = ResNet18()
-        assert load_weights(network, checkpoint.read_weights(tmp_path / name)) == []
-    parallel = checkpoint.read_weights(tmp_path / "d.pth")["module.conv1.weight"]
-    assert torch.equal(network.conv1.weight, parallel)
-    torch.save({"epoch": 1}, tmp_path / "b.pth")
-    with pytest.raises(ValueError, match="its weight epoch is a int, not a tensor"):
-        checkpoint.read_weights(tmp_path / "b.pth")
-
-
-def test_a_frozen_backbone_without_weights_is_said(tmp_path, capsys):
-    torch.save(ResNet18((1, 28, 28), 10).state_dict(), tmp_path / "a.pth")
-    frozen = ["model=resnet18", "model.freeze=backbone"]
-    for more, said in (([], 1), ([f"model.weights={tmp_path}/a.pth"], 0)):
-        weights.load(asked(*frozen, *more), ResNet18((1, 28, 28), 10, freeze="backbone"))
-        assert capsys.readouterr().err.count("model.freeze=backbone without weights trains") == said
-
-
-def test_safetensors_without_safetensors_say_what_to_install(tmp_path, monkeypatch):
-    save_file(MLP().state_dict(), tmp_path / "a.safetensors")
-    monkeypatch.setitem(sys.modules, "safetensors.torch", None)  # as where it is not installed
-    run = asked("model=mlp", f"model.weights={tmp_path}/a.safetensors")
-    with pytest.raises(ConfigError, match=r"^model.weights=\S+: needs safetensors: pip install safetensors$"):
-        weights.load(run, MLP())
-
-
-def test_weights_that_would_run_code_are_refused(tmp_path):
-    torch.save(torch.nn.Linear(1, 1), tmp_path / "pickled.pth")
-    with pytest.raises(ValueError, match=r"pickled\.pth: holds pickled objects"):
-        checkpoint.read_weights(tmp_path / "pickled.pth")
-
-
-def test_published_weights_that_are_here_are_used(tmp_path, monkeypatch):
+def test_published_weights_on_disk_are_used(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     weights = ResNet18.published()
     folder = tmp_path / "hub/checkpoints"
@@ -186,7 +119,7 @@ def test_published_weights_that_are_here_are_used(tmp_path, monkeypatch):
     }
 
 
-def test_published_weights_that_cannot_be_had_say_where_to_put_the_file(tmp_path, monkeypatch):
+def test_published_weights_that_cannot_be_downloaded_say_where_to_put_the_file(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nothing answers
     monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies of its first use
@@ -194,21 +127,7 @@ def test_published_weights_that_cannot_be_had_say_where_to_put_the_file(tmp_path
         load_published(ResNet18(**IMAGENET), ResNet18.published())
     file = re.escape(str(tmp_path / "hub/checkpoints/resnet18-f37072fd.pth"))
     assert re.fullmatch(
-        rf"pretrained=true: https://download\.pytorch\.org/\S+ could not be had \(.*refused.*\); "
+        rf"pretrained=true: https://download\.pytorch\.org/\S+ could not be downloaded \(.*refused.*\); "
         rf"put the file there by hand: {file}",
         str(caught.value),
     )
-
-
-def test_googlenet_trains_its_auxiliary_classifiers():
-    torch.manual_seed(0)
-    network = GoogLeNet((3, 32, 32), 3, auxiliary_weight=0.3)
-    module, images, targets = Classification(network, 3), torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 0])
-    torch.manual_seed(1)
-    output = network(images)
-    expected = sum(
-        weight * module.loss(x, targets) for weight, x in zip((1, 0.3, 0.3), (output[0], *output[1]), strict=True)
-    )
-    torch.manual_seed(1)  # for dropout
-    torch.testing.assert_close(module.training_step((images, targets), 0), expected)
-    assert isinstance(network.eval()(images), torch.Tensor)

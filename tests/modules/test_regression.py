@@ -4,16 +4,17 @@ import json
 import math
 import re
 
+import lightning
 import pytest
 import torch
 from pictures import draw_landmarks
 from PIL import Image
 
 from litlab import checkpoint
-from litlab.callbacks.fit_plot import draw_fit
-from litlab.data import SigmoidPoints
+from litlab.data import Landmarks, SigmoidPoints
 from litlab.modules import Regression
 from litlab.modules.regression import R2
+from litlab.networks import MnistCNN
 
 
 def test_linear_regression_lands_on_least_squares(train_here):
@@ -65,8 +66,8 @@ def test_landmarks_train_and_are_drawn(train_here, tmp_path):
         assert picture.size == (4 * 34 + 2, 34 + 2)
 
 
-def test_a_metric_that_is_no_number_is_left_out(train_here, use, tmp_path, capfd):
-    """R2 of a validation set of one picture is NaN, and is the objective too."""
+def test_a_metric_that_is_nan_is_left_out(train_here, use, tmp_path, capfd):
+    """R2 of a validation set with one picture is NaN. Here it is the objective, too."""
     file = draw_landmarks(tmp_path / "faces", count=10)
     quick = ["model=mlp", "data.image_size=8", "trainer.max_epochs=2", "data.num_workers=0", "trainer=cpu"]
     quick += ["logger=none", "callbacks.report.enabled=false", "data.val_size=1", "trainer.gradient_clip_val=inf"]
@@ -81,18 +82,13 @@ def test_a_metric_that_is_no_number_is_left_out(train_here, use, tmp_path, capfd
     old = torch.load(best, weights_only=True)
     assert "val/r2" not in old["litlab"]["metrics"]
     assert set(checkpoint.load(best).metrics) == set(old["litlab"]["metrics"])
-    old["litlab"]["metrics"] |= {"val/r2": math.nan, "val/mse": math.inf}  # as it was written once
+    old["litlab"]["metrics"] |= {"val/r2": math.nan, "val/mse": math.inf}  # as old versions wrote it
     torch.save(old, "old.ckpt")
     use("ckpt=old.ckpt", f"input={tmp_path / 'faces'}")
     assert "faces/000.png" in capfd.readouterr().out
 
 
 def test_a_landmark_network_learns_a_square(tmp_path):
-    import lightning
-
-    from litlab.data import Landmarks
-    from litlab.networks import MnistCNN
-
     lightning.seed_everything(0, verbose=False)
     data = Landmarks(draw_landmarks(tmp_path, count=200), image_size=32, batch_size=20)
     module = Regression(MnistCNN((3, 32, 32), 10), (5, 2))
@@ -114,12 +110,3 @@ def test_r2_is_the_mean_over_the_numbers_of_a_target():
     metric.reset()
     metric.update(predicted[:1], true[:1])
     assert metric.compute().isnan()
-
-
-def test_the_plot_has_every_point_and_the_curve():
-    x, y = torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1.0])
-    (axes,) = draw_fit(x, y, torch.linspace(0, 1, 5), torch.linspace(0, 1, 5) ** 2, "y = x^2").axes
-    curve, points = axes.lines
-    assert curve.get_ydata().tolist() == [0, 0.0625, 0.25, 0.5625, 1]
-    assert (points.get_xdata().tolist(), points.get_ydata().tolist()) == ([0, 1], [0, 1])
-    assert axes.get_title() == "y = x^2"

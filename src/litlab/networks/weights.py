@@ -1,0 +1,104 @@
+"""Loading weights into a network: torchvision's published ones, or any `state_dict`."""
+
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+
+from litlab.errors import one_line
+from litlab.networks.transfer import Transfer
+
+HOST_TIMEOUT = 20  # seconds without a byte, after which the host counts as down
+LISTED = 6  # parameter names that an error lists; it only counts the others
+
+
+def preprocessing(weights: WeightsEnum) -> dict[str, Any]:
+    """The preprocessing that published weights need.
+
+    Returns:
+        `resize`, the pixels of the shorter side, and `image_size`, the pixels per side of the centre crop after it;
+        `normalize`, as `{mean: [...], std: [...]}`.
+    """
+    preset = weights.transforms()
+    return {
+        "image_size": preset.crop_size[0],
+        "resize": preset.resize_size[0],
+        "normalize": {"mean": list(preset.mean), "std": list(preset.std)},
+    }
+
+
+def load_published(network: Transfer, weights: WeightsEnum) -> None:
+    """Loads torchvision's weights into all layers except the new ones. They are downloaded once.
+
+    Raises:
+        FileNotFoundError: they are not on disk and cannot be downloaded; the message says where to put the file.
+        ValueError: they do not fit.
+    """
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(weights.url).path).name
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(HOST_TIMEOUT)  # torch.hub has no argument for it, and some hosts hang
+    try:
+        state_dict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except Exception as error:
+        action = "delete it and try again" if file.exists() else "put the file there by hand"
+        raise FileNotFoundError(
+            f"pretrained=true: {weights.url} could not be downloaded ({one_line(error)}); {action}: {file}"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)
+    load_weights(network, state_dict, skip_head=True)
+
+
+def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head: bool = False) -> list[str]:
+    """Loads every parameter and buffer by name; returns the names of those that were skipped.
+
+    A layer that `head="append"` has added may be missing from `state_dict`. It is skipped.
+
+    Args:
+        network: any network. If it is no `Transfer`, its head is its last linear layer.
+        state_dict: tensors by name.
+        skip_head: skip parameters of the head that are missing from `state_dict`, or have another size there.
+
+    Raises:
+        ValueError: names are missing, unexpected, or have another size; the message lists them.
+    """
+    own = network.state_dict()
+    if all(name.startswith("module.") and name not in own for name in state_dict):  # saved from a DataParallel
+        state_dict = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
+    head = head_of(network)
+    appended = tuple(name for name in head if name.endswith(".appended."))
+    missing = [name for name in own if name not in state_dict and not name.endswith(".num_batches_tracked")]
+    resized = [name for name in own if name in state_dict and state_dict[name].shape != own[name].shape]
+    optional = network.optional if isinstance(network, Transfer) else ()
+    unexpected = [name for name in state_dict if name not in own and not (optional and name.startswith(optional))]
+
+    skipped = [name for name in missing if name.startswith(head if skip_head else appended)] if head else []
+    skipped += [name for name in resized if skip_head and head and name.startswith(head)]
+    missing, resized = ([name for name in names if name not in skipped] for names in (missing, resized))
+    sizes = [f"{name} {list(state_dict[name].shape)}, not {list(own[name].shape)}" for name in resized]
+    problems = {"missing": missing, "unexpected": unexpected, "of another size": sizes}
+    if any(problems.values()):
+        only_head = bool(head) and not unexpected and all(name.startswith(head) for name in missing + resized)
+        hint = "; weights_skip_head=true starts the head anew" if only_head else ""
+        listed = "; ".join(f"{len(names)} {kind}: {_listed(names)}" for kind, names in problems.items() if names)
+        raise ValueError(f"weights do not fit {type(network).__name__}: {listed}{hint}")
+    network.load_state_dict({k: v for k, v in state_dict.items() if k not in skipped}, strict=False)
+    return skipped
+
+
+def head_of(network: nn.Module) -> tuple[str, ...]:
+    """The beginnings of the names of the head's parameters, each with a dot at its end."""
+    if isinstance(network, Transfer):
+        return network.new_layers
+    return tuple(f"{name}." for name, layer in network.named_modules() if name and isinstance(layer, nn.Linear))[-1:]
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

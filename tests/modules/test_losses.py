@@ -1,0 +1,36 @@
+"""Losses."""
+
+import pytest
+import torch
+from torch import nn
+
+from litlab.modules import Classification, CrossEntropy, LogSoftmaxNLL
+from litlab.networks import MLP
+
+
+def test_nll_takes_logits_and_log_probabilities_alike():
+    logits, targets = torch.randn(8, 5), torch.arange(8) % 5
+    expected = nn.functional.cross_entropy(logits, targets)
+    torch.testing.assert_close(LogSoftmaxNLL()(logits, targets), expected)
+    torch.testing.assert_close(LogSoftmaxNLL()(logits.log_softmax(1), targets), expected)
+
+
+def test_cross_entropy_smooths_and_weighs():
+    torch.manual_seed(0)
+    logits, targets = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
+    logs, weights = logits.log_softmax(1), torch.tensor([1.0, 2.0, 4.0])
+    right = logs[range(6), targets]
+    torch.testing.assert_close(
+        CrossEntropy(class_weights=[1, 2, 4])(logits, targets),
+        -(right * weights[targets]).sum() / weights[targets].sum(),
+    )
+    torch.testing.assert_close(CrossEntropy(0.3)(logits, targets), -(0.7 * right + 0.3 * logs.mean(1)).mean())
+    with pytest.raises(ValueError, match=r"^class_weights must be 3, one for each class, not 2"):
+        CrossEntropy(class_weights=[1, 2])(logits, targets)
+
+
+def test_class_weights_are_a_setting_and_no_part_of_a_checkpoint():
+    plain = Classification(MLP(hidden=[8]), 10)
+    weighted = Classification(MLP(hidden=[8]), 10, loss=CrossEntropy(class_weights=range(1, 11)))
+    weighted.load_state_dict(plain.state_dict())
+    assert weighted.loss.weight.tolist() == list(range(1, 11))
