@@ -4,9 +4,9 @@ import functools
 
 import pytest
 import torch
-from faults.compare import differences, unequal
-from test_blocks import COLOUR, QUIET, TINY, WHITENED
+from faults.compare import unequal
 from tape import TapeRecorder
+from test_blocks import COLOUR, QUIET, TINY, WHITENED
 from test_resume import compose, go
 
 from litlab.engines import choose
@@ -111,7 +111,7 @@ def test_a_network_that_reads_a_value_trains_eagerly_and_the_log_says_why(tmp_pa
         go(tmp_path / engine)
     assert tape["replays"] == 0
     assert "the step cannot be captured: a value is read on the host" in caplog.text
-    assert differences(tmp_path / "auto", tmp_path / "blocks") == []
+    close(tmp_path / "auto", tmp_path / "blocks")
 
 
 def test_with_engine_graph_a_network_that_reads_a_value_is_an_error(tmp_path, tape):

@@ -1,5 +1,6 @@
 """What a LightningModule measures and logs, after every few steps and at the end of each epoch."""
 
+import time
 from collections.abc import Callable
 
 from torch import Tensor
@@ -24,6 +25,9 @@ class Measured(FastAttributes):
         self.meters = {split: Meter(make_metrics(), weigh) for split in ("train", "val", "test")}
         self.log_every_n_steps = 50  # the Trainer's, once it is known
         self.images_seen = 0  # by this process, in training
+        self.trains_since = (
+            0.0  # time.perf_counter() when training went on, after the start of an epoch or a validation
+        )
         self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
         # The logged values by name, each as (step, value). `train/loss_step` begins with the loss of the first step.
         self.history: dict[str, list[tuple[int, float]]] = {}
@@ -38,6 +42,12 @@ class Measured(FastAttributes):
     def metric_names(self) -> list[str]:
         """The names that a run logs for training and validation: `train/loss`, `val/loss` and so on."""
         return [f"{split}/{name}" for split in ("train", "val") for name in self.meters[split].names]
+
+    def on_train_epoch_start(self) -> None:
+        self.trains_since = time.perf_counter()
+
+    def on_validation_end(self) -> None:
+        self.trains_since = time.perf_counter()
 
     def on_train_epoch_end(self) -> None:
         self._log_epoch("train")

@@ -124,6 +124,7 @@ class Supervised(Measured):
 
     def on_train_epoch_start(self) -> None:
         self.set_epoch(self.current_epoch)
+        super().on_train_epoch_start()
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         if self.engine is not None:

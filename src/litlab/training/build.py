@@ -88,8 +88,8 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
     hopeless = sweeps.hopeless_by_median(run.folder)
     prune = Prune(run.cfg.objective, hopeless) if hopeless or is_rank() else None  # all ranks, or none
     always = [EvaluationOutputs(), KeepMemory(), RunFolder(run.folder), resume]
-    always += [*filter(None, (prune, checkpoints)), throughput, stop]
-    trainer = make_trainer(run, always, module.network)
+    always += [*filter(None, (prune, checkpoints)), stop]
+    trainer = make_trainer(run, throughput, always, module.network)
     lightning_internals.skip_empty_hooks([module])
     if data.batch_size % trainer.world_size:
         raise ConfigError(
@@ -176,7 +176,7 @@ def precision(run: Run, data: DataModule, saved: dict[str, Any] | None = None) -
     return "bf16-mixed" if fast and data.task == "classification" else "32-true"
 
 
-def make_trainer(run: Run, callbacks: list[Callback], network: torch.nn.Module) -> lightning.Trainer:
+def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: torch.nn.Module) -> lightning.Trainer:
     """The Trainer, with the configured callbacks and loggers beside those given.
 
     Raises:
@@ -196,7 +196,7 @@ def make_trainer(run: Run, callbacks: list[Callback], network: torch.nn.Module) 
             raise ConfigError(f"callbacks.{name}.{error}") from error
     chosen = [callback for callback in configured.values() if not isinstance(callback, Panel)]
     arguments = {
-        "callbacks": [*chosen, *([Panels(list(panels.values()))] if panels else []), *callbacks],
+        "callbacks": [first, *chosen, *([Panels(list(panels.values()))] if panels else []), *callbacks],
         "logger": loggers,
         "profiler": lightning_internals.NoProfiler(),
         "default_root_dir": str(run.folder),
