@@ -8,8 +8,9 @@ from faults.compare import unequal
 from tape import TapeRecorder
 from test_blocks import COLOUR, QUIET, TINY, WHITENED
 from test_resume import compose, go
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from litlab.engines import choose
+from litlab.engines import GraphBlocks, choose
 from litlab.errors import RunFailed
 from litlab.networks import MLP
 from litlab.training import build
@@ -80,6 +81,33 @@ def test_replays_train_as_blocks_do(tmp_path, tape, feature):
     close(tmp_path / "graph", tmp_path / "blocks")
     tables = [(tmp_path / engine / "metrics.csv").read_text().splitlines() for engine in ("graph", "blocks")]
     assert [line.split(",")[:2] for line in tables[0]] == [line.split(",")[:2] for line in tables[1]]
+
+
+class NothingIsRead(TorchDispatchMode):
+    """Operations for which the CPU would wait for a GPU are an error."""
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        if operation.overloadpacket in WAITING:
+            raise AssertionError(f"{operation} waits for the device")
+        return operation(*args, **(kwargs or {}))
+
+
+aten = torch.ops.aten
+WAITING = (aten._local_scalar_dense, aten.is_nonzero, aten.nonzero, aten.bincount, aten._unique2, aten.masked_select)
+
+
+@pytest.mark.parametrize("feature", ["adam and a cosine", "gradient clipping", "validation within epochs"])
+def test_between_two_blocks_nothing_waits_for_the_device(tmp_path, tape, monkeypatch, feature):
+    replay = GraphBlocks.replay
+
+    def watched(engine, block):
+        with NothingIsRead():
+            return replay(engine, block)
+
+    monkeypatch.setattr(GraphBlocks, "replay", watched)
+    compose(tmp_path / "run", *SAME[feature], "engine=graph", base=[])
+    go(tmp_path / "run")
+    assert tape["replays"] > 5
 
 
 class ReadsOnTheHost(MLP):

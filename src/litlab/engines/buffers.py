@@ -62,16 +62,20 @@ class Buffers:
         for place, part in zip(self.inputs, batch, strict=True):
             place.copy_(part, non_blocking=True)
 
-    def allocate(self, loss: Tensor, predictions: Tensor, targets: Tensor) -> None:
-        """Makes room for the results of `steps` steps like these."""
+    def allocate(self, *results: Tensor) -> None:
+        """Makes room for the results of `steps` steps like these: loss, predictions, targets."""
+        kept = results if self.dataset is None else results[:2]  # else the data set has the targets
         self.outputs = tuple(
-            torch.zeros(self.steps, *part.shape, dtype=part.dtype, device=self.device)
-            for part in (loss, predictions, targets)
+            torch.zeros(self.steps, *part.shape, dtype=part.dtype, device=self.device) for part in kept
         )
 
     def results(self, count: int) -> tuple[Tensor, ...]:
         """Copies of the results of a block: losses [K], predictions [K, B, ...], targets [K, B, ...]."""
-        return tuple(part[:count].clone() for part in self.outputs)
+        copies = tuple(part[:count].clone() for part in self.outputs)
+        if self.dataset is None:
+            return copies
+        labels = self.dataset.labels.index_select(0, self.positions[:count].flatten())
+        return (*copies, labels.view(count, -1, *labels.shape[1:]))
 
     def _send(self, values: Tensor, place: Tensor) -> None:
         values = values.pin_memory() if self.device.type == "cuda" else values
@@ -87,12 +91,12 @@ class Buffers:
         positions = self.positions.index_select(0, self.next)[0]
         return self.dataset.images.index_select(0, positions), self.dataset.labels.index_select(0, positions)
 
-    def rates_now(self) -> Tensor:
-        """The learning rates of the next step, [groups]."""
-        return self.rates.index_select(0, self.next)[0]
+    def rates_to(self, values: Tensor) -> None:
+        """Writes the learning rates of the next step to `values`, [1, groups]."""
+        torch.index_select(self.rates, 0, self.next, out=values)
 
     def keep(self, *results: Tensor) -> None:
         """Writes the results of the step, and counts it."""
-        for place, result in zip(self.outputs, results, strict=True):
+        for place, result in zip(self.outputs, results, strict=False):
             place.index_copy_(0, self.next, result.detach().to(place.dtype)[None])
         self.next.add_(1)

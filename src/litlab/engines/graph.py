@@ -16,7 +16,7 @@ from litlab.engines.rates import TensorRates
 from litlab.engines.recorders import CudaRecorder, Recorder
 from litlab.errors import RunFailed, one_line
 from litlab.modules import Supervised
-from litlab.modules.snapshot import Snapshot, relative_difference
+from litlab.modules.snapshot import RandomState, Snapshot, relative_difference
 
 WARM_UP = 3  # eager steps before the capture: libraries make their workspaces, and the optimizer its state
 TOLERANCE = 0.05  # of loss and gradients against those of the eager step: what the order of sums may change
@@ -25,8 +25,7 @@ TOLERANCE = 0.05  # of loss and gradients against those of the eager step: what 
 class GraphBlocks(Blocks):
     """Trains on blocks of batches, each step a replay of the captured step.
 
-    The first steps of a run are the warm-up: they are eager, and count. A batch of another size is eager too, and a
-    step of which a panel shows the images.
+    The first steps of a run are the warm-up: they are eager, and count. A batch of another size is eager too.
 
     What is logged of a block is written while the device works on the next one.
 
@@ -73,10 +72,8 @@ class GraphBlocks(Blocks):
 
     def fits(self, block: Block) -> bool:
         """Whether a block is like those that are captured."""
-        done = self.clock.batches_done
-        is_shown = self.module.keeps_first_images and done == len(block)
-        is_last = self.plan.last_alone and done >= self.trainer.num_training_batches
-        return block.is_whole and not is_shown and not is_last
+        is_last = self.plan.last_alone and self.clock.batches_done >= self.trainer.num_training_batches
+        return block.is_whole and not is_last
 
     def finish(self) -> None:
         """Writes what was logged of the blocks before, while the device works on this one."""
@@ -121,7 +118,7 @@ class GraphBlocks(Blocks):
         if self.trainer.gradient_clip_val:
             self.norm.copy_(torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None]))
             self.clip()
-        self.rates.copy(self.buffers.rates_now())
+        self.buffers.rates_to(self.rates.values)
         with self.rates.in_groups():
             self.optimizer.step()
         self.buffers.keep(loss, predictions, targets)
@@ -186,6 +183,8 @@ class GraphBlocks(Blocks):
         """Queues the steps of a block on the device, and what is logged of them."""
         assert self.recorder is not None
         module, count, first = self.module, len(block), self.clock.steps_done
+        if module.keeps_first_images and self.clock.batches_done == count:
+            module.first_images = self.preprocessed(block.first())
         self.buffers.begin(block, self.rates_ahead(count))
         for _ in self.buffers.feed(block):
             self.recorder.replay()
@@ -201,6 +200,13 @@ class GraphBlocks(Blocks):
         self.clock.count_schedule_steps((count - 1) * len(self.schedules))
         self.look_before_step(is_last=True)
         return losses[-1]
+
+    def preprocessed(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The images of a batch as the next replay will see them: the random numbers are drawn twice."""
+        random = RandomState(self.device)
+        images, _ = self.module.preprocess(*self.to_device(batch), training=True)
+        random.restore()
+        return images
 
     def rates_ahead(self, count: int) -> list[list[float]]:
         """The learning rates of the next steps, [count][groups]; the schedules then stand before the last of them."""

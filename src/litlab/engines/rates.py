@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
 
 
@@ -21,7 +20,8 @@ class TensorRates:
 
     def __init__(self, optimizer: Optimizer, device: torch.device) -> None:
         self.optimizer = optimizer
-        self.tensors = [torch.zeros((), device=device) for _ in optimizer.param_groups]
+        self.values = torch.zeros(1, len(optimizer.param_groups), device=device)  # one memory for all
+        self.tensors = self.values[0].unbind()
 
     def now(self) -> list[float]:
         """The plain numbers."""
@@ -31,11 +31,6 @@ class TensorRates:
         """Gives the tensors the plain numbers, without a wait for the device."""
         for tensor, rate in zip(self.tensors, self.now(), strict=True):
             tensor.fill_(rate)
-
-    def copy(self, rates: Tensor) -> None:
-        """Gives the tensors the values of `rates`, float32 [groups], on the device."""
-        for tensor, rate in zip(self.tensors, rates.unbind(), strict=True):
-            tensor.copy_(rate)
 
     @contextlib.contextmanager
     def in_groups(self) -> Iterator[None]:

@@ -54,7 +54,7 @@ class CompiledNetwork:
         """
         before = Snapshot(self.network, None, device)
         eager = self.gradients(total_loss, self.network)
-        draws = before.has_drawn()
+        draws = before.random.has_changed()
         before.restore()
         exact = eager
         if torch.is_autocast_enabled(device.type):

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -37,7 +36,7 @@ class Meter:
 
     def __init__(self, metrics: dict[str, Metric], weigh: Callable[[Tensor], Tensor] | None = None) -> None:
         self.names = ["loss", *metrics]
-        self.loss = MeanMetric()
+        self.loss = MeanLoss()
         self.weigh = weigh
         self.metrics = MetricCollection(dict(metrics))
         self._block: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -67,6 +66,8 @@ class Meter:
         losses = torch.stack(block_losses).float()
         if self.weigh:
             sizes = torch.stack([self.weigh(t) for t in targets])
+        elif len(counts := {len(t) for t in targets}) == 1:  # a list of numbers would wait for the device
+            sizes = torch.full_like(losses, counts.pop())
         else:
             sizes = losses.new_tensor([len(t) for t in targets])
         self.to(losses.device)
@@ -140,9 +141,8 @@ class Meter:
         self.metrics.to(device)
 
 
-@dataclass(frozen=True)
 class Flushed:
-    """What was measured in a block of batches; tensors on the device.
+    """What was measured in a block of batches, on its way from the device to the CPU.
 
     Args:
         values: the loss and the metrics by name, [] each, on this device alone.
@@ -150,12 +150,17 @@ class Flushed:
         start: the step of the first batch, from 0.
     """
 
-    values: dict[str, Tensor]
-    losses: Tensor
-    start: int
+    def __init__(self, values: dict[str, Tensor], losses: Tensor, start: int) -> None:
+        self.start = start
+        # Copied at once and without a wait. Read later from the device, they would wait for all that follows there.
+        self._values = {name: value.to("cpu", non_blocking=True) for name, value in values.items()}
+        self._losses = losses.to("cpu", non_blocking=True)
+        self._copied = torch.cuda.Event() if losses.is_cuda else None
+        if self._copied is not None:
+            self._copied.record()
 
     def check(self) -> None:
-        """Waits for the device, and looks for a loss that is NaN or infinite.
+        """Waits until the device has computed the losses, and looks for one that is NaN or infinite.
 
         Raises:
             NonFiniteLoss: there is one; it names the first.
@@ -164,6 +169,43 @@ class Flushed:
         if not finite.all():
             first = int((~finite).nonzero()[0])
             raise NonFiniteLoss(self.losses[first].item(), self.start + first)
+
+    @property
+    def values(self) -> dict[str, Tensor]:
+        """The loss and the metrics by name, [] each, on the CPU."""
+        self._wait()
+        return self._values
+
+    @property
+    def losses(self) -> Tensor:
+        """The loss of each batch, [n], on the CPU."""
+        self._wait()
+        return self._losses
+
+    def _wait(self) -> None:
+        if self._copied is not None:
+            self._copied.synchronize()
+
+
+class MeanLoss(Metric):
+    """The weighted mean of losses. torchmetrics' MeanMetric waits for the device at each update, to look for NaN."""
+
+    mean_value: Tensor  # the names of MeanMetric's states, which checkpoints have
+    weight: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("mean_value", torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("weight", torch.tensor(0.0), dist_reduce_fx="sum")
+
+    def update(self, losses: Tensor, weights: Tensor) -> None:
+        """Adds losses [n] with their weights [n]."""
+        self.mean_value += (losses * weights).sum()
+        self.weight += weights.sum()
+
+    def compute(self) -> Tensor:
+        """The mean, []."""
+        return self.mean_value / self.weight
 
 
 def _state(metric: Metric) -> dict[str, Any]:

@@ -90,11 +90,8 @@ class Muon(Optimizer):
                 for parameter in parameters:
                     parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
                 directions = [orthogonal(direction.flatten(1)).view_as(direction) for direction in directions]
-            lr = group["lr"]  # torch._foreach_*: see `_nesterov`
-            if isinstance(lr, Tensor):
-                torch._foreach_sub_(parameters, torch._foreach_mul(directions, lr))
-            else:
-                torch._foreach_add_(parameters, directions, alpha=-lr)
+            # torch._foreach_*: see `_nesterov`. The learning rate may be a tensor, so it is no argument `alpha`.
+            torch._foreach_sub_(parameters, torch._foreach_mul(directions, group["lr"]))
         return loss
 
     def _nesterov(self, parameters: list[nn.Parameter], momentum: float, weight_decay: float) -> list[Tensor]:

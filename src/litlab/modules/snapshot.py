@@ -7,6 +7,29 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
+class RandomState:
+    """The state of torch's default random number generators, on the CPU and on a device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.states = self._now()
+
+    def restore(self) -> None:
+        """Puts it back."""
+        torch.set_rng_state(self.states[0])
+        if self.states[1] is not None:
+            torch.cuda.set_rng_state(self.states[1], self.device)
+
+    def has_changed(self) -> bool:
+        """Whether random numbers were drawn since."""
+        pairs = zip(self.states, self._now(), strict=True)
+        return any(a is not None and b is not None and not torch.equal(a, b) for a, b in pairs)
+
+    def _now(self) -> tuple[Tensor, Tensor | None]:
+        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+        return torch.get_rng_state(), cuda
+
+
 class Snapshot:
     """Copies of weights, buffers, an optimizer's state and the random number generators.
 
@@ -17,33 +40,19 @@ class Snapshot:
     """
 
     def __init__(self, module: nn.Module, optimizer: Optimizer | None, device: torch.device) -> None:
-        self.device = device
         states = optimizer.state.values() if optimizer else ()
         kept = (value for state in states for value in state.values() if isinstance(value, Tensor))
         self.tensors = [*module.parameters(), *module.buffers(), *kept]
         with torch.no_grad():
             self.values = [tensor.detach().clone() for tensor in self.tensors]
-        self.random = self._random()
+        self.random = RandomState(device)
 
     def restore(self) -> None:
         """Puts everything back."""
         with torch.no_grad():
             for tensor, value in zip(self.tensors, self.values, strict=True):
                 tensor.copy_(value)
-        torch.set_rng_state(self.random[0])
-        if self.random[1] is not None:
-            torch.cuda.set_rng_state(self.random[1], self.device)
-
-    def has_drawn(self) -> bool:
-        """Whether random numbers were drawn since."""
-        return any(
-            before is not None and now is not None and not torch.equal(before, now)
-            for before, now in zip(self.random, self._random(), strict=True)
-        )
-
-    def _random(self) -> tuple[Tensor, Tensor | None]:
-        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
-        return torch.get_rng_state(), cuda
+        self.random.restore()
 
 
 def relative_difference(values: Sequence[Tensor], others: Sequence[Tensor]) -> float:

@@ -63,13 +63,14 @@ class Supervised(Measured):
         return self._losses(network, images, targets)
 
     def _losses(self, network: Callable[[Tensor], Any], images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
-        output, extra = network(images), 0.0
-        if isinstance(output, WithAuxiliary):
-            extra = output.weight * sum(self.loss(self.shaped(branch), targets) for branch in output.auxiliary)
-            output = output.predictions
-        predictions = self.shaped(output)
+        output = network(images)
+        auxiliary = output if isinstance(output, WithAuxiliary) else None
+        predictions = self.shaped(auxiliary.predictions if auxiliary else output)
         loss = self.loss(predictions, targets)
-        return loss + extra, loss, predictions
+        total = loss
+        if auxiliary:
+            total = loss + auxiliary.weight * sum(self.loss(self.shaped(b), targets) for b in auxiliary.auxiliary)
+        return total, loss, predictions
 
     def __init__(
         self,
