@@ -1,5 +1,6 @@
 import os
 import runpy
+import signal
 import sys
 from functools import partial
 
@@ -54,6 +55,14 @@ def script_here(tmp_path, monkeypatch, capfd):
 def train_here(script_here):
     """Does what `train` does in this process, which has imported everything already."""
     return partial(script_here, "train.py")
+
+
+@pytest.fixture
+def ctrl_c():
+    """Makes SIGINT end this process, as in a program that a user has started. The workers of pytest ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

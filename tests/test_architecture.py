@@ -35,7 +35,7 @@ FLOORS = [
 HEIGHT = {room: len(FLOORS) - number for number, floor in enumerate(FLOORS) for room in floor}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-LONGER = {"callbacks/diagnosis/rules.py": 400, "sweeps/optuna.py": 400}  # lines; all others have 300 at most
+LONGER = {"callbacks/diagnosis/rules.py": 400}  # lines; all others have 300 at most
 
 # Rooms that take Hydra's and OmegaConf's objects. All others take plain arguments.
 KNOW_HYDRA = {"cli", "config", "sweeps"}
@@ -48,12 +48,13 @@ PRIVATE = {
     ("data", "_iterator"),  # DataLoader: its workers are watched and ended
     ("data", "_workers"),
     ("data", "_shutdown_workers"),
-    ("distributed", "_run_exitfuncs"),  # atexit: before os._exit
+    ("distributed", "_run_exitfuncs"),  # atexit: called before os._exit
     ("modules", "_foreach_add"),  # torch: one operation for all weights; torch.optim's own steps use them
     ("modules", "_foreach_add_"),
+    ("modules", "_foreach_mul"),
     ("modules", "_foreach_mul_"),
+    ("modules", "_foreach_sub_"),
     ("modules", "_update_count"),  # torchmetrics: set when two metrics are merged
-    ("sweeps", "_trial_id"),  # Optuna: to go on with a trial that has begun
     ("training", "_dynamo"),  # torch: looked up only where torch.compile has been used
 }
 

@@ -10,10 +10,8 @@ from pictures import draw_folder, draw_landmarks
 from scripts import REPOSITORY, asked, composed
 
 from litlab import config
-from litlab.cli.help import described
-from litlab.cli.help import options as listed
 from litlab.errors import ConfigError
-from litlab.training import assemble, weights
+from litlab.training import assemble
 
 CONF = REPOSITORY / "conf"
 OmegaConf.register_new_resolver("options", lambda: "", replace=True)
@@ -112,101 +110,3 @@ def test_every_experiment_composes_and_fits_together(experiment, pictures):
     assert lines[0] == "# @package _global_"
     assert lines[1].startswith("# ")
     assert any(line.startswith("# Measured: ") for line in lines), "say what was run, and what came out"
-
-
-def test_a_folder_is_taken_as_typed_but_for_a_sweep(train_here, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    names = ["My Pictures (2)", "~/pictures", "a=b", "Katzen, Hunde", "2024"]
-    quick = ["data=image_folder", "model=mlp", "summary=true"]
-    for name in names:
-        draw_folder(Path(name.replace("~", str(tmp_path))) if "~" in name else tmp_path / name, count=2)
-        done = train_here(*quick, f"data.data_dir={name}")
-        assert (done.status, done.err) == (0, ""), name
-    done = train_here("-m", *quick, "data.data_dir=pictures,./pictures")
-    assert done.out.count("image_folder: 3 x 224 x 224") == 2, done.err
-    wrong = train_here(*quick, "data.data_dir=(no, such) folder")
-    assert (wrong.status, wrong.err) == (2, "error: data.data_dir (no, such) folder: no such folder\n")
-
-
-def test_every_option_says_what_it_is():
-    files = list(CONF.glob("*/*.yaml"))
-    assert len(files) > 40
-    assert [file for file in files if not described(file)] == []
-    assert described(CONF / "model/lenet5.yaml") in listed(CONF, "train")
-    assert "export:" not in listed(CONF, "train")
-    assert "model:" not in listed(CONF, "predict")
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (["model=mnist_cnn", "data=fake", "data.input_shape=[3,8,8]"], r"^model.input_shape \[3, 8, 8\] does not pass"),
-        (["model=alexnet", "data=fake", "data.input_shape=[3,12,12]"], "does not pass"),
-        (["model=mlp", "data=line_points"], "loss=.* is for classes.*use loss=mse objective=val/mse"),
-        (["model=mlp", "loss=mse"], "loss=.* is for regression"),
-        (["loss.class_weights=[1,2]"], "loss.class_weights must be 10, one for each class, not 2"),
-        (
-            ["loss.class_weights=[1,1,1,1,1,1,1,1,1,0]"],
-            "loss.class_weights must be above 0, one for each class, not .*0",
-        ),
-        (["loss.label_smoothing=2"], r"loss.label_smoothing must be in \[0, 1\], not 2"),
-        (["data=fake", "data.num_classes=4", "top5=true"], "top5=true: .* more than 5 classes"),
-        (
-            ["data=line_points", "loss=mse", "model=mlp"],
-            "objective=val/acc is not logged; what is: train/loss, train/mae",
-        ),
-        (["trainer.limit_val_batches=0"], "objective=val/acc is not logged; what is: train/loss, train/acc"),
-        (["experiment=linear_regression", "loss=bce"], "loss=.* takes predictions from 0 to 1.*model.output=sigmoid"),
-        (
-            ["experiment=mnist_fast", "scheduler=plateau"],
-            "scheduler.monitor=val/loss is not logged; what is: train/loss, train/acc",
-        ),
-        (
-            ["scheduler=cosine", "trainer.max_epochs=null", "+trainer.max_time=00:00:10:00"],
-            "scheduler=.* needs the length of the training: write trainer.max_epochs",
-        ),
-        (
-            ["trainer.precision=16-mixed", "trainer.gradient_clip_val=1"],
-            "trainer.gradient_clip_val: in 16-mixed.*write optimizer.fused=false",
-        ),
-        (["scheduler=one_cycle", "scheduler.start_factor=0"], "scheduler.start_factor must be above 0, not 0"),
-        (["model=resnet18", "model.pretrained=true"], "model.pretrained=true is for colour images"),
-        (["model.weights=none.pth"], "model.weights=none.pth: no such checkpoint"),
-        (["model=alexnet", "data=cifar10", "model.pretrained=true", "model.variant=small"], "weights need imagenet"),
-    ],
-)
-def test_what_does_not_go_together_is_refused_by_name(overrides, message):
-    run = asked(*overrides)
-    config.check(run.cfg)
-    with pytest.raises(ConfigError, match=message) as caught:
-        weights.load(run, assemble(run)[2].network)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("model.head=add", "model.head=add: must be one of replace, append"),
-        ("model.freeze=all", "model.freeze=all: must be one of backbone or null"),
-        ("model.pretrained=1", "model.pretrained=1: must be true or false"),
-        ("+model.depth=9", "model.depth is unknown"),
-        ("+data.colour=9", "data.colour is unknown to litlab.data.CIFAR10; there is: .*batch_size.*data_dir"),
-        ("data=image_folder", "data.data_dir is missing: write data.data_dir=..."),
-        ("data.batch_size=x", "data.batch_size=x: must be an integer"),
-        ("seed=true", "seed=True: must be an integer"),
-        ("threads=0", "threads=0: must be at least 1"),
-        ("threads=abc", "threads=abc: must be an integer or null"),
-        ("objective=null", "objective=None: must be text"),
-        ("checkpoint.every_n_steps=abc", "checkpoint.every_n_steps=abc: must be an integer or null"),
-        ("checkpoint.every_minutes=abc", "checkpoint.every_minutes=abc: must be a number or null"),
-        ("preempt_grace_s=abc", "preempt_grace_s=abc: must be a number"),
-        ("test=maybe", "test=maybe: must be true or false"),
-        ("top5=maybe", "top5=maybe: must be true or false"),
-        ("summary=maybe", "summary=maybe: must be true or false"),
-        ("+rewinds=abc", "rewinds=abc: must be an integer"),
-        ("~trainer", "trainer is missing: write trainer=..."),
-    ],
-)
-def test_keys_are_checked_against_the_signatures(override, message):
-    with pytest.raises(ConfigError, match=message):
-        config.check(composed("model=resnet18", "data=cifar10", override))

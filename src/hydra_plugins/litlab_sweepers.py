@@ -1,9 +1,11 @@
-"""Hydra looks for plugins in this namespace, and instantiates none from elsewhere."""
+"""The sweepers of litlab, where Hydra finds them: it takes plugins from the package `hydra_plugins` only."""
 
-from litlab.sweeps.grid import GridSweeper
-from litlab.sweeps.optuna import OptunaSweeper
+from litlab.sweeps import grid, optuna
 
-__all__ = ["GridSweeper", "OptunaSweeper"]
 
-for plugin in (GridSweeper, OptunaSweeper):
-    plugin.__module__ = __name__
+class GridSweeper(grid.GridSweeper):
+    """`hydra/sweeper=grid`"""
+
+
+class OptunaSweeper(optuna.OptunaSweeper):
+    """`hydra/sweeper=optuna`"""

@@ -1,13 +1,14 @@
 """What litlab prints, and which warnings of other libraries it hides.
 
-Only rank 0 prints. In a run, what it prints is also written to `train.log`. Control codes go to a terminal only,
-never to a file or a pipe.
+Only rank 0 prints. A run also writes what it prints to `train.log`. Control codes go to a terminal only, never to a
+file or a pipe.
 """
 
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -15,27 +16,27 @@ from unicodedata import category
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-# Remarks of third parties that are known, harmless and not for the user to act on. Nothing else is filtered.
+# Warnings of other libraries that are harmless, and that a user can do nothing about. No other warning is hidden.
 HARMLESS_WARNINGS = (
-    # Data sets live in memory: with no decoding to do, workers only add overhead.
+    # Data sets are in memory. There is nothing to decode, so workers would only cost time.
     r".*does not have many workers which may be a bottleneck.*",
     # litlab says itself which device is used, and a CPU is a fine choice.
     r".*GPU available but not used.*",
-    # Values given to `self.log` are computed by torchmetrics over all ranks already.
+    # torchmetrics has already computed the values over all ranks.
     r".*It is recommended to use `self.log\(.*sync_dist=True\)`.*",
     # A short run (`data.train_limit`, `mnist_sample`) has fewer batches than one logging interval.
     r".*The number of training batches .* is smaller than the logging interval.*",
-    # A few points to fit a curve through have no validation set.
+    # The data sets of points (`data=line_points`) have no validation set.
     r".*Total length of `list` across ranks is zero.*",
     # torch's own schedulers call each other with a deprecated argument.
     r".*The epoch parameter in `scheduler.step\(\)` was not necessary.*",
-    # Lightning's use of an API that torch has deprecated since.
+    # Lightning calls a function that torch has deprecated.
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
 )
 
 
 class Terminal(Console):
-    """A console whose reader may leave (`python train.py | head`): that ends neither a training nor in a traceback."""
+    """A console that goes quiet when its reader leaves, as in `python train.py | head`. The training goes on."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -43,26 +44,26 @@ class Terminal(Console):
 
 
 def leave_standard_output() -> None:
-    """Sends what is still to be printed, by anybody, to nowhere."""
+    """Discards everything that this process still prints, whoever prints it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def flush() -> None:
-    """Writes what is still to be printed; Python itself, at its end, would complain of a reader that has left."""
+    """Writes what is still to be printed. If the reader has left, Python would complain about that when it ends."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         leave_standard_output()
 
 
-# What is printed is the user's: [random_crop] is a list, no markup.
+# Text is printed as it is: [random_crop] is a list, not markup.
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 console = Terminal(**PLAIN, soft_wrap=not os.isatty(1))
 log = logging.getLogger("litlab")
 
 
 def is_rank_zero() -> bool:
-    """Whether this process is the one that speaks and writes."""
+    """Whether this process is the one that prints and writes files."""
     return int(os.environ.get("RANK", 0)) == 0
 
 
@@ -70,7 +71,7 @@ def say(message: RenderableType) -> None:
     """Prints text or a rich table on the terminal and writes it to the log."""
     if not is_rank_zero():
         return
-    console.print(message, soft_wrap=isinstance(message, str | Text))  # a command must not be broken
+    console.print(message, soft_wrap=isinstance(message, str | Text))  # no line break inside a command
     if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
         plain = Console(**PLAIN, width=110, no_color=True, force_terminal=False)
         with plain.capture() as captured:
@@ -79,17 +80,18 @@ def say(message: RenderableType) -> None:
 
 
 def warn(message: str) -> None:
-    """Prints a line that a user must see on stderr, and writes it to the log."""
+    """Prints a warning on stderr, and writes it to the log."""
     if is_rank_zero():
         print(f"warning: {message}", file=sys.stderr, flush=True)
         log.warning(message)
 
 
-JOINERS = "\u200c\u200d"  # of zero width: they say whether the letters beside them join, in Persian and in emoji
+# Characters without width that say whether the letters beside them join. Persian words and some emoji need them.
+JOINERS = "\u200c\u200d"
 
 
 def printable(text: str) -> str:
-    """`text` with every character escaped that would move a cursor or cannot be encoded."""
+    """`text`, with an escape code for each character that would move the cursor or cannot be encoded."""
     return "".join(
         c if c.isprintable() or c in JOINERS or category(c) == "Zs" else c.encode("unicode_escape").decode()
         for c in text
@@ -97,19 +99,25 @@ def printable(text: str) -> str:
 
 
 def number(value: float) -> str:
-    """A metric: four decimals, or four digits where those would say nothing or too much."""
+    """A metric in four decimals, or in four digits if it is very small or very large."""
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
 
 
+def listed(names: Sequence[object], most: int) -> str:
+    """`a, b, c and 4 more`: the first `most` names, and how many others there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
+
+
 def log_to(run: Path) -> None:
-    """Writes the log to `train.log` in a run folder, as Hydra does in a process in which it has composed the config."""
+    """Writes the log to `train.log` in a run folder, as Hydra does where it composes the config."""
     handler = logging.FileHandler(run / "train.log")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def one_line_warnings() -> None:
-    """Makes a warning of any library one line, like litlab's own, without the code that it came from."""
+    """Prints the warnings of all libraries in one line, like litlab's own, without the line of code that warned."""
 
     def line(message: Warning | str, *_: Any) -> str:
         return f"warning: {' '.join(str(message).split())}\n" if is_rank_zero() else ""
@@ -118,8 +126,8 @@ def one_line_warnings() -> None:
 
 
 def quieten() -> None:
-    """Leaves out the remarks listed above, and Lightning's notes on devices and its own products."""
-    logging.raiseExceptions = False  # a log on a full disk: litlab says itself what could not be written
+    """Hides the warnings listed above, and what Lightning says about devices and its own products."""
+    logging.raiseExceptions = False  # litlab itself says what could not be written to a full disk
     for message in HARMLESS_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):

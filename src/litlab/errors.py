@@ -4,7 +4,7 @@ import signal
 
 
 class ConfigError(ValueError):
-    """A wrong setting. The message is one line that names the key and says what to change."""
+    """A wrong setting. The message is one line: it names the key and says what to change."""
 
 
 class RunFailed(Exception):
@@ -16,11 +16,11 @@ class RunFailed(Exception):
 
 
 class Diverged(RunFailed):
-    """The loss became NaN, and the run may go back (`on_nan=rewind`)."""
+    """The loss became NaN, and the run may go back to a checkpoint (`on_nan=rewind`)."""
 
 
 class Interrupted(BaseException):
-    """A signal has stopped the run; what was asked to be saved has been saved.
+    """A signal has stopped the run, after the run has saved its checkpoint.
 
     A BaseException, so that `except Exception` in a file reader cannot swallow it.
     """
@@ -31,7 +31,7 @@ class Interrupted(BaseException):
 
 
 class Terminated(BaseException):
-    """SIGTERM while no run is there to handle it: while libraries are imported, or data prepared."""
+    """SIGTERM came before the training had begun: during imports, or while data was prepared."""
 
 
 class SweepStopped(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a full disk or a power cut leaves no half of one."""
+"""Writes files safely: a crash, a full disk or a power cut never leaves half a file."""
 
 import contextlib
 import errno
@@ -10,14 +10,17 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`. It replaces `path` if the block succeeds, and is removed if not."""
+    """Yields a temporary path beside `path`, for the block to write to.
+
+    If the block succeeds, the new file replaces `path`. If not, it is removed.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files
-        _to_disk(temporary)  # else a power cut could leave the new name with nothing in it
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner can read
+        _to_disk(temporary)  # before the rename: else a power cut could leave an empty file
         temporary.replace(path)
         _to_disk(path.parent)
     finally:
@@ -25,16 +28,16 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def try_to_disk(*paths: Path) -> None:
-    """Asks the kernel to write files, and the names in folders, to the disk now. Ignores paths where that fails."""
+    """Writes files, and the names in folders, from the kernel's memory to the disk. Ignores paths where that fails."""
     for path in paths:
         with contextlib.suppress(OSError):
             _to_disk(path)
 
 
 def write_at(path: Path, size: int, data: bytes | bytearray) -> None:
-    """Writes `data` behind the first `size` bytes of a file, and removes what was there.
+    """Cuts a file to its first `size` bytes, and writes `data` behind them.
 
-    A full disk may have left a part of an earlier write there.
+    The cut removes what an earlier write may have left there on a full disk.
 
     Raises:
         OSError: if not all of it could be written.
@@ -47,7 +50,7 @@ def write_at(path: Path, size: int, data: bytes | bytearray) -> None:
 
 
 def shown(path: Path) -> Path:
-    """A path as a user would type it here: relative to the current folder, if it is below it."""
+    """A path as a user would type it: relative to the current folder if it is below it, else absolute."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

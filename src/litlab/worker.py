@@ -1,8 +1,8 @@
-"""One process of a distributed run. It composes no config and starts nothing: it does what it is told.
+"""One process of a distributed run. It composes no config and starts no process: it does what a message says.
 
-    python -m litlab.worker MESSAGE.json       # started by `litlab.distributed.launch`
+    python -m litlab.worker MESSAGE.json       # `litlab.distributed.launch` starts it so
 
-A message is plain data: `{"job": "train" or "evaluate", "run": ...}`, see `message` and `Run.to_plain`.
+A message is plain data: `{"job": "train" or "evaluate", "run": ...}`, with the run as `Run.to_plain` describes it.
 """
 
 import json
@@ -18,15 +18,19 @@ from litlab.errors import ConfigError, RunFailed
 
 
 def main(path: Path) -> NoReturn:
-    """The life of a rank that litlab has started."""
+    """What a rank does that litlab has started.
+
+    Args:
+        path: the file with the message.
+    """
     end_with(os.getppid())
     console.one_line_warnings()
-    told = json.loads(path.read_text())
-    if rank() == 0 and told["job"] == "train":
-        console.log_to(Path(told["run"]["folder"]))
+    message = json.loads(path.read_text())
+    if rank() == 0 and message["job"] == "train":
+        console.log_to(Path(message["run"]["folder"]))
     try:
-        with Heartbeat(lambda message: leave_last_word(path, RunFailed.__name__, message, 1)):
-            do(told)
+        with Heartbeat(lambda lost: leave_last_word(path, RunFailed.__name__, lost, 1)):
+            do(message)
     except (ConfigError, RunFailed) as error:
         status = getattr(error, "status", 2)
         leave_last_word(path, type(error).__name__, str(error), status)
@@ -35,30 +39,30 @@ def main(path: Path) -> NoReturn:
 
 
 def follow() -> NoReturn:
-    """The life of a process other than rank 0 that torchrun or SLURM has started."""
+    """What a process does that torchrun or SLURM has started, if it is not rank 0."""
 
-    def work(told: dict[str, Any]) -> None:
+    def work(message: dict[str, Any]) -> None:
         with Heartbeat():
-            do(told)
+            do(message)
 
     leave(follow_rank_zero(work))
 
 
-def do(told: dict[str, Any]) -> None:
+def do(message: dict[str, Any]) -> None:
     """Takes part in a job.
 
     Raises:
-        ConfigError, RunFailed: as the job does.
+        ConfigError, RunFailed: what the job raises.
     """
-    run = Run.from_plain(told["run"])
-    if told["job"] == "train":
-        from litlab.training import train
+    run = Run.from_plain(message["run"])
+    if message["job"] == "train":
+        from litlab.training import train_in_this_process
 
-        train(run)
+        train_in_this_process(run)
     else:
-        from litlab.prediction import evaluate_as_rank
+        from litlab.prediction import evaluate_in_this_process
 
-        evaluate_as_rank(run)
+        evaluate_in_this_process(run)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,11 @@
-"""What runs beside a training: what keeps it alive, what it logs and shows, and what judges it at its end."""
+"""The callbacks and loggers of a run.
+
+steering     checkpoints, exact resume, signals, pruning
+loggers      metrics.csv and TensorBoard's event file
+tensorboard  the panels that TensorBoard shows
+diagnosis    the verdict at the end of a run
+terminal     the progress bar and the table of layers
+"""
 
 from litlab.callbacks.diagnosis import Diagnosis
 from litlab.callbacks.find import callback_of

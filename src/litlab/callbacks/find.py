@@ -1,4 +1,4 @@
-"""One callback among those of a trainer."""
+"""Finds a callback of a trainer."""
 
 from typing import TypeVar
 
@@ -8,5 +8,5 @@ Kind = TypeVar("Kind", bound=lightning.Callback)
 
 
 def callback_of(trainer: lightning.Trainer, kind: type[Kind]) -> Kind | None:
-    """The first callback of this kind, or None."""
+    """The first callback of this class, or None."""
     return next((callback for callback in trainer.callbacks if isinstance(callback, kind)), None)  # type: ignore[attr-defined]

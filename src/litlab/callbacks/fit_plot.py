@@ -1,4 +1,4 @@
-"""Pictures of what a regression has learned, left in the run folder."""
+"""Pictures of what a regression has learned, in the run folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 import lightning
 import torch
 from torch import Tensor, nn
-from torchvision.utils import make_grid, save_image
 
 from litlab.console import say
-from litlab.data import Landmarks, Points, draw_points
+from litlab.data import Landmarks, Points
+from litlab.figures import Marks, Picture, as_png, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 class FitPlot(lightning.Callback):
-    """Draws the points and the fitted curve to `fit.png` when training ends, and says the fitted formula.
+    """Draws the points and the fitted curve to `fit.png` when training ends, and prints the formula.
 
     Args:
         save_dir: the folder of `fit.png`.
@@ -42,11 +42,11 @@ class FitPlot(lightning.Callback):
 
 
 class LandmarkPictures(lightning.Callback):
-    """Draws predicted points (red) and the true ones (green) on validation pictures to `landmarks.png`.
+    """Draws the true points (green rings) and the predicted ones (red) on validation images to `landmarks.png`.
 
     Args:
         save_dir: the folder of `landmarks.png`.
-        count: how many pictures at most.
+        count: how many images at most.
     """
 
     def __init__(self, save_dir: str | Path, count: int = 16) -> None:
@@ -63,15 +63,15 @@ class LandmarkPictures(lightning.Callback):
         with torch.no_grad():
             predicted = pl_module.eval()(data.normalize(images.to(pl_module.device))).cpu()
         pl_module.train(was_training)
-        drawn = [
-            draw_points(draw_points(image, true, "lime"), found)
+        pictures = [
+            Picture(image, marks=[Marks(true, "lime", "ring"), Marks(found, "red")])
             for image, true, found in zip(images, targets, predicted, strict=True)
         ]
-        save_image(make_grid(torch.stack(drawn), nrow=4).float() / 255, self.path)
+        self.path.write_bytes(as_png(sheet(pictures)))
 
 
 def fitted_formula(network: nn.Module) -> str | None:
-    """The formula of a network of one linear layer with one input and one output, else None."""
+    """The formula of a network with one linear layer, one input and one output; None for another network."""
     layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
     if len(layers) != 1 or layers[0].weight.numel() != 1:
         return None
@@ -81,7 +81,7 @@ def fitted_formula(network: nn.Module) -> str | None:
 
 
 def draw_fit(x: Tensor, y: Tensor, curve_x: Tensor, curve_y: Tensor, title: str) -> "Figure":
-    """A plot of the points (x, y), [N] each, and of a curve, [M] each."""
+    """A plot of points x and y, [N] each, and of a curve, [M] each."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 4.8), dpi=100, layout="constrained")

@@ -7,10 +7,10 @@ import lightning
 
 
 class Throughput(lightning.Callback):
-    """Seconds and images of training itself, without validation, drawing, saving and set-up.
+    """Counts the seconds and images of training itself, without validation, drawing, saving and set-up.
 
-    `images_per_second` counts the images of all devices together; `last_epoch` is the same for the latest epoch. It
-    must be the first callback, so that it stops its clock before others do something. The module says when training
+    `images_per_second` counts the images of all devices together. `last_epoch` is its value in the latest epoch. This
+    must be the first callback, so that it stops its clock before other callbacks work. The module says when training
     goes on, because Lightning calls the module after all callbacks.
     """
 
@@ -30,7 +30,7 @@ class Throughput(lightning.Callback):
         self.images, self.seconds = state_dict["images"], state_dict["seconds"]
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        self.on_train_epoch_start(trainer, pl_module)  # which is not called when an epoch is resumed in its middle
+        self.on_train_epoch_start(trainer, pl_module)  # Lightning does not call it for an epoch resumed in its middle
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._epoch_images, self._epoch_seconds = pl_module.images_seen, 0.0

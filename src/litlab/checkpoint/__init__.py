@@ -1,13 +1,14 @@
-"""The one way in which a checkpoint is written and read. Nothing in a checkpoint is ever run.
+"""Writes and reads checkpoints. Nothing in a checkpoint is ever run.
 
 `write` and `read` are for any checkpoint; `load` returns a network that is ready to use.
 """
 
 from litlab.checkpoint.archive import copy, read, verify, write
-from litlab.checkpoint.load import Trained, load, read_weights
+from litlab.checkpoint.load import Trained, load
 from litlab.checkpoint.plugin import PlainCheckpointIO
 from litlab.checkpoint.record import FORMAT, Data, Named, record_of
 from litlab.checkpoint.recovery import good_checkpoint, whole_checkpoint
+from litlab.checkpoint.weights import read_weights
 
 __all__ = [
     "FORMAT",

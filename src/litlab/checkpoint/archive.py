@@ -1,21 +1,22 @@
-"""The file of a checkpoint: written atomically, and read so that nothing in it can run."""
+"""The file of a checkpoint. It is written atomically, and nothing in it can run when it is read."""
 
 import os
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from litlab.checkpoint.trust import shown
+from litlab.checkpoint.plain import excerpt
 from litlab.console import printable
 from litlab.errors import one_line
 from litlab.files import atomic
 
+MAX_VALUES = 4_000_000  # tensors, numbers and texts in a file
 CONVERT = "where you trust it, torch.save(model.state_dict(), 'weights.pt'), and begin from that with model.weights="
 
 
@@ -23,10 +24,12 @@ def write(checkpoint: dict[str, Any], path: str | Path, keep: str | Path | None 
     """Writes atomically: at any moment `path` holds either the old checkpoint or the whole new one.
 
     Args:
-        keep: where the old checkpoint goes, once the new one is safe.
+        checkpoint: tensors and plain data.
+        path: the file. Its folder is made if need be.
+        keep: where the old checkpoint at `path` goes.
 
     Raises:
-        OSError: if it cannot be written; whatever was at `path` and `keep` is still there.
+        OSError: if it cannot be written. The file at `path` is then as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +37,7 @@ def write(checkpoint: dict[str, Any], path: str | Path, keep: str | Path | None 
         try:
             with temporary.open("wb") as file:
                 torch.save(checkpoint, file)
-        except RuntimeError as error:  # torch's name for a write that failed, and for much else
+        except RuntimeError as error:  # torch raises this for a failed write, and for many other things
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
@@ -43,7 +46,11 @@ def write(checkpoint: dict[str, Any], path: str | Path, keep: str | Path | None 
 
 
 def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Reads tensors and plain data only, so that nothing in the file can run.
+    """Reads a checkpoint of tensors and plain data. Nothing in the file can run.
+
+    Args:
+        path: the file.
+        map_location: the device for the tensors, as `torch.load` takes it.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -54,12 +61,12 @@ def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
     try:
         _check_archive(Path(path))
         verify(path)
-        outline = torch.load(path, map_location="meta", weights_only=True)  # sizes only: nothing is allocated
+        outline = torch.load(path, map_location="meta", weights_only=True)  # allocates no tensors
         _check_sizes(outline, Path(path).stat().st_size)
         return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)", str(error))
-        what = f" ({shown(found[1])})" if found else ""
+        what = f" ({excerpt(found[1])})" if found else ""
         raise ValueError(
             f"{path}: holds pickled objects{what}, which could run code when loaded, and so was not; {CONVERT}"
         ) from None
@@ -69,7 +76,7 @@ def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
 
 
 def verify(path: str | Path) -> None:
-    """Holds every byte that counts against the checksums (CRC-32) that `torch.save` writes and does not read.
+    """Compares the content with its checksums (CRC-32). `torch.save` writes them, and `torch.load` does not read them.
 
     Raises:
         zipfile.BadZipFile: if the file is cut short or altered.
@@ -80,7 +87,7 @@ def verify(path: str | Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Makes `target` the same checkpoint as `source`, atomically, and without a second copy where links work."""
+    """Makes `target` the same checkpoint as `source`, atomically. Where links work, no second copy is written."""
     with atomic(target) as temporary:
         temporary.unlink()
         try:
@@ -90,7 +97,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 def _check_archive(path: Path) -> None:
-    """A zip file as `torch.save` writes it: nothing compressed, so nothing that grows, and plain names."""
+    """Checks that a zip file is like those of `torch.save`: nothing is compressed, and no name leads out of it."""
     with path.open("rb") as file:
         start = file.read(2)
     if not start:
@@ -100,34 +107,43 @@ def _check_archive(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if entry.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", entry.filename):
-                raise ValueError(f"its entry {shown(entry.filename)} leads out of it")
+                raise ValueError(f"its entry {excerpt(entry.filename)} leads out of it")
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > path.stat().st_size:
-                raise ValueError(f"its entry {shown(entry.filename)} is compressed, which torch.save never does")
+                raise ValueError(f"its entry {excerpt(entry.filename)} is compressed, which torch.save never does")
 
 
 def _check_sizes(outline: Any, file_size: int) -> None:
-    """Tensors are no larger than the file: a view can claim a shape that its few bytes do not hold.
+    """Checks that the tensors are not larger than the file. A view can have a shape that its few bytes do not fill.
 
-    All together they may be up to four times as large, since tied weights are counted once each.
+    Together they may be four times as large as the file, since tied weights are counted more than once.
+
+    Args:
+        outline: the content of the file, with tensors on the meta device.
+        file_size: bytes.
     """
-    seen, pending, left, total = set(), [outline], 4_000_000, 0
+    total = 0
+    for tensor in _tensors_in(outline):
+        if tensor.layout is not torch.strided or tensor.is_quantized:
+            raise ValueError(f"it holds a tensor of layout {tensor.layout}")
+        size = tensor.numel() * tensor.element_size()
+        total += size
+        if size > file_size:
+            raise ValueError(f"a tensor of shape {list(tensor.shape)} is larger than the whole file")
+        if total > 4 * file_size:
+            raise ValueError("its tensors are larger than the file")
+
+
+def _tensors_in(content: Any) -> Iterator[Tensor]:
+    """Every tensor in mappings and lists that may hold each other."""
+    seen: set[int] = set()
+    pending, left = [content], MAX_VALUES
     while pending:
         value = pending.pop()
         left -= 1
         if left < 0:
             raise ValueError("it holds too many values")
         if isinstance(value, Tensor):
-            if value.layout is not torch.strided or value.is_quantized:
-                raise ValueError(f"it holds a tensor of layout {value.layout}")
-            if value.numel() * value.element_size() > file_size:
-                raise ValueError(f"a tensor of shape {list(value.shape)} is larger than the whole file")
-            total += value.numel() * value.element_size()
-            if total > 4 * file_size:
-                raise ValueError("its tensors are larger than the file")
-        elif isinstance(value, Mapping):
-            if id(value) not in seen:
-                seen.add(id(value))
-                pending += value.values()
-        elif isinstance(value, list | tuple) and id(value) not in seen:
+            yield value
+        elif isinstance(value, Mapping | list | tuple) and id(value) not in seen:
             seen.add(id(value))
-            pending += value
+            pending += value.values() if isinstance(value, Mapping) else value

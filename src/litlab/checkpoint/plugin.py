@@ -15,9 +15,8 @@ from litlab.distributed import local_size, rank, world_size
 class PlainCheckpointIO(CheckpointIO):
     """Makes Lightning write and read its checkpoints through `write` and `read`.
 
-    A failure to write does not end the training, in which other ranks would then wait for this one: it is kept in
-    `failure`, and the checkpoint as bytes in `unwritten`, until a later one could be written. `storage_options` is the
-    file that the old checkpoint becomes.
+    If a checkpoint cannot be written, the training goes on. An error would leave the other ranks waiting for this one.
+    The error is kept in `failure`, and the checkpoint as bytes in `unwritten`, until a later checkpoint is written.
     """
 
     def __init__(self) -> None:
@@ -25,6 +24,7 @@ class PlainCheckpointIO(CheckpointIO):
         self.unwritten: bytes | None = None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Writes a checkpoint. `storage_options` is where the old checkpoint goes."""
         try:
             write(checkpoint, path, keep=storage_options)
         except OSError as error:
@@ -37,7 +37,8 @@ class PlainCheckpointIO(CheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Callable | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        if world_size() > local_size():  # other hosts need not have the file
+        """Reads a checkpoint. With several hosts only that of rank 0 needs to have the file."""
+        if world_size() > local_size():
             return _of_rank_zero(path)
         return read(path, map_location or "cpu")
 
@@ -46,8 +47,8 @@ class PlainCheckpointIO(CheckpointIO):
 
 
 def _of_rank_zero(path: Any) -> dict[str, Any]:
-    """The checkpoint that rank 0 reads, in every process."""
-    group: Any = torch.distributed.new_group(backend="gloo")  # through NCCL it would have to fit into the GPUs' memory
+    """The checkpoint that rank 0 reads and sends to all processes."""
+    group: Any = torch.distributed.new_group(backend="gloo")  # NCCL would need GPU memory for the whole checkpoint
     checkpoints = [read(path) if rank() == 0 else None]
     torch.distributed.broadcast_object_list(checkpoints, src=0, group=group)
     checkpoint = checkpoints[0]

@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from."""
+"""Chooses the checkpoint that a run goes on from."""
 
 import contextlib
 from pathlib import Path
@@ -10,10 +10,14 @@ from litlab.runs import BEST, LATEST
 
 
 def whole_checkpoint(folder: Path, named: Path | None) -> Path | None:
-    """The checkpoint to go on from: the one named, else the latest that is whole; None if there is none yet.
+    """The checkpoint to go on from; None if the run has none yet.
+
+    Args:
+        folder: the run folder.
+        named: the checkpoint that the user names; None: the latest that is not damaged.
 
     Raises:
-        ConfigError: if there are checkpoints and none is whole.
+        ConfigError: if all checkpoints are damaged.
     """
     candidates = [named] if named else [folder / name for name in LATEST]
     problems = []
@@ -34,11 +38,14 @@ def whole_checkpoint(folder: Path, named: Path | None) -> Path | None:
 
 
 def good_checkpoint(folder: Path, before: int | None) -> Path | None:
-    """The latest checkpoint that is whole, made `last.ckpt`; None, and no `last.ckpt` any more, if there is none.
+    """Makes the checkpoint to go back to, after a NaN, the file `last.ckpt`. None if there is none.
+
+    It is the latest checkpoint that is not damaged. Without one, there is no `last.ckpt` afterwards.
 
     Args:
-        before: a step: the NaN came back from the checkpoint of that step. Unless one was saved since, an older one is
-            taken, the best among them.
+        folder: the run folder.
+        before: the step of the checkpoint that the run went back to last time. If no later checkpoint was saved since,
+            the NaN came back from it: then the latest older checkpoint is taken.
     """
     steps = {}
     for name in (*LATEST, BEST):

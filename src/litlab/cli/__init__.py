@@ -1,4 +1,4 @@
-"""The two scripts: the command line, signals, errors in one line, help. Needs no torch."""
+"""What the two scripts share: the command line, signals, errors in one line, and `--help`. Needs no torch."""
 
 from litlab.cli.overrides import literal
 from litlab.cli.script import script

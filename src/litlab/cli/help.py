@@ -1,4 +1,4 @@
-"""What `--help` lists: each group with its options, and what each is."""
+"""The list of options that `--help` shows."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 
 def options(conf: Path, config_name: str) -> str:
-    """Each group of a config with its options and what each is: the first comment of its file."""
+    """Each group of a config with its options, and the first comment in the file of each option."""
     lines = []
     defaults = OmegaConf.load(conf / f"{config_name}.yaml").defaults
     chosen = [key for entry in defaults if entry != "_self_" for key in entry]
@@ -17,6 +17,6 @@ def options(conf: Path, config_name: str) -> str:
 
 
 def described(file: Path) -> str:
-    """What a config file says of itself, in its first comment that is not an instruction to Hydra."""
+    """The first comment of a config file that is not for Hydra (`# @package _global_`)."""
     comments = (line[1:].strip() for line in file.read_text().splitlines() if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@")), "")

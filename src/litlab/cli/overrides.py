@@ -8,25 +8,69 @@ from hydra.errors import HydraException
 
 from litlab.config import suggest
 
+MULTIRUN = ("-m", "--multirun")
+# The options of Hydra's command line.
+SHORT = ("-h", "-c", "-p", "-r", "-m", "-sc", "-cp", "-cn", "-cd", "-i")
+LONG = (
+    "--help",
+    "--hydra-help",
+    "--version",
+    "--cfg",
+    "--resolve",
+    "--package",
+    "--run",
+    "--multirun",
+    "--shell-completion",
+    "--config-path",
+    "--config-name",
+    "--config-dir",
+    "--experimental-rerun",
+    "--info",
+)
+
 
 def literal(argument: str, paths: Sequence[str]) -> str:
-    """`input=photo (1).png` with its value quoted for Hydra, unless it is quoted or a list already."""
+    """`input=photo (1).png` with its value in quotes, so that Hydra takes the file's name as it was typed.
+
+    Args:
+        argument: of the command line. A value that has quotes already, or is a list, stays as it is.
+        paths: the settings that hold names of files.
+    """
     key, _, value = argument.partition("=")
     written_for_hydra = value in ("", "null") or re.fullmatch(r"\[.*\]|'.*'|\".*\"", value)
     if key not in paths or (written_for_hydra and not (value and Path(value).exists())):
         return argument
-    value = value.replace("${", "\\${")  # no interpolation either
+    value = value.replace("${", "\\${")  # not an interpolation
     quoted = re.sub(r"(\\*)(')", r"\1\1\\\2", value)
     ending = len(quoted) - len(quoted.rstrip("\\"))
     return f"{key}='{quoted}{quoted[len(quoted) - ending :]}'"
 
 
 def is_multirun(arguments: Sequence[str]) -> bool:
-    return not {"-m", "--multirun", "hydra.mode=MULTIRUN"}.isdisjoint(arguments)
+    """Whether a command line asks for a sweep."""
+    return not {*MULTIRUN, "hydra.mode=MULTIRUN"}.isdisjoint(arguments)
+
+
+def multirun_first(arguments: Sequence[str]) -> list[str]:
+    """The same command line with `-m` at its beginning. Hydra does not understand it between overrides."""
+    return sorted(arguments, key=lambda argument: argument not in MULTIRUN)
+
+
+def check_options(arguments: Sequence[str]) -> None:
+    """Refuses options that Hydra does not know. Hydra itself would print its usage over several lines.
+
+    Raises:
+        HydraException: naming the options that there are.
+    """
+    for name in (argument.split("=")[0] for argument in arguments if argument.startswith("-")):
+        is_short = not name.startswith("--") and name.startswith(SHORT)  # also `-cjob`, for `-c job`
+        is_begun = any(option.startswith(name) for option in (*LONG, *SHORT))  # also `--multi`, for `--multirun`
+        if not is_short and not is_begun:
+            raise HydraException(f"{name}: no such option; {suggest(name, LONG)}")
 
 
 def refuse_null(arguments: Sequence[str], conf: Path) -> None:
-    """Refuses `GROUP=null`, of which Hydra says neither what it is nor what there is.
+    """Refuses `GROUP=null`. Hydra's own error says neither which key is wrong nor which options there are.
 
     Raises:
         HydraException: naming the options.

@@ -1,4 +1,4 @@
-"""From what Hydra knows of a call to a `Run`."""
+"""Makes a `Run` of a command line."""
 
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab.config import Run, SweepJob, compose_again
 from litlab.errors import ConfigError
-from litlab.runs import find_run, forget_where, make_new
+from litlab.runs import find_run, make_new, remove_absolute_paths
 from litlab.sweeps import jobs_at_once, launcher_name
 
 
 class NewFolders:
-    """The resolver `new_folder` of the config, which Hydra asks several times in one call of a script."""
+    """The resolver `new_folder` of the config. Hydra calls it several times in one call of a script."""
 
     def __init__(self) -> None:
-        self.made: dict[str, Path] = {}  # by the path that was asked for
+        self.made: dict[str, Path] = {}  # by the path that the config asks for
 
     def __call__(self, path: str) -> str:
         if path not in self.made:
@@ -26,25 +26,31 @@ class NewFolders:
 
 
 def as_asked(cfg: DictConfig) -> Run:
-    """The run that Hydra has composed `cfg` for."""
+    """The run for which Hydra has composed `cfg`."""
     hydra: Any = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     job = None
     if hydra.mode == RunMode.MULTIRUN:
         job = SweepJob(
             number=hydra.job.num,
-            folder=Path(hydra.runtime.cwd) / hydra.sweep.dir,  # wherever the job works (hydra.job.chdir)
+            folder=Path(hydra.runtime.cwd)
+            / hydra.sweep.dir,  # absolute: a job may work in another folder (hydra.job.chdir)
             launcher=launcher_name(hydra),
             jobs_at_once=jobs_at_once(OmegaConf.select(hydra, "launcher.n_jobs")),
             cores=OmegaConf.select(hydra, "launcher.cpus_per_task"),
         )
     for recorded in (folder / ".hydra/hydra.yaml", folder.parent / "multirun.yaml"):
-        forget_where(recorded)
+        remove_absolute_paths(recorded)
     return Run(cfg, folder, list(hydra.overrides.task), dict(hydra.runtime.choices), job=job)
 
 
 def as_resumed(arguments: list[str], conf: Path, config_name: str) -> Run:
-    """The run that `resume=...`, among other arguments, asks for. It goes on in its own folder, with its own config.
+    """The run that `resume=...` asks for. It goes on in its own folder, with its own config.
+
+    Args:
+        arguments: the command line, with one `resume=...` among them.
+        conf: the folder of configs.
+        config_name: such as `train`.
 
     Raises:
         ConfigError: if there is no such run, or the arguments do not go together.

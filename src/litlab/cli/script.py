@@ -1,16 +1,16 @@
-"""Makes a function of a `Run` a script: Hydra composes, litlab works, and a mistake is one line and exit status 2."""
+"""Makes a function of a `Run` a script: Hydra composes the config, and a mistake is one line and exit status 2."""
 
 import contextlib
 import functools
 import inspect
-import os
+import re
 import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.errors import HydraException
@@ -18,9 +18,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from litlab import console
+from litlab.cli import full_error
 from litlab.cli.explain import explain
 from litlab.cli.help import options
-from litlab.cli.overrides import is_multirun, literal, refuse_null
+from litlab.cli.overrides import check_options, is_multirun, literal, multirun_first, refuse_null
 from litlab.cli.runs import NewFolders, as_asked, as_resumed
 from litlab.cli.signals import end_at_next_signal, sigterm_raises
 from litlab.config import Run
@@ -31,21 +32,20 @@ from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_
 from litlab.runs import remove_if_unused
 from litlab.sweeps import stop, stopped_with
 
-FULL_ERROR = "HYDRA_FULL_ERROR"
-OF_HYDRA = (HydraException, OmegaConfBaseException)
+COMPOSITION = (HydraException, OmegaConfBaseException)  # raised for a mistake in the command line
 
 Main = Callable[[Run], Any]
 
 
 def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Main], Callable[[], None]]:
-    """Makes `main(run)` a script that composes `conf/<config_name>.yaml`, which is beside the script.
+    """Makes `main(run)` a script that composes `conf/<config_name>.yaml`, in the folder of the script.
 
     Exit status: 0 if all went well, 1 if a run failed, 2 for a wrong setting, 128 + the signal if interrupted.
 
     Args:
         config_name: of the config.
-        paths: settings that hold the name of a file, which is taken as it was typed, with all its commas and brackets.
-            In a sweep a comma separates values.
+        paths: settings that hold the name of a file. It is taken as it was typed, with all its commas and brackets,
+            except in a sweep, where a comma separates values.
     """
 
     def decorate(main: Main) -> Callable[[], None]:
@@ -55,7 +55,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Main], Call
         @functools.wraps(main)
         def call() -> None:
             adopt_slurm()
-            if rank() > 0:  # under torchrun or SLURM: rank 0 reads the command line
+            if rank() > 0:  # under torchrun or SLURM, where rank 0 reads the command line
                 from litlab.worker import follow
 
                 follow()
@@ -68,44 +68,42 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Main], Call
 
 
 class Script:
-    """One call of a script."""
+    """One call of a script.
+
+    Args:
+        main: what the script does with a run.
+        conf: the folder of configs.
+        config_name: of the config.
+        paths: settings that hold the name of a file.
+    """
 
     def __init__(self, main: Main, conf: Path, config_name: str, paths: Sequence[str]) -> None:
         self.main, self.conf, self.config_name, self.paths = main, conf, config_name, paths
-        self.full_error = os.environ.get(FULL_ERROR)  # "1": the user wants to see tracebacks
-        self.failures: list[Exception] = []  # that were said already
-        self.unexpected: list[Exception] = []  # whose traceback is shown
+        self.full_error = full_error.wanted()
+        self.failures: list[Exception] = []  # errors that have been printed
+        self.unexpected: list[Exception] = []  # errors to be shown with their traceback
         self.folders = NewFolders()
 
     def __call__(self) -> None:
-        """Reads the command line, works, and exits with the status that it came to."""
+        """Reads the command line, does the work, and exits with the right status."""
         OmegaConf.register_new_resolver("new_folder", self.folders, replace=True)
         if not self.wants_traceback:
             console.one_line_warnings()
-        if not is_multirun(sys.argv):
-            sys.argv[1:] = [literal(argument, self.paths) for argument in sys.argv[1:]]
         with sigterm_raises():
             try:
-                with hydra_raises():
-                    refuse_null(sys.argv[1:], self.conf)
+                with full_error.hydra_raises():
+                    self.read_command_line()
                     self.compose_and_work()
             except BrokenPipeError:  # python train.py --help | head
                 console.leave_standard_output()
-            except (*OF_HYDRA, OSError) as error:  # OSError: a folder that cannot be written to
+            except (*COMPOSITION, OSError) as error:  # OSError: a folder cannot be written to
                 if self.wants_traceback or error in self.unexpected:
                     raise
-                said = explain(error, self.conf, self.config_name) if isinstance(error, OF_HYDRA) else one_line(error)
-                print(f"error: {said}", file=sys.stderr)
-                self.remove_unused()
-                sys.exit(2)
+                self.end_with_mistake(error)
             except (KeyboardInterrupt, Terminated) as stopped:
-                end_at_next_signal()
-                if not isinstance(stopped, SweepStopped):  # which has reported
-                    print("interrupted", file=sys.stderr)
-                self.remove_unused()
-                sys.exit(status_of(stopped))
+                self.end_interrupted(stopped)
             finally:
-                console.flush()  # also when Hydra exits by itself, as after --help
+                console.flush()  # here, since Hydra may exit by itself, as after --help
         if self.failures:
             sys.exit(getattr(self.failures[0], "status", 2))
 
@@ -113,10 +111,20 @@ class Script:
     def wants_traceback(self) -> bool:
         return self.full_error == "1"
 
+    def read_command_line(self) -> None:
+        """Checks what Hydra would explain badly, and quotes the names of files."""
+        arguments = sys.argv[1:]
+        check_options(arguments)
+        refuse_null(arguments, self.conf)
+        if is_multirun(arguments):
+            sys.argv[1:] = multirun_first(arguments)
+        else:
+            sys.argv[1:] = [literal(argument, self.paths) for argument in arguments]
+
     def compose_and_work(self) -> None:
-        """Has Hydra compose the config, or composes that of the run that `resume=` names, and works."""
+        """Composes the config, or takes that of the run that `resume=` names, and does the work."""
         if not any(argument.startswith("resume=") for argument in sys.argv[1:]):
-            # litlab's options take the place of a plugin's of the same name, which validate them.
+            # Some files of conf/ have the name of a plugin's own config, and take its place. Hydra warns about that.
             warnings.filterwarnings("ignore", message=r"\n.* is validated against ConfigStore schema")
             job = functools.update_wrapper(lambda cfg: self.work_as_asked(cfg), self.main)
             hydra.main(version_base="1.3", config_path="conf", config_name=self.config_name)(job)()
@@ -129,7 +137,7 @@ class Script:
             self.work(run)
 
     def work_as_asked(self, cfg: DictConfig) -> Any:
-        """The job of a config that Hydra has composed; one of several in a sweep."""
+        """Works with a config that Hydra has composed. In a sweep Hydra calls this for each job."""
         run = as_asked(cfg)
         if run.job and stopped_with(run.job.folder):
             remove_if_unused(run.folder)
@@ -141,10 +149,10 @@ class Script:
             raise
 
     def work(self, run: Run) -> Any:
-        """Calls `main`. An error is said here: Hydra would print it too, and would end a sweep."""
-        queue_again = signal.getsignal(signal.SIGUSR2)  # submitit's, in a job that it has started
+        """Calls `main`, and prints its error: Hydra would print it again, and would end a sweep."""
+        queue_again = signal.getsignal(signal.SIGUSR2)  # in a job that submitit has started
         try:
-            with errors_as_the_user_wants(self.full_error):  # for the processes that the job starts
+            with full_error.full_error(self.full_error):  # as the user wants it in the processes that the job starts
                 return self.main(run)
         except Exception as error:
             expected = isinstance(error, ConfigError | RunFailed)
@@ -162,12 +170,30 @@ class Script:
             return None
 
     def say(self, error: Exception) -> None:
-        """Prints the one line of an error, which then decides the exit status."""
+        """Prints an error in one line. The first one decides the exit status."""
         self.failures.append(error)
         kind = "error"
         if isinstance(error, RunFailed):
             kind = "failed" if error.status < 128 else "interrupted"
         print(f"{kind}: {error}", file=sys.stderr)
+
+    def end_with_mistake(self, error: Exception) -> NoReturn:
+        """Prints a mistake in the command line in one line, and exits."""
+        if isinstance(error, COMPOSITION):
+            said = explain(error, sys.argv[1:], self.conf, self.config_name)
+        else:
+            said = _without_number(error)
+        print(f"error: {said}", file=sys.stderr)
+        self.remove_unused()
+        sys.exit(2)
+
+    def end_interrupted(self, stopped: BaseException) -> NoReturn:
+        """Exits after a signal."""
+        end_at_next_signal()
+        if not isinstance(stopped, SweepStopped):  # a sweep has printed its report
+            print("interrupted", file=sys.stderr)
+        self.remove_unused()
+        sys.exit(_status_of(stopped))
 
     def remove_unused(self) -> None:
         """Removes the folders that were made for a run that never began."""
@@ -175,34 +201,24 @@ class Script:
             remove_if_unused(folder)
 
 
-def status_of(stopped: BaseException) -> int:
+def _without_number(error: Exception) -> str:
+    """`Not a directory: 'runs'`, where Python says `[Errno 20] Not a directory: 'runs'`."""
+    return re.sub(r"^\[Errno \d+\] ", "", one_line(error))
+
+
+def _status_of(stopped: BaseException) -> int:
     """The exit status after a signal."""
     if isinstance(stopped, SweepStopped):
         return stopped.status
     return 128 + (signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT)
 
 
-@contextlib.contextmanager
-def errors_as_the_user_wants(value: str | None) -> Iterator[None]:
-    """Sets HYDRA_FULL_ERROR in the block; None: unset."""
-    before = os.environ.pop(FULL_ERROR, None)
-    if value is not None:
-        os.environ[FULL_ERROR] = value
-    try:
-        yield
-    finally:
-        os.environ.pop(FULL_ERROR, None)
-        if before is not None:
-            os.environ[FULL_ERROR] = before
-
-
-def hydra_raises() -> contextlib.AbstractContextManager[None]:
-    """Makes Hydra raise what it would otherwise print over several lines, exiting with status 1."""
-    return errors_as_the_user_wants("1")
-
-
 def _queue(again: Callable[[int, Any], Any]) -> None:
-    """Has submitit queue this job again, and ends this process; returns if it was queued often enough."""
+    """Lets submitit queue this job again, which ends this process. It returns if the job was queued often enough.
+
+    Args:
+        again: submitit's handler of SIGUSR2.
+    """
     try:
         again(signal.SIGUSR2, None)
     except Exception as error:

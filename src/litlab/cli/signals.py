@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM while no run is there to handle them."""
+"""Handles SIGINT and SIGTERM while no training is there to handle them."""
 
 import contextlib
 import signal
@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def signals_wait() -> Iterator[None]:
-    """Lets Ctrl-C and SIGTERM wait for the end of the block. What they raise can get lost in an import."""
+    """Makes Ctrl-C and SIGTERM wait for the end of the block. Their exceptions can get lost during an import."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -22,7 +22,7 @@ def signals_wait() -> Iterator[None]:
 
 @contextlib.contextmanager
 def sigterm_raises() -> Iterator[None]:
-    """Makes SIGTERM raise `Terminated` in the block, unless it has a handler. Puts the handlers back at its end."""
+    """Makes SIGTERM raise `Terminated` in the block, unless it has a handler. All handlers are put back at its end."""
     handlers = {signum: signal.getsignal(signum) for signum in SIGNALS}
     if handlers[signal.SIGTERM] == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
@@ -34,7 +34,7 @@ def sigterm_raises() -> Iterator[None]:
 
 
 def end_at_next_signal() -> None:
-    """From now on a second signal ends the process at once."""
+    """Makes the next signal end the process at once."""
     for signum in SIGNALS:
         signal.signal(signum, signal.SIG_DFL)
 

@@ -1,4 +1,4 @@
-"""Builds what a group of the config describes. An error of its constructor names the key at fault."""
+"""Builds the object that a group of the config describes. If that fails, the error names the key."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,30 +6,30 @@ from typing import Any
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
-from litlab.config.check import STARTING
+from litlab.config.check import OWN_MODEL_KEYS
 from litlab.errors import ConfigError, one_line
 
-Chosen = Mapping[str, str]  # the option that was chosen of each group, such as {"data": "mnist"}; for messages
+Chosen = Mapping[str, str]  # the option of each group, such as {"data": "mnist"}; only messages show it
 
 
 def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **arguments: Any) -> Any:
-    """Instantiates what one group describes; None where it describes nothing.
+    """Instantiates the `_target_` of one group; None if it has none.
 
     Args:
         cfg: a config, or plain data.
         group: such as `data`.
-        chosen: the option that was chosen of each group.
-        arguments: of the constructor, beside those of the group.
+        chosen: the option of each group, for messages.
+        arguments: more arguments of the constructor, beside the group's settings.
 
     Raises:
         ConfigError: if the constructor refuses the values.
     """
     node: Any = cfg[group]
     node = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else dict(node)
-    if "_target_" not in node:  # scheduler=none, beside an experiment that has settings for a schedule
+    if "_target_" not in node:  # scheduler=none, where an experiment still has settings for a schedule
         return None
     if group == "model":
-        node = {key: value for key, value in node.items() if key not in STARTING}
+        node = {key: value for key, value in node.items() if key not in OWN_MODEL_KEYS}
     try:
         return instantiate(node, _convert_="all", **arguments)
     except Exception as error:
@@ -37,7 +37,7 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
 
 
 def blame(cfg: Mapping[str, Any], group: str, error: BaseException, chosen: Chosen | None = None) -> ConfigError:
-    """The error of a constructor or a method of `group`, in terms of config keys."""
+    """An error that a constructor or a method of `group` has raised, with the name of the config key."""
     message = one_line(error)
     if message.split("=")[0].split(" ")[0] in cfg[group]:
         return ConfigError(f"{group}.{message}")
@@ -45,10 +45,10 @@ def blame(cfg: Mapping[str, Any], group: str, error: BaseException, chosen: Chos
 
 
 def option(group: str, chosen: Chosen | None) -> str:
-    """`data=mnist`, or `data` where the chosen option is not known."""
+    """`data=mnist`, or `data` if it is not known which option was chosen."""
     return f"{group}={chosen[group]}" if chosen and group in chosen else group
 
 
 def class_of(cfg: Mapping[str, Any], group: str) -> Any:
-    """The class, or function, that a group names, not called yet."""
+    """The class, or the function, that a group names in `_target_`. It is not called."""
     return get_object(str(cfg[group]["_target_"]))

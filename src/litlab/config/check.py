@@ -12,10 +12,17 @@ from litlab.config.hints import accepts, describe, signature
 from litlab.errors import ConfigError, one_line
 
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
-FILLED_FROM_DATA = ("input_shape", "num_classes")  # null in a config until the data set is known
-# Of a model, but not of its constructor: see litlab.training.weights.
-STARTING: dict[str, Any] = {"pretrained": bool, "weights": str | None, "weights_skip_head": bool, "compile": bool}
-# Of the settings that are in no group.
+FILLED_FROM_DATA = ("input_shape", "num_classes")  # keys of a model; null until the data set is known
+# Keys of a model that litlab reads itself: its constructor does not get them. See litlab.training.weights.
+OWN_MODEL_KEYS: dict[str, Any] = {
+    "pretrained": bool,
+    "weights": str | None,
+    "weights_skip_head": bool,
+    "compile": bool,
+}
+# Settings that take `auto`, although the constructor does not.
+MAY_BE_AUTO = ("trainer.precision", "data.batch_size")
+# The types of the settings that are in no group. All others have the types of a constructor's arguments.
 TYPES: dict[str, Any] = {
     "seed": int,
     "objective": str,
@@ -30,7 +37,8 @@ TYPES: dict[str, Any] = {
     "preempt_grace_s": float,
     "engine": Literal["auto", "eager", "blocks", "graph"],
 }
-# Bounds that other libraries leave unchecked, or check in words that do not name the key: (lowest, highest, open?).
+# Bounds that other libraries do not check, or that they check without naming the key: (lowest, highest, open?).
+# With `open`, the value must be greater than the lowest.
 BOUNDS: dict[str, tuple[float, float, bool]] = {
     "optimizer.lr": (0, float("inf"), True),
     "optimizer.weight_decay": (0, float("inf"), False),
@@ -45,27 +53,16 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "rewinds": (0, 3, False),
     "preempt_grace_s": (3, float("inf"), False),
 }
-# Settings that may be left to litlab, beside what the constructor takes.
-AUTO = ("trainer.precision", "data.batch_size")
 
 
 def check(cfg: DictConfig) -> None:
-    """Checks every group's keys and values against the signature of what it builds, before anything is built.
+    """Checks the keys and the values of a config. The signature of each constructor says what it takes.
 
     Raises:
         ConfigError: at the first key that is missing, unknown, of the wrong type or out of bounds.
     """
-    try:
-        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except MissingMandatoryValue as error:
-        raise ConfigError(f"{error.full_key} is missing: write {error.full_key}=...") from error
-    except OmegaConfBaseException as error:
-        raise ConfigError(one_line(error)) from error
-    assert isinstance(plain, dict)
-    for key, hint in TYPES.items():
-        value = OmegaConf.select(cfg, key, default=...)
-        if value is not ... and not accepts(hint, value):  # a recorded config may be older than a setting
-            raise ConfigError(f"{key}={value}: must be {describe(hint)}")
+    plain = _resolved(cfg)
+    _check_types(cfg)
     if plain.get("on_nan", "stop") not in ("stop", "rewind"):
         raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
     for group in GROUPS:
@@ -73,6 +70,35 @@ def check(cfg: DictConfig) -> None:
             raise ConfigError(f"{group} is missing: write {group}=...")
         if plain.get(group) and "_target_" in plain[group]:
             _check_group(group, plain[group])
+    _check_bounds(cfg)
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """`did you mean ...?`, if one of the known names is close, and all known names."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    public = ", ".join(sorted(name for name in known if not name.startswith("_")))
+    return (f"did you mean {close[0]}? " if close else "") + f"there is: {public}"
+
+
+def _resolved(cfg: DictConfig) -> dict[Any, Any]:
+    try:
+        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ConfigError(f"{error.full_key} is missing: write {error.full_key}=...") from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(one_line(error)) from error
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _check_types(cfg: DictConfig) -> None:
+    for key, hint in TYPES.items():
+        value = OmegaConf.select(cfg, key, default=...)
+        if value is not ... and not accepts(hint, value):  # a recorded config may be older than a setting
+            raise ConfigError(f"{key}={value}: must be {describe(hint)}")
+
+
+def _check_bounds(cfg: DictConfig) -> None:
     for key, (low, high, is_open) in BOUNDS.items():
         value = OmegaConf.select(cfg, key)
         if isinstance(value, int | float) and (value < low or value > high or (is_open and value == low)):
@@ -81,28 +107,22 @@ def check(cfg: DictConfig) -> None:
 
 
 def _check_group(group: str, node: Mapping[str, Any]) -> None:
+    """Checks the settings of one group against the signature of its `_target_`."""
     try:
         target = get_object(str(node["_target_"]))
     except Exception as error:
         raise ConfigError(f"{group}._target_={node['_target_']}: {one_line(error)}") from error
     parameters, hints, takes_any = signature(target)
     if group == "model":
-        hints |= STARTING
-        parameters |= dict.fromkeys(key for key in STARTING if key in node)
+        hints |= OWN_MODEL_KEYS
+        parameters |= dict.fromkeys(key for key in OWN_MODEL_KEYS if key in node)
     for key, value in node.items():
         if (key.startswith("_") and key.endswith("_")) or (value is None and key in FILLED_FROM_DATA):
             continue
         if key not in parameters and not takes_any:
             raise ConfigError(f"{group}.{key} is unknown to {node['_target_']}; {suggest(key, parameters)}")
-        if value == "auto" and f"{group}.{key}" in AUTO:
+        may_be_auto = f"{group}.{key}" in MAY_BE_AUTO
+        if value == "auto" and may_be_auto:
             continue
         if key in hints and not accepts(hints[key], value):
-            choices = describe(hints[key]) + (" or auto" if f"{group}.{key}" in AUTO else "")
-            raise ConfigError(f"{group}.{key}={value}: must be {choices}")
-
-
-def suggest(name: str, known: Collection[str]) -> str:
-    """`did you mean ...?`, if something known is close, and what is known."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
-    listed = ", ".join(sorted(name for name in known if not name.startswith("_")))
-    return (f"did you mean {close[0]}? " if close else "") + f"there is: {listed}"
+            raise ConfigError(f"{group}.{key}={value}: must be {describe(hints[key])}{' or auto' * may_be_auto}")

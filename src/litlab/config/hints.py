@@ -1,4 +1,4 @@
-"""What the signature of a constructor says about the values it takes."""
+"""Reads from the signature of a constructor which values it takes."""
 
 import inspect
 import types
@@ -9,9 +9,9 @@ from typing import Any, Literal, Union
 
 
 def signature(target: Callable) -> tuple[dict[str, Any], dict[str, Any], bool]:
-    """Parameters and type hints by name, and whether there may be others.
+    """The parameters and the type hints of a constructor by name, and whether it takes others as well.
 
-    A constructor that takes `**arguments` passes them on to that of its base class, so that one's count too.
+    A constructor with `**arguments` passes them on to its base class. So the parameters of the base class count too.
     """
     functions: list[Callable] = [target]
     if inspect.isclass(target):
@@ -30,17 +30,19 @@ def signature(target: Callable) -> tuple[dict[str, Any], dict[str, Any], bool]:
 def _type_hints(function: Callable) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function)
-    except Exception:  # a third party's hints may name what is only imported for type checkers
+    except Exception:  # a hint may name a class that is imported for type checkers only
         return {}
 
 
 def accepts(hint: Any, value: Any) -> bool:
-    """Whether a plain value can be passed where `hint` is asked for; anything not understood passes."""
+    """Whether a plain value fits a type hint. A hint that is not understood takes every value."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
         return any(accepts(argument, value) for argument in arguments)
     if origin is Literal:
         return value in arguments
+    if hint is Any:
+        return True
     if hint is type(None):
         return value is None
     if hint is bool:
@@ -60,11 +62,12 @@ def accepts(hint: Any, value: Any) -> bool:
         return all(accepts(item, element) for item in items for element in value)
     if origin in (dict, Mapping) or hint in (dict, Mapping):
         return isinstance(value, dict)
-    # A class that YAML cannot write: only something `_target_` builds would do, or another branch of a union.
+    # YAML cannot write an object of a class. Only a mapping with a `_target_` can stand for one.
     return isinstance(value, dict) if inspect.isclass(hint) and hint.__module__ != "builtins" else True
 
 
 def describe(hint: Any) -> str:
+    """A type hint in words, such as `an integer or null`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(describe(a) for a in arguments if _is_plain(a)))

@@ -7,10 +7,22 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.config.check import AUTO, GROUPS
+from litlab.config.check import GROUPS, MAY_BE_AUTO
+from litlab.config.leaves import leaves
 from litlab.config.objective import objective_mode
 
-# What `model.pretrained=true` fills in where it is left open, and so is recorded: see litlab.training.weights.
+# Where a run is trained, which does not change its numbers.
+PLACES = {
+    "data.num_workers",
+    "data.pin_memory",
+    "data.device",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+}
+
+# Settings that `model.pretrained=true` fills in where they have one of these values. A run records what it filled in:
+# see litlab.training.weights.
 FILLED_FROM_WEIGHTS: dict[str, tuple[Any, ...]] = {
     "model.variant": ("auto",),
     "model.transform_input": (False,),
@@ -21,53 +33,61 @@ FILLED_FROM_WEIGHTS: dict[str, tuple[Any, ...]] = {
 
 
 def numeric(cfg: DictConfig) -> dict[str, Any]:
-    """Every setting that can change the numbers of a run, and what is kept of them, as flat keys.
+    """The settings that can change the numbers of a run, as a flat mapping such as `{"optimizer.lr": 0.01}`.
 
     Raises:
-        ConfigError: if `objective_mode` is none.
+        ConfigError: if `objective_mode` is wrong.
     """
-    flat: dict[str, Any] = {}
-
-    def walk(node: Any, key: str) -> None:
-        if isinstance(node, dict) and node:
-            for name, value in node.items():
-                walk(value, f"{key}.{name}")
-        else:
-            flat[key] = str(node) if isinstance(node, float) and not math.isfinite(node) else node  # as JSON has none
-
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
+    flat: dict[str, Any] = {}
     for name in (*GROUPS, "seed", "objective", "top5", "on_nan", "test"):
-        walk(composed.get(name), name)
+        flat |= _flat(name, composed.get(name))
     flat["objective_mode"] = objective_mode(cfg)
     stopping = (composed.get("callbacks") or {}).get("early_stopping") or {"enabled": False}
     flat["callbacks.early_stopping.enabled"] = stopping.get("enabled", True)
     if flat["callbacks.early_stopping.enabled"]:
-        walk(stopping | {"mode": stopping.get("mode") or flat["objective_mode"]}, "callbacks.early_stopping")
-    places = {"data.num_workers", "data.pin_memory", "data.device"}
-    places |= {"trainer.accelerator", "trainer.devices", "trainer.num_nodes"}
-    if _data_dir_is_cache(flat.get("data._target_")):
-        places.add("data.data_dir")
+        mode = stopping.get("mode") or flat["objective_mode"]
+        flat |= _flat("callbacks.early_stopping", stopping | {"mode": mode})
+    places = PLACES | ({"data.data_dir"} if _data_dir_is_cache(flat.get("data._target_")) else set())
     return {key: value for key, value in flat.items() if key not in places}
 
 
 def is_left_open(settings: Mapping[str, Any], key: str) -> bool:
-    """Whether `numeric` settings leave it to litlab what `key` is: what a run records then is what it has become."""
-    if key in AUTO:
+    """Whether these settings leave it to litlab to choose a value for `key`. A run then records what was chosen.
+
+    Args:
+        settings: as `numeric` returns them.
+        key: such as `data.batch_size`.
+    """
+    if key in MAY_BE_AUTO:
         return bool(settings.get(key) == "auto")
-    name = ".".join(key.split(".")[:2])  # normalize is a mapping once it is filled in
+    name = ".".join(key.split(".")[:2])  # once it is filled in, data.normalize is a mapping with keys of its own
     return bool(settings.get("model.pretrained")) and settings.get(name, ...) in FILLED_FROM_WEIGHTS.get(name, ())
 
 
 def filled_then(cfg: DictConfig, before: DictConfig) -> dict[str, Any]:
-    """What published weights had filled in when the run began, of the keys that `cfg` leaves open now."""
+    """The values that published weights filled in when the run began, for the keys that `cfg` leaves open.
+
+    Args:
+        cfg: the config as it is composed now.
+        before: the config that the run has recorded.
+    """
     settings = numeric(cfg)
     found = {key: OmegaConf.select(before, key) for key in FILLED_FROM_WEIGHTS if is_left_open(settings, key)}
     return {key: value for key, value in found.items() if value is not None}
 
 
+def _flat(name: str, node: Any) -> dict[str, Any]:
+    """The values below `name`. Infinity and NaN become text, since JSON has neither."""
+    return {
+        ".".join((name, *path)): str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for path, value in leaves(node).items()
+    }
+
+
 def _data_dir_is_cache(data: Any) -> bool:
-    """Whether a data set is the same wherever its `data_dir` is."""
+    """Whether a data set is the same in whatever folder it is. `data` is the name of its class."""
     try:
         return bool(getattr(get_object(str(data)), "data_dir_is_cache", False))
-    except Exception:  # no class at all, which `check` says
+    except Exception:  # there is no such class: `check` tells the user
         return False

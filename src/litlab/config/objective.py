@@ -1,4 +1,4 @@
-"""Which direction of a metric is better."""
+"""Whether a higher or a lower value of the objective is better."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from litlab.errors import ConfigError
 
 
 def objective_mode(cfg: DictConfig) -> Any:
-    """`min` or `max`: as configured, else by the objective's name.
+    """`min` or `max`: as configured, else by the name of the objective.
 
     Raises:
-        ConfigError: if it is neither.
+        ConfigError: if `objective_mode` is another word.
     """
     if cfg.objective_mode not in (None, "min", "max"):
         raise ConfigError(f"objective_mode={cfg.objective_mode}: must be min, max or null")

@@ -1,34 +1,43 @@
-"""The config that a run folder holds: overrides applied to it, and written back."""
+"""The config in a run folder: it is read, overrides are applied to it, and it is written back."""
 
 import contextlib
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from litlab.config.leaves import leaves
 from litlab.errors import ConfigError
 from litlab.files import atomic
 from litlab.runs import CONFIG, OVERRIDES
 
+Leaves = Mapping[tuple[str, ...], Any]  # the values of a config, by their keys
+
 
 def read_recorded(folder: Path) -> tuple[DictConfig, list[str]]:
-    """The config of a run folder, and the overrides that led to it."""
+    """The config of a run folder, and the overrides of the command lines that led to it."""
     recorded = OmegaConf.load(folder / CONFIG)
     assert isinstance(recorded, DictConfig)
     return recorded, read_overrides(folder)
 
 
 def read_overrides(folder: Path) -> list[str]:
+    """The overrides that a run folder records."""
     return [str(override) for override in OmegaConf.load(folder / OVERRIDES)]
 
 
 def compose_again(folder: Path, overrides: list[str], conf: Path, config_name: str) -> tuple[DictConfig, list[str]]:
     """The recorded config with `overrides` applied, and all overrides of the run so far.
 
-    Overrides change only the keys that they name: the rest stays as recorded, whatever `conf/` says today.
+    Overrides change only the keys that they name. All other keys stay as recorded, whatever `conf/` says today.
+
+    Args:
+        folder: the run folder.
+        overrides: of the command line that resumes the run.
+        conf: the folder of configs.
+        config_name: such as `train`.
 
     Raises:
         ConfigError: if an override is wrong.
@@ -40,24 +49,20 @@ def compose_again(folder: Path, overrides: list[str], conf: Path, config_name: s
         raise ConfigError("resume= goes on in the run's own folder: leave out hydra.* overrides")
     together = combine(earlier, overrides)
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        before, after = (_leaves(hydra.compose(config_name, list_)) for list_ in (earlier, together))
-    kept = {key[:length] for key in after for length in range(len(key) + 1)}  # with the nodes that hold them
-    for key in before:
-        gone = next((key[:length] for length in range(1, len(key) + 1) if key[:length] not in kept), None)
-        parent = OmegaConf.select(recorded, ".".join(gone[:-1])) if gone else None
-        if gone and isinstance(parent, DictConfig):
-            parent.pop(gone[-1], None)
+        composed = [hydra.compose(config_name, list_) for list_ in (earlier, together)]
+    before, after = (leaves(OmegaConf.to_container(cfg, resolve=False)) for cfg in composed)
+    _remove_missing(recorded, before, after)
     for key, value in after.items():
         if key not in before or before[key] != value:
             OmegaConf.update(recorded, ".".join(key), value, force_add=True, merge=False)
     if any(_key(override) == "optimizer.lr" for override in overrides):
-        for counted in ("rewinds", "rewound_to"):  # the learning rate is what the user says now
+        for counted in ("rewinds", "rewound_to"):  # the new learning rate is not halved by earlier rewinds
             recorded.pop(counted, None)
     return recorded, together
 
 
 def combine(earlier: list[str], later: list[str]) -> list[str]:
-    """Both lists, without those of the earlier one that the later one replaces."""
+    """Both lists of overrides, without those of `earlier` that `later` replaces."""
     replaced = {_key(override) for override in later}
     return [override for override in earlier if _key(override) not in replaced] + later
 
@@ -66,7 +71,7 @@ def record(folder: Path, cfg: DictConfig, overrides: list[str]) -> Callable[[], 
     """Writes a config and its overrides into a run folder; returns a function that puts the old files back.
 
     Raises:
-        ConfigError: if nothing can be written there.
+        ConfigError: if the files cannot be written.
     """
     before = {name: (folder / name).read_bytes() for name in (CONFIG, OVERRIDES)}
 
@@ -86,19 +91,15 @@ def record(folder: Path, cfg: DictConfig, overrides: list[str]) -> Callable[[], 
 
 
 def _key(override: str) -> str:
-    return re.split("=", override.lstrip("+~"), maxsplit=1)[0].split("@")[0]
+    """`optimizer.lr` of `+optimizer.lr=0.1`, `model` of `model@net=mlp`."""
+    return override.lstrip("+~").split("=")[0].split("@")[0]
 
 
-def _leaves(cfg: DictConfig) -> dict[tuple[str, ...], Any]:
-    """Every value of a config by its keys, unresolved; empty mappings and lists are values."""
-    leaves: dict[tuple[str, ...], Any] = {}
-
-    def walk(node: Any, path: tuple[str, ...]) -> None:
-        if isinstance(node, dict) and node:
-            for key, value in node.items():
-                walk(value, (*path, str(key)))
-        else:
-            leaves[path] = node
-
-    walk(OmegaConf.to_container(cfg, resolve=False), ())
-    return leaves
+def _remove_missing(recorded: DictConfig, before: Leaves, after: Leaves) -> None:
+    """Removes from `recorded` the keys, or whole mappings, that are in `before` and no more in `after`."""
+    kept = {key[:length] for key in after for length in range(len(key) + 1)}  # values, and the mappings around them
+    for key in before:
+        gone = next((key[:length] for length in range(1, len(key) + 1) if key[:length] not in kept), None)
+        parent = OmegaConf.select(recorded, ".".join(gone[:-1])) if gone else None
+        if gone and isinstance(parent, DictConfig):
+            parent.pop(gone[-1], None)

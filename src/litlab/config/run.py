@@ -1,4 +1,4 @@
-"""A run, as it was asked for."""
+"""A run: its config, its folder, and how the user asked for it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from litlab.errors import ConfigError
 
 @dataclass(frozen=True)
 class SweepJob:
-    """What a job of a sweep knows of the sweep.
+    """What a job of a sweep knows about the sweep.
 
     Args:
         number: of the job, from 0.
         folder: of the sweep.
         launcher: Basic (one job after the other, in one process), Joblib, Slurm, ...
         jobs_at_once: how many jobs share this machine.
-        cores: for each job; None: a share of the machine's.
+        cores: CPU cores for each job; None: the jobs share the cores of this machine.
     """
 
     number: int
@@ -34,16 +34,16 @@ class SweepJob:
 
 @dataclass(frozen=True)
 class Run:
-    """One call of a script: the composed config, where it works, and how it was asked for. It is never changed.
+    """One call of a script. It never changes: `settled` returns another run.
 
     Args:
         cfg: the composed config, read-only.
         folder: the run folder.
-        overrides: those of the command line; of a resumed run, all that it was ever given.
-        chosen: the option that was chosen of each group, for messages.
+        overrides: of the command line. A resumed run has those of all its command lines.
+        chosen: the option of each group, such as `{"data": "mnist"}`, for messages.
         resumed: whether an earlier run goes on.
-        checkpoint: to go on from; None: the latest that is whole, if any.
-        job: if it is a job of a sweep.
+        checkpoint: where to go on; None: the latest checkpoint that is not damaged, if there is one.
+        job: of a sweep, if the run is one.
     """
 
     cfg: DictConfig
@@ -58,19 +58,19 @@ class Run:
         OmegaConf.set_readonly(self.cfg, True)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a key such as `callbacks.report.enabled`; the default where there is none."""
+        """The value of a key such as `callbacks.report.enabled`, or the default if there is no such key."""
         return select(self.cfg, key, default)
 
     def build(self, group: str, **arguments: Any) -> Any:
-        """What a group describes; see `litlab.config.build`."""
+        """Builds the object that a group describes; see `litlab.config.build`."""
         return build(self.cfg, group, self.chosen, **arguments)
 
     def blame(self, group: str, error: BaseException) -> ConfigError:
-        """An error of what `build` has made, in terms of config keys."""
+        """An error of an object that `build` has made, with the name of the config key."""
         return blame(self.cfg, group, error, self.chosen)
 
     def option(self, group: str) -> str:
-        """`data=mnist`: what was chosen of a group, for a message."""
+        """`data=mnist`: the option that was chosen of a group, for a message."""
         return option(group, self.chosen)
 
     def settled(self, **changes: Any) -> Run:
@@ -78,11 +78,11 @@ class Run:
         return replace(self, cfg=changed(self.cfg, changes)) if changes else self
 
     def from_checkpoint(self, checkpoint: Path | None) -> Run:
-        """The same run, which goes on from a checkpoint."""
+        """The same run, going on from a checkpoint."""
         return replace(self, checkpoint=checkpoint)
 
     def to_plain(self) -> dict[str, Any]:
-        """All of it as plain data, for another process."""
+        """The whole run as plain data, to send it to another process."""
         return {
             "cfg": OmegaConf.to_yaml(self.cfg),
             "folder": str(self.folder),
@@ -95,7 +95,7 @@ class Run:
 
     @classmethod
     def from_plain(cls, told: Mapping[str, Any]) -> Run:
-        """What `to_plain` described."""
+        """The run that `to_plain` has described."""
         job = told["job"] and SweepJob(**told["job"] | {"folder": Path(told["job"]["folder"])})
         cfg = OmegaConf.create(told["cfg"])
         assert isinstance(cfg, DictConfig)
@@ -103,13 +103,13 @@ class Run:
         return cls(**{**told, "cfg": cfg, "job": job, **paths})
 
     def plain(self) -> dict[str, Any]:
-        """The config, resolved, as plain data."""
+        """The config as plain data, with all interpolations resolved."""
         composed: Any = OmegaConf.to_container(self.cfg, resolve=True)
         return composed
 
 
 def changed(cfg: DictConfig, values: Mapping[str, Any]) -> DictConfig:
-    """A copy of a config in which some keys have other values. Nothing else in litlab writes to a config."""
+    """A copy of a config with other values for some keys. No other function writes to the config of a run."""
     copy = cfg.copy()
     OmegaConf.set_readonly(copy, False)
     for key, value in values.items():
@@ -118,12 +118,12 @@ def changed(cfg: DictConfig, values: Mapping[str, Any]) -> DictConfig:
 
 
 def restored(plain: Mapping[str, Any]) -> DictConfig:
-    """A config that was recorded as plain data, in a checkpoint."""
+    """The config that a checkpoint holds as plain data."""
     cfg = OmegaConf.create(dict(plain))
     assert isinstance(cfg, DictConfig)
     return cfg
 
 
 def select(cfg: DictConfig, key: str, default: Any = None) -> Any:
-    """The value of a key such as `optimizer.lr`; the default where there is none."""
+    """The value of a key such as `optimizer.lr`, or the default if there is no such key."""
     return OmegaConf.select(cfg, key, default=default)

@@ -1,9 +1,11 @@
-"""The processes of one run: started, told what to do, watched, and ended together."""
+"""The processes of one run: starts them, tells them what to do, watches them, and ends them together."""
 
+from litlab.distributed.devices import ranks_wanted
+from litlab.distributed.ending import end_with, leave
 from litlab.distributed.heartbeat import Heartbeat
-from litlab.distributed.launch import end_with, leave_last_word, ranks_wanted, start_ranks
+from litlab.distributed.launch import leave_last_word, start_ranks
 from litlab.distributed.ranks import hosts, is_rank, local_size, rank, world_size
-from litlab.distributed.store import follow_rank_zero, leading, leave, tell
+from litlab.distributed.store import follow_rank_zero, leading, tell
 
 __all__ = [
     "Heartbeat",

@@ -1,7 +1,7 @@
-"""Starts the processes of a distributed run on this machine, with torch's elastic agent (that of `torchrun`).
+"""Starts the processes of a distributed run on this machine, with the elastic agent of torch that `torchrun` uses.
 
-The process that the user started only watches. It holds no device, ends every rank when one of them fails, and survives
-that, so that a sweep goes on.
+The process that the user started only watches. It holds no device, ends all ranks when one of them fails, and then goes
+on itself, so that a sweep can begin its next job.
 """
 
 import dataclasses
@@ -11,63 +11,26 @@ import os
 import signal
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 from litlab.console import warn
-from litlab.distributed.ranks import is_rank, local_size
 from litlab.errors import ConfigError, Diverged, RunFailed
 from litlab.machine import cores
 
-AGENT_WAITS_S = 30  # from a signal to SIGKILL, where torch's agent cannot be told otherwise (torch 2.11)
-
-
-def ranks_wanted(trainer: Any) -> int:
-    """How many processes `trainer.devices` asks for on this machine. Under torchrun and SLURM they decide.
-
-    Raises:
-        ConfigError: if there are not that many GPUs, or other machines are asked for and no launcher was used.
-    """
-    import torch  # takes seconds, which `distributed` must not cost a mistyped command
-
-    gpus = torch.cuda.device_count()
-    if trainer.accelerator in ("gpu", "cuda") and not gpus:
-        raise ConfigError("trainer.accelerator=gpu: there is no GPU here; use trainer=cpu or trainer=auto")
-    devices = trainer.devices
-    if devices in (-1, "-1", "auto"):
-        wanted = highest = max(1, gpus) if trainer.accelerator != "cpu" else 1
-    elif isinstance(devices, int | str):
-        try:
-            wanted = highest = int(devices)
-        except ValueError:
-            raise ConfigError(f"trainer.devices={devices}: must be a number, a list of GPUs, or auto") from None
-    else:
-        wanted, highest = len(devices), max(devices, default=-1) + 1
-    if wanted < 1:
-        raise ConfigError(f"trainer.devices={devices}: must name at least one device")
-    if trainer.accelerator in ("gpu", "cuda") and highest > gpus:
-        raise ConfigError(f"trainer.devices={devices}: this machine has {gpus} GPU{'s' * (gpus > 1)}")
-    if is_rank():
-        return local_size()
-    if (hosts := trainer.get("num_nodes", 1)) != 1:
-        raise ConfigError(
-            f"trainer.num_nodes={hosts}: start train.py on each of them, with torchrun or srun (see README)"
-        )
-    return wanted
+AGENT_WAITS_S = 30  # from a signal to SIGKILL, where torch's agent takes no other time (torch 2.11)
 
 
 def start_ranks(message: dict[str, Any], count: int, grace_s: float = 20) -> None:
-    """Starts `count` processes, each of which does what `message` says, and waits for them.
+    """Starts processes that do what `message` says, and waits for them.
 
     Args:
         message: see `litlab.worker`.
-        count: how many.
-        grace_s: seconds that they have after a signal.
+        count: the number of processes.
+        grace_s: seconds that a process may still work after a signal.
 
     Raises:
-        ConfigError, RunFailed, Diverged: as the first rank that failed would have.
+        ConfigError, RunFailed, Diverged: what the rank that failed first has raised.
     """
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -83,48 +46,16 @@ def start_ranks(message: dict[str, Any], count: int, grace_s: float = 20) -> Non
             signum = int(stopped.sigval)
             raise RunFailed(f"stopped by {signal.Signals(signum).name}", 128 + signum) from None
         except ChildFailedError as error:
-            left = _last_word(path)
-            if not left.exists():
-                rank, failure = error.get_first_failure()
-                raise RunFailed(f"rank {rank} ended with exit code {failure.exitcode}") from None
-            failed = json.loads(left.read_text())
-            if failed["kind"] == ConfigError.__name__:
-                raise ConfigError(failed["message"]) from None
-            kind = Diverged if failed["kind"] == Diverged.__name__ else RunFailed
-            raise kind(failed["message"], failed["status"]) from None
-
-
-def _agent(count: int, grace_s: float) -> Any:
-    """The settings of torch's agent for `count` processes on this host."""
-    import torch
-    from torch.distributed.launcher.api import LaunchConfig
-
-    to_kill: dict[str, Any] = {"shutdown_timeout": math.ceil(grace_s) + 10}  # the ranks keep to the time themselves
-    if "shutdown_timeout" not in {field.name for field in dataclasses.fields(LaunchConfig)}:
-        if to_kill["shutdown_timeout"] > AGENT_WAITS_S:
-            warn(f"preempt_grace_s={grace_s:g}: torch {torch.__version__} kills ranks {AGENT_WAITS_S} s after a signal")
-        to_kill = {}
-    return LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=count,
-        run_id="litlab",
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        max_restarts=0,
-        monitor_interval=0.5,
-        signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGUSR2",  # passed on to the ranks
-        **to_kill,
-    )
+            raise _failure(path, error) from None
 
 
 def leave_last_word(message: Path, kind: str, text: str, status: int) -> None:
-    """Tells the watching process why this rank fails; the first rank that does is believed.
+    """Tells the watching process why this rank fails. Only the first rank that fails is heard.
 
     Args:
         message: the file that the rank was started with.
         kind: the name of the error's class.
-        text: its one line.
+        text: the message of the error, in one line.
         status: the exit status.
     """
     try:
@@ -138,12 +69,43 @@ def _last_word(message: Path) -> Path:
     return message.with_name("error.json")
 
 
-def end_with(parent: int) -> None:
-    """Stops this process, as SIGTERM would, when its parent has gone. A rank must not outlive its run."""
+def _failure(message: Path, error: Any) -> ConfigError | RunFailed:
+    """The error that the rank which failed first has left.
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
+    Args:
+        message: the file that the ranks were started with.
+        error: torch's ChildFailedError.
+    """
+    left = _last_word(message)
+    if not left.exists():
+        rank, failure = error.get_first_failure()
+        return RunFailed(f"rank {rank} ended with exit code {failure.exitcode}")
+    failed = json.loads(left.read_text())
+    if failed["kind"] == ConfigError.__name__:
+        return ConfigError(failed["message"])
+    kind = Diverged if failed["kind"] == Diverged.__name__ else RunFailed
+    return kind(failed["message"], failed["status"])
 
-    threading.Thread(target=watch, daemon=True).start()
+
+def _agent(count: int, grace_s: float) -> Any:
+    """The settings of torch's agent for `count` processes on this machine."""
+    import torch
+    from torch.distributed.launcher.api import LaunchConfig
+
+    to_kill: dict[str, Any] = {"shutdown_timeout": math.ceil(grace_s) + 10}  # the ranks themselves end within grace_s
+    if "shutdown_timeout" not in {field.name for field in dataclasses.fields(LaunchConfig)}:
+        if to_kill["shutdown_timeout"] > AGENT_WAITS_S:
+            warn(f"preempt_grace_s={grace_s:g}: torch {torch.__version__} kills ranks {AGENT_WAITS_S} s after a signal")
+        to_kill = {}
+    return LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id="litlab",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        monitor_interval=0.5,
+        signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGUSR2",  # the agent passes them on to the ranks
+        **to_kill,
+    )

@@ -1,27 +1,28 @@
-"""Which of a run's processes this one is, by the variables that torchrun sets."""
+"""Which process of a run this is, by the environment variables that torchrun sets."""
 
 import os
 
 
 def is_rank() -> bool:
-    """Whether a launcher has started this process as one of several (or as the only one, but in the same way)."""
+    """Whether torchrun, SLURM or litlab has started this process as a rank, be it the only one."""
     return "RANK" in os.environ
 
 
 def rank() -> int:
+    """The number of this process among all of its run, from 0."""
     return int(os.environ.get("RANK", 0))
 
 
 def world_size() -> int:
-    """How many processes the run has."""
+    """The number of processes of the run."""
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
 def local_size() -> int:
-    """How many of them are on this host."""
+    """The number of its processes on this host."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", world_size()))
 
 
 def hosts() -> int:
-    """On how many hosts they are."""
+    """The number of hosts on which its processes are."""
     return world_size() // local_size()

@@ -1,4 +1,4 @@
-"""SLURM: gives a task of `srun` the variables that torchrun would give it."""
+"""Makes a task of SLURM look like a process of torchrun."""
 
 import os
 import re
@@ -6,8 +6,8 @@ import sys
 
 
 def adopt_slurm() -> None:
-    """Gives a task of `srun` the variables that torchrun would give it; elsewhere does nothing."""
-    os.environ.pop("SLURM_NTASKS", None)  # by which Lightning knows SLURM, and then wants other things of a script
+    """Gives a task of `srun` the environment variables that torchrun would give it. Elsewhere, does nothing."""
+    os.environ.pop("SLURM_NTASKS", None)  # Lightning would see that this is SLURM, and set up the processes itself
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", 1))
     if "RANK" in os.environ or tasks < 2:
         return

@@ -1,11 +1,10 @@
-"""What the processes of one run tell each other beside the training, through torch.distributed's key-value store.
+"""What the processes of one run tell each other outside of the training, through torch.distributed's key-value store.
 
-They meet at MASTER_ADDR:MASTER_PORT, whoever started them: litlab itself, torchrun, or SLURM's srun. Under the last two
-rank 0 alone reads the command line, composes the config and makes the run folder. It tells the others what to do, and
-they leave nothing on their hosts.
+They meet at MASTER_ADDR:MASTER_PORT, whether litlab, torchrun or SLURM's srun has started them. Under torchrun and srun
+only rank 0 reads the command line, composes the config and makes the run folder. It tells the other processes what to
+do. They write nothing on their hosts.
 """
 
-import atexit
 import contextlib
 import functools
 import itertools
@@ -17,34 +16,46 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
+from litlab.distributed.ending import leave
 from litlab.distributed.ranks import is_rank, rank, world_size
 
-LAST_WORD_S = 5  # that a process which failed leaves rank 0 to say why, before it says so itself
+LAST_WORD_S = 5  # seconds that a process which failed waits for rank 0 to say why, before it says so itself
 
 
 def tell(job: str, **what: Any) -> None:
-    """Rank 0 tells the others what it is about to do, in plain data; they do the same. Alone, does nothing."""
+    """Tells the other processes what rank 0 is about to do, so that they do the same. Alone, does nothing.
+
+    Args:
+        job: `train`, `evaluate` or `end`.
+        what: plain data that the job needs.
+    """
     if is_rank() and world_size() > 1:
         store = _store()
         store.set(f"job/{store.add('jobs', 1) - 1}", json.dumps({"job": job, **what}))
 
 
 def end(status: int) -> None:
-    """Rank 0 tells the others that it has nothing more to do, and the exit status of all."""
-    with contextlib.suppress(RuntimeError):  # the store's host has gone, and the others will see that themselves
+    """Tells the other processes that there is nothing more to do, and with which exit status all of them end."""
+    with contextlib.suppress(RuntimeError):  # the host of the store has gone, which the others notice themselves
         tell("end", status=status)
-        if is_rank() and world_size() > 1:  # with this process the store may go, before they have heard it
+        if is_rank() and world_size() > 1:  # the store may end with this process, so it waits for the others
             deadline = time.monotonic() + LAST_WORD_S
             while _store().add("heard", 0) < world_size() - 1 and time.monotonic() < deadline:
                 time.sleep(0.05)
 
 
 def follow_rank_zero(work: Callable[[dict[str, Any]], None]) -> int:
-    """The life of a process other than rank 0, under torchrun or SLURM: does what rank 0 tells; returns the status.
+    """Does what rank 0 tells, in another process under torchrun or SLURM.
 
-    What goes wrong everywhere is said by rank 0 alone. What goes wrong only here is said here.
+    An error that all processes have is printed by rank 0 alone. An error that only this process has is printed here.
+
+    Args:
+        work: does one job, as `tell` describes it.
+
+    Returns:
+        The exit status.
     """
     failure: Exception | None = None
     for number in itertools.count():
@@ -67,7 +78,10 @@ def follow_rank_zero(work: Callable[[dict[str, Any]], None]) -> int:
 
 @contextlib.contextmanager
 def leading() -> Iterator[None]:
-    """Rank 0 reads the command line in here, and tells the others how it ended. Without a launcher does nothing."""
+    """The block in which rank 0 works. At its end rank 0 tells the others how it ended, and this process ends.
+
+    Without torchrun or SLURM, does nothing.
+    """
     if not is_rank():
         yield
         return
@@ -85,26 +99,25 @@ def leading() -> Iterator[None]:
     leave(status)
 
 
-def leave(status: int) -> NoReturn:
-    """Ends this process, without the interpreter's own shutdown.
+def connect(timeout: timedelta = timedelta(seconds=300)) -> Any:
+    """The store of this run. The agent of torchrun may have made it already; if not, rank 0 makes it.
 
-    After a failure the others' collectives could hang in it. After a success it could abort: of a group that something
-    still holds, as a device mesh does, gloo's threads run on, and Python ends a thread that comes for the interpreter
-    at that time in the middle of what it does ("terminate called without an active exception").
+    torch.distributed uses the same store, with other keys.
     """
-    if not status:
-        import torch
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+    from torch.distributed.rendezvous import rendezvous
 
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-        atexit._run_exitfuncs()  # as multiprocessing does before it leaves its children in the same way
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    store, _, _ = next(rendezvous("env://", timeout=timeout))
+    return PrefixStore(f"litlab/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+
+
+@functools.cache
+def _store() -> Any:
+    return connect()
 
 
 def _receive(key: str, seconds: float | None) -> dict[str, Any] | None:
-    """What rank 0 has put there; None if it has not within that time, or the store has gone."""
+    """The message that rank 0 has put into the store. None if it is not there in time, or the store has gone."""
     deadline = time.monotonic() + (seconds if seconds is not None else float("inf"))
     try:
         store = _store()
@@ -116,17 +129,3 @@ def _receive(key: str, seconds: float | None) -> dict[str, Any] | None:
         return message
     except RuntimeError:
         return None
-
-
-@functools.cache
-def _store() -> Any:
-    return connect()
-
-
-def connect(timeout: timedelta = timedelta(seconds=300)) -> Any:
-    """The store of this run; where no agent of torchrun's has one already, rank 0 has it, and torch shares it."""
-    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
-    from torch.distributed.rendezvous import rendezvous
-
-    store, _, _ = next(rendezvous("env://", timeout=timeout))
-    return PrefixStore(f"litlab/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)

@@ -18,23 +18,23 @@ from litlab.errors import ConfigError
 
 
 def distribution(strategy: str, devices: Any) -> dict[str, Any]:
-    """What the Trainer is told about its processes. Under a launcher: what the launcher has started.
+    """Arguments of the Trainer about its processes. Under torchrun and SLURM these decide how many there are.
 
     Args:
         strategy: `trainer.strategy`.
         devices: `trainer.devices`.
 
     Raises:
-        ConfigError: if a model is to be split among one process.
+        ConfigError: if a model is to be split and there is only one process.
     """
     arguments: dict[str, Any] = {}
     if is_rank():
-        chosen = not isinstance(devices, int | str) and len(devices) == local_size()  # certain GPUs, chosen by a list
+        chosen = not isinstance(devices, int | str) and len(devices) == local_size()  # a list of GPUs
         arguments["devices"] = list(devices) if chosen else local_size()
         arguments["num_nodes"] = hosts()
         arguments["plugins"] = [TorchElasticEnvironment()]  # else Lightning would find SLURM first
     if strategy == "ddp" or (strategy == "auto" and world_size() > 1):
-        # Buffers are what rank 0 has. They are sent before each evaluation, not before each step: ranks may then
+        # The buffers of rank 0 count. They are sent before each evaluation and not before each step, so ranks may
         # evaluate different numbers of batches.
         arguments["strategy"] = DDPStrategy(broadcast_buffers=False)
     if strategy == "fsdp":
@@ -45,9 +45,9 @@ def distribution(strategy: str, devices: Any) -> dict[str, Any]:
 
 
 class FullyShardedStrategy(ModelParallelStrategy):
-    """Lightning's FSDP2, with whole checkpoints that litlab writes and reads.
+    """Lightning's FSDP2, with whole checkpoints, which litlab writes and reads.
 
-    So a run that was split goes on with another number of processes, and its checkpoint is used like any other.
+    So a run can go on with another number of processes, and its checkpoints are used like any others.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class FullyShardedStrategy(ModelParallelStrategy):
 
 
 def by_name(state: dict[str, Any], model: Any) -> dict[str, Any]:
-    """The state of an optimizer by the names of its parameters, as FSDP saves it. One process saves it by numbers."""
+    """The state of an optimizer by the names of its parameters, as FSDP needs it. One process alone saves numbers."""
     if not any(isinstance(key, int) for key in state["state"]):
         return state
     return FullyShardedDataParallel.rekey_optim_state_dict(state, OptimStateKeyType.PARAM_NAME, model)

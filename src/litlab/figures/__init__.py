@@ -1,1 +1,11 @@
-"""Pictures that litlab draws of images, of what networks say of them, and of confusion matrices."""
+"""Pictures drawn with Pillow, in milliseconds: sheets and grids of images, and confusion matrices.
+
+Each is a tensor, uint8 [3, H, W], which TensorBoard shows, `as_png` makes a file, and the page of a run contains.
+"""
+
+from litlab.figures.confusion import confusion_matrix
+from litlab.figures.grid import grid
+from litlab.figures.pixels import as_png, scaled, shrunk, viewable
+from litlab.figures.sheet import Marks, Picture, sheet
+
+__all__ = ["Marks", "Picture", "as_png", "confusion_matrix", "grid", "scaled", "sheet", "shrunk", "viewable"]

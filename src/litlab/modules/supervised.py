@@ -23,6 +23,8 @@ from litlab.networks import WithAuxiliary
 class Engine(Protocol):
     """Runs blocks of steps; see `litlab.engines`."""
 
+    name: str
+
     def start(self) -> None:
         """Before the first step of a run, or of a resumed one."""
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
@@ -16,28 +15,31 @@ from torchmetrics.classification import (
     MulticlassRecall,
 )
 
+from litlab.callbacks.outputs import Mistake, most_confident_mistakes, of_all_processes
 from litlab.checkpoint import Data
-from litlab.figures import sheets
+from litlab.figures import Picture, as_png, confusion_matrix, sheet
 
 MOST_WRONG = 40  # images on the sheet
 BINS = 15  # of the calibration error
-Wrong = tuple[float, int, int, int, Tensor]  # confidence, index in the split, predicted class, true class, image
-FILES = ("confusion_matrix.csv", "confusion_matrix.png", "most_wrong.png")
+TABLE, MATRIX, SHEET = FILES = ("confusion_matrix.csv", "confusion_matrix.png", "most_wrong.png")
 
 
 class CalibrationError(MulticlassCalibrationError):
-    """torchmetrics' of logits [B, C] in any range: it takes those that are all within [0, 1] for probabilities."""
+    """torchmetrics' calibration error, for logits [B, C] in any range.
+
+    torchmetrics takes logits for probabilities where all of them are within [0, 1].
+    """
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Takes a batch: logits, and class indices [B]."""
+        """Adds a batch: logits [B, C], and class indices [B]."""
         super().update(preds.softmax(1), target)
 
 
 class Details(lightning.Callback):
-    """What a classifier confuses, how sure it is, and where it is most confidently wrong; over all ranks.
+    """Collects, in a test pass, what a classifier confuses, how sure it is, and its most confident mistakes.
 
     Args:
-        data: of whose classes the targets are.
+        data: what the network was trained on, with the names of its classes.
     """
 
     def __init__(self, data: Data) -> None:
@@ -54,7 +56,7 @@ class Details(lightning.Callback):
             },
             compute_groups=False,
         )
-        self.wrong: list[Wrong] = []
+        self.mistakes: list[Mistake] = []
 
     def on_test_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.metrics.to(pl_module.device)
@@ -62,34 +64,23 @@ class Details(lightning.Callback):
         self.batches = list(loader.batch_sampler)
 
     def on_test_batch_end(self, *arguments: Any) -> None:
-        _, _, logits, (images, targets), batch_index = arguments[:5]
-        logits = logits.float()
-        self.metrics.update(logits, targets)
-        probabilities, predicted = logits.softmax(1).max(1)
-        sure = probabilities.masked_fill(predicted == targets, -1)
-        for row in sure.topk(min(MOST_WRONG, len(sure))).indices.tolist():
-            if sure[row] >= 0:
-                index = self.batches[batch_index][row]
-                pixels = images[row].cpu()
-                self.wrong.append((sure[row].item(), index, int(predicted[row]), int(targets[row]), pixels))
-        self.wrong = sorted(self.wrong, key=lambda wrong: -wrong[0])[:MOST_WRONG]
+        _, _, logits, (_, targets), batch_index = arguments[:5]
+        self.metrics.update(logits.float(), targets)
+        indices = self.batches[batch_index]
+        self.mistakes = most_confident_mistakes(logits, targets, indices, MOST_WRONG, earlier=self.mistakes)
 
     def compute(self, trainer: lightning.Trainer) -> "Found":
-        """The metrics of all ranks, which must all call this."""
+        """Puts together what all processes have found. All of them must call this."""
         values = {name: value.cpu() for name, value in self.metrics.compute().items()}
-        if trainer.world_size > 1:
-            gathered: list[Any] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(gathered, self.wrong)
-            self.wrong = sorted((w for part in gathered for w in part), key=lambda w: -w[0])[:MOST_WRONG]
-        return Found(values, self.wrong, self.data)
+        return Found(values, of_all_processes(self.mistakes, trainer, MOST_WRONG), self.data)
 
 
 class Found:
     """What `Details` found, as plain values and as files."""
 
-    def __init__(self, metrics: dict[str, Tensor], wrong: list[Wrong], data: Data) -> None:
-        self.confusion, self.wrong = metrics["confusion"], wrong
-        rows = zip(data.class_names, *(metrics[n].tolist() for n in ("precision", "recall", "f1")), strict=True)
+    def __init__(self, metrics: dict[str, Tensor], mistakes: list[Mistake], data: Data) -> None:
+        self.confusion, self.mistakes, self.names = metrics["confusion"], mistakes, list(data.class_names)
+        rows = zip(self.names, *(metrics[n].tolist() for n in ("precision", "recall", "f1")), strict=True)
         images = self.confusion.sum(1).tolist()
         self.values: dict[str, Any] = {
             "expected_calibration_error": round(metrics["ece"].item(), 6),
@@ -98,22 +89,32 @@ class Found:
                 for (name, p, r, f), count in zip(rows, images, strict=True)
             },
             "most_wrong": [
-                {"index": i, "true": data.class_names[t], "predicted": data.class_names[p], "probability": round(c, 6)}
-                for c, i, p, t, _ in wrong
+                {
+                    "index": mistake.index,
+                    "true": self.names[mistake.true],
+                    "predicted": self.names[mistake.predicted],
+                    "probability": round(mistake.probability, 6),
+                }
+                for mistake in mistakes
             ],
         }
 
-    def write(self, folder: Path, data: Data, title: str) -> None:
-        """Writes the files that `FILES` names."""
-        names = data.class_names
-        with (folder / FILES[0]).open("w", newline="", encoding="utf-8") as file:
+    def write(self, folder: Path, images: Any, title: str) -> None:
+        """Writes the files that `FILES` names.
+
+        Args:
+            images: the data set that was evaluated.
+            title: stands above the pictures.
+        """
+        with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["true \\ predicted", *names])
-            writer.writerows([name, *row] for name, row in zip(names, self.confusion.tolist(), strict=True))
-        sheets.confusion(self.confusion, names, folder / FILES[1], title)
-        pictures = [
-            sheets.Picture(image, f"{names[predicted]} {share:.0%}\nis {names[true]}", good=False)
-            for share, _, predicted, true, image in self.wrong
-        ]
-        if pictures:
-            sheets.sheet(pictures, folder / FILES[2], f"most confidently wrong: {title}")
+            writer.writerow(["true \\ predicted", *self.names])
+            writer.writerows([name, *row] for name, row in zip(self.names, self.confusion.tolist(), strict=True))
+        (folder / MATRIX).write_bytes(as_png(confusion_matrix(self.confusion, self.names, title)))
+        if self.mistakes:
+            wrong, _ = images.__getitems__([mistake.index for mistake in self.mistakes])
+            pictures = [
+                Picture(image, mistake.caption(self.names), "firebrick")
+                for image, mistake in zip(wrong, self.mistakes, strict=True)
+            ]
+            (folder / SHEET).write_bytes(as_png(sheet(pictures, f"most confidently wrong: {title}")))

@@ -1,4 +1,4 @@
-"""The files that `input` names, read as the network sees them."""
+"""The pictures that `input` names, read and prepared for the network."""
 
 import glob
 import os
@@ -19,16 +19,14 @@ from litlab.data.picture_files import suffixes
 from litlab.errors import ConfigError
 from litlab.prediction.invert import on_background
 
-THUMBNAIL = 160  # pixels
+THUMBNAIL = 160  # pixels of the longer side
 
 
 def find_files(run: Run) -> list[str]:
-    """The files that `input` names: files, folders (all pictures in them, at any depth) and globs, in order.
-
-    A folder lists what has a picture's ending, even where it turns out to be a folder or a broken link.
+    """The files that `input` names, in order: files, folders (all pictures in them, at any depth) and globs.
 
     Raises:
-        ConfigError: if a folder or a glob holds no pictures.
+        ConfigError: if there is no picture in a folder, or none that fits a glob.
     """
     patterns = [given] if isinstance(given := run.cfg.input, str) else list(given)
     files: list[str] = []
@@ -38,7 +36,7 @@ def find_files(run: Run) -> list[str]:
         elif not os.path.lexists(pattern) and glob.has_magic(pattern):
             found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
         else:
-            found = [pattern]  # its absence is a row like any other
+            found = [pattern]  # if it does not exist, it is a row of the table that says so
         if not found:
             raise ConfigError(f"input={printable(pattern)}: no pictures there")
         files += found
@@ -48,36 +46,45 @@ def find_files(run: Run) -> list[str]:
 
 
 def _pictures_in(folder: str) -> list[str]:
+    """All files with the ending of a picture, and folders and broken links with one, so that the user hears of them."""
     endings = suffixes()
     found = []
     for parent, folders, files in os.walk(folder):
         folders.sort()
-        looks_like = [name for name in folders if Path(name).suffix.lower() in endings]
-        folders[:] = [name for name in folders if name not in looks_like and not name.startswith(".")]
-        names = sorted([*looks_like, *(name for name in files if not name.startswith("."))])
+        look_like_pictures = [name for name in folders if Path(name).suffix.lower() in endings]
+        folders[:] = [name for name in folders if name not in look_like_pictures and not name.startswith(".")]
+        names = sorted([*look_like_pictures, *(name for name in files if not name.startswith("."))])
         found += [os.path.join(parent, name) for name in names if Path(name).suffix.lower() in endings]  # noqa: PTH118
     return found
 
 
 @dataclass
 class Loaded:
-    """A file as a worker hands it over: an image uint8 [C, H, W] or an error, and a small version to look at."""
+    """A file that a worker has read.
+
+    Args:
+        file: its path.
+        image: uint8 [C, H, W], as the network sees it; None if the file could not be read.
+        inverted: whether light and dark were swapped.
+        error: why the file could not be read.
+        thumbnail: uint8 [3, h, w], for the sheet.
+    """
 
     file: str
     image: Tensor | None = None
     inverted: bool = False
     error: str | None = None
-    thumbnail: Tensor | None = None  # uint8 [3, h, w]
+    thumbnail: Tensor | None = None
 
 
 class PictureFiles(Dataset[Loaded]):
-    """Files as the network sees them; none of them raises.
+    """Reads files and prepares them for a network. A file that cannot be read gives an error, and raises none.
 
     Args:
         files: paths.
-        trained: what shape, and what background, the network knows.
-        invert: `True`, `False`, or `"auto"`: see `on_background`, where the training images have one in common.
-        thumbnails: for how many of the first files.
+        trained: the network, with the shape and the background of its training images.
+        invert: True, False or "auto": `on_background`, if the training images have a background in common.
+        thumbnails: how many of the first files get one.
     """
 
     def __init__(self, files: Sequence[str], trained: Trained, invert: bool | str, thumbnails: int) -> None:
@@ -109,5 +116,5 @@ def _thumbnail(picture: Image.Image) -> Tensor:
 
 
 def as_list(batch: list[Loaded]) -> list[Loaded]:
-    """A batch is a list: some of its files may have no image."""
+    """Leaves a batch a list, because some of its files may have no image."""
     return batch

@@ -1,4 +1,4 @@
-"""Finds the checkpoint that a user means: a file, a run, the newest run, or the best job of a sweep."""
+"""Finds the checkpoint that `ckpt` names: a file, a run folder, the newest run, or the best job of a sweep."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ def find_checkpoint(ckpt: str, runs: str | Path = FOLDER) -> Path:
     """The checkpoint file that `ckpt` names.
 
     Args:
-        ckpt: a checkpoint; a run folder, for its best checkpoint, or its last where there is none; a sweep folder,
-            for its best job's; any other folder, for the newest run's in it; `latest` is the newest run's in `runs`.
-        runs: where runs are.
+        ckpt: a checkpoint file; a run folder, for its best checkpoint, or its last if there is no best one; a sweep
+            folder, for its best job; any other folder, for the newest run in it; `latest`, for the newest of `runs`.
+        runs: the folder with all run folders.
 
     Raises:
-        FileNotFoundError: if there is none, in one line that says where it was looked for.
+        FileNotFoundError: if there is none. The message has one line and says where it was expected.
     """
     path = Path(runs) if ckpt == "latest" else Path(ckpt).expanduser()
     if path.is_file():
@@ -36,13 +36,13 @@ def find_checkpoint(ckpt: str, runs: str | Path = FOLDER) -> Path:
 
 
 def best_job(sweep: Path) -> Path:
-    """The job of a sweep with the best objective, of those that have a checkpoint: a completed one, if there is any.
+    """The folder of the job with the best objective. Completed jobs come before others.
 
     Raises:
-        FileNotFoundError: if no job has both.
+        FileNotFoundError: if no job has both a checkpoint and an objective.
     """
     jobs = sweeps.read(sweep).jobs if any(sweeps.jobs_in(sweep)) else []
     scored = [job for job in jobs if job.score is not None and best_or_last(job.folder)]
     if not scored:
         raise FileNotFoundError(f"ckpt={sweep}: no job of this sweep has a checkpoint and a result")
-    return min(scored, key=lambda job: job.status != "completed").folder  # the first of those: best first
+    return min(scored, key=lambda job: job.status != "completed").folder  # `min` takes the first, and the best is first

@@ -1,8 +1,7 @@
-"""Pictures in, predictions out: `python predict.py ckpt=... input=...`."""
+"""Predicts pictures: `python predict.py ckpt=... input=...`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,103 +11,139 @@ from torch.utils.data import DataLoader
 
 from litlab.checkpoint import Trained
 from litlab.config import Run
-from litlab.console import console, printable
+from litlab.console import console
 from litlab.data import Normalize
 from litlab.errors import ConfigError, RunFailed
-from litlab.figures import sheets
 from litlab.machine import cores
 from litlab.prediction.files import Loaded, PictureFiles, as_list, find_files
 from litlab.prediction.settings import device, output_folder
-from litlab.prediction.tasks import TASKS, Prediction, kind
-from litlab.prediction.write import csv_writer, json_writer, print_quietly, table_printer
+from litlab.prediction.tasks import TASKS, Prediction, task_of
+from litlab.prediction.write import (
+    CSV,
+    JSON,
+    ON_SHEET,
+    SHEET,
+    Sheet,
+    csv_writer,
+    json_writer,
+    print_quietly,
+    table_printer,
+)
 
-ON_SHEET = 64  # pictures; with more, the sheet shows the first ones and the failed files are left out
-MANY = 64  # files from which workers pay for their start
+MANY = 64  # files, from which on workers save more time than their start takes
 
 
 def predict(trained: Trained, run: Run) -> None:
-    """Prints and writes what the network makes of each file of `input`.
+    """Prints and writes the prediction of the network for each file of `input`.
 
     Raises:
-        ConfigError: if nothing can be predicted as asked.
-        RunFailed: with status 1 if some files could not be read, 2 if none could.
+        ConfigError: for a wrong setting.
+        RunFailed: with exit status 1 if some files could not be read, 2 if none could.
     """
-    if not isinstance(run.cfg.batch_size, int) or run.cfg.batch_size < 1:
-        raise ConfigError(f"batch_size={run.cfg.batch_size}: must be a whole number above 0")
-    if run.cfg.num_workers is not None and not (isinstance(run.cfg.num_workers, int) and run.cfg.num_workers >= 0):
-        raise ConfigError(f"num_workers={run.cfg.num_workers}: must be a whole number, at least 0, or null")
-    files, on, folder = find_files(run), device(run), output_folder(run, "predictions")
-    workers = run.cfg.num_workers
-    if workers is None:
-        workers = min(4, cores()) if len(files) >= MANY else 0
-    if not run.cfg.quiet:
-        metrics = ", ".join(f"{name} {value:.4f}" for name, value in trained.metrics.items() if name.startswith("val/"))
-        console.print(
-            f"{trained.path}: {trained.architecture.name.rpartition('.')[2]} trained on {trained.data.name}"
-            + (f" ({metrics})" if metrics else ""),
-            markup=False,
-        )
+    check_settings(run)
+    files, on, folder, quiet = find_files(run), device(run), output_folder(run, "predictions"), run.cfg.quiet
+    if not quiet:
+        print_network(trained)
     failed = inverted = 0
-    shown: list[sheets.Picture] = []
+    sheet = Sheet(len(files))
     with ExitStack() as stack:
-        say = print_quietly if run.cfg.quiet else table_printer(files, trained)
-        write_csv = stack.enter_context(csv_writer(folder / "predictions.csv", trained))
-        write_json = stack.enter_context(json_writer(folder / "predictions.json"))
-        rows = predictions_for(trained, files, on, run.cfg.batch_size, workers, run.cfg.invert)
-        live = console.is_terminal and not run.cfg.quiet and len(files) > run.cfg.batch_size
-        for prediction, loaded in track(rows, "", len(files), console=console, transient=True) if live else rows:
+        writers = [
+            print_quietly if quiet else table_printer(files, trained),
+            stack.enter_context(csv_writer(folder / CSV, trained)),
+            stack.enter_context(json_writer(folder / JSON)),
+            sheet.add,
+        ]
+        predictions = predictions_for(trained, files, on, run.cfg.batch_size, workers(run, len(files)), run.cfg.invert)
+        for prediction in predictions if quiet else with_progress(predictions, len(files), run.cfg.batch_size):
             failed += prediction.error is not None
             inverted += prediction.inverted
-            for write in (say, write_csv, write_json):
+            for write in writers:
                 write(prediction)
-            if loaded.thumbnail is not None:
-                name = printable(Path(prediction.file).name)
-                label = f"{prediction.label}\n{name if len(name) < 22 else name[:20] + '...'}".strip()
-                shown.append(sheets.Picture(loaded.thumbnail, label, prediction.points))
-    if shown:
-        more = f"the first {len(shown)} of {len(files):,} files" if len(files) > ON_SHEET else ""
-        sheets.sheet(shown, folder / "predictions.png", more)
-    if not run.cfg.quiet:
-        if run.cfg.invert == "auto" and trained.data.background is not None:
-            kind = "dark" if trained.data.background < 128 else "light"
-            console.print(
-                f"invert=auto: {inverted} of {len(files) - failed} pictures inverted "
-                f"({trained.data.name} has a {kind} background)"
-            )
-        made = ", ".join(f"predictions.{kind}" for kind in ("csv", "json", *(["png"] if shown else [])))
-        console.print(f"written to {folder}: {made}", markup=False)
+    written = [CSV, JSON, *([SHEET] if sheet.write(folder / SHEET) else [])]
+    if not quiet:
+        if run.cfg.invert == "auto":
+            print_inverted(trained, inverted, len(files) - failed)
+        console.print(f"written to {folder}: {', '.join(written)}", markup=False)
     if failed == len(files):
         raise RunFailed("no file could be read", 2)
     if failed:
         raise RunFailed(f"{failed} of {len(files):,} files could not be read")
 
 
+def check_settings(run: Run) -> None:
+    """Raises `ConfigError` if `batch_size` or `num_workers` is no number that can be used."""
+    batch_size, num_workers = run.cfg.batch_size, run.cfg.num_workers
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ConfigError(f"batch_size={batch_size}: must be a whole number above 0")
+    if num_workers is not None and not (isinstance(num_workers, int) and num_workers >= 0):
+        raise ConfigError(f"num_workers={num_workers}: must be a whole number, at least 0, or null")
+
+
+def workers(run: Run, files: int) -> int:
+    """The number of processes that read pictures: `num_workers`, or as many as pay off for so many files."""
+    if run.cfg.num_workers is not None:
+        return int(run.cfg.num_workers)
+    return min(4, cores()) if files >= MANY else 0
+
+
+def print_network(trained: Trained) -> None:
+    """Prints which network predicts, and how good it was in validation."""
+    metrics = ", ".join(f"{name} {value:.4f}" for name, value in trained.metrics.items() if name.startswith("val/"))
+    console.print(
+        f"{trained.path}: {trained.architecture.name.rpartition('.')[2]} trained on {trained.data.name}"
+        + (f" ({metrics})" if metrics else ""),
+        markup=False,
+    )
+
+
+def print_inverted(trained: Trained, inverted: int, read: int) -> None:
+    """Prints how many of the pictures that were read have been inverted, if the network knows only one background."""
+    if trained.data.background is None:
+        return
+    background = "dark" if trained.data.background < 128 else "light"
+    console.print(
+        f"invert=auto: {inverted} of {read} pictures inverted ({trained.data.name} has a {background} background)"
+    )
+
+
+def with_progress(predictions: Iterable[Prediction], files: int, batch_size: int) -> Iterable[Prediction]:
+    """Shows a progress bar on a terminal if there is more than one batch."""
+    if console.is_terminal and files > batch_size:
+        return track(predictions, "", files, console=console, transient=True)
+    return predictions
+
+
 def predictions_for(
     trained: Trained, files: Sequence[str], on: torch.device, batch_size: int, workers: int, invert: bool | str
-) -> Iterator[tuple[Prediction, Loaded]]:
-    """Predicts `files`, batch by batch, in order; at no time are more than a few batches in memory."""
-    data = trained.data
-    network, normalize = trained.network.to(on), Normalize(data.mean, data.std)
-    loader = DataLoader(
-        PictureFiles(files, trained, invert, ON_SHEET), batch_size, collate_fn=as_list, num_workers=workers
-    )
-    for batch in loader:
-        good = [loaded.image for loaded in batch if loaded.image is not None]
-        known: Iterator[dict[str, Any]] = iter(())
-        if good:
+) -> Iterator[Prediction]:
+    """Predicts `files` in their order, batch by batch. Only a few batches are in memory at a time.
+
+    Raises:
+        ValueError: if the outputs of the network are unusable.
+    """
+    network, normalize = trained.network.to(on), Normalize(trained.data.mean, trained.data.std)
+    dataset = PictureFiles(files, trained, invert, ON_SHEET)
+    for batch in DataLoader(dataset, batch_size, collate_fn=as_list, num_workers=workers):
+        images = [loaded.image for loaded in batch if loaded.image is not None]
+        results: Iterator[dict[str, Any]] = iter(())
+        if images:
             with torch.inference_mode():
-                outputs = network(normalize(torch.stack(good).to(on)))
-            known = iter(_checked(outputs, len(good), trained))
-        for loaded in batch:
-            if loaded.image is None:
-                yield Prediction(loaded.file, error=loaded.error), loaded
-            else:
-                yield Prediction(loaded.file, inverted=loaded.inverted, **next(known)), loaded
+                outputs = network(normalize(torch.stack(images).to(on)))
+            check_outputs(outputs, len(images), trained)
+            results = iter(TASKS[task_of(trained)](outputs, trained.data))
+        yield from (as_prediction(loaded, results) for loaded in batch)
 
 
-def _checked(outputs: Any, count: int, trained: Trained) -> list[dict[str, Any]]:
+def as_prediction(loaded: Loaded, results: Iterator[dict[str, Any]]) -> Prediction:
+    """The prediction for one file. It takes the next result, unless the file could not be read."""
+    if loaded.image is None:
+        return Prediction(loaded.file, error=loaded.error)
+    return Prediction(loaded.file, inverted=loaded.inverted, thumbnail=loaded.thumbnail, **next(results))
+
+
+def check_outputs(outputs: Any, count: int, trained: Trained) -> None:
+    """Raises `ValueError` unless there is one finite output for each picture."""
     if not isinstance(outputs, Tensor) or len(outputs) != count:
         raise ValueError(f"{trained.path}: {trained.architecture.name} does not make one output of each picture")
     if not torch.isfinite(outputs).all():
         raise ValueError(f"{trained.path}: the network's outputs are not finite; its training diverged")
-    return TASKS[kind(trained.task, trained.data)](outputs, trained.data)

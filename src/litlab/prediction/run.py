@@ -1,11 +1,11 @@
-"""`python predict.py`: predict, evaluate or export, as the config asks."""
+"""`python predict.py`: predicts, evaluates or exports, as the config says."""
 
 import signal
 
 from litlab import checkpoint, console
 from litlab.config import Run
 from litlab.errors import ConfigError, RunFailed, one_line
-from litlab.prediction.evaluate import evaluate_here_or_in_ranks
+from litlab.prediction.evaluate import evaluate
 from litlab.prediction.export import export
 from litlab.prediction.find import find_checkpoint
 from litlab.prediction.predict import predict
@@ -13,13 +13,34 @@ from litlab.prediction.settings import trust_list
 
 
 def run_prediction(run: Run) -> None:
-    """Does the one of predict, evaluate and export that the config asks for.
+    """Predicts, evaluates or exports, as the config says.
 
     Raises:
         ConfigError: for a wrong setting, or a checkpoint that cannot be used.
-        RunFailed: if a file could not be read, among others.
+        RunFailed: if a file could not be read, or memory ran out, among others.
     """
     console.quieten()
+    check_settings(run)
+    try:
+        trained = checkpoint.load(find_checkpoint(str(run.cfg.ckpt)), trust_list(run))
+        if run.cfg.export.format:
+            export(trained, run)
+        elif run.cfg.evaluate:
+            evaluate(trained, run)
+        else:
+            predict(trained, run)
+    except ConfigError:
+        raise
+    except (ValueError, OSError) as error:
+        raise ConfigError(one_line(error)) from error
+    except RuntimeError as error:  # out of memory, or a worker that was killed
+        raise RunFailed(one_line(error)) from error
+    except KeyboardInterrupt as error:
+        raise RunFailed("stopped by SIGINT", 128 + signal.SIGINT) from error
+
+
+def check_settings(run: Run) -> None:
+    """Raises `ConfigError` if the settings ask for nothing, for several things at once, or have a wrong value."""
     cfg = run.cfg
     asked = [key for key in ("input", "evaluate") if cfg[key] is not None]
     asked += ["export"] if cfg.export.format else []
@@ -31,19 +52,3 @@ def run_prediction(run: Run) -> None:
         raise ConfigError(f"evaluate={cfg.evaluate}: must be train, val or test")
     if cfg.invert not in (True, False, "auto"):
         raise ConfigError(f"invert={cfg.invert}: must be auto, true or false")
-    try:
-        trained = checkpoint.load(find_checkpoint(str(cfg.ckpt)), trust_list(run))
-        if cfg.export.format:
-            export(trained, run)
-        elif cfg.evaluate:
-            evaluate_here_or_in_ranks(trained, run)
-        else:
-            predict(trained, run)
-    except (ValueError, OSError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(one_line(error)) from error
-    except RuntimeError as error:  # out of memory, or a worker that was killed
-        raise RunFailed(one_line(error)) from error
-    except KeyboardInterrupt as error:
-        raise RunFailed("stopped by SIGINT", 128 + signal.SIGINT) from error

@@ -1,4 +1,4 @@
-"""Settings of `conf/predict.yaml` that predict, evaluate and export share, checked."""
+"""Settings of `conf/predict.yaml` that predict, evaluate and export share."""
 
 from pathlib import Path
 
@@ -10,7 +10,11 @@ from litlab.errors import ConfigError
 
 
 def trust_list(run: Run) -> list[str]:
-    """`trust` as a list of package names."""
+    """The packages that `trust` names, as a list.
+
+    Raises:
+        ConfigError: if one is no name of a package.
+    """
     packages = [run.cfg.trust] if isinstance(run.cfg.trust, str) else list(run.cfg.trust or ())
     if bad := [name for name in packages if not isinstance(name, str) or not name.replace(".", "").isidentifier()]:
         raise ConfigError(f"trust={bad[0]}: must be the name of a package, or a list of them")
@@ -18,7 +22,11 @@ def trust_list(run: Run) -> list[str]:
 
 
 def output_folder(run: Run, default: str) -> Path:
-    """The folder `output`, made if need be."""
+    """The folder that `output` names. It is made if it does not exist.
+
+    Raises:
+        ConfigError: if it cannot be made.
+    """
     folder = Path(str(run.cfg.output or default)).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -28,7 +36,7 @@ def output_folder(run: Run, default: str) -> Path:
 
 
 def device(run: Run) -> torch.device:
-    """Where a network works in one process.
+    """The device on which one process predicts.
 
     Raises:
         ConfigError: if `trainer` asks for several devices, or for a GPU that is not there.
@@ -38,6 +46,6 @@ def device(run: Run) -> torch.device:
     accelerator, devices = run.cfg.trainer.accelerator, run.cfg.trainer.devices
     if accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available()):
         return torch.device("cpu")
-    kind = torch.accelerator.current_accelerator()
-    assert kind is not None
-    return torch.device(kind.type, 0 if isinstance(devices, int | str) else devices[0])
+    current = torch.accelerator.current_accelerator()
+    assert current is not None
+    return torch.device(current.type, 0 if isinstance(devices, int | str) else devices[0])

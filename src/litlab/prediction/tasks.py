@@ -1,6 +1,6 @@
-"""What the outputs of a network say of each picture: one function a task.
+"""Turns the outputs of a network into predictions: one function for each task.
 
-A new task is a function here, from outputs [B, ...] to one mapping a picture, and its columns.
+A new task needs a function in `TASKS`, from outputs [B, ...] to a mapping for each picture; headings; and CSV columns.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,66 +9,73 @@ from typing import Any
 
 from torch import Tensor
 
-from litlab.checkpoint import Data
+from litlab.checkpoint import Data, Trained
 
 
 @dataclass
 class Prediction:
-    """What is known of one file. Every task fills `label`, which people read, and `values`, which programs read."""
+    """The prediction for one file, or why there is none.
+
+    Args:
+        file: its path, as it was typed.
+        label: a few words for people, such as `7 99%`.
+        columns: the cells of the table that is printed.
+        values: numbers for programs, which CSV and JSON hold.
+        points: [P, 2], as fractions of width and height.
+        inverted: whether light and dark were swapped before the network saw the picture.
+        error: why the file could not be read.
+        thumbnail: uint8 [3, h, w], of the first files.
+    """
 
     file: str
     label: str = ""
-    columns: list[str] = field(default_factory=list)  # of the table
+    columns: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
-    points: Tensor | None = None  # [P, 2], as fractions of width and height
+    points: Tensor | None = None
     inverted: bool = False
     error: str | None = None
+    thumbnail: Tensor | None = None
 
 
 def classify(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
-    """Logits [B, num_classes] to the class of each picture, its probability and the next best two."""
-    names, predictions = data.class_names or range(data.num_classes), []
+    """From logits [B, num_classes] to the class of each picture, its probability and the next best two."""
+    names, results = data.class_names or range(data.num_classes), []
     probabilities = outputs.double().softmax(1)
     top = probabilities.topk(min(3, probabilities.shape[1]))
-    for row, shares, classes in zip(probabilities.tolist(), top.values.tolist(), top.indices.tolist(), strict=True):
-        best, *others = ((str(names[index]), share) for index, share in zip(classes, shares, strict=True))
-        predictions.append(
+    for row, values, indices in zip(probabilities.tolist(), top.values.tolist(), top.indices.tolist(), strict=True):
+        best, *others = ((str(names[index]), value) for index, value in zip(indices, values, strict=True))
+        results.append(
             {
                 "label": f"{best[0]} {best[1]:.0%}",
-                "columns": [best[0], f"{best[1]:.4f}", ", ".join(f"{name} {share:.4f}" for name, share in others)],
+                "columns": [best[0], f"{best[1]:.4f}", ", ".join(f"{name} {value:.4f}" for name, value in others)],
                 "values": {
                     "class": best[0],
                     "probability": round(best[1], 6),
-                    "probabilities": {str(name): round(share, 6) for name, share in zip(names, row, strict=True)},
+                    "probabilities": {str(name): round(value, 6) for name, value in zip(names, row, strict=True)},
                 },
             }
         )
-    return predictions
+    return results
 
 
 def regress(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
-    """Numbers [B, ...] as they are."""
-    predictions = []
+    """From outputs [B, ...] to the numbers of each picture."""
+    results = []
     for row in outputs.double().flatten(1).tolist():
         numbers = [round(value, 6) for value in row]
         text = " ".join(f"{value:.4g}" for value in numbers)
-        predictions.append({"label": text, "columns": [text, "", ""], "values": {"values": numbers}})
-    return predictions
+        results.append({"label": text, "columns": [text, "", ""], "values": {"values": numbers}})
+    return results
 
 
 def locate(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
-    """Points [B, P, 2], or [B, 2 P], as fractions of width and height."""
-    predictions = []
+    """From outputs [B, P, 2] or [B, 2 P] to the points of each picture, as fractions of width and height."""
+    results = []
     for points in outputs.double().reshape(len(outputs), -1, 2).cpu():
         rounded = [[round(value, 6) for value in point] for point in points.tolist()]
         text = " ".join(f"({x:.3f}, {y:.3f})" for x, y in rounded)
-        predictions.append({"label": "", "columns": [text, "", ""], "values": {"points": rounded}, "points": points})
-    return predictions
-
-
-def kind(task: str, data: Data) -> str:
-    """Which of the predictions below a network gives: a regression of [P, 2] on pictures places P points."""
-    return "Landmarks" if task == "Regression" and data.target_shape[1:] == (2,) else task
+        results.append({"label": "", "columns": [text, "", ""], "values": {"points": rounded}, "points": points})
+    return results
 
 
 TASKS: dict[str, Callable[[Tensor, Data], list[dict[str, Any]]]] = {
@@ -84,16 +91,24 @@ HEADINGS = {
 }
 
 
-def csv_columns(task: str, data: Data) -> list[str]:
-    """The columns of `csv_values`, for a table whose rows are written one by one."""
-    if task == "Classification":
+def task_of(trained: Trained) -> str:
+    """The key of `TASKS` for a network. A regression whose targets are [P, 2] places landmarks."""
+    if trained.task == "Regression" and trained.data.target_shape[1:] == (2,):
+        return "Landmarks"
+    return trained.task
+
+
+def csv_columns(trained: Trained) -> list[str]:
+    """The headings of the columns that `csv_values` fills."""
+    data = trained.data
+    if task_of(trained) == "Classification":
         names = data.class_names or range(data.num_classes)
         return ["class", "probability", *(f"p({name})" for name in names)]
-    return ["values" if task == "Regression" else "points"]
+    return ["values" if task_of(trained) == "Regression" else "points"]
 
 
 def csv_values(values: Mapping[str, Any]) -> list[Any]:
-    """An answer's values in one row."""
+    """The `values` of a prediction as the cells of one row."""
     if "class" in values:
         return [values["class"], values["probability"], *values["probabilities"].values()]
     numbers = values.get("values") or [value for point in values["points"] for value in point]

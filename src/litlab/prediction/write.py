@@ -1,4 +1,4 @@
-"""What predict prints and writes: each writer is called with one prediction after the other."""
+"""Prints predictions, and writes them to files. Each writer is a function that takes one prediction after the other."""
 
 import csv
 import json
@@ -9,13 +9,20 @@ from pathlib import Path
 
 from litlab.checkpoint import Trained
 from litlab.console import console, printable
+from litlab.figures import Marks, Picture, as_png, sheet
 from litlab.files import atomic
-from litlab.prediction.tasks import HEADINGS, Prediction, csv_columns, csv_values, kind
+from litlab.prediction.tasks import HEADINGS, Prediction, csv_columns, csv_values, task_of
+
+CSV, JSON, SHEET = "predictions.csv", "predictions.json", "predictions.png"
+WIDEST = 60  # characters of the column of files
+ON_SHEET = 64  # pictures on a sheet; with more files, it shows the first ones
+Writer = Callable[[Prediction], None]
 
 
-def table_printer(files: Sequence[str], trained: Trained) -> Callable[[Prediction], None]:
-    headings = HEADINGS[kind(trained.task, trained.data)]
-    width = min(60, max(4, *(len(printable(file)) for file in files)))
+def table_printer(files: Sequence[str], trained: Trained) -> Writer:
+    """Prints the headings of a table, and returns the function that prints a row."""
+    headings = HEADINGS[task_of(trained)]
+    width = min(WIDEST, max(4, *(len(printable(file)) for file in files)))
     widths = [max(len(headings[0]), *(len(printable(name)) for name in trained.data.class_names), 1), len(headings[1])]
 
     def line(cells: Sequence[str]) -> None:
@@ -29,6 +36,7 @@ def table_printer(files: Sequence[str], trained: Trained) -> Callable[[Predictio
 
 
 def print_quietly(prediction: Prediction) -> None:
+    """Prints file, class and probability with tabs between them, for a shell."""
     if prediction.error is None:
         print(*(printable(text) for text in (prediction.file, *prediction.columns[:2]) if text), sep="\t")
     else:
@@ -36,13 +44,14 @@ def print_quietly(prediction: Prediction) -> None:
 
 
 @contextmanager
-def csv_writer(path: Path, trained: Trained) -> Iterator[Callable[[Prediction], None]]:
+def csv_writer(path: Path, trained: Trained) -> Iterator[Writer]:
+    """Writes a row for each prediction. The file appears when all of them are written."""
     with (
         atomic(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
         writer = csv.writer(file)
-        columns = csv_columns(kind(trained.task, trained.data), trained.data)
+        columns = csv_columns(trained)
         writer.writerow(["file", *columns, "inverted", "error"])
         blank = [""] * len(columns)
 
@@ -54,19 +63,46 @@ def csv_writer(path: Path, trained: Trained) -> Iterator[Callable[[Prediction], 
 
 
 @contextmanager
-def json_writer(path: Path) -> Iterator[Callable[[Prediction], None]]:
+def json_writer(path: Path) -> Iterator[Writer]:
+    """Writes a list with an object for each prediction. The file appears when all of them are written."""
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         separator = "[\n"
 
         def write(prediction: Prediction) -> None:
             nonlocal separator
-            known = (
-                {"error": prediction.error}
-                if prediction.error is not None
-                else {**prediction.values, "inverted": prediction.inverted}
-            )
-            file.write(separator + json.dumps({"file": prediction.file, **known}))
+            if prediction.error is None:
+                values = {**prediction.values, "inverted": prediction.inverted}
+            else:
+                values = {"error": prediction.error}
+            file.write(separator + json.dumps({"file": prediction.file, **values}))
             separator = ",\n"
 
         yield write
         file.write("\n]\n")
+
+
+class Sheet:
+    """Collects the predictions that have a thumbnail, and draws them on one sheet.
+
+    Args:
+        files: the number of all files.
+    """
+
+    def __init__(self, files: int) -> None:
+        self.files = files
+        self.pictures: list[Picture] = []
+
+    def add(self, prediction: Prediction) -> None:
+        if prediction.thumbnail is None:
+            return
+        caption = f"{prediction.label}\n{printable(Path(prediction.file).name)}".strip()
+        marks = [Marks(prediction.points)] if prediction.points is not None else []
+        self.pictures.append(Picture(prediction.thumbnail, caption, marks=marks))
+
+    def write(self, path: Path) -> bool:
+        """Draws the sheet; returns False if there is no picture to draw."""
+        if not self.pictures:
+            return False
+        title = f"the first {len(self.pictures)} of {self.files:,} files" if self.files > ON_SHEET else ""
+        path.write_bytes(as_png(sheet(self.pictures, title)))
+        return True

@@ -1,9 +1,10 @@
-"""One page of a run: `report.png` for a slide, and `report.html` with the same and all numbers, for a colleague.
+"""The page of a run: `report.png`, for a slide, and `report.html`, with the same and all numbers, for a colleague.
 
-Both stand alone: they need no network, and hold no path of this machine.
+Both stand alone: they need no network, and name no folder of this machine.
 """
 
-from litlab.report.collect import Answers, Page, Sample, answers, page
+from litlab.report.evaluation import Evaluation, Sample, last_evaluation
 from litlab.report.files import FILES, try_to_write_page, write_page
+from litlab.report.page import Page, page
 
-__all__ = ["FILES", "Answers", "Page", "Sample", "answers", "page", "try_to_write_page", "write_page"]
+__all__ = ["FILES", "Evaluation", "Page", "Sample", "last_evaluation", "page", "try_to_write_page", "write_page"]

@@ -6,9 +6,9 @@ from pathlib import Path
 from litlab.console import warn
 from litlab.errors import one_line
 from litlab.files import atomic
-from litlab.report.collect import Page
 from litlab.report.draw import draw
 from litlab.report.html import as_html
+from litlab.report.page import Page
 
 FILES = ("report.png", "report.html")
 
@@ -28,10 +28,10 @@ def write_page(page: Page, run_dir: Path) -> None:
 
 
 def try_to_write_page(page: Page, run_dir: Path) -> bool:
-    """Writes both files and returns True, or says why not: a picture is not worth a training."""
+    """Writes both files and returns True, or prints why not and returns False: a picture must not fail a run."""
     try:
         write_page(page, run_dir)
-    except Exception as error:  # of whatever kind: the run has ended, and its result is still to be written
+    except Exception as error:  # of any kind: the result of the run must still be written
         warn(f"{FILES[0]} could not be made: {one_line(error)}")
         return False
     return True

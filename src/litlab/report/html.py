@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from litlab.console import number
-from litlab.report.collect import Page
+from litlab.report.page import Page
 
 
 def as_html(page: Page, png: bytes) -> str:
@@ -23,7 +23,7 @@ def as_html(page: Page, png: bytes) -> str:
         f"<h1>{escape(page.title)}</h1>",
         f"<p>{escape(page.headline)}  ·  {escape(page.subtitle)}</p>",
         f"<h2>Verdict</h2><ul>{verdict}</ul>" if verdict else "",
-        f'<img src="{picture}" alt="Curves, answers, settings and verdict of the run on one page">',
+        f'<img src="{picture}" alt="Curves, predictions, settings and verdict of the run on one page">',
         "<h2>Metrics</h2>",
         _table(["metric", "value"], [[name, number(value)] for name, value in page.metrics.items()]),
         "<h2>Epochs</h2>" + _table(["epoch", "step", *names], rows) if rows else "",
@@ -46,15 +46,15 @@ def as_html(page: Page, png: bytes) -> str:
 
 
 def _class_table(page: Page) -> list[str]:
-    if not page.answers or page.answers.matrix is None:
+    if not page.evaluation or page.evaluation.matrix is None:
         return []
-    counts = page.answers.matrix
+    counts = page.evaluation.matrix
     total, said, right = counts.sum(1).tolist(), counts.sum(0).tolist(), counts.diagonal().tolist()
     rows = [
         [name, *(f"{r / n:.4f}" if n else "" for n in (s, t)), f"{t:,}"]
         for name, t, s, r in zip(page.class_names, total, said, right, strict=True)
     ]
-    return [f"<h2>Classes ({page.answers.split})</h2>", _table(["class", "precision", "recall", "images"], rows)]
+    return [f"<h2>Classes ({page.evaluation.split})</h2>", _table(["class", "precision", "recall", "images"], rows)]
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

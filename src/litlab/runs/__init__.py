@@ -1,6 +1,6 @@
-"""The run folder: where its files are, its result, its lock. Needs no torch."""
+"""The run folder: the names of its files, its result and its lock. Needs no torch."""
 
-from litlab.runs.folders import find_run, forget_where, make_new, newest_checkpoint, remove_if_unused
+from litlab.runs.folders import find_run, make_new, newest_checkpoint, remove_if_unused
 from litlab.runs.layout import (
     BEST,
     CONFIG,
@@ -15,6 +15,7 @@ from litlab.runs.layout import (
     best_or_last,
 )
 from litlab.runs.lock import hold, is_running
+from litlab.runs.portable import remove_absolute_paths
 from litlab.runs.result import finite, objective_value, read_result, write_failed, write_result
 
 __all__ = [
@@ -31,13 +32,13 @@ __all__ = [
     "best_or_last",
     "find_run",
     "finite",
-    "forget_where",
     "hold",
     "is_running",
     "make_new",
     "newest_checkpoint",
     "objective_value",
     "read_result",
+    "remove_absolute_paths",
     "remove_if_unused",
     "write_failed",
     "write_result",

@@ -6,18 +6,15 @@ import re
 import shutil
 from pathlib import Path
 
-import yaml
-
 from litlab.errors import ConfigError
-from litlab.files import atomic
 from litlab.runs.layout import BEST, CONFIG, FOLDER, LAST, LOG, METRICS, RESULT, best_or_last
 
 STARTED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")  # the time in a folder's name
-OF_HYDRA = {".hydra", LOG, "multirun.yaml"}  # what is in a folder before anything was trained
+WRITTEN_BY_HYDRA = {".hydra", LOG, "multirun.yaml"}  # a folder with nothing else holds no training
 
 
 def make_new(path: str) -> Path:
-    """Makes a folder that no other process has: `path`, or `path_2` and so on if that exists already."""
+    """Makes a folder that no other process has: `path`, or `path_2`, `path_3` and so on if that exists."""
     for number in itertools.count(1):
         folder = Path(path if number == 1 else f"{path}_{number}")
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -28,9 +25,9 @@ def make_new(path: str) -> Path:
 
 
 def remove_if_unused(folder: Path) -> None:
-    """Removes the folder of a run or a sweep that never began, and the folders above it that are empty then."""
-    if folder.is_dir() and {path.name for path in folder.iterdir()} <= OF_HYDRA:
-        here = Path.cwd()  # may be the folder itself (hydra.job.chdir)
+    """Removes the folder of a run or a sweep that never began, and the two folders above it if they are empty then."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= WRITTEN_BY_HYDRA:
+        here = Path.cwd()  # stays: with hydra.job.chdir it is the folder itself
         shutil.rmtree(folder)
         for parent in list(folder.parents)[:2]:
             if parent == here:
@@ -40,14 +37,14 @@ def remove_if_unused(folder: Path) -> None:
 
 
 def find_run(spec: str, runs: Path = Path(FOLDER)) -> tuple[Path, Path | None]:
-    """The run folder that `resume=spec` means, and the checkpoint if one was named.
+    """The run folder that `resume=spec` means, and the checkpoint if `spec` names one.
 
     Args:
-        spec: `latest`, a run folder, or a checkpoint in one.
-        runs: where `latest` looks.
+        spec: `latest`, a run folder, or a checkpoint in a run folder.
+        runs: the folder in which `latest` looks.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is no such run.
     """
     if spec == "latest":
         folders = [config.parents[1] for config in runs.glob(f"**/{CONFIG}")]
@@ -66,30 +63,10 @@ def find_run(spec: str, runs: Path = Path(FOLDER)) -> tuple[Path, Path | None]:
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of the newest run below `folder`."""
+    """The checkpoint of the newest run below `folder`, its best if there is one; None if no run has a checkpoint."""
     found = [file for name in (BEST, LAST) for file in folder.rglob(name) if file.is_file()]
     newest = max(found, key=_age, default=None)
     return best_or_last(newest.parents[1]) if newest else None
-
-
-def forget_where(recorded: Path) -> None:
-    """Removes the absolute paths from what Hydra recorded, so that a run folder can be moved or given away.
-
-    Args:
-        recorded: `hydra.yaml` or `multirun.yaml`; does nothing if there is no such file.
-    """
-    if not recorded.exists() or "\n    cwd: .\n" in (text := recorded.read_text()):
-        return
-    content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # OmegaConf's takes ten times as long
-    runtime = content["hydra"]["runtime"]
-    runtime["cwd"] = runtime["output_dir"] = "."
-    for source in runtime["config_sources"]:
-        if source["schema"] == "file":
-            source["path"] = Path(source["path"]).name
-    with atomic(recorded) as temporary:
-        temporary.write_text(
-            yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False, width=10_000)
-        )
 
 
 def _last_change(folder: Path) -> float:
@@ -98,6 +75,6 @@ def _last_change(folder: Path) -> float:
 
 
 def _age(checkpoint: Path) -> tuple[str, float]:
-    """By the time in the folder's name, which survives copying; by the file's where there is none."""
+    """The time in the folder's name, which a copied folder keeps, then the time of the file."""
     stamps = STARTED.findall(str(checkpoint))
     return (stamps[-1] if stamps else "", checkpoint.stat().st_mtime)

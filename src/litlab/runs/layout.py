@@ -1,8 +1,8 @@
-"""Where the files of a run folder are."""
+"""The names of the files in a run folder."""
 
 from pathlib import Path
 
-FOLDER = "runs"  # all run folders, below the current folder
+FOLDER = "runs"  # below the current folder: all run folders are in it
 
 CONFIG = ".hydra/config.yaml"
 OVERRIDES = ".hydra/overrides.yaml"
@@ -13,9 +13,9 @@ LOG = "train.log"
 BEST = "checkpoints/best.ckpt"
 LAST = "checkpoints/last.ckpt"
 PREVIOUS = "checkpoints/previous.ckpt"
-LATEST = (LAST, PREVIOUS)  # from which a run goes on, in this order
+LATEST = (LAST, PREVIOUS)  # a run goes on from the first of these that is not damaged
 
 
 def best_or_last(run: Path) -> Path | None:
-    """The checkpoint of a run that is used: its best, or its last where there is no best; None if it has neither."""
+    """The checkpoint of a run to use: its best, else its last; None if it has neither."""
     return next((run / name for name in (BEST, LAST) if (run / name).is_file()), None)

@@ -1,4 +1,4 @@
-"""The lock of a run folder: only one process trains in it."""
+"""The lock of a run folder: only one process at a time trains in it."""
 
 import fcntl
 import os
@@ -7,20 +7,20 @@ from pathlib import Path
 
 from litlab.errors import ConfigError
 
-LOOK_S = 1.0  # for so long `hold` tries again: another process may just be looking whether the run is going on
+WAIT_S = 1.0  # how long `hold` tries: `is_running` in another process may have the lock for a moment
 
 
 def hold(folder: Path) -> int:
-    """Makes this process the only one that trains in `folder`, until it ends.
+    """Locks `folder` until this process ends: no other process can train in it.
 
     Returns:
-        The file descriptor of the lock.
+        The file descriptor of the lock. Closing it gives the lock back.
 
     Raises:
         ConfigError: if another process trains there.
     """
     handle = os.open(folder, os.O_RDONLY)
-    deadline = time.monotonic() + LOOK_S
+    deadline = time.monotonic() + WAIT_S
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,7 +37,7 @@ def hold(folder: Path) -> int:
 def is_running(folder: Path) -> bool:
     """Whether a process trains in this folder.
 
-    Asks for a shared lock for a moment. Several can ask at once, and `hold` waits for them.
+    It takes a shared lock for a moment. So several processes can ask at once, and `hold` waits for them.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:

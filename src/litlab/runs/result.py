@@ -1,4 +1,4 @@
-"""`result.json`: what came of a run."""
+"""`result.json`: how a run ended, and its metrics."""
 
 import json
 import math
@@ -21,7 +21,7 @@ def write_result(run: Path, result: dict[str, Any]) -> None:
 
 
 def write_failed(run: Path, error: str) -> None:
-    """Writes the result of a run of which nothing is known but why it failed."""
+    """Writes the result of a run that failed before it had any metrics."""
     write_result(run, {"status": "failed", "metrics": {}, "error": error})
 
 
@@ -38,5 +38,8 @@ def objective_value(result: Mapping[str, Any]) -> float | None:
 
 
 def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics that are finite numbers. Neither JSON nor a checkpoint's record can hold NaN (R2 of one target)."""
+    """The metrics that are finite numbers.
+
+    JSON and a checkpoint's record cannot hold NaN. The R2 of a single target is NaN, for example.
+    """
     return {name: value for name, value in metrics.items() if isinstance(value, float) and math.isfinite(value)}

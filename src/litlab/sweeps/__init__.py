@@ -1,4 +1,4 @@
-"""Sweeps: jobs started in their folders, stopped, gone on with, and reported. Needs no torch."""
+"""Sweeps: starts jobs in their folders, stops them, goes on with them, and reports. Needs no torch."""
 
 from litlab.sweeps.folders import folder_name, has_begun
 from litlab.sweeps.jobs import Job, Sweep, jobs_in, read

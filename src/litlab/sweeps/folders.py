@@ -1,4 +1,4 @@
-"""The names of the folders in which jobs work."""
+"""The names of the folders of a sweep's jobs."""
 
 import hashlib
 import re
@@ -16,55 +16,53 @@ from litlab.sweeps.jobs import jobs_in, names_job
 
 
 def folder_name(overrides: str) -> str:
-    """A job's folder: its overrides, without what a file system or a shell stumbles over, and not too long."""
+    """The name of a job's folder: its overrides, without characters that are trouble in a shell, and not too long."""
     name = _harmless(overrides)
     return name if len(name.encode()) <= 150 else f"{name.encode()[:140].decode(errors='ignore')}_{_digest(overrides)}"
 
 
-def _harmless(overrides: str) -> str:
-    return re.sub(r"[^\w.,=+-]+", "_", overrides).strip("_") or "default"
-
-
-def _digest(overrides: str) -> str:
-    return hashlib.sha256(overrides.encode()).hexdigest()[:8]
-
-
 def has_begun(job: Path) -> bool:
-    """Whether an earlier start has trained a job, or refused it, so that its folder has a record of that."""
+    """Whether an earlier start has trained or refused a job. Its folder then records its config."""
     return (job / RESULT).exists() or any(job.glob("checkpoints/*.ckpt"))
 
 
 def record_folder(job: str) -> str | None:
-    """Where Hydra records the config of a job before it begins: nowhere, if it may be refused or is finished."""
+    """Where Hydra records the config of a job before it begins; None: nowhere, since an earlier record must stay."""
     return None if has_begun(Path(job)) else ".hydra"
 
 
 def in_their_folders(batch: Sequence[Sequence[str]], folder: Path, subdir: str) -> list[list[str]]:
-    """The overrides of jobs, each of them once, and with them their folders where `subdir` would not do.
+    """The overrides of each different job, with a folder where `hydra.sweep.subdir` would not give the right one.
 
-    Those that an earlier start has begun keep theirs: what that start swept, and so named them by, may be something
-    else than now. Those whose names are the same without what cannot be in a name have a hash at its end.
+    A job that an earlier start has begun keeps its folder: that start may have swept other settings, and have named the
+    folder by them. Jobs whose names would be the same get a hash at the end.
+
+    Args:
+        batch: the overrides of jobs.
+        folder: of the sweep.
+        subdir: the unresolved `hydra.sweep.subdir`.
     """
     begun = {frozenset(job.overrides): job.folder.name for job, _ in jobs_in(folder)}
     jobs = list(dict.fromkeys(map(tuple, batch)))
     alike = Counter(_harmless(",".join(overrides)) for overrides in jobs)
     placed = []
     for overrides in jobs:
-        asked = ",".join(overrides)
-        name = begun.get(frozenset(overrides)) or (f"{subdir}_{_digest(asked)}" if alike[_harmless(asked)] > 1 else "")
-        own = [f"hydra.sweep.subdir={QuotedString(name, Quote.single).with_quotes()}"] if name else []
-        placed.append([*overrides, *own])
+        written = ",".join(overrides)
+        name = begun.get(frozenset(overrides))
+        if name is None and alike[_harmless(written)] > 1:
+            name = f"{subdir}_{_digest(written)}"
+        placed.append([*overrides, *([_quoted("hydra.sweep.subdir", name)] if name else [])])
     return placed
 
 
 def subdir(hydra: Any) -> str:
-    """`hydra.sweep.subdir`, which is different for each job, as it is written."""
+    """`hydra.sweep.subdir` as it is written. Resolved, it is different for each job."""
     written: Any = OmegaConf.to_container(hydra, resolve=False)
     return str(written["sweep"]["subdir"])
 
 
 def name_by_what_is_swept(config: DictConfig) -> None:
-    """Gives all jobs one folder, and names those in it by what is swept alone, now or in an earlier start there."""
+    """Puts all jobs into one folder, and names them by the settings that this or an earlier start there sweeps."""
     folder = Path(config.hydra.sweep.dir)
     overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
     earlier = [job for job, _ in jobs_in(folder)]
@@ -75,12 +73,25 @@ def name_by_what_is_swept(config: DictConfig) -> None:
         if key not in swept and not any(names_job(job, key) for job in earlier)
     ]
     with open_dict(config):
-        # A process that runs some of the jobs composes the config anew, and would make a folder of its own.
+        # Processes that run jobs compose the config again. Without this they would make a folder of their own.
         config.hydra.overrides.hydra += [
             f"hydra.job.config.override_dirname.exclude_keys={fixed}",
-            f"hydra.sweep.dir={QuotedString(str(folder), Quote.single).with_quotes()}",
+            _quoted("hydra.sweep.dir", str(folder)),
             "hydra.output_subdir='${record_folder:${hydra.runtime.output_dir}}'",
         ]
+
+
+def _harmless(overrides: str) -> str:
+    return re.sub(r"[^\w.,=+-]+", "_", overrides).strip("_") or "default"
+
+
+def _digest(overrides: str) -> str:
+    return hashlib.sha256(overrides.encode()).hexdigest()[:8]
+
+
+def _quoted(key: str, value: str) -> str:
+    """An override, with quotes around its value."""
+    return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
 
 
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)

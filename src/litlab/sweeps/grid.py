@@ -1,4 +1,4 @@
-"""`hydra/sweeper=grid`: every combination of the values given."""
+"""`hydra/sweeper=grid`: a job for every combination of the given values."""
 
 import functools
 import itertools
@@ -12,11 +12,11 @@ from litlab.sweeps.sweeper import ReportedSweeper
 
 
 class GridSweeper(ReportedSweeper):
-    """Runs a job for every combination.
+    """Runs a job for every combination of the given values.
 
     Args:
-        max_batch_size: how many jobs are given to the launcher at once; None: all.
-        params: overrides beside those of the command line.
+        max_batch_size: how many jobs the launcher gets at once; None: all.
+        params: more overrides, beside those of the command line.
     """
 
     def __init__(self, max_batch_size: int | None = None, params: Mapping[str, str] | None = None) -> None:
@@ -32,16 +32,16 @@ class GridSweeper(ReportedSweeper):
             batch = in_their_folders(jobs[first : first + size], self.folder, subdir(self.config.hydra))
             self._compose_one_of_each_kind(batch)
             for done in self.launcher.launch(batch, initial_job_idx=first):
-                _ = done.return_value  # raises what the job did
+                _ = done.return_value  # raises the error of the job, if it had one
 
     def _compose_one_of_each_kind(self, batch: Sequence[Sequence[str]]) -> None:
-        """Composes configs before the first job begins: a mistake in the last job's setting is found now.
+        """Composes configs before the first job begins, so that a mistake in the last job is found now.
 
-        A plain value cannot make composition fail where another one did not. So one job for each setting, and one for
-        each option of a group, are tried.
+        If a config can be composed with one plain value, it can be composed with every other. So one job for each
+        setting is tried, and one for each option of a group.
         """
         loader = self.hydra_context.config_loader
-        is_group = functools.cache(loader.get_group_options)  # it looks at the disk
+        is_group = functools.cache(loader.get_group_options)  # cached, since it reads the disk
         seen: set[str] = set()
         for overrides in batch:
             kinds = set()
@@ -58,7 +58,7 @@ def combinations(overrides: Sequence[Override]) -> list[list[str]]:
     """The overrides of every job.
 
     Raises:
-        HydraException: for values that cannot be counted, as `interval(0, 1)`.
+        HydraException: for values that cannot be counted, such as `interval(0, 1)`.
     """
     choices: dict[str, list[str]] = {}
     for override in overrides:

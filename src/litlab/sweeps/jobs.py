@@ -1,4 +1,4 @@
-"""A sweep and its jobs, read from the folders that they left."""
+"""A sweep and its jobs, as their folders describe them."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -6,39 +6,47 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
+from litlab.config import read_overrides
 from litlab.runs import OVERRIDES, RESULT, is_running, read_result
 
 
 @dataclass
 class Job:
-    """One job of a sweep, as its folder tells it.
+    """One job of a sweep.
 
-    `status` is that of `result.json`; without one `running` or `killed`; `score` is the best value of the objective, if
-    that is the sweep's.
+    Args:
+        folder: the run folder.
+        overrides: as they were written on the command line.
+        status: of `result.json`; without that file `running` or `killed`.
+        objective: the name of the job's objective.
+        score: the best value of the objective; None if there is none, or if the sweep has another objective.
+        seconds: of training.
+        error: why it failed.
+        seed: also if no override names it.
+        metrics: of the best checkpoint.
     """
 
     folder: Path
-    overrides: list[str]  # as they were written
+    overrides: list[str]
     status: str = "killed"
     objective: str = ""
     score: float | None = None
     seconds: float | None = None
     error: str = ""
-    seed: str = ""  # also where it was not given
+    seed: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, str]:
+        """The values of the overrides by their keys."""
         return dict(line.lstrip("+").split("=", 1) for line in self.overrides if "=" in line)
 
 
 @dataclass
 class Sweep:
-    """The jobs of a sweep, best first; those without a score come last, in the order of their names.
+    """The jobs of a sweep, the best first. Those without a score come last, in the order of their names.
 
-    Where the objective itself is swept, that of the first job by name is compared.
+    If the jobs have different objectives, that of the first job by name counts.
     """
 
     folder: Path
@@ -48,7 +56,7 @@ class Sweep:
 
     @property
     def best_of(self) -> Callable[..., Any]:
-        """`max` or `min`, as the objective is meant."""
+        """`max` if a higher objective is better, else `min`."""
         return max if self.mode == "max" else min
 
     @property
@@ -59,7 +67,7 @@ class Sweep:
 
     @property
     def finished(self) -> list[Job]:
-        """Those completed, and with a score: without checkpoints there is none."""
+        """The completed jobs with a score. A job without checkpoints has none."""
         return [job for job in self.jobs if job.status == "completed" and job.score is not None]
 
     @property
@@ -68,7 +76,7 @@ class Sweep:
 
     @property
     def incomparable(self) -> list[Job]:
-        """Those with another objective."""
+        """The jobs with another objective than the sweep."""
         return [job for job in self.jobs if job.objective and job.score is None]
 
     @property
@@ -98,20 +106,23 @@ def read(folder: Path) -> Sweep:
     if not jobs:
         raise ValueError(f"{folder}: no jobs of a sweep here")
     sweep = Sweep(folder, jobs, objective, mode)
-    jobs.sort(key=lambda job: job.score or 0, reverse=sweep.best_of is max)  # and by name, as they are
+    jobs.sort(key=lambda job: job.score or 0, reverse=sweep.best_of is max)  # equal scores stay in the order of names
     jobs.sort(key=lambda job: job.score is None)
     return sweep
 
 
 def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
-    """The jobs of a sweep by their names, with the overrides that they were trained with, and their results."""
+    """The jobs of a sweep in the order of their names, each with its result.
+
+    The overrides are those that a job was trained with.
+    """
     recorded = {path.parents[1] for path in folder.glob(f"*/{OVERRIDES}")}
     for job in sorted(recorded | {path.parent for path in folder.glob(f"*/{RESULT}")}):
         result = read_result(job)
-        asked = result.get("overrides") or (OmegaConf.load(job / OVERRIDES) if job in recorded else ())
-        yield Job(job, [str(line) for line in asked]), result
+        overrides = result.get("overrides") or (read_overrides(job) if job in recorded else ())
+        yield Job(job, [str(line) for line in overrides]), result
 
 
 def names_job(job: Job, key: str) -> bool:
-    """Whether a job's folder is named by this setting: it was swept then."""
+    """Whether this setting is in the name of a job's folder: it was swept when the job began."""
     return re.search(rf"(^|,)\+*{re.escape(key)}=", job.folder.name) is not None

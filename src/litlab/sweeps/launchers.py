@@ -1,4 +1,4 @@
-"""How jobs are started: what a launcher needs, and what happens when the process of a job is killed."""
+"""How the jobs of a sweep are started, and what happens when the process of a job is killed."""
 
 import importlib.util
 import shutil
@@ -20,10 +20,10 @@ from litlab.sweeps.folders import subdir
 from litlab.sweeps.jobs import jobs_in
 from litlab.sweeps.stopping import stopped_with
 
+# What to install for a launcher: `pip install -e ".[joblib]"`.
 EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
-
-
-DIED = {  # what launchers raise then, of modules that are imported only where they are used
+# The errors that launchers raise when the process of a job has died, by the modules that define them.
+DIED = {
     "concurrent.futures": "BrokenExecutor",  # joblib
     "submitit.core.utils": "UncompletedJobError",
     "ray.exceptions": "WorkerCrashedError",
@@ -31,15 +31,18 @@ DIED = {  # what launchers raise then, of modules that are imported only where t
 
 
 def launcher_name(hydra: Any) -> str:
-    """How jobs are started: Basic (one after the other, in this process), Joblib, Slurm, ..."""
+    """The name of a launcher: Basic (one job after the other, in this process), Joblib, Slurm, ..."""
     return str(hydra.launcher._target_).rpartition(".")[2].removesuffix("Launcher")
 
 
 def check_launcher(hydra: Any) -> None:
-    """Looks for what the chosen launcher needs, and whether the folders of jobs will be found again.
+    """Checks that the chosen launcher can work here, and that the folders of the jobs will be found again.
+
+    Args:
+        hydra: the part `hydra` of the config.
 
     Raises:
-        HydraException: if not.
+        HydraException: if something is wrong, in one line.
     """
     if "/" in subdir(hydra):
         raise HydraException(f"hydra.sweep.subdir={subdir(hydra)}: no / in it, all jobs are in hydra.sweep.dir itself")
@@ -53,27 +56,27 @@ def check_launcher(hydra: Any) -> None:
 
 
 def needs_extra(launcher: str) -> str:
-    """What to install for a launcher."""
+    """Says what to install for a launcher."""
     return f'hydra/launcher={launcher}: pip install -e ".[{EXTRAS[launcher]}]" first'
 
 
 def jobs_at_once(n_jobs: int | None) -> int:
-    """What `n_jobs` of a launcher stands for: below 1, as joblib's own -1, a job for each core."""
+    """The number of jobs for a launcher's `n_jobs`: one for None, and a job for each core for joblib's own -1."""
     n_jobs = n_jobs or 1
     return cores() if n_jobs < 1 else n_jobs
 
 
 def died() -> tuple[type[Exception], ...]:
-    """The errors that say that the process of a job has died."""
+    """The classes of `DIED`. A module that is not imported cannot have raised its error."""
     return tuple(getattr(sys.modules[module], name) for module, name in DIED.items() if module in sys.modules)
 
 
 class ResilientLauncher(Launcher):
     """Wraps a launcher, so that one killed job does not end the sweep.
 
-    When the process of a job is killed, for want of memory say, joblib ends its other processes too. The jobs that were
-    running then are run again one by one, so that a job which is killed again takes none with it. The rest follows as
-    before. With other launchers the other jobs run on by themselves.
+    When the process of a job is killed, because memory ran out for example, joblib ends its other processes as well.
+    The jobs that were running then run again one by one, so that a job which is killed again ends no other. The
+    remaining jobs follow as before. With other launchers the other jobs are not affected.
 
     Args:
         launcher: the launcher that was chosen.
@@ -82,18 +85,18 @@ class ResilientLauncher(Launcher):
 
     def __init__(self, launcher: Launcher, folder: Path) -> None:
         self.launcher, self.folder = launcher, folder
-        self.lost = 0  # jobs that brought nothing back: they may not even have a folder
+        self.lost = 0  # jobs that returned nothing; some may not even have a folder
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.launcher.setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """As the launcher does; a job whose process was killed returns nothing, and has no `hydra_cfg`.
+        """Runs jobs as the launcher does. A job whose process was killed returns nothing, and has no `hydra_cfg`.
 
         Raises:
             SweepStopped: if a signal has stopped the sweep.
         """
-        returned: dict[int, JobReturn] = {}
+        returned: dict[int, JobReturn] = {}  # by the place of the job in `job_overrides`
         todo = list(range(len(job_overrides)))
         while todo and not self._run(todo, job_overrides, initial_job_idx, returned):
             if type(self.launcher).__name__ != "JoblibLauncher":
@@ -109,6 +112,14 @@ class ResilientLauncher(Launcher):
     def _run(
         self, numbers: list[int], jobs: Sequence[Sequence[str]], first: int, returned: dict[int, JobReturn]
     ) -> bool:
+        """Runs some of the jobs, and adds what they return; False if the process of one has died.
+
+        Args:
+            numbers: the places of these jobs in `jobs`.
+            jobs: the overrides of all jobs.
+            first: the number of the first of all jobs in the sweep.
+            returned: what is returned, by place.
+        """
         try:
             done = self.launcher.launch([jobs[number] for number in numbers], initial_job_idx=first + numbers[0])
         except died() as error:
@@ -120,7 +131,7 @@ class ResilientLauncher(Launcher):
         return True
 
     def _begun(self, numbers: list[int], jobs: Sequence[Sequence[str]]) -> list[int]:
-        """Those of the jobs that may have been running: begun, and without a result. All, if there are none."""
+        """The jobs that may have been running: those that have begun and have no result. All, if there are none."""
         without = [set(job.overrides) for job, result in jobs_in(self.folder) if not result]
         begun = [number for number in numbers if {o for o in jobs[number] if not o.startswith("hydra.")} in without]
         return begun or numbers

@@ -1,4 +1,4 @@
-"""`sweep.png`: how the objective depends on what was swept, and all curves below."""
+"""`sweep.png`: at the top how the objective depends on the swept settings, below the curves of all jobs."""
 
 import csv
 import statistics
@@ -12,14 +12,14 @@ from matplotlib.ticker import MaxNLocator
 from litlab.runs import METRICS
 from litlab.sweeps.jobs import Job, Sweep
 
-matplotlib.use("Agg")  # files only: no screen is needed
+matplotlib.use("Agg")  # draws into files, and needs no screen
 
-BEST, OTHERS = "tab:red", "tab:blue"
-MOST_LABELS = 12  # a legend of more curves than this cannot be read
+BEST, OTHERS = "tab:red", "tab:blue"  # colours
+MOST_LABELS = 12  # a longer legend cannot be read
 
 
 def draw(sweep: Sweep, path: Path) -> None:
-    """One number swept: objective and loss against it. Two: a heat map. Names: grouped bars. Curves below."""
+    """Draws a line if one number was swept, a heat map if two were, else bars. The curves of all jobs are below."""
     names = [name for name in sweep.swept if name != "seed"]
     numbers = [name for name in names if all(_is_number(job.settings.get(name)) for job in sweep.finished)]
     figure = Figure(figsize=(10, 8), layout="constrained")
@@ -36,7 +36,7 @@ def draw(sweep: Sweep, path: Path) -> None:
 
 
 def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
-    """The objective, and the validation loss on an axis of its own, against one number."""
+    """Draws the objective against one number, and the validation loss on a second axis."""
     values = sorted({float(job.settings[name]) for job in sweep.finished})
     at = {value: [job for job in sweep.finished if float(job.settings[name]) == value] for value in values}
     scores = {value: [job.score or 0.0 for job in jobs] for value, jobs in at.items()}
@@ -58,7 +58,7 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
 
 
 def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: Figure) -> None:
-    """The objective over two numbers; the best cell is framed."""
+    """Draws the objective over two numbers as a heat map, with a frame around the best cell."""
     rows = sorted({float(job.settings[vertical]) for job in sweep.finished})
     columns = sorted({float(job.settings[horizontal]) for job in sweep.finished})
     cells: dict[tuple[int, int], list[float]] = {}
@@ -71,7 +71,7 @@ def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: F
     figure.colorbar(image, ax=axes, label=sweep.objective)
     low, high = min(means.values()), max(means.values())
     for (row, column), mean in means.items():
-        dark = mean - low < 0.6 * (high - low)  # viridis grows lighter
+        dark = mean - low < 0.6 * (high - low)  # high values are light in viridis
         axes.text(column, row, f"{mean:.4f}", ha="center", va="center", color="white" if dark else "black")
     row, column = sweep.best_of(means, key=means.__getitem__)
     axes.add_patch(
@@ -83,7 +83,7 @@ def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: F
 
 
 def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
-    """A group of bars for each value of the first setting, a bar for each combination of the others."""
+    """Draws a group of bars for each value of the first setting. In it is a bar for each combination of the others."""
     first, *others = names or ["seed"]
     places = list(dict.fromkeys(job.settings.get(first, "") for job in _by_name(sweep)))
     kinds = list(dict.fromkeys(_label(job, others) for job in _by_name(sweep)))
@@ -100,12 +100,12 @@ def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
                 positions.append(place + (index - (len(kinds) - 1) / 2) * width)
                 heights.append(statistics.mean(scores))
                 spreads.append(statistics.stdev(scores) if len(scores) > 1 else 0.0)
-        shade = matplotlib.colormaps["Blues"](0.4 + 0.5 * index / len(kinds))  # colours are those of the curves
+        shade = matplotlib.colormaps["Blues"](0.4 + 0.5 * index / len(kinds))  # other colours belong to curves
         bars = axes.bar(positions, heights, width * 0.95, yerr=spreads, capsize=2, label=kind or None, color=shade)
         axes.bar_label(bars, fmt="%.4f", fontsize=7)
     scores = [job.score or 0.0 for job in sweep.finished]
     margin = (max(scores) - min(scores)) * 0.25 or 0.01
-    axes.set_ylim(min(scores) - margin, max(scores) + margin)  # differences, not heights, are what is compared
+    axes.set_ylim(min(scores) - margin, max(scores) + margin)  # not from 0: the differences matter
     axes.set_xticks(range(len(places)), places)
     axes.set(xlabel=first, ylabel=sweep.objective)
     if 1 < len(kinds) <= MOST_LABELS:
@@ -113,9 +113,9 @@ def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
 
 
 def draw_curves(sweep: Sweep, names: list[str], axes: Axes) -> None:
-    """The objective of every job over its epochs, in one colour where jobs differ in their seed alone."""
+    """Draws the objective of each job over its epochs. Jobs that differ only in their seed have one colour."""
     best = sweep.finished[0]
-    labels = list(dict.fromkeys(_label(job, names or ["seed"]) for job in sweep.finished))  # the best one's first
+    labels = list(dict.fromkeys(_label(job, names or ["seed"]) for job in sweep.finished))  # that of the best job first
     palette = [color for color in matplotlib.colors.TABLEAU_COLORS if color != BEST]
     if len(labels) > len(palette):
         palette = [
@@ -137,7 +137,7 @@ def draw_curves(sweep: Sweep, names: list[str], axes: Axes) -> None:
 
 
 def curve(job: Job, name: str) -> tuple[list[int], list[float]]:
-    """Epochs, from 1, and the values of one metric, from `metrics.csv`."""
+    """The epochs, from 1, and the values of one metric, from the job's `metrics.csv`."""
     path = job.folder / METRICS
     if not path.exists():
         return [], []

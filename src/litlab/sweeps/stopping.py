@@ -1,4 +1,4 @@
-"""Stopping a sweep, and the marks that it leaves in its folder."""
+"""Stops a sweep, and leaves marks in its folder that its processes read."""
 
 import multiprocessing
 import os
@@ -10,8 +10,8 @@ from typing import Any
 from litlab.config import SweepJob
 from litlab.errors import SweepStopped
 
-STOPPED = ".stopped"  # holds the exit status: begin no more jobs
-REFUSED = ".refused"  # a line for each job that the last start has refused, because it was trained otherwise
+STOPPED = ".stopped"  # begin no more jobs; the file holds the exit status
+REFUSED = ".refused"  # a line for each job that this start has refused, because it was trained with another config
 STARTED_BY = "LITLAB_SWEEP"  # in the environment of joblib's processes: the process that started them
 
 
@@ -22,26 +22,28 @@ def clear_marks(folder: Path) -> None:
 
 
 def stop(job: SweepJob, status: int) -> None:
-    """Ends the sweep after a job that a signal has stopped, and that has saved.
+    """Ends the sweep after a signal has stopped one of its jobs, and the job has saved.
+
+    Where jobs run at the same time, an exception would end the other jobs before they have saved. So it is a mark in
+    the folder that tells the process which started them.
 
     Raises:
-        SweepStopped: where the jobs run one after the other. Elsewhere that would end the jobs beside this one before
-            they have saved: a mark is left for the process that started them.
+        SweepStopped: where the jobs run one after the other.
     """
     if job.launcher == "Basic":
         raise SweepStopped(status)
     if job.launcher == "Joblib" and os.getppid() != int(os.environ[STARTED_BY]):
-        os._exit(status)  # nobody is there to take what the job returns, and the mark may be for the next start
+        os._exit(status)  # the sweep's process has gone, and the mark could stop the next start
     (job.folder / STOPPED).write_text(str(status))
 
 
 def stopped_with(folder: Path) -> int:
-    """The exit status with which a sweep was told to begin no more jobs; 0 if it was not."""
+    """The exit status of a sweep that was told to begin no more jobs; 0 if it was not told so."""
     return int((folder / STOPPED).read_text()) if (folder / STOPPED).exists() else 0
 
 
 def refused(folder: Path) -> list[str]:
-    """What the last start has said of the jobs that it refused."""
+    """A line for each job that this start has refused."""
     path = folder / REFUSED
     return path.read_text().splitlines() if path.exists() else []
 
@@ -53,16 +55,16 @@ def note_refused(folder: Path, message: str) -> None:
 
 
 def pass_signals_on(folder: Path) -> None:
-    """Makes SIGINT and SIGTERM reach the processes of joblib's jobs, and lets them save. No more jobs begin.
+    """Makes SIGINT and SIGTERM reach the processes of joblib's jobs, so that they save. No more jobs begin.
 
-    A process whose job has not begun does not know what to do with a signal. It may just end, and leaves no mark.
+    A process whose job has not begun may just end, without a mark of its own. So the mark is written here.
     """
 
     def handle(signum: int, frame: FrameType | None) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / STOPPED).write_text(str(128 + signum))
         if os.isatty(0) and os.getpgrp() == os.tcgetpgrp(0) and signum == signal.SIGINT:
-            return  # Ctrl-C, which the terminal has sent to them too
+            return  # the terminal has sent Ctrl-C to them too
         for process in multiprocessing.active_children():
             if process.pid:
                 os.kill(process.pid, signum)

@@ -1,4 +1,4 @@
-"""What both sweepers share: jobs in their folders, one killed job that ends nothing, and a report at the end."""
+"""What both sweepers share: the folders of jobs, a launcher that survives a killed job, and the report at the end."""
 
 import shlex
 import signal
@@ -22,7 +22,7 @@ from litlab.sweeps.table import print_report
 
 
 class ReportedSweeper(Sweeper):
-    """A sweeper that ends with the report of its folder, however it ends. A subclass has `run_jobs`."""
+    """A sweeper that always ends with the report of its folder. A subclass defines `run_jobs`."""
 
     hydra_context: HydraContext
     config: DictConfig
@@ -40,11 +40,11 @@ class ReportedSweeper(Sweeper):
         self.launcher = ResilientLauncher(chosen, self.folder)
 
     def sweep(self, arguments: list[str]) -> None:
-        """Runs the jobs of a command line, and reports.
+        """Runs the jobs of a command line, and prints the report.
 
         Raises:
             SweepStopped: if a signal has stopped them.
-            SystemExit: with status 1 if a job did not complete, 2 if one was refused.
+            SystemExit: with status 1 if a job did not complete, with 2 if one was refused.
         """
         clear_marks(self.folder)
         if launcher_name(self.config.hydra) == "Joblib":
@@ -55,7 +55,7 @@ class ReportedSweeper(Sweeper):
                 raise SweepStopped(status)
         except (KeyboardInterrupt, Terminated) as stopped:
             for signum in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(signum, signal.SIG_DFL)  # a second time ends the report at once
+                signal.signal(signum, signal.SIG_DFL)  # a second signal ends the report at once
             self.report_stopped()
             by = signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT
             raise SweepStopped(stopped.status if isinstance(stopped, SweepStopped) else 128 + by) from None
@@ -68,14 +68,15 @@ class ReportedSweeper(Sweeper):
 
     @abstractmethod
     def run_jobs(self, arguments: list[str]) -> None:
-        """Runs the jobs that a command line asks for."""
+        """Runs the jobs of a command line."""
 
     def parsed(self, arguments: list[str]) -> list[Override]:
+        """The overrides of a command line as Hydra understands them."""
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         return parser.parse_overrides(arguments)
 
     def save_config(self) -> None:
-        """Writes `multirun.yaml`, in which a sweep's folder is known by."""
+        """Writes `multirun.yaml`. A folder with this file is a sweep."""
         self.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, self.folder / "multirun.yaml")
 

@@ -16,37 +16,28 @@ from litlab.sweeps.stopping import refused
 
 
 def print_report(folder: Path) -> Sweep:
-    """Prints the ranked table and writes `sweep.csv` and `sweep.png` into the sweep's folder."""
+    """Prints the ranked table, and writes `sweep.csv` and `sweep.png` into the sweep's folder."""
     sweep = read(folder)
     write_csv(sweep)
     console.say(ranking(sweep))
     if "seed" in sweep.swept and sweep.finished:
         console.say(over_seeds(sweep))
-    written = "sweep.csv"
     if sweep.finished:
-        from litlab.sweeps.plot import draw  # matplotlib, which a training need not wait for
+        from litlab.sweeps.plot import draw  # imports matplotlib, for which a training should not wait
 
         draw(sweep, folder / "sweep.png")
-        written += ", sweep.png"
         best = sweep.finished[0]
-        console.say(f"best job      {shown(best.folder)}/{BEST}")
-        console.say(f"repeat it     python train.py {shlex.join(best.overrides)}")
-    console.say(f"{'table, plot' if sweep.finished else 'table':<14}{folder}/{written}")
-    others = {"pruned": len(sweep.pruned), "refused": len(refused(folder))}
-    counted = "".join(f", {count} {what}" for what, count in others.items() if count)
-    completed = sum(job.status == "completed" for job in sweep.jobs)
-    console.say(f"sweep         {completed} of {len(sweep.jobs)} jobs completed{counted}")
-    for job in sweep.unfinished:
-        console.say(f"{job.status:<14}{job.folder.name}  {job.error}")
-    for job in sweep.incomparable:
-        console.say(f"{'not ranked':<14}{job.folder.name}  its objective is {job.objective}, and not {sweep.objective}")
-    for line in refused(folder):
-        console.say(f"{'refused':<14}{line}")
+        _say("best job", f"{shown(best.folder)}/{BEST}")
+        _say("repeat it", f"python train.py {shlex.join(best.overrides)}")
+        _say("table, plot", f"{folder}/sweep.csv, sweep.png")
+    else:
+        _say("table", f"{folder}/sweep.csv")
+    _print_jobs(sweep, refused(folder))
     return sweep
 
 
 def ranking(sweep: Sweep) -> Table:
-    """One row a job, best first, with only the settings that differ."""
+    """A row for each job, the best first, with the settings that differ."""
     table = Table(box=SIMPLE_HEAD)
     for name in ("rank", *sweep.swept):
         table.add_column(name, justify="right")
@@ -61,9 +52,13 @@ def ranking(sweep: Sweep) -> Table:
 
 
 def groups(sweep: Sweep) -> dict[tuple[str, ...], list[float]]:
-    """The scores of the finished jobs that differ in nothing but `seed`, best mean first."""
+    """The scores of the finished jobs, one group for those that differ only in `seed`; the best mean first.
+
+    Returns:
+        By the values of the other settings: a score for each seed.
+    """
     names = [name for name in sweep.swept if name != "seed"]
-    found: dict[tuple[str, ...], dict[str, float]] = {}  # by seed, each of which counts once
+    found: dict[tuple[str, ...], dict[str, float]] = {}  # by seed: two jobs with the same seed count once
     for job in sweep.finished:
         assert job.score is not None
         values = tuple(job.settings.get(name, "") for name in names)
@@ -73,7 +68,7 @@ def groups(sweep: Sweep) -> dict[tuple[str, ...], list[float]]:
 
 
 def over_seeds(sweep: Sweep) -> Table:
-    """Mean and standard deviation over the seeds."""
+    """Mean and standard deviation of the objective over the seeds."""
     table = Table(box=SIMPLE_HEAD)
     for name in (name for name in sweep.swept if name != "seed"):
         table.add_column(name, justify="right")
@@ -86,7 +81,7 @@ def over_seeds(sweep: Sweep) -> Table:
 
 
 def write_csv(sweep: Sweep) -> None:
-    """Writes everything known of every job to `sweep.csv`."""
+    """Writes everything that is known about each job to `sweep.csv`."""
     metrics = sorted({name for job in sweep.jobs for name in job.metrics})
     header = ["rank", *sweep.swept, "objective", "seconds", "status", *metrics, "folder", "error"]
     with (sweep.folder / "sweep.csv").open("w", newline="") as file:
@@ -97,3 +92,21 @@ def write_csv(sweep: Sweep) -> None:
             values = [job.metrics.get(name, "") for name in metrics]
             score = "" if job.score is None else job.score
             writer.writerow([rank, *settings, score, job.seconds, job.status, *values, job.folder.name, job.error])
+
+
+def _print_jobs(sweep: Sweep, refused: list[str]) -> None:
+    """Prints how many jobs were completed, and a line for each that was not."""
+    others = {"pruned": len(sweep.pruned), "refused": len(refused)}
+    counted = "".join(f", {count} {what}" for what, count in others.items() if count)
+    completed = sum(job.status == "completed" for job in sweep.jobs)
+    _say("sweep", f"{completed} of {len(sweep.jobs)} jobs completed{counted}")
+    for job in sweep.unfinished:
+        _say(job.status, f"{job.folder.name}  {job.error}")
+    for job in sweep.incomparable:
+        _say("not ranked", f"{job.folder.name}  its objective is {job.objective}, and not {sweep.objective}")
+    for line in refused:
+        _say("refused", line)
+
+
+def _say(heading: str, text: str) -> None:
+    console.say(f"{heading:<14}{text}")

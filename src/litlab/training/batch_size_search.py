@@ -19,30 +19,35 @@ from litlab.data import DataModule
 from litlab.errors import ConfigError
 from litlab.machine import free_memory
 from litlab.modules import Supervised
-from litlab.training.batch_size import PREFIX, is_out_of_memory
-from litlab.training.build import assemble, precision, prepare_data
+from litlab.training.assemble import assemble, prepare_data
+from litlab.training.batch_size import PREFIX
+from litlab.training.failure import is_out_of_memory
+from litlab.training.settle import precision
 
-MEMORY_SHARE = 0.8  # of what is free on the CPU, for all processes together
+MEMORY_SHARE = 0.8  # of the free memory of the CPU, for all processes together
 
 
 def search(run: Run, processes: int) -> None:
-    """Tries 1, 2, 4 and so on for one process, and prints what fitted."""
+    """Tries 1, 2, 4 and so on images for one process, and prints the result of each trial."""
     lightning.seed_everything(run.cfg.seed, workers=True, verbose=False)
     run, data, module = assemble(run.settled(**{"data.batch_size": 1, "data.drop_last": False}))
     run = run.settled(**{"trainer.precision": precision(run, data)})
     prepare_data(run, data)
     limit_memory(processes)
-    each, images = 1, data.sizes["train"]
-    while each * processes <= images:
-        fits = succeeds(run, data, module, each)
-        print(PREFIX + json.dumps({"size": each * processes, "fits": fits, "images": images}), flush=True)
+    batch_size, images = 1, data.sizes["train"]
+    while batch_size * processes <= images:
+        fits = try_steps(run, data, module, batch_size)
+        print(PREFIX + json.dumps({"size": batch_size * processes, "fits": fits, "images": images}), flush=True)
         if not fits:
             return
-        each *= 2
+        batch_size *= 2
 
 
-def succeeds(run: Run, data: DataModule, module: Supervised, batch_size: int) -> bool:
-    """Whether two training steps (the second has the optimizer's state) and a batch of validation fit into memory."""
+def try_steps(run: Run, data: DataModule, module: Supervised, batch_size: int) -> bool:
+    """Whether two training steps and a batch of validation fit into memory.
+
+    The second step has the state of the optimizer, which the first one creates.
+    """
     data.batch_size = batch_size
     data.eval_batch_size = max(batch_size, data.eval_batch_size)
     settings: dict[str, Any] = {
@@ -73,7 +78,7 @@ def succeeds(run: Run, data: DataModule, module: Supervised, batch_size: int) ->
 
 
 def limit_memory(processes: int) -> None:
-    """Lets this process grow by its part of what is free now, so that it runs out before the machine does."""
+    """Limits the memory of this process to a part of what is free now, so that it runs out before the machine does."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     used = int(status["VmData"].split()[0]) * 1024
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)

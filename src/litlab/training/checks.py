@@ -1,4 +1,4 @@
-"""What must fit together before anything is trained: network and data, loss and data, optimizer and schedule."""
+"""Refuses parts that do not fit together, before anything is trained."""
 
 import torch
 
@@ -8,24 +8,83 @@ from litlab.errors import ConfigError, one_line
 from litlab.modules import Supervised
 from litlab.networks import evaluating
 
+FOR_CLASSES = (torch.nn.CrossEntropyLoss, torch.nn.NLLLoss)
 
-def check_monitors(run: Run, module: Supervised, data: DataModule) -> None:
-    """Looks for each monitored metric among those that will be logged.
+
+def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
+    """Passes one batch of zeros through the network.
 
     Raises:
-        ConfigError: naming the metrics that are.
+        ConfigError: naming the shapes, if the outputs are not [B, num_classes].
     """
-    validated = data.validates and run.cfg.trainer.limit_val_batches != 0
-    names = [name for name in module.metric_names if validated or name.startswith("train/")]
-    stops = run.get("callbacks.early_stopping.enabled", False)
-    for key in ("objective", "scheduler.monitor", *(["callbacks.early_stopping.monitor"] if stops else [])):
-        value = run.get(key)
-        if value is not None and value not in names:
-            raise ConfigError(f"{key}={value} is not logged; what is: {', '.join(names)}")
+    model, source = run.option("model"), run.option("data")
+    batch = torch.zeros(2, *data.input_shape)
+    try:
+        with torch.no_grad(), evaluating(network):
+            logits = network(batch)
+    except (RuntimeError, ValueError) as error:
+        shape = list(batch.shape)
+        raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {one_line(error)}") from error
+    if tuple(logits.shape) != (2, data.num_classes):
+        raise ConfigError(
+            f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
+            f"but {source} needs [2, {data.num_classes}]"
+        )
+
+
+def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
+    """Computes the loss of one batch of zeros.
+
+    Raises:
+        ConfigError: if the loss is for another task, or refuses the shapes or the outputs of the network.
+    """
+    try:
+        if data.task == "classification":
+            _check_loss_of_classes(run, loss, data)
+        else:
+            _check_loss_of_values(run, loss, data, network)
+    except ConfigError:
+        raise
+    except (RuntimeError, ValueError) as error:
+        message = one_line(error)
+        key = "loss." if message.startswith("class_weights") else f"{run.option('loss')}: "
+        raise ConfigError(f"{key}{message}") from error
+
+
+def _check_loss_of_classes(run: Run, loss: torch.nn.Module, data: DataModule) -> None:
+    if not isinstance(loss, FOR_CLASSES):
+        raise ConfigError(f"{run.option('loss')} is for regression, and {run.option('data')} has classes")
+    batch_size = data.num_classes + 1  # another number than that of classes: a loss must not mix up the dimensions
+    loss(torch.zeros(batch_size, data.num_classes), torch.zeros(batch_size, dtype=torch.long))
+
+
+def _check_loss_of_values(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
+    given = run.option("loss")
+    if isinstance(loss, FOR_CLASSES):
+        raise ConfigError(
+            f"{given} is for classes, and {run.option('data')} has none: use loss=mse objective=val/mse "
+            "(or l1, smooth_l1)"
+        )
+    batch_size = data.num_classes + 1
+    loss(torch.zeros(batch_size, *data.target_shape), torch.zeros(batch_size, *data.target_shape))
+    if isinstance(loss, torch.nn.BCELoss) and not makes_probabilities(network, data):
+        raise ConfigError(
+            f"{given} takes predictions from 0 to 1, and {run.option('model')} makes others: "
+            "write model.output=sigmoid, or loss=mse"
+        )
+
+
+@torch.no_grad()
+def makes_probabilities(network: torch.nn.Module, data: DataModule) -> bool:
+    """Whether the outputs of the network are between 0 and 1 even for large inputs."""
+    inputs = torch.linspace(-1e3, 1e3, 2 * torch.Size(data.input_shape).numel()).view(2, *data.input_shape)
+    with evaluating(network):
+        values = network(torch.cat((inputs, -inputs)))
+    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def check_optimization(run: Run, module: Supervised) -> None:
-    """Makes an optimizer and a schedule and throws them away.
+    """Makes an optimizer and a schedule, and throws them away.
 
     Raises:
         ConfigError: if either refuses its values.
@@ -53,65 +112,16 @@ def check_optimization(run: Run, module: Supervised) -> None:
         raise run.blame("scheduler", error) from error
 
 
-def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
-    """Computes the loss of one batch.
+def check_monitors(run: Run, module: Supervised, data: DataModule) -> None:
+    """Compares each monitored metric with those that will be logged.
 
     Raises:
-        ConfigError: if it is one for another task, or refuses the shapes, or what the network makes.
+        ConfigError: naming the metrics that will be logged, if it is none of them.
     """
-    given = run.option("loss")
-    size = data.num_classes + 1  # so that no loss takes the classes for the batch
-    try:
-        if data.task == "classification":
-            if not isinstance(loss, torch.nn.CrossEntropyLoss | torch.nn.NLLLoss):
-                raise ConfigError(f"{given} is for regression, and {run.option('data')} has classes")
-            loss(torch.zeros(size, data.num_classes), torch.zeros(size, dtype=torch.long))
-        else:
-            if isinstance(loss, torch.nn.CrossEntropyLoss | torch.nn.NLLLoss):
-                raise ConfigError(
-                    f"{given} is for classes, and {run.option('data')} has none: "
-                    "use loss=mse objective=val/mse (or l1, smooth_l1)"
-                )
-            loss(torch.zeros(size, *data.target_shape), torch.zeros(size, *data.target_shape))
-            if isinstance(loss, torch.nn.BCELoss) and not makes_probabilities(network, data):
-                raise ConfigError(
-                    f"{given} takes predictions from 0 to 1, and {run.option('model')} makes others: "
-                    "write model.output=sigmoid, or loss=mse"
-                )
-    except (RuntimeError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        message = one_line(error)
-        raise ConfigError(
-            f"loss.{message}" if message.startswith("class_weights") else f"{given}: {message}"
-        ) from error
-
-
-@torch.no_grad()
-def makes_probabilities(network: torch.nn.Module, data: DataModule) -> bool:
-    """Whether all that the network makes, even of large inputs, lies between 0 and 1."""
-    inputs = torch.linspace(-1e3, 1e3, 2 * torch.Size(data.input_shape).numel()).view(2, *data.input_shape)
-    with evaluating(network):
-        values = network(torch.cat((inputs, -inputs)))
-    return bool(((values >= 0) & (values <= 1)).all())
-
-
-def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
-    """Passes one batch through.
-
-    Raises:
-        ConfigError: naming the shapes, if it does not come out as logits [B, num_classes].
-    """
-    model, source = run.option("model"), run.option("data")
-    batch = torch.zeros(2, *data.input_shape)
-    try:
-        with torch.no_grad(), evaluating(network):
-            logits = network(batch)
-    except (RuntimeError, ValueError) as error:
-        shape = list(batch.shape)
-        raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {one_line(error)}") from error
-    if tuple(logits.shape) != (2, data.num_classes):
-        raise ConfigError(
-            f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
-            f"but {source} needs [2, {data.num_classes}]"
-        )
+    validated = data.validates and run.cfg.trainer.limit_val_batches != 0
+    names = [name for name in module.metric_names if validated or name.startswith("train/")]
+    stops_early = run.get("callbacks.early_stopping.enabled", False)
+    for key in ("objective", "scheduler.monitor", *(["callbacks.early_stopping.monitor"] if stops_early else [])):
+        value = run.get(key)
+        if value is not None and value not in names:
+            raise ConfigError(f"{key}={value} is not logged; what is: {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""A job of a sweep: what it has of the machine, and where it goes on when the sweep is repeated."""
+"""A job of a sweep: waits for the lock of its folder, goes on from an earlier start, and takes its share of the CPU."""
 
 import contextlib
 import functools
@@ -21,8 +21,8 @@ from litlab.sweeps import STARTED_BY, has_begun, note_refused
 from litlab.training.batch_size import is_auto
 
 
-def hold_job(folder: Path) -> int:
-    """The lock of a job's folder, once another process that trains in it has ended: a sweep may be started twice.
+def hold_when_free(folder: Path) -> int:
+    """Locks the folder of a job. Waits for another process that trains there: a sweep may be started twice.
 
     Returns:
         The file descriptor of the lock.
@@ -45,42 +45,46 @@ def hold_job(folder: Path) -> int:
         raise RunFailed(str(error), 128 + error.signum) from None
 
 
-def take_up(run: Run) -> tuple[Run, dict[str, Any] | None]:
-    """What an earlier start of the same sweep has left of a job.
+def resume_job(run: Run) -> tuple[Run, dict[str, Any] | None]:
+    """Goes on with a job where an earlier start of the same sweep has left it.
 
     Returns:
-        The job as it goes on, and its result if it was completed, or pruned.
+        The job, from its checkpoint if it has one; its result if it was completed or pruned, else None.
 
     Raises:
-        ConfigError: if it was trained with another config, naming the first difference.
+        ConfigError: if the earlier start had another config, naming the first difference.
     """
-    if is_auto(run) and (earlier := _earlier_batch_size(run.folder)):
-        run = run.settled(**{"data.batch_size": earlier})
+    if is_auto(run) and (size := _earlier_batch_size(run.folder)):
+        run = run.settled(**{"data.batch_size": size})
     result = read_result(run.folder)
     if result.get("status") in ("completed", "pruned"):
-        _refuse_another_config(run, result["config"])
+        _check_same_config(run, result["config"])
         return run, result
     run = _from_checkpoint(run, result)
-    if has_begun(run.folder):
-        record(run.folder, run.cfg, run.overrides)  # Hydra has left the files as they were
+    if has_begun(run.folder):  # Hydra leaves the files of an earlier start as they are
+        record(run.folder, run.cfg, run.overrides)
     return run, None
 
 
 def _from_checkpoint(run: Run, result: dict[str, Any]) -> Run:
-    """Goes on with a job that was killed or interrupted, with what the run itself had settled in its config."""
-    if result.get("status") == "failed" and "epochs" in result:  # else it was refused before it trained
-        return run  # it would fail again: from its beginning, in case what made it fail was mended
-    checkpoint = whole_checkpoint(run.folder, None)
+    """The job from its last checkpoint on, if it was killed or interrupted.
+
+    It keeps what an earlier start has filled into the config. A job that failed in its training begins anew, because it
+    would fail again from its checkpoint.
+    """
+    failed_in_training = result.get("status") == "failed" and "epochs" in result
+    checkpoint = None if failed_in_training else whole_checkpoint(run.folder, None)
     if checkpoint is None:
         return run
     before = restored(read(checkpoint)["litlab"]["config"])
-    _refuse_another_config(run, numeric(before))
-    counted = {key: before[key] for key in ("rewinds", "rewound_to") if before.get(key)}
+    _check_same_config(run, numeric(before))
+    rewinds = {key: before[key] for key in ("rewinds", "rewound_to") if before.get(key)}
     say(f"{run.folder.name}: going on from {checkpoint.name}")
-    return run.settled(**filled_then(run.cfg, before), **counted).from_checkpoint(checkpoint)
+    return run.settled(**filled_then(run.cfg, before), **rewinds).from_checkpoint(checkpoint)
 
 
-def _refuse_another_config(run: Run, before: dict[str, Any]) -> None:
+def _check_same_config(run: Run, before: dict[str, Any]) -> None:
+    """Raises `ConfigError` if the job had another config before. The sweep's report repeats the message."""
     now = numeric(run.cfg)
     for key in now | before:
         if before.get(key) != now.get(key) and not is_left_open(now, key):
@@ -93,7 +97,7 @@ def _refuse_another_config(run: Run, before: dict[str, Any]) -> None:
 
 
 def _earlier_batch_size(folder: Path) -> int | None:
-    """What `data.batch_size=auto` was for this job in an earlier start."""
+    """The batch size that `data.batch_size=auto` found in an earlier start of a job."""
     if recorded := read_result(folder).get("config"):
         return int(recorded["data.batch_size"])
     if checkpoint := whole_checkpoint(folder, None):
@@ -101,15 +105,19 @@ def _earlier_batch_size(folder: Path) -> int | None:
     return None
 
 
-@functools.cache  # a process of joblib's has one job after the other
+@functools.cache  # once for each process: joblib trains several jobs in one
 def end_with_sweep(launcher: str) -> None:
-    """Ends this process, as SIGTERM would, when the sweep's has gone: joblib's would train on, unseen."""
+    """Ends a process of joblib, as SIGTERM would, when the process of the sweep has gone. It would train on, unseen."""
     if launcher == "Joblib":
         end_with(int(os.environ[STARTED_BY]))
 
 
 def share_cores(job: SweepJob, threads: int | None) -> None:
-    """Gives a job its part of the CPU when a launcher runs several at once."""
-    own = job.cores or max(1, cores() // job.jobs_at_once)
-    if threads or own < cores():
-        torch.set_num_threads(threads or own)
+    """Gives a job its share of the CPU cores when a launcher runs several jobs at once.
+
+    Args:
+        threads: the setting `threads`, which comes first.
+    """
+    share = job.cores or max(1, cores() // job.jobs_at_once)
+    if threads or share < cores():
+        torch.set_num_threads(threads or share)

@@ -1,7 +1,9 @@
-"""What a run may change when it goes on, and its files taken back to where the checkpoint was written."""
+"""Going on with a run: the settings that it may not change, and its files as they were at the checkpoint."""
 
+from pathlib import Path
 from typing import Any
 
+from litlab.callbacks import Checkpoints
 from litlab.callbacks.steering import KEY
 from litlab.checkpoint import copy
 from litlab.config import Run, filled_then, restored, select
@@ -13,15 +15,18 @@ from litlab.training.build import Parts
 FIXED = ("model", "data._target_", "data.seed", "data.val_size", "optimizer._target_")
 
 
-def settle_as_before(run: Run, saved: dict[str, Any]) -> Run:
-    """Fills in what the run had settled when it began. Refuses what would make it another run.
+def restore_settings(run: Run, saved: dict[str, Any]) -> Run:
+    """Fills in what published weights had filled in when the run began, and refuses settings of another run.
+
+    Args:
+        saved: the checkpoint that the run goes on from.
 
     Raises:
-        ConfigError: naming the setting.
+        ConfigError: naming the setting that cannot change.
     """
     before = restored(saved["litlab"]["config"])
     run = run.settled(**filled_then(run.cfg, before))
-    now = restored(run.plain())  # resolved, as the other is
+    now = restored(run.plain())  # interpolations are resolved, as in the checkpoint
     for key in FIXED:
         if select(before, key) != select(now, key):
             name = key.removesuffix("._target_")
@@ -32,39 +37,58 @@ def settle_as_before(run: Run, saved: dict[str, Any]) -> Run:
     return run
 
 
-def check_batches(parts: Parts, saved: dict[str, Any]) -> None:
-    """Refuses to go on in the middle of an epoch over other batches, before any file of the run is touched.
+def check_same_batches(parts: Parts, saved: dict[str, Any]) -> None:
+    """Refuses a setting that would give a run other batches in the middle of an epoch.
 
     Raises:
-        ConfigError: naming the setting.
+        ConfigError: naming the setting. No file of the run has changed yet.
     """
     fit_loop = saved["loops"]["fit_loop"]
     epoch, loaders = fit_loop["epoch_progress"]["current"], fit_loop["state_dict"].get("combined_loader")
     if not loaders or epoch["processed"] == epoch["started"]:
         return
-    parts.data.trainer = parts.trainer  # as `fit` will: the batches depend on it
+    parts.data.trainer = parts.trainer  # the batches depend on it; `fit` would set it later
     try:
         parts.data.train_dataloader().check_same(loaders[0])  # type: ignore[attr-defined]
     except OtherBatches as error:
         raise ConfigError(f"data.{error}") from None
 
 
-def start_files(parts: Parts, saved: dict[str, Any] | None) -> None:
-    """Takes the files of the run folder back to where the checkpoint was written, or to nothing."""
-    folder, resume_from, kept = parts.run.folder, parts.run.checkpoint, parts.checkpoints
-    if not saved:  # first of all: whatever ends this, nobody goes on from what another run has saved
+def reset_files(parts: Parts, saved: dict[str, Any] | None) -> None:
+    """Cuts the files of the run folder back to the step of the checkpoint, or removes those of another run.
+
+    Args:
+        saved: the checkpoint that the run goes on from; None for a new run.
+    """
+    folder, resume_from = parts.run.folder, parts.run.checkpoint
+    if not saved:  # first, so that no later start can resume from a checkpoint of the run that was here before
         for name in (*LATEST, BEST):
             (folder / name).unlink(missing_ok=True)
     (folder / RESULT).unlink(missing_ok=True)
-    if kept and resume_from and resume_from != kept.last:  # before anything is cut back to it
-        copy(resume_from, kept.last)
-    for left in folder.glob(f"checkpoints/.*.ckpt.{'[!.]' * 8}"):  # by a process that was killed while it saved
-        left.unlink()
+    if parts.checkpoints and resume_from and resume_from != parts.checkpoints.last:
+        copy(resume_from, parts.checkpoints.last)  # before a log is cut back to the step of this checkpoint
+    _remove_unfinished(folder)
+    _cut_logs(parts, saved)
+    if parts.checkpoints and saved and resume_from:
+        _restore_best(parts.checkpoints, saved, resume_from)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Removes the temporary files of a process that was killed while it saved."""
+    for temporary in folder.glob(f"checkpoints/.*.ckpt.{'[!.]' * 8}"):
+        temporary.unlink()
+
+
+def _cut_logs(parts: Parts, saved: dict[str, Any] | None) -> None:
+    """Cuts the files of the loggers back to the step of the checkpoint; empties them for a new run."""
     states = saved[KEY]["loggers"] if saved else {}
     for logger in parts.trainer.loggers:
         if hasattr(logger, "load_state_dict"):
             logger.load_state_dict(states.get(type(logger).__name__, {}), saved["global_step"] if saved else 0)
-    if kept and saved and resume_from:
-        state = saved["callbacks"][kept.state_key]
-        if state["best_step"] == saved["global_step"] and resume_from != kept.best:
-            copy(resume_from, kept.best)  # the process may have ended between the two
+
+
+def _restore_best(checkpoints: Checkpoints, saved: dict[str, Any], resume_from: Path) -> None:
+    """Writes `best.ckpt` if this checkpoint is the best one. A run may have been killed before it wrote that file."""
+    state = saved["callbacks"][checkpoints.state_key]
+    if state["best_step"] == saved["global_step"] and resume_from != checkpoints.best:
+        copy(resume_from, checkpoints.best)

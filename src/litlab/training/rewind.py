@@ -10,14 +10,18 @@ MOST_REWINDS = 3
 
 
 def may_rewind(run: Run) -> bool:
-    """Whether a loss that became NaN takes the run back once more."""
+    """Whether the run goes back once more if the loss becomes NaN."""
     return run.get("on_nan") == "rewind" and run.get("rewinds", 0) < MOST_REWINDS
 
 
 def rewound(run: Run, reason: str) -> Run:
     """The run from its last good checkpoint on, with half the learning rate.
 
-    A NaN may come back from there. So the step of that checkpoint is recorded, for a run that is killed before that.
+    The NaN may come back after that checkpoint. So the config records the step of the checkpoint: the next rewind then
+    goes back further, also if the run is killed in between.
+
+    Args:
+        reason: what became NaN, for the user.
     """
     checkpoint = good_checkpoint(run.folder, before=run.get("rewound_to"))
     changes = {"rewinds": run.get("rewinds", 0) + 1}

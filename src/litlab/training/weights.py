@@ -1,6 +1,6 @@
-"""Where a network's first weights come from: `model.pretrained`, `model.weights` and `model.weights_skip_head`.
+"""The first weights of a network: `model.pretrained`, `model.weights` and `model.weights_skip_head`.
 
-These are no arguments of the network. Once it is trained its checkpoint has the weights, and nothing is fetched again.
+These settings are no arguments of the network. A resumed run does not need them: its checkpoint holds the weights.
 """
 
 import math
@@ -16,14 +16,14 @@ from litlab.data import DataModule
 from litlab.errors import ConfigError, one_line
 from litlab.networks import Transfer, load_published, load_weights, preprocessing
 
-LOOKED_AT = 5000  # training images of 32 pixels a side, or as many pixels of larger ones
+SHOWN = 5000  # training images of 32 x 32 pixels; of larger images, as many as have the same number of pixels
 
 
-def wanted_by_published(run: Run, data: DataModule) -> dict[str, Any]:
-    """What published weights want of network and images, where the config leaves it open (`model.pretrained=true`).
+def settings_for_pretrained(run: Run, data: DataModule) -> dict[str, Any]:
+    """The settings that published weights need, where the config leaves them open (`model.pretrained=true`).
 
     Returns:
-        Values by their keys, such as `data.image_size`; empty without `model.pretrained`.
+        Values by key, such as `{"data.image_size": 224}`; nothing without `model.pretrained`.
 
     Raises:
         ConfigError: if the network has no published weights, or the config contradicts them.
@@ -36,22 +36,22 @@ def wanted_by_published(run: Run, data: DataModule) -> dict[str, Any]:
         raise ConfigError(f"model.pretrained=true is for colour images, and {run.option('data')} has {shape}")
     if model.get("weights"):
         raise ConfigError("model.weights and model.pretrained=true contradict each other: leave one out")
-    wanted: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for key, value in class_of(run.cfg, "model").published_arguments.items():
         if model[key] not in (value, "auto", False):
             raise ConfigError(f"model.{key}={model[key]}: pretrained weights need {value}")
-        wanted[f"model.{key}"] = value
-    for key, value in preprocessing(_published(run.settled(**wanted))).items():
+        settings[f"model.{key}"] = value
+    for key, value in preprocessing(_published(run.settled(**settings))).items():
         if key in run.cfg.data and (run.cfg.data[key] is None or run.cfg.data[key] is True):
-            wanted[f"data.{key}"] = value
-    return wanted
+            settings[f"data.{key}"] = value
+    return settings
 
 
 def load(run: Run, network: nn.Module) -> None:
-    """Loads the weights that the config asks for, if it does; warns where a backbone is frozen without any.
+    """Loads the weights that the config asks for, if any. Warns if a backbone is frozen without them.
 
     Raises:
-        ConfigError: if they cannot be had, or do not fit.
+        ConfigError: if the weights cannot be had, or do not fit.
     """
     model = run.cfg.model
     file = model.get("weights")
@@ -73,19 +73,20 @@ def load(run: Run, network: nn.Module) -> None:
 
 
 def show_data(run: Run, network: nn.Module, data: DataModule) -> None:
-    """Shows the first training images to a network that has a `look_at`, as it will see them in evaluation.
+    """Shows training images to a network whose first weights depend on them: one with a method `look_at`.
 
-    Does nothing where it begins with weights from a file.
+    The images are preprocessed as in evaluation. Does nothing if the network begins with the weights of a file.
     """
     look_at = getattr(network, "look_at", None)
     if look_at and not run.cfg.model.get("weights"):
         images = data.evaluation_set("train")
-        count = min(LOOKED_AT, max(1, LOOKED_AT * 32**2 // math.prod(data.input_shape[1:])), len(images))
+        count = min(SHOWN, max(1, SHOWN * 32**2 // math.prod(data.input_shape[1:])), len(images))
         inputs, targets = images.__getitems__(list(range(count)))
         look_at(data.preprocess(inputs, targets, training=False)[0])
 
 
 def _published(run: Run) -> Any:
+    """torchvision's weights for the configured network."""
     try:
         return class_of(run.cfg, "model").published(**run.plain()["model"])
     except ValueError as error:

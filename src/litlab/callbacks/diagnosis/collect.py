@@ -1,25 +1,22 @@
-"""Collects the evidence of a run, from which `litlab.callbacks.diagnosis.rules` draws its conclusions."""
+"""The callback that collects the evidence of a run for the verdict."""
 
 from typing import Any
 
 import lightning
-import torch
 from lightning.pytorch.callbacks import EarlyStopping
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import nn
 
-from litlab.callbacks.diagnosis.rules import Evidence, Settings, verdict
+from litlab.callbacks.diagnosis.dead_units import DeadUnits
+from litlab.callbacks.diagnosis.evidence import Evidence, Setup
+from litlab.callbacks.diagnosis.rules import verdict
+from litlab.callbacks.diagnosis.weight_change import WeightChange
 from litlab.callbacks.find import callback_of
 from litlab.callbacks.loggers import TensorBoard
 from litlab.callbacks.outputs import outputs_of
 from litlab.callbacks.throughput import Throughput
+from litlab.data import ImageDataset
 from litlab.data.augment import AUGMENTATIONS
-from litlab.modules import Classification, Muon, NonFiniteLoss, Supervised
-
-LAYERS, LARGEST = 16, 2**22  # weights whose change is measured: how many tensors at most, of how many numbers at most
-IMAGES, FEWEST = 256, 50  # validation images on which units are watched: at most, and for it to mean anything
-MIDDLE = 50  # the step that is measured, where an epoch has no known length
-
+from litlab.modules import Classification, NonFiniteLoss, Supervised
 
 CURVES = ("train/loss_step", "train/loss", "val/loss")
 
@@ -27,129 +24,74 @@ CURVES = ("train/loss_step", "train/loss", "val/loss")
 class Diagnosis(lightning.Callback):
     """Says in at most four sentences what a run's curves mean, with the evidence and the override to try.
 
-    A step costs next to nothing: the change of the weights is measured in the middle step of each epoch, ReLUs are
-    watched on the first validation images of each epoch, and the loader itself counts the seconds it is waited for. The
-    curves are those of the module (`Supervised.history`), the answers those of `EvaluationOutputs`, which must be there
-    too.
+    It needs an `EvaluationOutputs` among the callbacks. A step costs next to nothing: the weights are measured in one
+    step of each epoch, ReLUs are watched on the first validation images, and the loader counts the seconds for which
+    training waits. The curves are those of the module (`Supervised.history`).
     """
 
     def __init__(self) -> None:
-        self.updates: list[float] = []
-        self.units: list[tuple[str, int, int]] = []
+        self.weights, self.units = WeightChange(), DeadUnits()
         self.support: list[int] = []
         self.predicted: list[int] = []
-        self.waited = 0.0
-        self._epoch_starts_at = 0  # the step
-        self._update: Tensor | None = None
-        self._middle = 0  # the step, before and after which the weights are compared
-        self._weights: list[Tensor] = []
-        self._before: list[Tensor] = []
-        self._on_pass: list[Any] = []  # handles of hooks, of the network
-        self._fired: list[list[tuple[str, Tensor]]] = []  # of each batch, in the order of the calls
-        self._watched = 0  # images
+        self.waited = 0.0  # seconds without a batch
 
     def state_dict(self) -> dict[str, Any]:
-        self._note_update()
-        facts = {name: list(getattr(self, name)) for name in ("updates", "units", "support", "predicted")}
-        return facts | {"epoch_starts_at": self._epoch_starts_at, "seconds": self.waited}
+        self.weights.note()
+        return {
+            "updates": list(self.weights.measured),
+            "units": list(self.units.counts),
+            "support": list(self.support),
+            "predicted": list(self.predicted),
+            "epoch_starts_at": self.weights.epoch_starts_at,
+            "seconds": self.waited,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for name in ("updates", "units", "support", "predicted"):
-            setattr(self, name, state_dict[name])
-        self._epoch_starts_at, self.waited = state_dict["epoch_starts_at"], state_dict["seconds"]
-
-    # The change of the weights in one step
+        self.weights.measured, self.weights.epoch_starts_at = state_dict["updates"], state_dict["epoch_starts_at"]
+        self.units.counts = state_dict["units"]
+        self.support, self.predicted = state_dict["support"], state_dict["predicted"]
+        self.waited = state_dict["seconds"]
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._waited_before = getattr(trainer.train_dataloader, "waited", 0.0)
-        if trainer.fit_loop.restarted_mid_epoch:  # then no epoch starts
-            self._find_middle_step(trainer)
+        if trainer.fit_loop.restarted_mid_epoch:  # Lightning does not call on_train_epoch_start for this epoch
+            self.weights.go_on(trainer)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._epoch_starts_at = trainer.global_step
-        self._find_middle_step(trainer)
-
-    def _find_middle_step(self, trainer: lightning.Trainer) -> None:
-        (optimizer,) = trainer.optimizers
-        batches = trainer.num_training_batches
-        steps = -(-int(batches) // trainer.accumulate_grad_batches) if batches != float("inf") else 2 * MIDDLE
-        self._middle = self._epoch_starts_at + steps // 2
-        # A step of Muon is as large as its learning rate, whatever the gradient: no rule of thumb applies.
-        self._weights = [] if isinstance(optimizer, Muon) else watched_weights(optimizer)
-        self._before = []
-        looked_at = {self._middle, self._middle + 1} if self._weights else set()
-        trainer.lightning_module.looked_at = looked_at  # type: ignore[assignment]
+        self.weights.begin_epoch(trainer)
 
     def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if self._weights and not self._before and trainer.global_step == self._middle:
-            self._before = [weight.detach().clone() for weight in self._weights]
+        self.weights.before_batch(trainer)
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        if self._before and trainer.global_step == self._middle + 1:
-            self._update = change(self._before, self._weights)
-            self._weights, self._before = [], []
+        self.weights.after_batch(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._note_update()
+        self.weights.note()
         waited = getattr(trainer.train_dataloader, "waited", 0.0)
         self.waited, self._waited_before = self.waited + waited - self._waited_before, waited
 
-    def _note_update(self) -> None:
-        if self._update is not None:
-            self.updates.append(self._update.item())
-            self._update = None
-
-    # What the network does on validation images
-
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._on_pass = removed(self._on_pass)
-        if trainer.sanity_checking:
-            return
-        network = pl_module.network
-        assert isinstance(network, nn.Module)
-        self._fired, self._watched = [[]], 0
-
-        def watch(name: str) -> Any:
-            return lambda module, inputs, output: self._fired[-1].append((name, fires(output[:IMAGES])))
-
-        relus = ((name, module) for name, module in network.named_modules() if isinstance(module, nn.ReLU))
-        self._on_pass = [module.register_forward_hook(watch(name)) for name, module in relus]
-
-        def after(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            self._watched += len(output)
-            if self._watched < IMAGES:
-                self._fired.append([])
-            else:
-                self._on_pass = removed(self._on_pass)
-
-        self._on_pass.append(network.register_forward_hook(after))
+        if not trainer.sanity_checking:
+            network = pl_module.network
+            assert isinstance(network, nn.Module)
+            self.units.begin(network)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if trainer.sanity_checking:
             return
-        self._on_pass = removed(self._on_pass)
-        calls = list(zip(*filter(None, self._fired), strict=True)) if self._watched >= FEWEST else []
-        self._fired = []
-        if calls:
-            ever = [torch.stack([fired for _, fired in call]).any(0) for call in calls]
-            counts = torch.stack([fired.sum() for fired in ever]).tolist()
-            self.units = [
-                (call[0][0] or "the network", len(fired) - count, len(fired))
-                for call, fired, count in zip(calls, ever, counts, strict=True)
-            ]
+        self.units.end()
         if isinstance(pl_module, Classification):
             confusion = outputs_of(trainer).confusion(trainer, trainer.datamodule.num_classes)  # type: ignore[attr-defined]
             self.support, self.predicted = confusion.sum(1).tolist(), confusion.sum(0).tolist()
 
-    # The verdict
-
     def conclude(
         self, trainer: lightning.Trainer, module: Supervised, failure: BaseException | None = None
     ) -> list[str]:
-        """The sentences, most important first, which also go to TensorBoard.
+        """Returns the sentences, the most important first, and writes them to TensorBoard.
 
         Args:
-            failure: what ended the training early, if anything did.
+            failure: what ended the training early; None if nothing did.
         """
         sentences = verdict(self.evidence(trainer, module, failure))
         text = "\n".join(f"- {sentence}" for sentence in sentences)
@@ -161,12 +103,11 @@ class Diagnosis(lightning.Callback):
     def evidence(
         self, trainer: lightning.Trainer, module: Supervised, failure: BaseException | None = None
     ) -> Evidence:
-        """All that is known."""
-        self._note_update()
+        """All that is known of the run."""
+        self.weights.note()
         data, history = trainer.datamodule, module.history  # type: ignore[attr-defined]
         curves = {name: [value for _, value in history.get(name, ())] for name in CURVES}
         last = {name: history[name][-1][1] if name in history else None for name in ("train/acc", "val/acc")}
-        classes = isinstance(module, Classification)
         throughput = callback_of(trainer, Throughput)
         return Evidence(
             losses=curves["train/loss_step"],
@@ -175,33 +116,35 @@ class Diagnosis(lightning.Callback):
             val_every=trainer.check_val_every_n_epoch or 1,
             train_acc=last["train/acc"],
             val_acc=last["val/acc"],
-            num_classes=data.num_classes if classes else None,
+            num_classes=data.num_classes if isinstance(module, Classification) else None,
             plain_cross_entropy=isinstance(module.loss, nn.CrossEntropyLoss | nn.NLLLoss),
             nonfinite_step=failure.step if isinstance(failure, NonFiniteLoss) else None,
             class_names=data.class_names,
             support=self.support,
             predicted=self.predicted,
-            units=self.units,
-            updates=self.updates,
+            units=self.units.counts,
+            updates=self.weights.measured,
             steps=trainer.global_step,
             waited=self.waited,
             trained=throughput.seconds if throughput else 0.0,
             ended_early=trainer.current_epoch < (trainer.max_epochs or 0),
-            settings=settings(trainer, module),
+            setup=setup_of(trainer, module),
         )
 
 
-def settings(trainer: lightning.Trainer, module: Supervised) -> Settings:
-    """What the run was made with."""
+def setup_of(trainer: lightning.Trainer, module: Supervised) -> Setup:
+    """How the run was made."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     group = trainer.optimizers[0].param_groups[0] if trainer.optimizers else {"lr": 0.0}
-    return Settings(
-        lr=learning_rate(group),
+    return Setup(
+        lr=configured_rate(group),
         weight_decay=group.get("weight_decay", 0.0),
         batch_size=data.batch_size,
         num_workers=data.num_workers,
         max_epochs=max(trainer.current_epoch, trainer.max_epochs or 0),
         device="CPU" if trainer.strategy.root_device.type == "cpu" else "GPU",
+        data_in=where_images_are(getattr(trainer.train_dataloader, "dataset", None)),
+        engine=module.engine.name if module.engine else "eager",
         augment=[name for step in data.augment for name, kind in AUGMENTATIONS.items() if type(step) is kind],
         clips=bool(trainer.gradient_clip_val),
         stops_early=callback_of(trainer, EarlyStopping) is not None,
@@ -209,33 +152,13 @@ def settings(trainer: lightning.Trainer, module: Supervised) -> Settings:
     )
 
 
-def removed(handles: list[Any]) -> list[Any]:
-    """Removes hooks; returns an empty list."""
-    for handle in handles:
-        handle.remove()
-    return []
+def where_images_are(dataset: Any) -> str:
+    """`files`, `memory` or `gpu`. A data set that makes its batches in a way of its own counts as files."""
+    if getattr(type(dataset), "__getitems__", None) is not ImageDataset.__getitems__:
+        return "files"
+    return "memory" if dataset.images.device.type == "cpu" else "gpu"
 
 
-def learning_rate(group: dict[str, Any]) -> float:
-    """`optimizer.lr` as it was set, whatever a schedule has made of it, of the first group of parameters."""
-    rate = group.get("max_lr", group.get("initial_lr", group["lr"]))  # of OneCycleLR, of the others
-    return float(rate)
-
-
-def watched_weights(optimizer: Optimizer) -> list[Tensor]:
-    """Matrices and kernels among what is trained, evenly spaced, without those that are too large to copy."""
-    weights = [p for group in optimizer.param_groups for p in group["params"] if p.dim() > 1 and p.numel() <= LARGEST]
-    return weights[:: -(-len(weights) // LAYERS) or 1]
-
-
-def change(before: list[Tensor], after: list[Tensor]) -> Tensor:
-    """The norm of the change relative to the norm before, [] : the median over the tensors."""
-    with torch.no_grad():
-        moved = torch.stack(list(torch._foreach_norm(torch._foreach_sub(after, before))))
-        size = torch.stack(list(torch._foreach_norm(before)))
-        return (moved / size.clamp_min(1e-12)).median()
-
-
-def fires(activations: Tensor) -> Tensor:
-    """Which units are above zero for any image, at any place: bool [C] of activations [B, C, ...]."""
-    return activations.flatten(2).amax((0, 2)) > 0 if activations.dim() > 2 else activations.amax(0) > 0
+def configured_rate(group: dict[str, Any]) -> float:
+    """`optimizer.lr` as it was set, not as a schedule has changed it, of the first group of parameters."""
+    return float(group.get("max_lr", group.get("initial_lr", group["lr"])))  # OneCycleLR keeps it as max_lr

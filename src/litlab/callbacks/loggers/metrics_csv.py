@@ -1,4 +1,4 @@
-"""`metrics.csv`: the logged scalars as a table, which a resumed run continues where its checkpoint was written."""
+"""`metrics.csv`: the logged scalars as a table. A resumed run continues it where its checkpoint was written."""
 
 import csv
 import io
@@ -15,20 +15,20 @@ from litlab.files import try_to_disk, write_at
 class MetricsCSV(Logger):
     """Writes `metrics.csv` into `save_dir`: one row a step, one column a metric.
 
-    Lightning's `CSVLogger` writes validation and training of one step to two rows, deletes an old table, and leaves
-    a second file of its own beside it.
+    Lightning's `CSVLogger` writes training and validation of one step to two rows, deletes an old table, and makes a
+    second file.
     """
 
     def __init__(self, save_dir: str | Path) -> None:
         super().__init__()
         self.path = Path(save_dir) / "metrics.csv"
-        self.unsaved: str | None = None  # that the file lacks rows, and why, if it does
+        self.unsaved: str | None = None  # that the file lacks rows, and why; None if it has all of them
         self._columns: list[str] = []
-        self._text = bytearray()  # all that is in the file, should it have to be made anew
+        self._text = bytearray()  # the content of the file, in case it must be written again
         self._rows = 0
-        self._unwritten: list[dict[str, Any]] = []  # complete, but the disk was full
+        self._unwritten: list[dict[str, Any]] = []  # complete rows that could not be written
         self._row: dict[str, Any] = {}
-        self._resumed = False  # the row came from a checkpoint, and the Trainer saves before it begins
+        self._resumed = False  # the row is from a checkpoint; the Trainer calls `save` before it goes on with the row
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Writes the row that is being filled."""
+        """Writes the current row."""
         if self._row and not self._resumed:
             self._unwritten.append(self._row)
             self._row = {}
@@ -72,21 +72,21 @@ class MetricsCSV(Logger):
         self.save()
 
     def state_dict(self) -> dict[str, Any]:
-        """The columns, the number of rows on disk, and the row that is being filled."""
+        """The columns, the number of rows on the disk, and the current row."""
         try_to_disk(self.path, self.path.parent)
         pending = [*self._unwritten, self._row] if self._row else list(self._unwritten)
         return {"columns": list(self._columns), "rows": self._rows, "pending": [_plain(row) for row in pending]}
 
     @rank_zero_only
     def load_state_dict(self, state: dict[str, Any], step: int) -> None:
-        """Leaves those rows and columns only."""
+        """Removes the rows and columns that came after `state` was taken."""
         wanted = state.get("rows", 0)
         rows = _rows(self.path.read_text()) if self.path.exists() else []
         rows = rows[:wanted]
         if len(rows) < wanted:
             warn(f"metrics.csv has {len(rows)} of the {wanted} rows that the checkpoint counts")
         self._columns, self._text, self._rows = [], bytearray(), 0
-        if rows:  # replaced in one go: a run that is killed here still has its rows
+        if rows:  # the file is replaced at once, so that a run that is killed here keeps its rows
             self._columns = list(state["columns"])
             self._rewrite([{name: row[name] for name in self._columns} for row in rows])
         else:
@@ -97,7 +97,7 @@ class MetricsCSV(Logger):
     def _write(self, rows: list[dict[str, Any]]) -> None:
         known = set(self._columns)
         new_columns = [name for name in dict.fromkeys(n for row in rows for n in row) if name not in known]
-        if new_columns:  # rare: the header changes, so all rows are written anew
+        if new_columns:  # rare: the header changes, so all rows are written again
             columns, self._columns = self._columns, self._columns + new_columns
             try:
                 self._rewrite([*_rows(self._text.decode()), *rows])
@@ -107,7 +107,7 @@ class MetricsCSV(Logger):
             return
         text = _lines(rows, self._columns).encode()
         size = len(self._text)
-        if not self.path.exists() or self.path.stat().st_size < size:  # its folder has been made anew
+        if not self.path.exists() or self.path.stat().st_size < size:  # its folder was removed and made again
             self._replace(self._text + text)
         else:
             write_at(self.path, size, text)

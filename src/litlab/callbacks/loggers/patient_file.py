@@ -1,46 +1,38 @@
-"""A file that grows and loses nothing while the disk is full or its folder is away."""
+"""A file that grows, and loses nothing while the disk is full or its folder is away."""
 
-import threading
 from pathlib import Path
 
 from litlab.files import write_at
 
 
 class PatientFile:
-    """A file that grows, to which nothing is lost when a write fails: the next tries again, and first what is missing.
+    """A file that grows. What could not be written is kept, and written before everything that comes later.
 
     Args:
-        path: an existing file, to which is added.
-        head: what stands at its beginning, should it have to be made anew.
+        path: the file. If it exists already, it is continued.
+        head: the beginning of the file, for the case that the file has disappeared and must be made again.
     """
 
     def __init__(self, path: Path, head: bytes = b"") -> None:
         self.path, self.head = path, head
-        self.size = path.stat().st_size
-        self.failure: OSError | None = None
+        self.size = path.stat().st_size if path.exists() else 0
+        self.failure: OSError | None = None  # of the latest try
         self._unwritten = bytearray()
-        self._lock = threading.Lock()
 
-    def write(self, data: bytes) -> None:
-        with self._lock:
-            self._unwritten += data
-            if self.failure is None:
-                self._put()
+    def write(self, data: bytes | bytearray) -> None:
+        """Writes `data`. After a failure it is only kept: `flush` tries again."""
+        self._unwritten += data
+        if self.failure is None:
+            self.flush()
 
     def flush(self) -> None:
-        with self._lock:
-            self._put()
-
-    def close(self) -> None:
-        self.flush()
-
-    def _put(self) -> None:
+        """Writes what is not yet in the file, or notes in `failure` why that was not possible."""
         if not self._unwritten:
             return
         try:
             present = self.path.stat().st_size if self.path.exists() else 0
-            gone = present < self.size  # with its folder, which may have been made anew, or may come back
-            start, data = (0, self.head + self._unwritten) if gone else (self.size, self._unwritten)
+            removed = present < self.size  # with its folder, which may be there again
+            start, data = (0, self.head + self._unwritten) if removed else (self.size, self._unwritten)
             write_at(self.path, start, data)
         except OSError as error:
             self.failure = error

@@ -1,4 +1,4 @@
-"""Keeps the best and the last checkpoint of a run."""
+"""The best and the last checkpoint of a run."""
 
 import contextlib
 import errno
@@ -10,10 +10,11 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from litlab.callbacks.steering.resumable import can_resume_at_validation, can_resume_here
 from litlab.checkpoint import PlainCheckpointIO, copy
 from litlab.console import warn
 from litlab.files import atomic
-from litlab.lightning_internals import is_accumulating, is_last_batch, is_validated_next
+from litlab.lightning_internals import is_last_batch
 from litlab.modules import NonFiniteLoss, as_float
 from litlab.runs import finite
 
@@ -21,18 +22,19 @@ AGREE_EVERY_N_STEPS = 16  # how often several ranks ask each other whether one o
 
 
 class Checkpoints(Checkpoint):
-    """Writes `last.ckpt` after every epoch, and makes it `best.ckpt` too when `monitor` has improved.
+    """Writes `last.ckpt` after every epoch, and copies it to `best.ckpt` when `monitor` has improved.
 
-    The checkpoint before the last is kept as `previous.ckpt`, should a disk damage the last.
-    Lightning's `ModelCheckpoint` writes `last.ckpt` only in epochs that enter its top k, and stores absolute paths.
+    The checkpoint before the last is kept as `previous.ckpt`, in case the disk damages the last.
+    Lightning's `ModelCheckpoint` writes `last.ckpt` only in epochs that are among its best, and stores absolute paths.
+    A checkpoint that cannot be written does not end the training: a warning says so, and the next save tries again.
 
     Args:
         folder: where the files go.
         monitor: the logged metric that decides, such as `val/acc`.
-        mode: whether more of it is better.
-        record: plain data stored under `litlab` in each checkpoint (see `litlab.checkpoint`).
-        every_n_steps: write `last.ckpt` within epochs too, after so many optimizer steps; None: not.
-        every_minutes: likewise, after so many minutes since the latest checkpoint.
+        mode: `max` if higher values are better.
+        record: plain data to store under `litlab` in each checkpoint (see `litlab.checkpoint`).
+        every_n_steps: write `last.ckpt` within epochs too, every so many optimizer steps; None: do not.
+        every_minutes: write `last.ckpt` within epochs too, so many minutes after the latest checkpoint; None: do not.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Checkpoints(Checkpoint):
         self.best_score: float | None = None
         self.best_metrics: dict[str, float] = {}
         self.best_step: int | None = None
-        self.unsaved: dict[str, str] = {}  # what could not be written, and why: file name to one line
+        self.unsaved: dict[str, str] = {}  # files that could not be written: name to reason, in one line
         self._best_unwritten = b""
         self._saved_at = time.monotonic()
         self._saved_step = 0
@@ -69,7 +71,7 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         metrics = epoch_metrics(trainer)
-        improved = self.monitor in metrics and self._improves(metrics[self.monitor])  # validation may come later
+        improved = self.monitor in metrics and self._improves(metrics[self.monitor])  # not every epoch is validated
         if improved:
             self.best_score, self.best_metrics, self.best_step = metrics[self.monitor], metrics, trainer.global_step
         saved = self.save(trainer)
@@ -81,21 +83,21 @@ class Checkpoints(Checkpoint):
             self._note(self.best, FileNotFoundError(errno.ENOENT, "it has been removed"), self.best_step)
 
     def save(self, trainer: lightning.Trainer) -> bool:
-        """Writes `last.ckpt` now; returns whether that succeeded (on rank 0; the others cannot tell).
+        """Writes `last.ckpt` now. Returns True on rank 0 if that succeeded; the other ranks cannot tell.
 
         Raises:
-            NonFiniteLoss: if a weight is NaN or infinite, instead of replacing a good checkpoint by a bad one.
+            NonFiniteLoss: if a weight is NaN or infinite. The checkpoint before, which is good, then stays.
         """
         trainer.lightning_module.drain()  # type: ignore[operator]
         check_weights(trainer)
-        if self._best_unwritten:  # first: a checkpoint must not speak of a best one that is nowhere
+        if self._best_unwritten:  # first, because the state in `last.ckpt` says that there is a best one
             self._write_best()
         trainer.save_checkpoint(self.last, storage_options=self.previous)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
         return self._note(self.last, _io(trainer).failure, trainer.global_step)
 
     def _make_best(self, trainer: lightning.Trainer, saved: bool) -> None:
-        """Makes the checkpoint of this step the best, or keeps it in memory until that can be written."""
+        """Makes the checkpoint of this step the best, or keeps it in memory until it can be written."""
         failure: OSError | None = None
         self._best_unwritten = b""
         if not saved:
@@ -164,28 +166,11 @@ def _io(trainer: lightning.Trainer) -> PlainCheckpointIO:
     return io
 
 
-def can_resume_here(trainer: lightning.Trainer) -> bool:
-    """Whether a checkpoint written now, after a training batch, would hold all there is.
-
-    Not between two batches whose gradients add up to one step; nor when validation comes next, after an epoch's last
-    batch or another (`trainer.val_check_interval`): it would be lost, and is to begin first.
-    """
-    return not (is_accumulating(trainer) or is_last_batch(trainer) or is_validated_next(trainer))
-
-
-def can_resume_at_validation(trainer: lightning.Trainer) -> bool:
-    """Whether a checkpoint written now would hold all there is, as a validation begins or goes on.
-
-    Not within an epoch (`trainer.val_check_interval`) between two batches whose gradients add up to one step.
-    """
-    return trainer.state.fn == "fit" and not trainer.sanity_checking and not is_accumulating(trainer)
-
-
 def check_weights(trainer: lightning.Trainer) -> None:
     """Raises `NonFiniteLoss` if a parameter of the module is NaN or infinite."""
+    parameters = [parameter for parameter in trainer.lightning_module.parameters() if parameter.numel()]
     with torch.no_grad():
-        norms = torch._foreach_norm([p for p in trainer.lightning_module.parameters() if p.numel()], ord=float("inf"))
-        worst = torch.stack(list(norms)).max()
+        worst = torch.nn.utils.get_total_norm(parameters, norm_type=float("inf"))
     if not torch.isfinite(worst):
         raise NonFiniteLoss(worst.item(), trainer.global_step - 1)
 

@@ -1,4 +1,4 @@
-"""The folder of a run, should somebody move or remove it."""
+"""The folder of a run, in case somebody moves or removes it."""
 
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ from litlab.files import atomic, try_to_disk
 
 
 class RunFolder(lightning.Callback):
-    """Sees to it that the config outlasts a power cut, and puts it back when the folder has gone during the training.
+    """Keeps the config of a run: writes it to the disk, and puts it back if the folder disappears during the training.
 
     Args:
-        folder: the run's. Its `.hydra/` makes that what is saved into it can be resumed, evaluated and exported.
+        folder: the run's. Without the config in its `.hydra/`, its checkpoints could not be used.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,6 +32,6 @@ class RunFolder(lightning.Callback):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with atomic(path) as temporary:
                     temporary.write_bytes(content)
-        except OSError:  # a disk that is away; the checkpoint's own warning says so
+        except OSError:  # the disk is away; the checkpoint's warning says so
             return
         warn(f"{self.folder} has gone: training goes on in a new folder, which has what is saved from now on")

@@ -1,21 +1,21 @@
-"""How the CPU's memory is handed from one step to the next."""
+"""Memory of the CPU that one training step leaves to the next."""
 
 import ctypes
 from typing import Any
 
 import lightning
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # numbers in glibc's malloc.h
 DEFAULT = {M_TRIM_THRESHOLD: 128 * 1024, M_MMAP_MAX: 65536}
 KEEP = {M_TRIM_THRESHOLD: 2**31 - 1, M_MMAP_MAX: 0}
 
 
 class KeepMemory(lightning.Callback):
-    """Lets the tensors of a training step on the CPU have the memory of those before them.
+    """Lets the tensors of a training step on the CPU use the memory of the step before.
 
-    By default the C library gives each large block back to the kernel at once, which then clears other pages for the
-    next: at batches of 1,000 colour images a third of all time. For evaluation, whose blocks are of other sizes and
-    would add to the peak, it is as by default. With another C library than glibc nothing is done.
+    By default, glibc gives each large block back to the kernel, and the kernel must clear other pages for the next
+    block. With batches of 1,000 colour images that takes a third of the time. During evaluation the default is set
+    again: its blocks have other sizes and would add to the peak. With another C library, nothing is done.
     """
 
     def __init__(self) -> None:

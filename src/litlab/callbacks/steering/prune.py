@@ -1,4 +1,4 @@
-"""Ends a run that has become hopeless in the eyes of whoever compares it with others."""
+"""Ends a run of a sweep that is hopeless compared with the others."""
 
 from collections.abc import Callable
 
@@ -9,15 +9,15 @@ from litlab.modules import as_float
 
 
 class Prune(Checkpoint):
-    """Asks after each validation whether to give up; the run then ends with its epoch, everything saved.
+    """Asks after each validation whether the run is hopeless. If so, the run ends with this epoch, and is saved.
 
-    A `Checkpoint` to Lightning, which calls those when the metrics of an epoch are there, of training too; it must come
-    before the one that saves.
+    It is a `Checkpoint`, because Lightning calls those last, when the training metrics of the epoch are there too. It
+    must come before the callback that saves.
 
     Args:
-        objective: the logged metric that is reported, such as `val/acc`.
-        hopeless: takes the number of epochs done and the value; asked on rank 0, whose answer counts. None where
-            nobody compares, or on another host, which cannot know.
+        objective: the logged metric to compare, such as `val/acc`.
+        hopeless: takes the number of finished epochs and the value. Only rank 0 calls it. None where there is no
+            comparison, and on other hosts, which do not know of it.
     """
 
     def __init__(self, objective: str, hopeless: Callable[[int, float], bool] | None) -> None:

@@ -1,4 +1,4 @@
-"""Ends a run early, at a signal, with nothing lost."""
+"""Ends a run at a signal, and loses nothing."""
 
 import os
 import signal
@@ -11,24 +11,23 @@ from typing import Any
 import lightning
 import torch
 
-from litlab.callbacks.steering.checkpoints import (
-    AGREE_EVERY_N_STEPS,
-    Checkpoints,
-    can_resume_at_validation,
-    can_resume_here,
-)
+from litlab.callbacks.steering.checkpoints import AGREE_EVERY_N_STEPS, Checkpoints
+from litlab.callbacks.steering.resumable import can_resume_at_validation, can_resume_here
 from litlab.errors import Interrupted
 
-AGREE_EVERY_S = 0.2  # seconds of steps, after which several ranks ask each other whether one was told to stop
+AGREE_EVERY_S = 0.2  # seconds, after which several ranks ask each other whether one of them has had a signal
 
 
 def is_queued() -> bool:
-    """Whether submitit has started this process, on a cluster or as if on one."""
+    """Whether submitit has started this process."""
     return "SUBMITIT_EXECUTOR" in os.environ
 
 
 def interruption(error: BaseException) -> Interrupted | None:
-    """The signal that ended a run, if `error` came of it: Lightning's teardown fails on loaders that are half made."""
+    """The signal that ended a run, if there was one; None if not.
+
+    It may hide behind another error: Lightning's teardown fails if a loader is only half made.
+    """
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, Interrupted):
         cause = cause.__context__
@@ -38,15 +37,15 @@ def interruption(error: BaseException) -> Interrupted | None:
 class StopOnSignal(lightning.Callback):
     """At SIGINT (Ctrl-C), SIGTERM or SIGUSR1, saves after the current step and raises `Interrupted`.
 
-    In a job that submitit has queued, SIGUSR2 says that the job will be queued again, and does the same; SIGTERM is
-    then for those that submitit does not tell: it is left to the end of the grace period that the cluster gives.
+    In a job that submitit has queued, SIGUSR2 does the same, and submitit queues the job again. SIGTERM is ignored
+    there: the cluster sends both, and submitit acts on SIGUSR2.
 
-    The same signal a second time ends the process at once, and so does the end of the grace period, in case a step
-    or a file system hangs. Handlers are in place inside a `with` block; where no step is running, while data are
-    prepared for example, the handler itself raises.
+    A second signal ends the process at once. So does the end of the grace period, in case a step or a file system
+    hangs. The handlers are in place inside a `with` block. While no loop of the Trainer is running, for example while
+    data are prepared, the handler itself raises.
 
     Args:
-        checkpoints: saves; None: nothing is saved.
+        checkpoints: writes the checkpoint; None: nothing is saved.
         grace_s: seconds from the signal to the end of the process.
     """
 
@@ -56,7 +55,7 @@ class StopOnSignal(lightning.Callback):
         self.signals = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, *([signal.SIGUSR2] if is_queued() else [])]
         self.received: int = 0
         self._in_loop = False
-        self._asked_at, self._asked_step, self._next_step = 0.0, 0, 0  # when several ranks last asked, and ask again
+        self._asked_at, self._asked_step, self._next_step = 0.0, 0, 0  # when the ranks asked last, and when next
         self._previous: dict[int, Any] = {}
         self._deadline: threading.Timer | None = None
 
@@ -74,7 +73,7 @@ class StopOnSignal(lightning.Callback):
         if self.received:
             os._exit(128 + signum)
         self.received = signum
-        # Two seconds earlier than whoever sent the signal will send SIGKILL.
+        # Two seconds before the cluster sends SIGKILL.
         self._deadline = threading.Timer(max(1.0, self.grace_s - 2), self._give_up)
         self._deadline.daemon = True
         self._deadline.start()
@@ -91,7 +90,7 @@ class StopOnSignal(lightning.Callback):
         os._exit(128 + self.received)
 
     def done(self) -> None:
-        """The run has left its loops in time."""
+        """Says that the run has left its loops in time."""
         if self._deadline is not None:
             self._deadline.cancel()
 
@@ -102,7 +101,7 @@ class StopOnSignal(lightning.Callback):
         self._begin_loop(trainer)
 
     def _begin_loop(self, trainer: lightning.Trainer) -> None:
-        # Lightning has put a handler of its own before ours, which sends a message to ranks that do not expect one.
+        # Lightning has set a handler of its own. It sends a message to the other ranks, which they do not expect.
         for signum in self.signals:
             signal.signal(signum, self._handle)
         self._in_loop = True
@@ -140,7 +139,7 @@ class StopOnSignal(lightning.Callback):
     def _stop_if_told(self, trainer: lightning.Trainer, save: bool) -> None:
         if trainer.world_size > 1:
             now, steps = time.monotonic(), max(1, trainer.global_step - self._asked_step)
-            # A tensor: Lightning returns a plain number as it is, without asking anybody.
+            # It must be a tensor: Lightning returns a plain number without asking the other ranks.
             own = torch.tensor([self.received, (now - self._asked_at) / steps], device=trainer.strategy.root_device)
             received, step_s = trainer.strategy.reduce(own, reduce_op="max").tolist()
             self.received = int(received)

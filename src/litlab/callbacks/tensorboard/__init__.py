@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: one panel a file."""
+"""What TensorBoard shows of a run. Each panel has a file."""
 
 from litlab.callbacks.tensorboard.confusion import ConfusionMatrix
 from litlab.callbacks.tensorboard.feature_maps import FeatureMaps
@@ -7,12 +7,13 @@ from litlab.callbacks.tensorboard.graph import Graph
 from litlab.callbacks.tensorboard.histograms import Histograms
 from litlab.callbacks.tensorboard.hparams import ConfigText, HParams
 from litlab.callbacks.tensorboard.most_wrong import MostWrong
-from litlab.callbacks.tensorboard.panel import Panel, View
+from litlab.callbacks.tensorboard.panel import Panel
 from litlab.callbacks.tensorboard.panels import Panels
 from litlab.callbacks.tensorboard.pictures import Pictures
 from litlab.callbacks.tensorboard.pr_curves import PRCurves
 from litlab.callbacks.tensorboard.projector import Projector
 from litlab.callbacks.tensorboard.scalars import GradientNorm, LearningRate, Memory, Speed
+from litlab.callbacks.tensorboard.view import View
 
 __all__ = [
     "ConfigText",

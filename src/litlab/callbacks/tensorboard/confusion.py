@@ -1,17 +1,18 @@
-"""Which classes are taken for which."""
+"""Which classes the network takes for which others."""
 
 from litlab.callbacks.outputs import outputs_of
-from litlab.callbacks.tensorboard.panel import Panel, View
-from litlab.figures.drawing import confusion
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
+from litlab.figures import confusion_matrix
 
 
 class ConfusionMatrix(Panel):
-    """`confusion/val`: how often each class was taken for each other in validation, each epoch."""
+    """`confusion/val`: the confusion matrix of the validation set, each epoch."""
 
     def applies(self, view: View) -> bool:
         return view.has_classes and view.is_validated
 
     def validated(self, view: View) -> None:
-        matrix = outputs_of(view.trainer).confusion(view.trainer, view.data.num_classes)  # by all ranks together
+        counts = outputs_of(view.trainer).confusion(view.trainer, view.data.num_classes)  # by all ranks together
         if view.draws:
-            view.image("confusion/val", confusion(matrix.cpu(), view.data.class_names))
+            view.image("confusion/val", confusion_matrix(counts, view.data.class_names))

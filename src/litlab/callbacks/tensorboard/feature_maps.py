@@ -1,19 +1,20 @@
-"""What a layer makes of an image."""
+"""The outputs of a layer for an image."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from litlab.callbacks.tensorboard.panel import Panel, View
-from litlab.figures.drawing import grid, scaled
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
+from litlab.figures import grid, scaled
 
 
 class FeatureMaps(Panel):
-    """`feature_maps/LAYER`: what a layer makes of the first validation image, each epoch, a picture for each channel.
+    """`feature_maps/LAYER`: the output of a layer for the first validation image, each epoch, one picture a channel.
 
     Args:
-        layer: its name in the network, such as `features.3`; None shows nothing.
+        layer: its name in the network, such as `features.3`; None: show nothing.
         count: how many channels at most.
     """
 
@@ -35,17 +36,17 @@ class FeatureMaps(Panel):
     def end_epoch(self, view: View) -> None:
         if not view.draws or self.layer is None:
             return
-        made: list[Any] = []
-        hook = view.network.get_submodule(self.layer).register_forward_hook(lambda *call: made.append(call[2]))
+        outputs: list[Any] = []
+        hook = view.network.get_submodule(self.layer).register_forward_hook(lambda *call: outputs.append(call[2]))
         try:
             view.predict(view.evaluation_images([0])[0])
         finally:
             hook.remove()
-        if made and isinstance(made[0], Tensor):
-            view.image(f"feature_maps/{self.layer}", grid(scaled(maps_of(made[0])[: self.count]), least=48, gap=4))
+        if outputs and isinstance(outputs[0], Tensor):
+            view.image(f"feature_maps/{self.layer}", grid(scaled(maps_of(outputs[0])[: self.count]), least=48, gap=4))
 
 
 def maps_of(output: Tensor) -> Tensor:
-    """The output of a layer for one image as maps [K, 1, H, W]; what has no height and width is one map of one row."""
+    """The output of a layer for one image as maps [K, 1, H, W]. An output [1, D] becomes one map of one row."""
     output = output.detach().float()
     return output[0][:, None] if output.dim() == 4 else torch.atleast_2d(output[0].flatten())[None, None]

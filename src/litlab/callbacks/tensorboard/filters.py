@@ -1,17 +1,18 @@
-"""What the first layer looks for."""
+"""The weights of the first layer."""
 
 import torch
 from torch import Tensor, nn
 
-from litlab.callbacks.tensorboard.panel import Panel, View
-from litlab.figures.drawing import grid
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
+from litlab.figures import grid
 
 
 class Filters(Panel):
-    """`filters`: the weights of the first layer as pictures, grey for zero, each epoch.
+    """`filters`: the weights of the first layer as pictures, each epoch. Grey is zero.
 
     Args:
-        count: how many at most.
+        count: how many filters at most.
     """
 
     whole_weights = True
@@ -32,7 +33,7 @@ class Filters(Panel):
 
 
 def first_layer_weights(network: nn.Module, input_shape: tuple[int, ...]) -> Tensor | None:
-    """The weights of the layer that sees the image, [N, C, H, W] with C = 1 or 3; None where they are no pictures."""
+    """The weights of the layer that sees the image, [N, C, H, W], C = 1 or 3. None where they have no such shape."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             return layer.weight.detach() if layer.weight.shape[1] in (1, 3) else None

@@ -4,7 +4,8 @@ import warnings
 
 import torch
 
-from litlab.callbacks.tensorboard.panel import Panel, View
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
 from litlab.networks import evaluating
 
 
@@ -18,7 +19,7 @@ class Graph(Panel):
             return
         plugin = view.trainer.precision_plugin
         image = plugin.convert_input(torch.zeros(1, *view.data.input_shape, device=view.module.device))
-        # What the tracer warns of, that the graph holds for this size of image only, is all that is wanted.
+        # The tracer warns that the graph is true for images of this size only. More is not wanted here.
         with warnings.catch_warnings(action="ignore"), evaluating(view.network), torch.no_grad():
             traced = torch.jit.trace(view.network, image, check_trace=False)
             view.write(lambda writer: writer.add_graph(traced, image))

@@ -1,18 +1,19 @@
-"""How weights and gradients are distributed."""
+"""Histograms of weights and gradients."""
 
 import torch
 from torch import Tensor
 
-from litlab.callbacks.tensorboard.panel import Panel, View, is_due
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
 
 BINS = 64  # TensorBoard shows 30
 
 
 class Histograms(Panel):
-    """`weights/NAME` and `gradients/NAME` of each parameter: an epoch's last gradients, and the weights after it.
+    """`gradients/NAME` and `weights/NAME` of each parameter: in the last step of an epoch, and after the epoch.
 
     Args:
-        every_n_epochs: how often, beside the first epoch.
+        every_n_epochs: shown in the first epoch, and then every so many epochs.
     """
 
     whole_weights = True
@@ -21,13 +22,13 @@ class Histograms(Panel):
         self.every_n_epochs = every_n_epochs
 
     def last_step(self, view: View) -> None:
-        if view.draws and is_due(view, self.every_n_epochs):
+        if view.draws and view.is_due(self.every_n_epochs):
             for name, parameter in view.network.named_parameters():
                 if parameter.grad is not None:
                     self._show(view, f"gradients/{name}", parameter.grad, view.step + 1)
 
     def end_epoch(self, view: View) -> None:
-        if view.draws and is_due(view, self.every_n_epochs):
+        if view.draws and view.is_due(self.every_n_epochs):
             for name, parameter in view.network.named_parameters():
                 self._show(view, f"weights/{name}", parameter.detach(), view.step)
 
@@ -37,9 +38,9 @@ class Histograms(Panel):
 
 
 def histogram(values: Tensor) -> dict[str, float | list[float]] | None:
-    """Counts of `values` in equal steps from the least to the greatest, where they are; None if not all are finite.
+    """The histogram of `values` in equal bins from the lowest to the highest; None if not all of them are finite.
 
-    `SummaryWriter.add_histogram` copies them to the CPU and sorts them into 1,500 bins.
+    It is counted where the values are. `SummaryWriter.add_histogram` would copy them to the CPU, into 1,500 bins.
     """
     values = values.float().flatten()
     if not len(values):

@@ -1,5 +1,6 @@
 """The settings of a run: as text, and as a row of the table in which TensorBoard compares runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,16 +8,17 @@ import yaml
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from litlab.callbacks.find import callback_of
-from litlab.callbacks.steering import Checkpoints, ExactResume, epoch_metrics
-from litlab.callbacks.tensorboard.panel import Panel, View
+from litlab.callbacks.loggers.event_file import EventWriter
+from litlab.callbacks.steering import Checkpoints, epoch_metrics
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
 
-MAIN = ("model", "data", "data.batch_size", "optimizer.lr")  # columns that are seen at once
+MAIN = ("model", "data", "data.batch_size", "optimizer.lr")  # columns that are shown first
 GROUPS = ("model", "data", "loss", "optimizer", "scheduler")
-FROM_DATA = ("data.batch_size", "data.augment", "data.train_limit", "data.balanced")  # the rest changes no numbers
+FROM_DATA = ("data.batch_size", "data.augment", "data.train_limit", "data.balanced")  # the others change no numbers
 FROM_TRAINER = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
 
 
@@ -24,24 +26,24 @@ class ConfigText(Panel):
     """The resolved config as YAML, on the text tab."""
 
     def applies(self, view: View) -> bool:
-        return bool(config_of(view))
+        return bool(view.config)
 
     def begin(self, view: View) -> None:
         if not view.step:  # a resumed run has it already
-            text = yaml.safe_dump(config_of(view), sort_keys=False, allow_unicode=True)
+            text = yaml.safe_dump(view.config, sort_keys=False, allow_unicode=True)
             markdown = "\n".join(f"    {line}" for line in text.splitlines())
             view.write(lambda writer: writer.add_text("config", markdown, 0))
 
 
 class HParams(Panel):
-    """The row of this run on the HParams tab: settings, and `result/...`: the metrics of the best checkpoint.
+    """The row of this run on the HParams tab: its settings, and as `result/...` the metrics of its best checkpoint.
 
-    Written into the run's own event file, so that the row has the name of the run's folder: of a sweep's job,
-    its overrides.
+    The row is in the run's own event file. TensorBoard therefore calls it by the name of the run's folder; for a job of
+    a sweep, these are its overrides.
     """
 
     def applies(self, view: View) -> bool:
-        return bool(config_of(view))
+        return bool(view.config)
 
     def finish(self, view: View) -> None:
         self._add_row(view)
@@ -50,33 +52,40 @@ class HParams(Panel):
         self._add_row(view, STATUS_FAILURE)
 
     def _add_row(self, view: View, status: int = STATUS_SUCCESS) -> None:
-        keeper = callback_of(view.trainer, Checkpoints)
-        metrics = (keeper.best_metrics if keeper else {}) or epoch_metrics(view.trainer)
+        checkpoints = callback_of(view.trainer, Checkpoints)
+        metrics = (checkpoints.best_metrics if checkpoints else {}) or epoch_metrics(view.trainer)
         results = {f"result/{name}": value for name, value in metrics.items()}
         columns = list(dict.fromkeys([*self._columns(view), *results]))
 
-        def add(writer: SummaryWriter) -> None:
-            for summary in row(settings(config_of(view)), columns, Path(writer.get_logdir()).name, status):
-                writer._get_file_writer().add_summary(summary)
+        def add(writer: EventWriter) -> None:
+            for summary in row(settings(view.config), columns, Path(writer.get_logdir()).name, status):
+                writer.add_summary(summary)
             for name, value in results.items():
                 writer.add_scalar(name, value, view.step)
 
         view.write(add)
 
     def _columns(self, view: View) -> list[str]:
-        """What may be measured: the test is still to come, and a run that diverged may have no epoch."""
-        config, meters = config_of(view), view.module.meters
-        tests = [f"test/{name}" for name in meters["test"].names if config.get("test") and "test" in view.data.sizes]
+        """The names of all metrics. Some may have no value yet: the test comes later, and a run may have no epoch."""
+        meters = view.module.meters
+        tested = view.config.get("test") and "test" in view.data.sizes
+        tests = [f"test/{name}" for name in meters["test"].names if tested]
         splits = [split for split in ("train", "val") if split in view.data.sizes]
         results = [f"result/{split}/{name}" for split in splits for name in meters[split].names]
-        return sorted(results, key=lambda name: name != f"result/{config['objective']}") + tests
+        return sorted(results, key=lambda name: name != f"result/{view.config['objective']}") + tests
 
 
 def row(chosen: dict[str, float | str], metrics: list[str], folder: str, status: int = STATUS_SUCCESS) -> list[Summary]:
-    """The summaries that make a row of TensorBoard's table, of a run in a folder of this name that ended so.
+    """The summaries that make a row of TensorBoard's table.
 
-    TensorBoard takes the columns from the first row, shows the first five settings, and sorts those before the others
-    that are said to differ: here what a sweep's folder is named for, and `MAIN`.
+    TensorBoard takes the columns from the first row that it reads, and shows the first five settings. Those that are
+    marked as different between runs come first: here `MAIN`, and what the folder of a sweep's job is named after.
+
+    Args:
+        chosen: the settings of the run.
+        metrics: the names of its metrics.
+        folder: the name of its folder.
+        status: how it ended.
     """
     experiment, start, end = hparams(chosen, dict.fromkeys(metrics))
     content = experiment.value[0].metadata.plugin_data
@@ -91,14 +100,8 @@ def row(chosen: dict[str, float | str], metrics: list[str], folder: str, status:
     return [experiment, start, end]
 
 
-def config_of(view: View) -> dict[str, Any]:
-    """The composed config of the run; empty where it was not made from one."""
-    found = (c.config for c in view.trainer.callbacks if isinstance(c, ExactResume))  # type: ignore[attr-defined]
-    return next(found, None) or {}
-
-
-def settings(config: dict[str, Any]) -> dict[str, float | str]:
-    """What a user chooses between, flat: `model`, `optimizer.lr`, `data.batch_size`, ..."""
+def settings(config: Mapping[str, Any]) -> dict[str, float | str]:
+    """The settings that a user chooses between, flat: `model`, `optimizer.lr`, `data.batch_size`, ..."""
     flat: dict[str, Any] = {}
     for group in GROUPS:
         node = config.get(group) or {}

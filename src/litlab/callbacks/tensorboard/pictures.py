@@ -2,16 +2,17 @@
 
 from torch import Tensor
 
-from litlab.callbacks.tensorboard.panel import Panel, View, is_due
-from litlab.figures.drawing import grid, viewable
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
+from litlab.figures import grid, viewable
 
 
 class Pictures(Panel):
-    """`pictures/train`: the first training batch of an epoch, augmented; `pictures/val`: the first of validation.
+    """`pictures/train`: the first training batch of an epoch, augmented. `pictures/val`: the first validation batch.
 
     Args:
         count: how many pictures at most.
-        every_n_epochs: how often, beside the first epoch.
+        every_n_epochs: shown in the first epoch, and then every so many epochs.
     """
 
     def __init__(self, count: int = 64, every_n_epochs: int = 10) -> None:
@@ -21,12 +22,12 @@ class Pictures(Panel):
         return view.has_pictures
 
     def wants_first_batch(self, view: View) -> bool:
-        return view.draws and is_due(view, self.every_n_epochs)
+        return view.draws and view.is_due(self.every_n_epochs)
 
     def first_batch(self, view: View, images: Tensor, step: int) -> None:
         if self.wants_first_batch(view):
             self._show(view, "train", images, step)
-            if view.epoch == 0 and view.data.val_set is not None:  # they stay what they are
+            if view.epoch == 0 and view.data.val_set is not None:  # they are the same in every epoch
                 indices = range(min(self.count, len(view.data.val_set)))
                 self._show(view, "val", view.evaluation_images(indices)[0], step)
 

@@ -4,16 +4,17 @@ import torch
 from torch import Tensor
 
 from litlab.callbacks.outputs import outputs_of
-from litlab.callbacks.tensorboard.panel import Panel, View
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
 
-THRESHOLDS = 127  # more does not fit TensorBoard's format
+THRESHOLDS = 127  # TensorBoard's format has room for no more
 
 
 class PRCurves(Panel):
     """`precision_recall/CLASS`: precision and recall of each class against all others in validation, each epoch.
 
     Args:
-        max_classes: of how many classes at most, the first ones.
+        max_classes: only the first so many classes have a curve.
     """
 
     def __init__(self, max_classes: int = 10) -> None:
@@ -24,8 +25,8 @@ class PRCurves(Panel):
 
     def validated(self, view: View) -> None:
         outputs, count = outputs_of(view.trainer), min(self.max_classes, view.data.num_classes)
-        right_wrong = counts(outputs.predictions.float().softmax(1)[:, :count], outputs.targets)
-        summed: Tensor = view.trainer.strategy.reduce(right_wrong, reduce_op="sum")  # by all ranks together
+        right_and_wrong = counts(outputs.predictions.float().softmax(1)[:, :count], outputs.targets)
+        summed: Tensor = view.trainer.strategy.reduce(right_and_wrong, reduce_op="sum")  # by all ranks together
         if not view.draws:
             return
         for name, (tp, fp) in zip(view.data.class_names, summed.cpu().double(), strict=False):
@@ -40,7 +41,7 @@ class PRCurves(Panel):
 
 
 def counts(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """How many are right, and how many wrong, among those at or above each threshold: int64 [K, 2, THRESHOLDS].
+    """How many images at or above each threshold are of the class, and how many are not: int64 [K, 2, THRESHOLDS].
 
     Args:
         probabilities: [N, K], of the first K classes.

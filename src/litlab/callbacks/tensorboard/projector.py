@@ -1,4 +1,4 @@
-"""Images as points in the space where the network tells them apart."""
+"""TensorBoard's embedding projector: validation images as points."""
 
 import math
 from pathlib import Path
@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from litlab.callbacks.tensorboard.panel import Panel, View
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
 from litlab.console import warn
-from litlab.figures.drawing import shrunk, viewable
+from litlab.figures import shrunk, viewable
 
 FOLDER = "projector"
 CONFIG = f"""\
@@ -24,14 +25,14 @@ embeddings {{
     single_image_dim: %d
   }}
 }}
-"""  # TensorBoard reads it from `projector_config.pbtxt`, and the paths are relative to that
+"""  # the content of `projector_config.pbtxt`; its paths are relative to the folder of this file
 
 
 class Projector(Panel):
-    """The embedding projector, after training: what the last dense layer is given, of validation images.
+    """Validation images as points, after training. The point of an image is the input of the last dense layer.
 
-    Leaves `projector_config.pbtxt` and `projector/` in the run folder. (`SummaryWriter.add_embedding` names folders by
-    the step, and appends to the former each time.)
+    Writes `projector_config.pbtxt` and `projector/` into the run folder. (`SummaryWriter.add_embedding` would name the
+    folder by the step, and add to the config each time.)
 
     Args:
         count: how many images at most.
@@ -66,20 +67,20 @@ class Projector(Panel):
 
 
 def penultimate(view: View, images: Tensor) -> Tensor:
-    """What the last dense layer that runs is given, [N, D], of images [N, C, H, W]."""
-    given: list[Tensor] = []
+    """The inputs [N, D] of the last dense layer that runs, for images [N, C, H, W]."""
+    inputs_of_layers: list[Tensor] = []
     layers = [layer for layer in view.network.modules() if isinstance(layer, nn.Linear)]
-    hooks = [layer.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0])) for layer in layers]
+    hooks = [layer.register_forward_pre_hook(lambda _, inputs: inputs_of_layers.append(inputs[0])) for layer in layers]
     try:
         view.predict(images)
     finally:
         for hook in hooks:
             hook.remove()
-    return given[-1].detach().float().flatten(1).cpu()
+    return inputs_of_layers[-1].detach().float().flatten(1).cpu()
 
 
 def write(folder: Path, vectors: list[list[float]], names: list[str], thumbnails: Tensor) -> None:
-    """Writes what TensorBoard's projector reads: vectors and names of N images, thumbnails uint8 [N, C, H, W]."""
+    """Writes the files that TensorBoard's projector reads: vectors, names and thumbnails uint8 [N, C, H, W]."""
     (folder / FOLDER).mkdir(exist_ok=True)
     lines = ("\t".join(f"{value:.5g}" for value in vector) for vector in vectors)
     (folder / FOLDER / "vectors.tsv").write_text("\n".join(lines) + "\n")

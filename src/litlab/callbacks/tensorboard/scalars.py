@@ -1,4 +1,4 @@
-"""What a training step is worth knowing of, beside its loss: logged every `trainer.log_every_n_steps` steps."""
+"""Numbers of training steps beside the loss, logged every `trainer.log_every_n_steps` steps."""
 
 import resource
 import sys
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import torch
 
-from litlab.callbacks.tensorboard.panel import Panel, View
+from litlab.callbacks.tensorboard.panel import Panel
+from litlab.callbacks.tensorboard.view import View
 
 GIB = 2**30
 
 
 class LearningRate(Panel):
-    """`lr-Adam`, or what the optimizer is: the learning rate of this step."""
+    """`lr-Adam`, or whatever the optimizer is: the learning rate of this step."""
 
     only_board = False
 
@@ -27,7 +28,7 @@ class LearningRate(Panel):
 
 
 class GradientNorm(Panel):
-    """`train/gradient_norm`: the 2-norm of all gradients, before `trainer.gradient_clip_val` cuts it."""
+    """`train/gradient_norm`: the 2-norm of all gradients, before they are clipped (`trainer.gradient_clip_val`)."""
 
     whole_weights = True
     only_board = False
@@ -41,7 +42,7 @@ class GradientNorm(Panel):
 
 
 class Speed(Panel):
-    """`speed/images_per_second`: of training, all devices together, since the last time, or since the epoch began."""
+    """`speed/images_per_second`: training images of all devices, since the last time or since the epoch began."""
 
     only_board = reproducible = False
 
@@ -59,7 +60,7 @@ class Speed(Panel):
 
 
 class Memory(Panel):
-    """`memory/...`: GiB of rank 0: of its process, now and at most, and what it has of the GPU, if it is on one."""
+    """`memory/...`: memory of rank 0 in GiB: of its process, now and at most, and of its GPU, if it has one."""
 
     only_board = reproducible = False
 
@@ -68,10 +69,8 @@ class Memory(Panel):
         if (pages := Path("/proc/self/statm")).exists():
             found["memory/cpu"] = int(pages.read_text().split()[1]) * resource.getpagesize() / GIB
         unit = 1 if sys.platform == "darwin" else 1024
-        peak = (
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
-        )  # which the kernel brings up to date late
-        found["memory/cpu_peak"] = max(peak, found.get("memory/cpu", 0.0))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
+        found["memory/cpu_peak"] = max(peak, found.get("memory/cpu", 0.0))  # the kernel updates its peak late
         if view.module.device.type == "cuda":
             found["memory/gpu_allocated"] = torch.cuda.memory_allocated(view.module.device) / GIB
             found["memory/gpu_reserved"] = torch.cuda.memory_reserved(view.module.device) / GIB

@@ -1,4 +1,4 @@
-"""What a run shows on the terminal: the bar, a line for each epoch, the table of layers."""
+"""What a run shows on the terminal: a progress bar, a line for each epoch, and the table of layers."""
 
 from litlab.callbacks.terminal.progress import Progress
 from litlab.callbacks.terminal.summary import ModelSummary, summary_table

@@ -1,4 +1,4 @@
-"""A live bar on a terminal, and one line an epoch that stays, everywhere."""
+"""A progress bar on a terminal, and one line for each epoch everywhere."""
 
 import time
 from datetime import timedelta
@@ -17,11 +17,11 @@ BAR = 6  # columns: a terminal of 80 has room for all numbers beside it
 
 
 class Progress(ProgressBar):
-    """Shows loss, accuracy on the validation set, speed and time left, as far as the terminal is wide enough.
+    """Shows loss, validation accuracy, speed and time left, as many of them as the terminal has room for.
 
     Args:
-        refresh_seconds: how often the bar moves; a step between two moves costs next to nothing.
-        test: what the bar of a test pass is called.
+        refresh_seconds: time between two moves of the bar. Between them, a step costs next to nothing.
+        test: the name of the bar of a test pass.
     """
 
     def __init__(self, refresh_seconds: float = 0.2, test: str = "test") -> None:
@@ -31,7 +31,7 @@ class Progress(ProgressBar):
         self._live = console.is_terminal and is_rank_zero()
         self._bar: Bar | None = None
         self._next_refresh = 0.0
-        self._finished: int | None = None  # an epoch whose line is still to be written
+        self._finished: int | None = None  # the epoch that needs a line
         self._validated = False  # in this epoch
 
     def disable(self) -> None:
@@ -40,7 +40,7 @@ class Progress(ProgressBar):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._started, self._images = time.perf_counter(), pl_module.images_seen
         self._began, self._began_at = self._started, self._done(trainer, 0)
-        if trainer.fit_loop.restarted_mid_epoch:  # then no epoch starts
+        if trainer.fit_loop.restarted_mid_epoch:  # Lightning does not call on_train_epoch_start for this epoch
             self._start(numbered(trainer, trainer.current_epoch), self.total_train_batches)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
@@ -61,7 +61,7 @@ class Progress(ProgressBar):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._stop()
-        # The metrics of the epoch are computed by the module's own hook, which runs after this one.
+        # The line is written later: the module computes the metrics of the epoch in its hook, which runs after this.
         self._finished, self._seconds = trainer.current_epoch, time.perf_counter() - self._started
 
     def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
@@ -111,7 +111,7 @@ class Progress(ProgressBar):
         self._stop()
         if self._live:
             columns = (TextColumn("{task.description}"), BarColumn(bar_width=BAR), MofNCompleteColumn())
-            self._frame = len(f"{label} {' ' * BAR} {total}/{total} ")  # what stands before the numbers
+            self._frame = len(f"{label} {' ' * BAR} {total}/{total} ")  # characters before the numbers
             self._bar = Bar(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True)
             self._task = self._bar.add_task(label, total=total if isinstance(total, int) else None, note="")
             self._bar.start()
@@ -122,7 +122,7 @@ class Progress(ProgressBar):
             self._bar.update(self._task, completed=done, note=note)
 
     def _done(self, trainer: lightning.Trainer, batches: int) -> float:
-        """Epochs done, with the part of the one that is running."""
+        """Finished epochs, and the finished part of the current one."""
         total = self.total_train_batches
         return trainer.current_epoch + (batches / total if isinstance(total, int) and total else 0.0)
 
@@ -145,14 +145,14 @@ def numbered(trainer: lightning.Trainer, epoch: int) -> str:
 
 
 def validated(trainer: lightning.Trainer) -> list[str]:
-    """What the latest validation came to: its first metric beside the loss, such as `val acc 0.9874`."""
+    """The first metric of the latest validation beside the loss, such as `val acc 0.9874`; empty if there is none."""
     found = [(name, value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")]
     found = [(name, value) for name, value in found if name != "val/loss"] or found
     return [f"{name.replace('/', ' ')} {number(value.item())}" for name, value in found[:1]]
 
 
 def fitting(parts: list[str], width: int) -> str:
-    """The first of `parts`, as many as there is room for."""
+    """As many of `parts`, from the first, as there is room for."""
     note = ""
     for part in filter(None, parts):
         longer = f"{note}  {part}" if note else part

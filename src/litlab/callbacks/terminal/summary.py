@@ -1,4 +1,4 @@
-"""The network as a table, before it is trained."""
+"""The layers of the network as a table."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ from litlab.networks import summarize
 class ModelSummary(lightning.Callback):
     """Prints the layers with their input and output sizes and parameters when training begins.
 
-    Lightning's own table lists the loss beside the layers, and no sizes unless the module carries an example batch.
+    Lightning's own table lists the loss as a layer, and has no sizes unless the module has an example batch.
 
     Args:
-        max_depth: how many levels of nested modules to open; deeper ones count as one layer.
+        max_depth: how many levels of nested modules to open. A deeper module is one line.
     """
 
     def __init__(self, max_depth: int = 2) -> None:
@@ -26,12 +26,12 @@ class ModelSummary(lightning.Callback):
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         network = pl_module.network
         assert isinstance(network, nn.Module)
-        # In every process: where a network is split among them, its forward pass needs them all.
+        # In every process: if a network is split among them, a forward pass needs them all.
         say(summary_table(network, trainer.datamodule.input_shape, self.max_depth))  # type: ignore[attr-defined]
 
 
 def summary_table(network: nn.Module, input_shape: Sequence[int], max_depth: int) -> Table:
-    """The layers of `network` for images of `input_shape` (C, H, W), and the number of parameters below."""
+    """The layers of `network` for images of `input_shape` (C, H, W), with the number of all parameters at the end."""
     total = sum(p.numel() for p in network.parameters())
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
     table = Table(box=SIMPLE_HEAD, show_footer=True)

@@ -1,0 +1,92 @@
+"""What is known of a run when it ends, as plain numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Setup:
+    """How the run was made: the values that the advice raises or lowers, and what it need not propose.
+
+    Args:
+        data_in: where the training images are: `files`, `memory`, or `gpu` for the memory of the GPU.
+        engine: eager, blocks or graph.
+        augment: names of the augmentations in use.
+        clips: whether gradients are clipped.
+        stops_early: whether early stopping is on.
+        frozen: whether some parameters are not trained.
+    """
+
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    batch_size: int = 64
+    num_workers: int = 0
+    max_epochs: int = 1
+    device: str = "CPU"
+    data_in: str = "files"
+    engine: str = "eager"
+    augment: Sequence[str] = ()
+    clips: bool = False
+    stops_early: bool = False
+    frozen: bool = False
+
+    @property
+    def lower(self) -> str:
+        """A learning rate to try where this one is too high."""
+        return f"optimizer.lr={digits(min(self.lr / 10, 0.1))} (it is {digits(self.lr)})"
+
+    @property
+    def higher(self) -> str:
+        """A learning rate to try where this one is too low."""
+        return f"optimizer.lr={digits(self.lr * 10)} (it is {digits(self.lr)})"
+
+
+@dataclass
+class Evidence:
+    """What is known of a run when it ends. Everything may be missing.
+
+    Args:
+        losses: training loss over blocks of steps. The first value is the loss of the very first batch.
+        train: mean training loss of each epoch.
+        val: mean validation loss, after every `val_every` epochs.
+        train_acc: training accuracy of the latest epoch.
+        val_acc: latest validation accuracy.
+        num_classes: None where there are no classes.
+        plain_cross_entropy: whether the loss of a network that knows nothing is ln(num_classes).
+        nonfinite_step: the step in which the loss became NaN or infinite.
+        class_names: of the classes.
+        support: validation images of each class.
+        predicted: how often each class was predicted for them.
+        units: of each ReLU its name, its units that never fired on validation images, and all its units.
+        updates: of each epoch the change of the weights in one step, relative to the weights; the median over layers.
+        steps: that the optimizer took.
+        waited: seconds in which training had no batch.
+        trained: seconds of training in all.
+        ended_early: whether the run was stopped before its last epoch.
+        setup: how the run was made.
+    """
+
+    losses: Sequence[float] = ()
+    train: Sequence[float] = ()
+    val: Sequence[float] = ()
+    val_every: int = 1
+    train_acc: float | None = None
+    val_acc: float | None = None
+    num_classes: int | None = None
+    plain_cross_entropy: bool = False
+    nonfinite_step: int | None = None
+    class_names: Sequence[str] = ()
+    support: Sequence[int] = ()
+    predicted: Sequence[int] = ()
+    units: Sequence[tuple[str, int, int]] = ()
+    updates: Sequence[float] = ()
+    steps: int | None = None
+    waited: float = 0.0
+    trained: float = 0.0
+    ended_early: bool = False
+    setup: Setup = field(default_factory=Setup)
+
+
+def digits(value: float | None) -> str:
+    """A number with three digits; `?` for None."""
+    return "?" if value is None else f"{value:.3g}"

@@ -1,0 +1,72 @@
+"""The weights in a file, by their names in the network."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from litlab.checkpoint.archive import read
+from litlab.checkpoint.plain import NotAllowed, excerpt
+from litlab.console import printable
+from litlab.errors import one_line
+
+PREFIX = "network."  # the LightningModule holds the network under this name
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The weights in a file, by their names in the network.
+
+    Args:
+        path: a `state_dict` (`.pt`, `.pth`, `.safetensors`), a file that holds one as `model_state_dict`, or one of
+            litlab's checkpoints.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged or holds anything else, or if the package that reads it is missing.
+    """
+    if Path(path).suffix == ".safetensors":
+        return _read_safetensors(path)
+    found = read(path)
+    try:
+        if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
+            return weights_of(found)
+        return _tensors(found.get("model_state_dict", found) if isinstance(found, Mapping) else found)
+    except NotAllowed as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights of the network in a checkpoint.
+
+    Raises:
+        NotAllowed: if there are none, or something else is among them.
+    """
+    if "state_dict" not in checkpoint:
+        raise NotAllowed("it lacks state_dict, the weights")
+    weights = _tensors(checkpoint["state_dict"])
+    return {name.removeprefix(PREFIX): tensor for name, tensor in weights.items() if name.startswith(PREFIX)}
+
+
+def _tensors(found: Any) -> dict[str, Tensor]:
+    if not isinstance(found, Mapping):
+        raise NotAllowed(f"its weights are a {type(found).__name__}, not a mapping of names to tensors")
+    for name, tensor in found.items():
+        if type(name) is not str:
+            raise NotAllowed(f"the name of a weight is {excerpt(name)}, not a text")
+        if type(tensor) not in (Tensor, nn.Parameter):
+            raise NotAllowed(f"its weight {excerpt(name)} is a {type(tensor).__name__}, not a tensor")
+    return dict(found)
+
+
+def _read_safetensors(path: str | Path) -> dict[str, Tensor]:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        raise ValueError(f"{path}: needs safetensors: pip install safetensors") from None
+    try:
+        return load_file(path)
+    except Exception as error:
+        raise ValueError(f"{path}: not a whole safetensors file ({printable(one_line(error))})") from None

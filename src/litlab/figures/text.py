@@ -1,0 +1,75 @@
+"""The text in pictures: its font, its width, and how it is cut to fit."""
+
+import importlib.util
+import math
+from functools import cache
+from pathlib import Path
+
+from PIL import ImageFont
+
+from litlab.console import printable
+
+# Fonts with Chinese, Japanese and Korean characters, as Linux, macOS and Windows have them.
+CJK_FONTS = ("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "wqy-zenhei.ttc", "PingFang.ttc", "msyh.ttc")
+CJK = (("\u2e80", "\ud7ff"), ("\uf900", "\ufaff"), ("\uff00", "\uffef"), ("\U00020000", "\U0003ffff"))
+FONT, BOLD = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"
+
+
+def font(text: str, size: int, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """A font that has the characters of `text`, as far as there is one on this machine.
+
+    Args:
+        size: in pixels.
+    """
+    return _load(size, bold, any(first <= c <= last for c in text for first, last in CJK))
+
+
+def width(text: str, size: int, bold: bool = False) -> int:
+    """The width of a line of text in pixels."""
+    return math.ceil(font(text, size, bold).getlength(text))
+
+
+def widest(texts: list[str], size: int) -> int:
+    """The width of the widest line of text in pixels; 0 where there is none."""
+    return max((width(text, size) for text in texts), default=0)
+
+
+def cut(text: str, size: int, most: int, bold: bool = False) -> str:
+    """A text that fits into `most` pixels, with an ellipsis for what is left out of its middle.
+
+    The end often tells two names apart, or is a number. Characters that a picture cannot show are escaped.
+    """
+    text = printable(text)
+    if width(text, size, bold) <= most:
+        return text
+    fitting, too_many = 0, len(text)  # characters
+    while too_many - fitting > 1:
+        middle = (fitting + too_many) // 2
+        if width(_shortened(text, middle), size, bold) <= most:
+            fitting = middle
+        else:
+            too_many = middle
+    return _shortened(text, fitting)
+
+
+def _shortened(text: str, characters: int) -> str:
+    end = characters * 2 // 5
+    return f"{text[: characters - end].rstrip()}…{text[len(text) - end :].lstrip()}"
+
+
+@cache
+def _load(size: int, bold: bool, cjk: bool) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    name = BOLD if bold else FONT
+    for file in (*(CJK_FONTS if cjk else ()), *_matplotlib_fonts(name), name):
+        try:
+            return ImageFont.truetype(file, size)  # Pillow looks for a bare name in the system's folders
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def _matplotlib_fonts(name: str) -> list[str]:
+    """The file of a font that matplotlib brings along, found without importing matplotlib, which takes long."""
+    found = importlib.util.find_spec("matplotlib")
+    folders = found.submodule_search_locations if found else None
+    return [str(Path(folder) / "mpl-data/fonts/ttf" / name) for folder in folders or ()]

@@ -1,0 +1,96 @@
+"""The data set on which a network is evaluated: the one that its checkpoint names, or another one that fits it."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from litlab.checkpoint import Trained
+from litlab.checkpoint import trust as trusted
+from litlab.config import Run, build
+from litlab.data import DataModule, Normalize, PictureDataModule, SourcesFailedError
+from litlab.errors import ConfigError, one_line
+from litlab.prediction.settings import output_folder, trust_list
+
+# Arguments of the training's data module that an evaluation does not take over.
+OF_TRAINING = (
+    "device",
+    "num_workers",
+    "pin_memory",
+    "persistent_workers",
+    "prefetch_factor",
+    "augment",
+    "drop_last",
+    "shuffle",
+)
+
+
+def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
+    """Builds the data module that the checkpoint names, or the one that `data` chooses.
+
+    Returns:
+        The data module; whether its files may only be read. That is so if the checkpoint alone names a folder outside
+        the current one: a file from somebody else must not decide where litlab writes.
+
+    Raises:
+        ConfigError: if a value is refused, or the images or classes are not those of the network.
+    """
+    given = {key: value for key, value in (run.plain()["data"] or {}).items() if value is not None}
+    if "_target_" in given:
+        data, read_only = _chosen(trained, run, given), False
+    else:
+        data, read_only = _recorded(trained, run, given)
+    if list(data.input_shape) != list(trained.data.input_shape):
+        raise ConfigError(
+            f"data={data.name} has images {list(data.input_shape)}; the network was trained on "
+            f"{list(trained.data.input_shape)} ({trained.data.name})"
+        )
+    if list(data.class_names) != list(trained.data.class_names):
+        raise ConfigError(f"data={data.name} has other classes than {trained.data.name}, which the network knows")
+    if "normalize" not in given or given["normalize"] is True:
+        data.normalize = Normalize(trained.data.mean, trained.data.std)  # as in training, whatever the data are
+    return data, read_only
+
+
+def _chosen(trained: Trained, run: Run, given: dict[str, Any]) -> DataModule:
+    """The data module that the config chooses. It resizes pictures as in training, unless the config says otherwise."""
+    data: DataModule = build({"data": given}, "data", run.chosen)
+    if isinstance(data, PictureDataModule) and "resize" not in given and given.get("center_crop", True):
+        data.resizing = trained.data.preprocess or data.resizing
+    return data
+
+
+def _recorded(trained: Trained, run: Run, given: dict[str, Any]) -> tuple[DataModule, bool]:
+    """The data module of the training, with the settings that the config gives; whether its files may only be read."""
+    recorded = {key: value for key, value in trained.source.args.items() if key not in OF_TRAINING}
+    folder = Path(str(recorded.get("data_dir") or "."))
+    read_only = "data_dir" not in given and (folder.is_absolute() or ".." in folder.parts)
+    data = trusted.build(trained.source.name, recorded | given, DataModule, trusted.DATA, trust_list(run))
+    return data, read_only
+
+
+def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
+    """Prepares the data set that `evaluate` names a split of.
+
+    Returns:
+        A data module whose test set is that split; the images of the split.
+
+    Raises:
+        ConfigError: if the data cannot be had, or have no such split.
+    """
+    data, read_only = data_module(trained, run)
+    try:
+        if not read_only:
+            data.prepare_data()
+        data.setup("test")
+    except SourcesFailedError as error:
+        raise ConfigError(str(error)) from error
+    except (ValueError, OSError) as error:
+        hint = f"; data.data_dir={trained.source.args['data_dir']} allows to write there" if read_only else ""
+        raise ConfigError(f"data={data.name}: {one_line(error)}{hint}") from error
+    split = str(run.cfg.evaluate)
+    images = data.test_set = data.evaluation_set(split)
+    if images is None:
+        with contextlib.suppress(OSError):  # the folder is not empty if something else is in it
+            output_folder(run, "evaluation").rmdir()
+        raise ConfigError(f"evaluate={split}: {data.name} has no such split")
+    return data, images

@@ -1,0 +1,47 @@
+"""Prints the result of an evaluation, and writes it as `evaluation.json`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from litlab.console import console, printable
+from litlab.files import atomic
+
+JSON = "evaluation.json"
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """Prints the metrics, and a table with those of each class if there are classes."""
+    console.print(_summary(result))
+    if "classes" in result:
+        console.print(_classes(result["classes"]))
+
+
+def write_result(result: dict[str, Any], folder: Path) -> None:
+    with atomic(folder / JSON) as temporary:
+        temporary.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
+
+
+def _summary(result: dict[str, Any]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column(f"{result['dataset']}, {result['split']}")
+    table.add_column(f"{result['images']:,} images", justify="right")
+    for name, value in result["metrics"].items():
+        table.add_row(name, f"{value:.4f}")
+    if "classes" in result:
+        table.add_row("expected calibration error", f"{result['expected_calibration_error']:.4f}")
+    return table
+
+
+def _classes(classes: dict[str, dict[str, Any]]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("class")
+    for heading in ("precision", "recall", "F1", "images"):
+        table.add_column(heading, justify="right")
+    for name, row in classes.items():
+        metrics = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
+        table.add_row(printable(name), *metrics, f"{row['images']:,}")
+    return table

@@ -1,0 +1,94 @@
+"""The curves of loss and accuracy."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from litlab.report.canvas import GREY, TITLE, TRAIN, VAL, Canvas, without_frame
+from litlab.report.page import Curve, Page
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HEADINGS = {"loss": "Loss", "acc": "Accuracy", "r2": "R²", "mae": "Mean absolute error"}
+TICKS, BETWEEN = 0.4, 0.55  # inches: left of the first plot, and between two
+
+
+def draw_curves(canvas: Canvas, page: Page, left: float, top: float, width: float, height: float) -> None:
+    """Draws the loss, and beside it the accuracy of a classification or how good a regression fits."""
+    second = next((n for n in ("acc", "r2", "mae") if f"train/{n}" in page.history), None)
+    shown = [name for name in ("loss", second) if name]
+    ends = [step for step, _ in page.history.get("train/loss", ())]
+    last = max([step for curve in page.history.values() for step, _ in curve], default=1) or 1
+    marks = [0, *ends] if ends else [0, last]
+    plot = (width - TICKS - BETWEEN * (len(shown) - 1)) / len(shown)
+    for column, name in enumerate(shown):
+        axes = canvas.axes(left + TICKS + column * (plot + BETWEEN), top + 0.25, plot, height - 0.25)
+        values = _draw_splits(axes, page, name, marks)
+        _draw_best(axes, page, marks)
+        _dress(axes, name, values)
+        axes.set_xlim(0, 1.04 * in_epochs([last], marks)[0])
+
+
+def in_epochs(steps: Sequence[int], marks: Sequence[int]) -> np.ndarray:
+    """Steps as epochs, which may have different lengths.
+
+    Args:
+        marks: the steps at which an epoch begins or ends. Later steps belong to one more epoch.
+    """
+    begun = max(0, steps[-1] - marks[-1]) / (marks[-1] - marks[-2])
+    return np.interp(steps, [*marks, max(steps[-1], marks[-1] + 1)], [*range(len(marks)), len(marks) - 1 + begun])
+
+
+def _draw_splits(axes: "Axes", page: Page, name: str, marks: Sequence[int]) -> list[float]:
+    """Draws the curves of training and validation; returns all their values."""
+    values = []
+    for split, colour, marker in (("train", TRAIN, "o"), ("val", VAL, "s")):
+        within, points = _finite(page, f"{split}/{name}_step"), _finite(page, f"{split}/{name}")
+        values += [value for _, value in (*within, *points)]
+        if len(within) > 1:
+            steps, ys = zip(*within, strict=True)
+            axes.plot(in_epochs(steps, marks), ys, color=colour, alpha=0.35, linewidth=1.2)
+        if points:
+            steps, ys = zip(*points, strict=True)
+            size = 4.5 if len(points) <= 40 else 0
+            axes.plot(in_epochs(steps, marks), ys, f"{marker}-", color=colour, label=split, markersize=size)
+    return values
+
+
+def _finite(page: Page, name: str) -> Curve:
+    return [(step, value) for step, value in page.history.get(name, ()) if math.isfinite(value)]
+
+
+def _draw_best(axes: "Axes", page: Page, marks: Sequence[int]) -> None:
+    """Draws a line where the best checkpoint was written."""
+    if page.best_step:
+        epoch = in_epochs([page.best_step], marks)[0]
+        axes.axvline(epoch, color=GREY, linewidth=1, linestyle=":", label="best", zorder=0)
+
+
+def _dress(axes: "Axes", name: str, values: list[float]) -> None:
+    """Title, scales, grid and legend of a plot with these values."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    axes.set_title(HEADINGS[name], loc="left", **TITLE)
+    if name == "loss" and values and min(values) > 0 and max(values) > 30 * min(values):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}" if 1e-4 < value < 1e4 else f"{value:.0e}")
+        axes.yaxis.set_minor_formatter(lambda *_: "")
+    if name == "acc" and values:
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_ylim(top=min(axes.get_ylim()[1], 1.005))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlabel("epoch", fontsize=9, color=GREY, labelpad=2)
+    axes.grid(color="#e3e6ea", linewidth=0.8)
+    axes.set_axisbelow(True)
+    without_frame(axes)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=9, frameon=False, loc="best")
+    if len(values) < 2:
+        axes.set(xticks=[], yticks=[], xlabel="")
+        first = f"{values[0]:.3g} before the first step, and no epoch ended" if values else "no epoch ended"
+        axes.text(0.5, 0.5, first, ha="center", va="center", transform=axes.transAxes, color=GREY)

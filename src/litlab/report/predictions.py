@@ -1,0 +1,58 @@
+"""The predictions: the confusion matrix or the fit of a regression, and images with what was predicted."""
+
+from collections.abc import Sequence
+
+from litlab.figures import Marks, Picture, confusion_matrix, sheet
+from litlab.figures.confusion import EDGE
+from litlab.report.canvas import DPI, GREY, RIGHT, TRAIN, WRONG, Canvas, without_frame
+from litlab.report.evaluation import PICTURES, SPLITS, Evaluation, Sample
+
+HEADING = 0.25  # inches
+
+
+def draw_predictions(
+    canvas: Canvas, names: Sequence[str], found: Evaluation, left: float, top: float, width: float, height: float
+) -> None:
+    """Draws the confusion matrix of these classes, or of a regression its predictions against the truth."""
+    canvas.heading(left, top + 0.05, f"Predictions on the {SPLITS[found.split]} set")
+    if found.matrix is not None:
+        edge = EDGE / DPI  # the picture has a margin of its own
+        size = round((width + 2 * edge) * DPI), round((height - HEADING + edge) * DPI)
+        canvas.pixels(left - edge, top + HEADING - edge, confusion_matrix(found.matrix, names, size=size))
+        return
+    assert found.values is not None
+    west, south = 0.42, 0.4  # inches, for the numbers and names of the axes
+    axes = canvas.axes(left + west, top + HEADING, width - west, height - HEADING - south)
+    axes.set_xlabel("true", fontsize=9, color=GREY, labelpad=2)
+    axes.set_ylabel("predicted", fontsize=9, color=GREY, labelpad=2)
+    without_frame(axes)
+    true, predicted = (values.numpy() for values in found.values)
+    ends = [float(true.min()), float(true.max())]
+    axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=":")
+    axes.plot(true, predicted, ".", color=TRAIN, alpha=0.35, markersize=5, markeredgewidth=0)
+
+
+def draw_samples(canvas: Canvas, names: Sequence[str], found: Evaluation, left: float, top: float) -> None:
+    """Draws images: right ones above wrong ones, or each with its true and its predicted points."""
+    split = SPLITS[found.split]
+    if names:
+        canvas.heading(left, top, f"Right (above) and most confidently wrong (below), {split} set")
+        right = [Picture(s.image, f"✓ {names[int(s.true)]}", RIGHT) for s in found.right]
+        wrong = [Picture(s.image, f"✗ {names[int(s.predicted)]}\nis {names[int(s.true)]}", WRONG) for s in found.wrong]
+        rows, side = [right, wrong], 72  # pixels
+    else:
+        canvas.heading(left, top, f"Points: true (circles) and predicted (crosses), {split} set")
+        located = [_located(sample) for sample in found.right]
+        rows, side = [located[:PICTURES], located[PICTURES:]], 92
+    down = round(top * DPI) + 16
+    for pictures in rows:
+        if pictures:
+            drawn = sheet(pictures, columns=PICTURES, side=side, gap=102 - side)
+            canvas.pixels(left, down / DPI, drawn)
+            down += drawn.shape[1] - 8
+    if names and not found.wrong:
+        canvas.text(left, down / DPI + 0.3, "none was wrong", color=GREY)
+
+
+def _located(sample: Sample) -> Picture:
+    return Picture(sample.image, marks=[Marks(sample.true, RIGHT, "ring"), Marks(sample.predicted, WRONG, "cross")])

@@ -1,0 +1,69 @@
+"""Builds the data module and the network in its LightningModule, and prepares the data."""
+
+from litlab.callbacks import learning_rate
+from litlab.config import FILLED_FROM_DATA, Run
+from litlab.data import DataModule, SourcesFailedError
+from litlab.errors import ConfigError, one_line
+from litlab.modules import Classification, Regression, Supervised
+from litlab.training import weights
+from litlab.training.checks import check_loss, check_monitors, check_network, check_optimization
+
+
+def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
+    """Builds the data module and the network in its LightningModule, and checks that they fit each other.
+
+    Returns:
+        The run, with the settings that published weights need filled in; the data module; the LightningModule.
+
+    Raises:
+        ConfigError: if a value is refused, or the network cannot take the data.
+    """
+    data: DataModule = run.build("data")
+    if needed := weights.settings_for_pretrained(run, data):
+        run = run.settled(**needed)
+        data = run.build("data")
+    _check_filled_from_data(run, data)
+    network = run.build("model", input_shape=data.input_shape, num_classes=data.num_classes)
+    check_network(run, network, data)
+    loss = run.build("loss")
+    check_loss(run, loss, data, network)
+    halved = {"lr": learning_rate(run.cfg)} if run.get("rewinds") else {}
+    optimization = (loss, run.build("optimizer", **halved), run.build("scheduler"))
+    module: Supervised
+    if data.task == "regression":
+        module = Regression(network, data.target_shape, *optimization)
+    else:
+        try:
+            module = Classification(network, data.num_classes, *optimization, top5=run.cfg.top5)
+        except ValueError as error:
+            raise ConfigError(f"top5=true: {run.option('data')} {one_line(error)}") from error
+    check_optimization(run, module)
+    check_monitors(run, module, data)
+    return run, data, module
+
+
+def _check_filled_from_data(run: Run, data: DataModule) -> None:
+    """Refuses a value in `model` that the data decide, such as `input_shape`, if it differs from theirs."""
+    given = run.plain()["model"]
+    for key in FILLED_FROM_DATA:
+        value = getattr(data, key)
+        value = list(value) if isinstance(value, tuple) else value
+        if given.get(key) not in (None, value):
+            raise ConfigError(
+                f"model.{key}={given[key]} contradicts {run.option('data')}, whose {key} is {value}: leave it out"
+            )
+
+
+def prepare_data(run: Run, data: DataModule) -> None:
+    """Fetches, verifies and splits the data set.
+
+    Raises:
+        ConfigError: if it cannot be had.
+    """
+    try:
+        data.prepare_data()
+        data.setup("fit")
+    except SourcesFailedError as error:  # the only message with more than one line: it names every source that failed
+        raise ConfigError(str(error)) from error
+    except (ValueError, OSError) as error:
+        raise run.blame("data", error) from error

@@ -1,0 +1,61 @@
+"""Records a run in its folder: its config before the training begins, and its failure if it never began."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from litlab import console
+from litlab.checkpoint import whole_checkpoint
+from litlab.config import Run, record
+from litlab.errors import ConfigError, one_line
+from litlab.files import shown
+from litlab.runs import CONFIG, RESULT, remove_if_unused, write_failed
+from litlab.training import jobs
+from litlab.training.settle import settle_for_all_processes
+
+
+@contextmanager
+def failure_recorded(run: Run) -> Iterator[None]:
+    """Leaves a result if a job of a sweep fails before it trains, and no folder if a new run is refused.
+
+    The sweep's table has a row for each job, and reads it from that result. A run that trains writes its own result.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        if run.job:
+            write_failed(run.folder, str(error))
+        elif not run.resumed:
+            remove_if_unused(run.folder)
+        raise
+    except Exception as error:
+        interrupted = getattr(error, "status", 1) > 128
+        if run.job and not interrupted and not (run.folder / RESULT).exists():
+            write_failed(run.folder, one_line(error))
+        raise
+
+
+@contextmanager
+def settled_and_recorded(run: Run) -> Iterator[Run]:
+    """Settles what the config leaves open, records the config, and yields the run as it is to be trained.
+
+    Raises:
+        ConfigError: if a setting is wrong. A resumed run then has its earlier config in its folder again.
+    """
+    settled = settle_for_all_processes(run)
+    if not run.resumed:
+        if settled is not run and (run.folder / CONFIG).exists():
+            record(run.folder, settled.cfg, settled.overrides)
+        if run.job:
+            jobs.share_cores(run.job, run.cfg.threads)
+        yield settled
+        return
+    checkpoint = whole_checkpoint(run.folder, run.checkpoint)
+    put_back = record(run.folder, settled.cfg, settled.overrides)
+    console.log_to(run.folder)
+    place = checkpoint.name if checkpoint else "its beginning: nothing was saved yet"
+    console.say(f"resuming {shown(run.folder)} from {place}")
+    try:
+        yield settled.from_checkpoint(checkpoint)
+    except ConfigError:
+        put_back()
+        raise

@@ -1,0 +1,96 @@
+"""What a training prints itself: its first line, its last lines, and the layers of a network."""
+
+import textwrap
+from typing import Any
+
+import lightning
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from litlab.callbacks import summary_table
+from litlab.config import Run
+from litlab.console import console, number, quieten, say
+from litlab.files import shown
+from litlab.training.assemble import assemble
+from litlab.training.build import Parts
+
+HEADING = 14  # characters before the text of a line
+WIDEST = 110  # characters of a line of the verdict on a terminal
+
+
+def print_start(parts: Parts) -> None:
+    """Prints the first line of a run: data, network, device, precision."""
+    data = parts.data
+    kind = "images" if len(data.input_shape) == 3 else "points"
+    say(
+        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}  |  "
+        f"{type(parts.module.network).__name__}  |  {device_name(parts.trainer)}, {parts.run.cfg.trainer.precision}"
+    )
+
+
+def print_end(run: Run, result: dict[str, Any], takes_pictures: bool) -> None:
+    """Prints the last lines of a run: the test metrics, how it ended, where its files are, and what to type next.
+
+    Args:
+        result: the content of `result.json`.
+        takes_pictures: whether `predict.py` can use the network.
+    """
+    tested = {name: value for name, value in result["metrics"].items() if name.startswith("test/")}
+    if tested:
+        say(_test_table(tested))
+    say(
+        f"{result['status']} after {result['epochs']} epoch{'s' * (result['epochs'] != 1)}, {result['seconds']:.0f} s, "
+        f"{result['images_per_second']:,.0f} images/s"
+    )
+    if run.job:  # the sweep prints a table of its jobs
+        return
+    folder = shown(run.folder)
+    _say_verdict(result["diagnosis"])
+    _say("run folder", folder)
+    if result.get("report"):
+        _say("one page", f"{folder}/report.png, report.html")
+    if any(run.folder.glob("events.out.tfevents.*")):
+        _say("curves", f"tensorboard --logdir {folder}")
+    if result["best_checkpoint"] and takes_pictures:
+        _say("use it", f"python predict.py ckpt={folder} input=IMAGE")
+    if result["status"] == "interrupted":
+        _say("go on", f"python train.py resume={folder}")
+
+
+def print_layers(run: Run) -> None:
+    """Prints the layers of the configured network, for the configured data, without training it."""
+    quieten()
+    automatic = run.cfg.data.batch_size == "auto"
+    _, data, module = assemble(run.settled(**{"data.batch_size": 1}) if automatic else run)
+    say(f"{data.name}: {' x '.join(map(str, data.input_shape))}")
+    say(summary_table(module.network, data.input_shape, max_depth=3))
+
+
+def device_name(trainer: lightning.Trainer) -> str:
+    """The device or devices of a run, in words."""
+    device = trainer.strategy.root_device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return name if trainer.world_size == 1 else f"{trainer.world_size} x {name}"
+
+
+def _say(heading: str, text: object) -> None:
+    say(f"{heading:<{HEADING}}{text}")
+
+
+def _say_verdict(sentences: list[str]) -> None:
+    width = min(WIDEST, console.width) if console.is_terminal else 2**16
+    for count, sentence in enumerate(sentences):
+        heading = "verdict" if count == 0 else ""
+        filled = textwrap.fill(sentence, width, initial_indent=f"{heading:<{HEADING}}", subsequent_indent=" " * HEADING)
+        say(Text(filled))
+
+
+def _test_table(metrics: dict[str, float]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("best checkpoint, test set")
+    table.add_column("", justify="right")
+    for name, value in metrics.items():
+        table.add_row(name, number(value))
+    return table

@@ -1,0 +1,75 @@
+"""Builds the Trainer of a run, with its callbacks and loggers."""
+
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
+
+from litlab import lightning_internals
+from litlab.callbacks import Panel, Panels
+from litlab.checkpoint import PlainCheckpointIO
+from litlab.config import Run, build
+from litlab.distributed.strategies import distribution
+from litlab.errors import ConfigError
+
+IN_RUN_FOLDER = ("tensorboard", "csv")  # loggers that a resumed run cuts back to the step of its checkpoint
+
+
+def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: torch.nn.Module) -> lightning.Trainer:
+    """Builds the Trainer with the loggers and callbacks of the config.
+
+    Args:
+        first: a callback that comes before those of the config.
+        callbacks: of every run; they come after those of the config.
+
+    Raises:
+        ConfigError: if the Trainer, a logger or a callback refuses its values, or does not fit the network.
+    """
+    config = run.plain()
+    loggers = [_build_entry(run, "logger", name, entry) for name, entry in (config.get("logger") or {}).items()]
+    configured = _configured_callbacks(run, config.get("callbacks") or {}, network)
+    arguments = {
+        "callbacks": [first, *configured, *callbacks],
+        "logger": loggers,
+        "profiler": lightning_internals.NoProfiler(),
+        "default_root_dir": str(run.folder),
+        "use_distributed_sampler": False,  # litlab's own sampler divides the batches
+        "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
+        "enable_model_summary": False,
+        "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in configured),
+        **distribution(run.cfg.trainer.strategy, run.cfg.trainer.devices),
+    }
+    arguments["plugins"] = [PlainCheckpointIO(), *arguments.get("plugins", ())]
+    trainer: lightning.Trainer = run.build("trainer", **arguments)
+    lightning_internals.skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+    lightning_internals.look_for_gpus_once()
+    return trainer
+
+
+def _configured_callbacks(run: Run, entries: dict[str, Any], network: torch.nn.Module) -> list[Callback]:
+    """The callbacks that the config switches on. All TensorBoard panels are in one callback, the last."""
+    callbacks, panels = [], []
+    for name, entry in entries.items():
+        if not entry or not entry.get("_target_") or not entry.get("enabled", True):
+            continue
+        callback = _build_entry(run, "callbacks", name, entry)
+        if not isinstance(callback, Panel):
+            callbacks.append(callback)
+            continue
+        try:
+            callback.check_network(network)
+        except ValueError as error:
+            raise ConfigError(f"callbacks.{name}.{error}") from error
+        panels.append(callback)
+    return [*callbacks, Panels(panels, run.plain())] if panels else callbacks
+
+
+def _build_entry(run: Run, group: str, name: str, entry: dict[str, Any]) -> Any:
+    """Builds one entry of `callbacks` or `logger`."""
+    if entry.get("save_dir") and group == "logger" and name in IN_RUN_FOLDER:
+        raise ConfigError(f"logger.{name}.save_dir={entry['save_dir']}: must be null, the run folder")
+    arguments = {key: value for key, value in entry.items() if key != "enabled"}
+    if "save_dir" in entry and entry["save_dir"] is None:
+        arguments["save_dir"] = str(run.folder)
+    return build({group: arguments}, group, run.chosen)

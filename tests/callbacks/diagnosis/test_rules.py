@@ -1,0 +1,93 @@
+"""The thresholds of the rules, with evidence made by hand."""
+
+import pytest
+
+from litlab.callbacks.diagnosis import Evidence, Setup, verdict
+
+FALLING = [2.3, 1.0, 0.6, 0.4, 0.3, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "begins"),
+    [
+        (Evidence(), []),
+        (Evidence(losses=[2.3]), []),
+        (Evidence(losses=[2.3, 2.29], num_classes=10, plain_cross_entropy=True), ["stuck"]),
+        (Evidence(losses=[2.3, 1.2], val=[0.9]), ["learning"]),
+        (Evidence(losses=[0.02, 0.02], num_classes=10, plain_cross_entropy=True, val=[0.03]), []),  # trained before
+        (Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 0.61, 0.6, 0.62]), ["learning"]),  # within noise
+        (Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 0.7, 0.8, 0.8]), ["overfitting"]),
+        (Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 3.0, 0.5, 0.49]), ["learning"]),  # an outlier
+        (Evidence(losses=[2.3, 0.5, 0.4, 0.9, 1.5, 1.6], val=[0.5, 1.5]), ["diverged"]),
+        (Evidence(losses=[2.3, 2.28, 2.3, 2.29], val=[2.2, 1.4]), ["wrong data"]),
+        (Evidence(losses=[2.3, 0.4], val=[0.3, 0.29], waited=0.9, trained=1.0), ["learning"]),  # no second is lost
+        (Evidence(losses=FALLING, train=FALLING, val=FALLING[1:], ended_early=True), ["learning"]),
+    ],
+)
+def test_thresholds(evidence, begins):
+    evidence.setup = Setup(lr=0.01)
+    assert [sentence.split(":")[0] for sentence in verdict(evidence)] == begins
+
+
+def test_what_is_in_use_is_not_proposed():
+    used = Setup(augment=["random_crop"], weight_decay=0.02, clips=True, stops_early=True, lr=0.01)
+    rose = Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 0.7, 0.8, 0.8], num_classes=10, setup=used)
+    (sentence,) = verdict(rose)
+    assert sentence.endswith("; try more data")
+    (sentence,) = verdict(Evidence(losses=[2.3], nonfinite_step=1, setup=used))
+    assert sentence.endswith("; try optimizer.lr=0.001 (it is 0.01)")
+
+
+def test_the_lowest_validation_loss_is_one_that_an_epoch_had():
+    losses = [0.9, 0.7, 0.6, 0.8, 0.5, 0.9, 0.8, 0.9]
+    (sentence,) = verdict(Evidence(losses=FALLING, train=[*FALLING, 0.2, 0.15], val=losses))
+    assert "the val loss rose from 0.5 after epoch 5 to 0.9" in sentence
+
+
+def test_a_run_that_was_stopped_is_not_told_of_classes_that_come_later():
+    absent = Evidence(losses=FALLING, support=[50, 50], predicted=[100, 0], class_names=["cat", "dog"])
+    assert [s.split(":")[0] for s in verdict(absent)] == ["learning", "never predicted"]
+    absent.ended_early = True
+    assert [s.split(":")[0] for s in verdict(absent)] == ["learning"]
+
+
+@pytest.mark.parametrize(
+    ("setup", "advice"),
+    [
+        (Setup(data_in="files", device="GPU", num_workers=2), "raise data.num_workers=4 (it is 2)"),
+        (Setup(data_in="memory", device="GPU"), "try data.device=gpu"),
+        (Setup(data_in="gpu", device="GPU", engine="eager"), "try engine=graph"),
+        (Setup(data_in="gpu", device="GPU", engine="graph"), None),
+        (Setup(data_in="memory", device="CPU"), None),
+    ],
+)
+def test_what_helps_a_device_that_waits(setup, advice):
+    slow = Evidence(losses=[2.3, 0.4], val=[0.3, 0.29], waited=50.0, trained=100.0, setup=setup)
+    said = [sentence for sentence in verdict(slow) if sentence.startswith("data too slow")]
+    expected = f"data too slow: the {setup.device} waited 50% of the time for batches; {advice}"
+    assert said == ([expected] if advice else [])
+
+
+def test_at_most_four_sentences():
+    everything = Evidence(
+        losses=[9.0, 0.4],
+        num_classes=10,
+        plain_cross_entropy=True,
+        train=[0.8, 0.4],
+        val=[1.5, 0.9],
+        train_acc=0.99,
+        val_acc=0.7,
+        units=[("relu", 90, 100)],
+        updates=[0.5],
+        waited=50.0,
+        trained=100.0,
+        support=[50, 50],
+        predicted=[100, 0],
+        class_names=["cat", "dog"],
+    )
+    assert [s.split(":")[0] for s in verdict(everything)] == [
+        "learning",
+        "wrong start",
+        "dead ReLUs",
+        "learning rate too high",
+    ]

@@ -1,0 +1,39 @@
+"""The network as a graph."""
+
+import lightning
+import pytest
+import torch
+from events import read
+from scripts import REPOSITORY, composed
+
+from litlab import config
+from litlab.callbacks import Graph, TensorBoard
+from litlab.callbacks.tensorboard import View
+from litlab.modules import Classification
+
+MODELS = sorted(path.stem for path in (REPOSITORY / "conf/model").glob("*.yaml"))
+
+
+def test_the_graph_is_that_of_the_network(seen):
+    operations = {node.op for node in seen.Graph().node} if hasattr(seen.Graph(), "node") else set()
+    assert "aten::_convolution" in operations
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_network_has_a_graph(model, tmp_path):
+    network = config.build(composed(f"model={model}"), "model", input_shape=[3, 32, 32], num_classes=10)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    trained = [module.training for module in network.modules()]
+    random = torch.get_rng_state()
+    trainer = lightning.Trainer(logger=TensorBoard(tmp_path), accelerator="cpu", enable_progress_bar=False)
+    trainer.datamodule = type("Shape", (), {"input_shape": (3, 32, 32)})
+    Graph().begin(View(trainer, Classification(network, 10)))
+    trainer.logger.experiment.close()
+    nodes = [node.name.split("/") for node in read(tmp_path).Graph().node]
+    assert {f"{type(network).__name__}"} <= {path[0].split("[")[0] for path in nodes}
+    children = {name for name, child in network.named_children() if any(True for _ in child.parameters())}
+    auxiliary = {name for name in children if "aux" in name}  # of training alone
+    assert children - auxiliary <= {path[1].partition("[")[2].rstrip("]") for path in nodes if len(path) > 1}
+    assert torch.equal(torch.get_rng_state(), random)
+    assert [module.training for module in network.modules()] == trained
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())

@@ -1,0 +1,57 @@
+"""The progress bar, on a terminal of its own."""
+
+import json
+import os
+import pty
+import re
+import sys
+
+from scripts import QUICK, REPOSITORY
+
+CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def on_a_terminal(folder, *arguments, interrupt_at: bytes | None = None, columns: int = 80) -> tuple[int, str]:
+    """Runs a script on a terminal of its own, and types Ctrl-C once it shows `interrupt_at`; status, and the screen."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(folder)
+        environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color"}
+        os.execve(sys.executable, [sys.executable, *map(str, arguments)], environment)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(terminal, 2**16)
+        except OSError:  # the script has ended
+            break
+        if interrupt_at and interrupt_at in shown:
+            os.write(terminal, b"\x03")
+            interrupt_at = None
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown.decode()
+
+
+def test_a_terminal_has_a_bar_and_ctrl_c_says_how_to_go_on(tmp_path):
+    settings = [*QUICK, "trainer.max_epochs=99", "callbacks.progress.refresh_seconds=0.01", "hydra.run.dir=run"]
+    status, shown = on_a_terminal(
+        tmp_path, REPOSITORY / "train.py", *settings, "trainer.log_every_n_steps=5", interrupt_at=b"epoch 3/99 "
+    )
+    assert status == 130
+    frames = [line for line in re.split(r"[\r\n]+", CODES.sub("", shown)) if "━" in line]
+    bar = r"epoch 2/99 ━*[╸╺]?━* +\d+/55 loss 0\.\d{4}  val acc 0\.\d{4}  [\d,]+ img/s  \d+:\d\d(:\d\d)? left"
+    assert any(re.match(bar, frame) for frame in frames), frames[-5:]
+    assert any(frame.startswith("validation") for frame in frames)
+    lines = CODES.sub("", shown).replace("\r", "\n").splitlines()
+    assert sum(line.startswith("epoch 1/99  train: loss ") for line in lines) == 1, "a line that stays"
+    assert "go on         python train.py resume=run" in lines
+    assert any(line.startswith("verdict       learning: train loss ") for line in lines)
+    assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h"), "the cursor is back"
+
+
+def test_evaluate_has_a_bar_on_a_terminal(quick_run, tmp_path):
+    checkpoint = quick_run.runs[0] / "checkpoints/best.ckpt"
+    arguments = [f"ckpt={checkpoint}", "evaluate=val", "trainer=cpu", "data.eval_batch_size=5"]
+    status, shown = on_a_terminal(tmp_path, REPOSITORY / "predict.py", *arguments)
+    assert status == 0, shown
+    assert re.search(r"val ━*[╸╺]?━* +\d+/100", CODES.sub("", shown))
+    assert "expected calibration error" in shown

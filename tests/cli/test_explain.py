@@ -1,0 +1,58 @@
+import hydra
+import pytest
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from scripts import REPOSITORY
+
+from litlab.cli.explain import explain
+
+CONF = REPOSITORY / "conf"
+
+
+@pytest.fixture
+def explained():
+    """Composes a config that cannot be composed, and explains why."""
+
+    def compose(*overrides: str) -> str:
+        with (
+            pytest.raises((HydraException, OmegaConfBaseException)) as caught,
+            hydra.initialize_config_dir(str(CONF), version_base="1.3"),
+        ):
+            hydra.compose("train", list(overrides))
+        return explain(caught.value, overrides, CONF, "train")
+
+    return compose
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["optimizer=adm"], "optimizer=adm: no such option; did you mean adam? there is: adam, adamw, muon, sgd"),
+        (["hydra/launcher=zzz"], "hydra/launcher=zzz: no such option; there is: basic"),
+        (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is: betas, fused, lr"),
+        (["optimizer=sgd", "optimizer.betas=1"], "optimizer.betas is unknown; optimizer: there is: fused, lr, mom"),
+        (["optimizer.lr.x=1"], "optimizer.lr has no keys of its own: optimizer.lr.x is unknown"),
+        (["~optimizer.lrr"], "optimizer.lrr is unknown; optimizer: did you mean lr?"),
+        (["seed=[1"], "seed=[1: "),
+        (["modle=mlp", "seed=7"], "modle is unknown; the config: did you mean model?"),
+        (["modle=mlp", "optimizer.lrr=1"], "modle is unknown; the config: did you mean model?"),
+    ],
+)
+def test_a_mistake_is_explained_by_what_there_is(explained, overrides, message):
+    said = explained(*overrides)
+    assert said.startswith(message)
+    assert "\n" not in said
+
+
+def test_a_launcher_that_is_not_installed_says_what_to_install():
+    from hydra.errors import MissingConfigException
+
+    error = MissingConfigException("no", "hydra/launcher/joblib", ["basic"])
+    assert explain(error, [], CONF, "train") == 'hydra/launcher=joblib: pip install -e ".[joblib]" first'
+
+
+def test_any_other_error_is_one_line_with_its_cause():
+    error = HydraException("It is broken.\nVery much so.")
+    assert explain(error, [], CONF, "train") == "It is broken"
+    error.__cause__ = ValueError("a screw is loose")
+    assert explain(error, [], CONF, "train") == "It is broken (a screw is loose)"

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from pictures import draw_folder
+from scripts import REPOSITORY
+
+from litlab.cli import literal
+from litlab.cli.overrides import LONG, SHORT, check_options, is_multirun, multirun_first, refuse_null
+
+
+@pytest.mark.parametrize(
+    "value", ["a.png", "x (1).png", "a,b", "a=b", "it's", 'say "hi"', "a\\'b", "back\\", "${HOME}", "~/x", "1.5", "a#b"]
+)
+def test_a_path_survives_hydra(value):
+    override = OverridesParser.create().parse_override(literal(f"input={value}", ["input"]))
+    assert OmegaConf.create({"input": override.value()}).input == value
+
+
+@pytest.mark.parametrize(
+    "argument", ["input=[a,b]", "input='a b'", "input=null", "input=", "other=a,b", "evaluate=test"]
+)
+def test_what_is_written_for_hydra_stays(argument):
+    assert literal(argument, ["input"]) == argument
+
+
+def test_a_folder_is_taken_as_typed_but_for_a_sweep(train_here, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    names = ["My Pictures (2)", "~/pictures", "a=b", "Katzen, Hunde", "2024"]
+    quick = ["data=image_folder", "model=mlp", "summary=true"]
+    for name in names:
+        draw_folder(Path(name.replace("~", str(tmp_path))) if "~" in name else tmp_path / name, count=2)
+        done = train_here(*quick, f"data.data_dir={name}")
+        assert (done.status, done.err) == (0, ""), name
+    done = train_here("-m", *quick, "data.data_dir=pictures,./pictures")
+    assert done.out.count("image_folder: 3 x 224 x 224") == 2, done.err
+    wrong = train_here(*quick, "data.data_dir=(no, such) folder")
+    assert (wrong.status, wrong.err) == (2, "error: data.data_dir (no, such) folder: no such folder\n")
+
+
+def test_the_options_of_hydra_are_all_known():
+    """Its parser has no public name, so the list is compared with it here."""
+    from hydra._internal.utils import get_args_parser
+
+    own = [option for action in get_args_parser()._actions for option in action.option_strings]
+    assert sorted(own) == sorted([*LONG, *SHORT])
+    check_options([*own, *(f"{option}=x" for option in own), "-cjob", "--multi", "a=-1", "~b", "+c=--x"])
+
+
+@pytest.mark.parametrize("option", ["--nonsense", "-x", "--cfgg=job", "---m"])
+def test_an_unknown_option_is_refused_with_what_there_is(option):
+    with pytest.raises(HydraException, match=r"^\S+: no such option; .*there is: --cfg, .*--version$") as caught:
+        check_options(["model=mlp", option])
+    assert str(caught.value).startswith(option.split("=")[0])
+
+
+def test_a_sweep_is_known_by_its_option_wherever_it_stands():
+    assert is_multirun(["a=1", "-m"])
+    assert is_multirun(["--multirun"])
+    assert is_multirun(["hydra.mode=MULTIRUN"])
+    assert not is_multirun(["a=-m"])
+    assert multirun_first(["a=1", "--cfg", "job", "-m", "b=2"]) == ["-m", "a=1", "--cfg", "job", "b=2"]
+
+
+def test_no_option_of_a_group_is_called_null():
+    refuse_null(["resume=null", "data.data_dir=null"], REPOSITORY / "conf")
+    with pytest.raises(HydraException, match="^trainer=null: no such option; there is: auto, cpu, ddp"):
+        refuse_null(["model=mlp", "trainer=null"], REPOSITORY / "conf")

@@ -1,0 +1,118 @@
+"""What the script says of a mistake, and when it is stopped before a run begins."""
+
+import pytest
+from scripts import QUICK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model=resnet99"], "model=resnet99: no such option;"),
+        (["trainer=null"], "trainer=null: no such option; there is: auto, cpu"),
+        (["model=mnist_cn"], "did you mean mnist_cnn? there is: alexnet"),
+        (["modle=mlp"], "modle is unknown; the config: did you mean model?"),
+        (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is:"),
+        (["trainer.max_epoch=1"], "did you mean max_epochs?"),
+        (["optimizer.lr=-0.1"], "optimizer.lr=-0.1: must be greater than 0"),
+        (["optimizer.lr=fast"], "optimizer.lr=fast: must be a number"),
+        (["trainer.max_epochs=abc"], "trainer.max_epochs=abc: must be an integer or null"),
+        (["trainer.max_epochs=0"], "trainer.max_epochs=0: must be at least 1"),
+        (["data.batch_size=0"], "data.batch_size must be at least 1"),
+        (["data.batch_size=many"], "data.batch_size=many: must be an integer"),
+        (["data.val_size=4000"], "data.val_size"),
+        (["data.augment=[flip]"], "data.augment"),
+        (["data.data_dir=file/below", "data=mnist"], "data.data_dir"),
+        (["hydra.run.dir=file/below"], "Not a directory: 'file/below'"),
+        (["+optimizer.speed=2"], "optimizer.speed is unknown to torch.optim.Adam; there is:"),
+        (["model.input_shape=[3,32,32]"], "model.input_shape=[3, 32, 32] contradicts data=mnist_sample"),
+        (["model.num_classes=7"], "model.num_classes=7 contradicts data=mnist_sample"),
+        (
+            ["objective=val/accuracy"],
+            "objective=val/accuracy is not logged; what is: train/loss, train/acc, val/loss, val/acc",
+        ),
+        (
+            ["callbacks.early_stopping.enabled=true", "callbacks.early_stopping.monitor=val/accc"],
+            "callbacks.early_stopping.monitor=val/accc is not logged; what is: train/loss, train/acc, val/loss",
+        ),
+        (["objective_mode=up"], "objective_mode=up: must be min, max or null"),
+        (["trainer.devices=0"], "trainer.devices=0: must name at least one device"),
+        (["logger.csv.save_dir=shared"], "logger.csv.save_dir=shared: must be null, the run folder"),
+        (["trainer.precision=17"], "trainer.precision=17: must be one of"),
+        (["seed=x"], "seed=x: must be an integer"),
+        (["scheduler=cosine", "scheduler.warmup_epochs=9"], "scheduler.warmup_epochs must be at least 0 and less"),
+        (["optimizer.lr=[1"], "optimizer.lr=[1"),
+        (["optimizer.betas=[1,2]"], "optimizer=adam: Invalid beta parameter"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(train_here, tmp_path, arguments, message):
+    (tmp_path / "file").touch()
+    done = train_here(*QUICK, *arguments)
+    assert done.status == 2, done.err
+    lines = done.err.splitlines()
+    assert len(lines) == 1, done.err
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
+def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
+    done = train(*QUICK, "optimizer.lr=-0.1")
+    assert (done.status, done.out, done.err) == (2, "", "error: optimizer.lr=-0.1: must be greater than 0\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_error_shows_the_traceback(train):
+    done = train(*QUICK, "optimizer.lr=-1", HYDRA_FULL_ERROR="1")
+    assert done.status != 0
+    assert "Traceback" in done.err
+
+
+PREPARED = "data._target_=faults.injected.SignalWhilePrepared"
+
+
+@pytest.mark.parametrize(
+    ("signal_name", "status", "folder"), [("SIGINT", 130, []), ("SIGTERM", 143, ["hydra.run.dir=runs/mine"])]
+)
+@pytest.mark.usefixtures("ctrl_c")
+def test_stopped_before_it_began_a_run_says_so_and_leaves_nothing(train_here, tmp_path, signal_name, status, folder):
+    done = train_here(*QUICK, "model=mlp", *folder, PREPARED, f"+data.signal_name={signal_name}")
+    assert (done.status, done.err) == (status, "interrupted\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("script", ["train.py", "predict.py"])
+def test_an_unknown_option_is_one_line(script_here, script):
+    done = script_here(script, "--nonsense")
+    assert done.status == 2
+    assert done.err.startswith("error: --nonsense: no such option; there is: --cfg, ")
+    assert done.err.count("\n") == 1
+
+
+def test_a_sweep_of_a_setting_that_is_not_there_is_one_line(train_here, tmp_path):
+    for wrong, message in {
+        "optimizer.lrr=1,2": "optimizer.lrr is unknown; optimizer: did you mean lr?",
+        "model=resnet99,mlp": "model=resnet99: no such option; did you mean resnet50?",
+        "hydra/launcher=nonsense": "hydra/launcher=nonsense: no such option; there is: basic",
+        "--multirn": "--multirn: no such option; did you mean --multirun?",
+    }.items():
+        done = train_here("-m", *QUICK, "seed=1,2", wrong)
+        assert (done.status, done.err.count("\n")) == (2, 1), done.err
+        assert done.err.startswith(f"error: {message}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_to_resume_that_is_not_there_is_one_line(train_here):
+    done = train_here("resume=nowhere")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == (
+        "error: resume=nowhere: no such run folder or checkpoint; give latest, a folder below runs/ or a checkpoint in "
+        "one\n"
+    )
+
+
+def test_the_option_for_a_sweep_may_stand_anywhere(train_here):
+    """Hydra alone takes what follows it for something unknown."""
+    quick = [*QUICK, "model=mlp", "summary=true"]
+    done = train_here(*quick, "-m", "model.hidden=[4],[5]")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.count("mnist_sample: 1 x 28 x 28") == 2

@@ -1,0 +1,37 @@
+import pytest
+from omegaconf import OmegaConf
+from torch import nn
+
+from litlab.config import blame, build, class_of, option
+from litlab.errors import ConfigError
+
+CFG = {
+    "model": {"_target_": "torch.nn.Linear", "in_features": 3, "out_features": 2, "pretrained": False, "compile": True},
+    "loss": {"_target_": "torch.nn.CrossEntropyLoss", "reduction": "sum"},
+    "scheduler": {"warmup_epochs": 1},
+}
+
+
+@pytest.mark.parametrize("cfg", [CFG, OmegaConf.create(CFG)], ids=["plain", "composed"])
+def test_a_group_is_built_with_its_settings_and_more_arguments(cfg):
+    network = build(cfg, "model", bias=False)  # litlab's own keys of a model are left out
+    assert (network.weight.shape, network.bias) == ((2, 3), None)
+    assert build(cfg, "loss").reduction == "sum"
+    assert build(cfg, "scheduler") is None
+    assert class_of(cfg, "model") is nn.Linear
+
+
+def test_what_a_constructor_refuses_names_the_key():
+    wrong = {"optimizer": {"_target_": "torch.optim.Adam", "betas": [2, 2]}, "model": {"_target_": "torch.nn.ReLU6"}}
+    weights = [nn.Parameter()]
+    with pytest.raises(ConfigError, match="^optimizer=adam: Invalid beta parameter at index 0: 2$"):
+        build(wrong, "optimizer", {"optimizer": "adam"}, params=weights)
+    assert str(blame({"data": {"val_size": 1}}, "data", ValueError("val_size=1 is too small"))) == (
+        "data.val_size=1 is too small"
+    )
+    assert str(blame({"data": {}}, "data", ValueError("too small\nfor that"))) == "data: too small"
+
+
+def test_a_group_is_named_by_its_option():
+    assert option("data", {"data": "mnist"}) == "data=mnist"
+    assert option("data", {}) == option("data", None) == "data"

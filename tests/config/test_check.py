@@ -1,0 +1,56 @@
+import pytest
+from scripts import composed
+
+from litlab import config
+from litlab.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.head=add", "model.head=add: must be one of replace, append"),
+        ("model.freeze=all", "model.freeze=all: must be one of backbone or null"),
+        ("model.pretrained=1", "model.pretrained=1: must be true or false"),
+        ("+model.depth=9", "model.depth is unknown"),
+        ("+data.colour=9", "data.colour is unknown to litlab.data.CIFAR10; there is: .*batch_size.*data_dir"),
+        ("data=image_folder", "data.data_dir is missing: write data.data_dir=..."),
+        ("data.batch_size=x", "data.batch_size=x: must be an integer"),
+        ("seed=true", "seed=True: must be an integer"),
+        ("threads=0", "threads=0: must be at least 1"),
+        ("threads=abc", "threads=abc: must be an integer or null"),
+        ("objective=null", "objective=None: must be text"),
+        ("checkpoint.every_n_steps=abc", "checkpoint.every_n_steps=abc: must be an integer or null"),
+        ("checkpoint.every_minutes=abc", "checkpoint.every_minutes=abc: must be a number or null"),
+        ("preempt_grace_s=abc", "preempt_grace_s=abc: must be a number"),
+        ("test=maybe", "test=maybe: must be true or false"),
+        ("top5=maybe", "top5=maybe: must be true or false"),
+        ("summary=maybe", "summary=maybe: must be true or false"),
+        ("+rewinds=abc", "rewinds=abc: must be an integer"),
+        ("~trainer", "trainer is missing: write trainer=..."),
+    ],
+)
+def test_keys_are_checked_against_the_signatures(override, message):
+    with pytest.raises(ConfigError, match=message):
+        config.check(composed("model=resnet18", "data=cifar10", override))
+
+
+def test_a_setting_of_a_newer_version_may_be_missing():
+    """Run folders of earlier versions go on, although their config lacks what came later."""
+    config.check(composed("model=mlp", "~preempt_grace_s", "~top5", "~checkpoint"))
+
+
+def test_a_value_that_cannot_be_resolved_is_one_line():
+    with pytest.raises(ConfigError, match="nowhere") as caught:
+        config.check(composed("optimizer.lr=${nowhere}"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("adm", "did you mean adam? there is: adam, sgd"),
+        ("zzz", "there is: adam, sgd"),
+    ],
+)
+def test_a_suggestion_is_something_close_and_all_there_is(name, text):
+    assert config.suggest(name, ["sgd", "adam", "_target_"]) == text

@@ -1,0 +1,39 @@
+"""The text in pictures."""
+
+import subprocess
+import sys
+
+from litlab.figures.text import cut, font, width
+
+
+def test_text_that_fits_stays():
+    assert cut("a name", 12, 200) == "a name"
+
+
+def test_text_that_is_too_long_is_cut_in_its_middle():
+    text = "a very long name of a class, number 7"
+    shown = cut(text, 12, 100)
+    assert width(shown, 12) <= 100 < width(text, 12)
+    start, end = shown.split("…")
+    assert text.startswith(start)
+    assert text.endswith(end)
+    assert len(start) > len(end) > 3
+    assert cut(text, 12, 1) == "…"
+
+
+def test_what_a_picture_cannot_show_is_escaped():
+    assert cut("two\nlines\x1b", 12, 500) == "two\\nlines\\x1b"
+    assert cut("broken \udc80", 12, 500) == "broken \\udc80"
+
+
+def test_letters_are_not_only_latin():
+    """A letter that the font lacks is drawn as a box, and all boxes are the same."""
+    box = bytes(font("", 20).getmask("\U0010ffff"))
+    for letter in "ßéжλعא✓✗…":
+        assert bytes(font(letter, 20).getmask(letter)) != box
+
+
+def test_a_font_is_found_without_importing_matplotlib():
+    code = "import sys; from litlab.figures.text import font; font('a', 12); print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,129 @@
+"""`python predict.py evaluate=...`: the metrics of the training again, and more details."""
+
+import csv
+import json
+import shutil
+
+import pytest
+import torch
+from pictures import draw_folder
+from PIL import Image
+from predictions import evaluated
+from scripts import finish, start
+from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
+
+from litlab import checkpoint
+from litlab.data import MNISTSample
+from litlab.prediction.details import Details
+
+
+@pytest.fixture(scope="module")
+def outputs(quick_run):
+    """Logits [1000, 10] and labels [1000] of the test set, computed without litlab's evaluation."""
+    trained = checkpoint.load(quick_run.runs[0] / "checkpoints/best.ckpt")
+    data = MNISTSample()
+    data.setup()
+    images, labels = data.test_set.images, data.test_set.labels
+    return trained.network(data.normalize(images)), labels
+
+
+def test_the_metrics_are_exactly_those_of_the_training(quick_run, best, use, tmp_path):
+    metrics = quick_run.result["metrics"]
+    for split in ("test", "val"):
+        use(f"ckpt={best}", f"evaluate={split}")
+        assert evaluated(tmp_path / "evaluation")["metrics"] == {
+            f"{split}/loss": metrics[f"{split}/loss"],
+            f"{split}/acc": metrics[f"{split}/acc"],
+        }
+
+
+def test_details_are_those_of_torchmetrics(best, use, tmp_path, outputs, capsys):
+    use(f"ckpt={best}", "evaluate=test", "output=out", "trainer.precision=32-true")
+    result, (logits, labels) = evaluated(tmp_path / "out"), outputs
+    ece = multiclass_calibration_error(logits, labels, 10, n_bins=15)
+    assert result["expected_calibration_error"] == pytest.approx(ece.item(), abs=1e-5)
+    f1 = multiclass_f1_score(logits, labels, 10, average=None)
+    assert [row["f1"] for row in result["classes"].values()] == pytest.approx(f1.tolist(), abs=1e-6)
+    assert sum(row["images"] for row in result["classes"].values()) == result["images"] == 1000
+
+    with (tmp_path / "out/confusion_matrix.csv").open(newline="") as file:
+        header, *matrix = csv.reader(file)
+    counts = torch.tensor([[int(cell) for cell in row[1:]] for row in matrix])
+    assert header[1:] == list("0123456789")
+    assert counts.sum() == 1000
+    assert counts.diagonal().sum() == (logits.argmax(1) == labels).sum()
+    assert counts[7].sum() == (labels == 7).sum()
+
+    sure, predicted = logits.softmax(1).max(1)
+    sure[predicted == labels] = -1
+    order = sure.argsort(descending=True)[: len(result["most_wrong"])]
+    assert [row["index"] for row in result["most_wrong"]] == order.tolist()
+    assert [int(row["true"]) for row in result["most_wrong"]] == labels[order].tolist()
+    for name in ("confusion_matrix.png", "most_wrong.png"):
+        with Image.open(tmp_path / "out" / name) as picture:
+            assert min(picture.size) > 300
+    out = capsys.readouterr().out
+    for words in ("mnist_sample, test", "1,000 images", "precision", "expected calibration error"):
+        assert words in out
+
+
+def test_logits_between_0_and_1_are_not_taken_for_probabilities(best):
+    outputs, labels = torch.rand(500, 10, generator=torch.Generator().manual_seed(0)), torch.arange(500) % 10
+    metrics = Details(checkpoint.load(best).data).metrics
+    metrics.update(outputs, labels)
+    expected = multiclass_calibration_error(outputs.softmax(1), labels, 10, n_bins=15)
+    torch.testing.assert_close(metrics.compute()["ece"], expected)
+    assert expected < 0.1 < multiclass_calibration_error(outputs, labels, 10, n_bins=15)
+
+
+def test_the_training_split_has_every_image_once(best, use, tmp_path):
+    use(f"ckpt={best}", "evaluate=train")
+    result = evaluated(tmp_path / "evaluation")
+    assert sum(row["images"] for row in result["classes"].values()) == 3500
+    data = MNISTSample(seed=1)  # as that run split it
+    data.setup()
+    images, labels = data.train_set.__getitems__(list(range(3500)))
+    correct = checkpoint.load(best).network(data.normalize(images)).argmax(1) == labels
+    assert result["metrics"]["train/acc"] == pytest.approx(correct.float().mean().item(), abs=1e-6)
+
+
+def test_another_data_set_with_the_same_classes_is_evaluated(best, use, tmp_path):
+    use(f"ckpt={best}", "evaluate=test", "data=mnist_sample", "data.val_size=100")
+    assert evaluated(tmp_path / "evaluation")["images"] == 1000
+    use(f"ckpt={best}", "evaluate=val", "data=mnist_sample", "data.val_size=100")
+    assert evaluated(tmp_path / "evaluation")["images"] == 100
+
+
+def test_other_pictures_are_resized_as_in_training(train_here, use, tmp_path):
+    folder = f"data.data_dir={draw_folder(tmp_path / 'pictures', count=10)}"
+    quick = ["trainer=cpu", "model=mlp", "trainer.max_epochs=1", "logger=none", "callbacks.report.enabled=false"]
+    chosen = ["data=image_folder", folder, "data.image_size=16", "data.num_workers=0"]
+    for number, special in enumerate(("data.resize=40", "data.center_crop=false")):
+        done = train_here(*chosen, special, *quick, "data.train_limit=8", f"hydra.run.dir={number}")
+        assert done.status == 0, done.err
+        loss = json.loads((tmp_path / f"{number}/result.json").read_text())["metrics"]["val/loss"]
+        use(f"ckpt={number}", "evaluate=val", *chosen)
+        assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] == loss
+        use(f"ckpt={number}", "evaluate=val", *chosen, "data.resize=16")
+        assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] != loss
+
+
+def test_a_checkpoint_needs_no_other_file(best, use, tmp_path):
+    shutil.copy(best, tmp_path / "alone.ckpt")
+    use("ckpt=alone.ckpt", "evaluate=test")
+    assert evaluated(tmp_path / "evaluation")["metrics"]["test/acc"] > 0.5
+
+
+def test_two_processes_evaluate_every_image_once(quick_run, best, use, tmp_path):
+    use(f"ckpt={best}", "evaluate=test", "output=one")
+    # 1,000 images are three batches of 333 and one of 1. Neither 333 nor 1 can be divided by two.
+    arguments = ("evaluate=test", "trainer=ddp_cpu", "data.eval_batch_size=333", "output=two")
+    done = finish(start("predict.py", f"ckpt={best}", *arguments, folder=tmp_path), tmp_path)
+    assert done.status == 0, done.err
+    one, two = evaluated(tmp_path / "one"), evaluated(tmp_path / "two")
+    assert two["images"] == 1000
+    assert two["classes"] == one["classes"]
+    assert [w["index"] for w in two["most_wrong"]] == [w["index"] for w in one["most_wrong"]]
+    assert two["metrics"]["test/acc"] == one["metrics"]["test/acc"]
+    assert two["metrics"]["test/loss"] == pytest.approx(one["metrics"]["test/loss"], abs=1e-6)
+    assert done.out.count("precision") == 1

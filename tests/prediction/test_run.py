@@ -1,0 +1,58 @@
+"""`predict.py` as a whole: what it is asked for, and what a wrong setting leaves."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from scripts import REPOSITORY, finish, start
+
+from litlab.errors import ConfigError
+
+
+def test_the_script_leaves_only_its_output(quick_run, digits):
+    folder, _ = digits
+    before = set(quick_run.folder.rglob("*"))
+    done = finish(
+        start("predict.py", "ckpt=latest", f"input={folder}/00_7.png", folder=quick_run.folder), quick_run.folder
+    )
+    assert (done.status, done.err) == (0, "")
+    assert "\x1b" not in done.out
+    new = {str(path.relative_to(quick_run.folder)) for path in set(quick_run.folder.rglob("*")) - before}
+    shutil.rmtree(quick_run.folder / "predictions")
+    assert new == {"predictions", *(f"predictions/predictions.{kind}" for kind in ("csv", "json", "png"))}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to do: give input="),
+        (["input=a.png", "evaluate=test"], "one of them at a time"),
+        (["evaluate=tset"], "evaluate=tset: must be train, val or test"),
+        (["input=a.png", "invert=maybe"], "invert=maybe: must be auto, true or false"),
+        (["input=a.png", "batch_size=0"], "batch_size=0"),
+        (["input=a.png", "num_workers=-1"], "num_workers=-1"),
+        (["input=a.png", "trust=[1]"], "trust=1: must be the name of a package"),
+        (["input=a.png", "trainer=ddp_cpu"], "trainer.devices: pictures are predicted on one device"),
+        (["input=a.png", "ckpt=none"], "ckpt=none: not there"),
+        (["input=a.png", "output=file"], "output=file"),
+        (["evaluate=test", "data=cifar10"], "has images [3, 32, 32]; the network was trained on [1, 28, 28]"),
+        (["evaluate=test", "data=fashion_mnist"], "has other classes than mnist_sample"),
+        (["evaluate=test", "data.val_size=-1"], "val_size"),
+        (["evaluate=val", "data=mnist_sample", "data.val_size=0"], "evaluate=val: mnist_sample has no such split"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_the_key(ckpt, use, tmp_path, arguments, message):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError) as caught:
+        use(ckpt, *arguments)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
+def test_help_lists_the_settings():
+    done = subprocess.run([sys.executable, REPOSITORY / "predict.py", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "evaluate=test" in done.stdout
+    assert "include_preprocess" in done.stdout

@@ -1,0 +1,58 @@
+"""Predictions on the terminal and in files."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from predictions import rows
+
+from litlab.errors import RunFailed
+
+
+def test_bad_files_do_not_stop_the_others(ckpt, digits, use, tmp_path, capsys):
+    folder, _ = digits
+    mixed = tmp_path / "mixed"
+    shutil.copytree(folder, mixed)
+    (mixed / "a_folder.jpg").mkdir()
+    (mixed / "empty.png").touch()
+    (mixed / "text.png").write_text("no")
+    (mixed / "link.png").symlink_to("nowhere")
+    (mixed / "notes.txt").write_text("not looked at")
+    with pytest.raises(RunFailed, match="4 of 16 files could not be read") as caught:
+        use(ckpt, f"input={mixed}")
+    assert caught.value.status == 1
+    table = {Path(row["file"]).name: row for row in rows(tmp_path / "predictions")}
+    assert len(table) == 16
+    for name, reason in (
+        ("a_folder.jpg", "a folder"),
+        ("empty.png", "empty"),
+        ("text.png", "not a"),
+        ("link.png", "link"),
+    ):
+        assert reason in table[name]["error"]
+        assert table[name]["class"] == ""
+    assert sum(row["error"] == "" for row in table.values()) == 12
+    assert "not read: empty" in capsys.readouterr().out
+
+
+def test_control_codes_in_file_names_are_escaped(ckpt, digits, use, tmp_path, capsys):
+    name = "\x1b[2J[red]\n.png"
+    shutil.copy(digits[0] / "00_7.png", tmp_path / name)
+    shutil.copy(digits[0] / "00_7.png", os.fsencode(tmp_path) + b"/\xff.png")
+    use(ckpt, f"input={tmp_path}")
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert r"\x1b[2J[red]\n.png" in out
+    assert len(rows(tmp_path / "predictions")) == 2
+
+
+def test_quiet_prints_one_line_for_each_file(ckpt, digits, use, tmp_path, capsys):
+    (tmp_path / "bad.png").touch()
+    with pytest.raises(RunFailed):
+        use(ckpt, f"input=[{digits[0]}/00_7.png,bad.png]", "quiet=true")
+    captured = capsys.readouterr()
+    file, digit, probability = captured.out.rstrip("\n").split("\t")
+    assert (file, digit) == (f"{digits[0]}/00_7.png", "7")
+    assert 0.3 < float(probability) <= 1
+    assert captured.err == "bad.png: empty\n"

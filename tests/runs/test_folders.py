@@ -1,0 +1,81 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from litlab import runs
+from litlab.errors import ConfigError
+
+
+def run_in(folder: Path, *files: str, age: float = 0) -> Path:
+    """A run folder with these files, last changed `age` seconds ago."""
+    for name in (runs.CONFIG, *files):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+        os.utime(folder / name, times=(1e9 - age, 1e9 - age))
+    return folder
+
+
+def test_a_new_folder_is_never_the_folder_of_another_run(tmp_path):
+    made = [runs.make_new(str(tmp_path / "runs/now")) for _ in range(3)]
+    assert [path.name for path in made] == ["now", "now_2", "now_3"]
+
+
+def test_a_folder_without_a_training_is_removed_with_the_empty_folders_above_it(tmp_path):
+    unused = run_in(tmp_path / "runs/mnist_mlp/now", runs.LOG)
+    runs.remove_if_unused(unused)
+    assert not list(tmp_path.iterdir())
+    used = run_in(tmp_path / "runs/mnist_mlp/now", runs.METRICS)
+    runs.remove_if_unused(used)
+    assert (used / runs.METRICS).exists()
+
+
+def test_the_current_folder_stays_when_an_unused_run_is_removed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs.remove_if_unused(run_in(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    assert tmp_path.is_dir()
+
+
+def test_latest_is_the_run_that_changed_last(tmp_path):
+    run_in(tmp_path / "a/old", runs.METRICS, age=100)
+    newer = run_in(tmp_path / "b/newer", runs.LAST, age=50)
+    assert runs.find_run("latest", tmp_path) == (newer, None)
+
+
+def test_a_run_is_named_by_its_folder_or_by_a_checkpoint_in_it(tmp_path):
+    run = run_in(tmp_path / "run", runs.BEST)
+    assert runs.find_run(str(run)) == (run, None)
+    assert runs.find_run(str(run / runs.BEST)) == (run, run / runs.BEST)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("latest", "resume=latest: there is no run in "),
+        ("nowhere", "resume=nowhere: no such run folder or checkpoint; give latest, a folder below runs/ or a check"),
+        ("empty", r"resume=empty: no run folder \(it has no .hydra/config.yaml\); give latest, a folder below"),
+    ],
+)
+def test_a_run_that_is_not_there_is_one_line(spec, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=message):
+        runs.find_run(spec, tmp_path / "runs")
+
+
+def test_the_newest_checkpoint_is_known_by_the_time_in_the_folders_name(tmp_path):
+    """A copied folder has new files, and its name still tells when the run began."""
+    newest = run_in(tmp_path / "2026-02-01_00-00-00", runs.BEST, runs.LAST, age=100)
+    run_in(tmp_path / "2026-01-01_00-00-00", runs.BEST)
+    run_in(tmp_path / "named", runs.BEST)
+    assert runs.newest_checkpoint(tmp_path) == newest / runs.BEST
+    assert runs.newest_checkpoint(tmp_path / "named") == tmp_path / "named" / runs.BEST
+    assert runs.newest_checkpoint(run_in(tmp_path / "without")) is None
+
+
+def test_the_best_checkpoint_of_a_run_is_used_or_its_last(tmp_path):
+    run = run_in(tmp_path)
+    assert runs.best_or_last(run) is None
+    assert runs.best_or_last(run_in(tmp_path, runs.LAST)) == run / runs.LAST
+    assert runs.best_or_last(run_in(tmp_path, runs.BEST)) == run / runs.BEST

@@ -1,0 +1,38 @@
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from litlab.sweeps.grid import GridSweeper, combinations
+
+
+def parsed(*overrides):
+    return OverridesParser.create().parse_overrides(list(overrides))
+
+
+def test_every_combination_is_a_job():
+    assert combinations(parsed("optimizer.lr=0.1,0.2", "model=mlp", "seed=range(1,3)")) == [
+        ["optimizer.lr=0.1", "model=mlp", "seed=1"],
+        ["optimizer.lr=0.1", "model=mlp", "seed=2"],
+        ["optimizer.lr=0.2", "model=mlp", "seed=1"],
+        ["optimizer.lr=0.2", "model=mlp", "seed=2"],
+    ]
+    assert combinations(parsed("seed=1", "seed=2,3")) == [["seed=2"], ["seed=3"]]
+    assert combinations(parsed("+a='x,y'", "~b")) == [["+a='x,y'", "~b=null"]]
+
+
+def test_what_cannot_be_counted_is_refused():
+    with pytest.raises(HydraException, match=r"^a=interval\(0,1\): has no end of values; hydra/sweeper=optuna search"):
+        combinations(parsed("a=interval(0,1)"))
+    with pytest.raises(HydraException, match="^hydra.sweeper.max_batch_size=0: must be at least 1, or null$"):
+        GridSweeper(max_batch_size=0)
+
+
+def test_a_mistake_in_the_last_job_is_found_before_the_first_begins(train_here, tmp_path):
+    """The jobs are given to the launcher one by one, and all are composed before."""
+    from scripts import QUICK
+
+    jobs = ["model=mlp,lenet5", "model.hidden=[20]", "hydra.sweeper.max_batch_size=2"]  # lenet5 has no model.hidden
+    done = train_here("-m", *QUICK, *jobs)
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert "model.hidden is unknown" in done.err
+    assert not list(tmp_path.glob("runs/*/*/*/result.json"))

@@ -1,0 +1,81 @@
+import os
+import shutil
+
+import pytest
+from sweep_folders import job_of, scored
+
+from litlab import runs, sweeps
+from litlab.prediction.find import best_job, find_checkpoint
+from litlab.sweeps.jobs import names_job
+
+
+def test_predict_takes_the_job_that_the_report_calls_best(tmp_path, capsys):
+    (tmp_path / "multirun.yaml").touch()
+    for name, status, value in [("a", "completed", 0.5), ("b", "interrupted", 0.9), ("c", "completed", 0.6)]:
+        job = job_of(tmp_path, name, [f"seed={value}"], **scored(value) | {"status": status})
+        (job / "checkpoints").mkdir()
+        (job / "checkpoints/best.ckpt").touch()
+    sweeps.print_report(tmp_path)
+    assert f"best job      {find_checkpoint(str(tmp_path))}\n" in capsys.readouterr().out
+    for name in "ac":
+        shutil.rmtree(tmp_path / name)
+    assert best_job(tmp_path).name == "b"
+
+
+def test_a_job_without_a_result_is_running_or_was_killed(tmp_path, capsys):
+    lock = runs.hold(job_of(tmp_path, "a", ["seed=1"]))
+    job_of(tmp_path, "b", ["seed=2"])
+    assert [job.status for job in sweeps.print_report(tmp_path).jobs] == ["running", "killed"]
+    assert "running       a" in capsys.readouterr().out
+    os.close(lock)
+    assert [job.status for job in sweeps.read(tmp_path).jobs] == ["killed", "killed"]
+
+
+def test_only_jobs_with_the_same_objective_are_ranked(tmp_path, capsys):
+    for name, objective, value in [("a", "val/acc", 0.7), ("b", "val/loss", 0.1), ("c", "val/acc", 0.9)]:
+        found = {"name": objective, "mode": "min" if "loss" in objective else "max", "value": value}
+        job = job_of(tmp_path, name, [f"objective={objective}"], status="completed", objective=found)
+        (job / "checkpoints").mkdir()
+        (job / "checkpoints/best.ckpt").touch()
+    sweep = sweeps.print_report(tmp_path)
+    assert [(job.folder.name, job.score) for job in sweep.jobs] == [("c", 0.9), ("a", 0.7), ("b", None)]
+    assert best_job(tmp_path).name == "c"
+    said = capsys.readouterr().out
+    assert "val/acc (max)" in said
+    assert "not ranked    b  its objective is val/loss, and not val/acc\n" in said
+
+
+def test_jobs_differ_in_what_is_swept(tmp_path):
+    job_of(tmp_path, "a", ["model=mlp", "optimizer.lr=0.1", "+data.note=x", "~callbacks.speed"], **scored(0.5))
+    job_of(tmp_path, "b", ["model=mlp", "optimizer.lr=0.2"], **scored(0.6))
+    sweep = sweeps.read(tmp_path)
+    assert sweep.swept == ["optimizer.lr", "data.note"]
+    assert [job.folder.name for job in sweep.jobs] == ["b", "a"]
+    assert sweep.best_of is max
+
+
+def test_a_lower_loss_is_better(tmp_path):
+    for name, value in {"a": 0.5, "b": 0.3, "c": 0.4}.items():
+        job_of(tmp_path, name, [f"seed={value}"], **scored(value, "min"))
+    job_of(tmp_path, "d", ["seed=0"], status="failed", error="no")
+    assert [job.folder.name for job in sweeps.read(tmp_path).jobs] == ["b", "c", "a", "d"]
+
+
+def test_a_folder_without_jobs_is_no_sweep(tmp_path):
+    with pytest.raises(ValueError, match=f"^{tmp_path}: no jobs of a sweep here$"):
+        sweeps.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("optimizer.lr=0.1", True),
+        ("seed=1,optimizer.lr=0.1", True),
+        ("+optimizer.lr=1", True),
+        ("optimizer.lr2=1", False),
+    ],
+)
+def test_a_folder_is_named_by_the_settings_that_were_swept(name, named, tmp_path):
+    job_of(tmp_path, name, [], **scored(0.5))
+    (job,) = sweeps.read(tmp_path).jobs
+    assert names_job(job, "optimizer.lr") is named

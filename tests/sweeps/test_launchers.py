@@ -1,0 +1,95 @@
+import concurrent.futures
+
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from omegaconf import OmegaConf
+from scripts import finish, start
+from sweep_folders import SWEEP, job_of, rows
+
+from litlab.errors import SweepStopped
+from litlab.machine import cores
+from litlab.sweeps import jobs_at_once, launcher_name, needs_extra
+from litlab.sweeps.launchers import ResilientLauncher
+from litlab.sweeps.optuna import OptunaSweeper
+
+
+def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
+    arguments = [*SWEEP, "optimizer.lr=0.0001,0.003", "seed=1,2", "threads=1"]
+    engine = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    done = finish(start("train.py", *arguments, *engine, folder=tmp_path), tmp_path)
+    assert done.status == 0, done.err
+    serial = {row["folder"]: row["objective"] for row in rows(swept.folder) if row["status"] == "completed"}
+    assert {row["folder"]: row["objective"] for row in rows(tmp_path)} == serial
+
+
+def test_joblibs_own_number_of_jobs_is_one_a_core():
+    assert OptunaSweeper(n_trials=100, n_jobs=-1).n_jobs == cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "said", "environment"),
+    [
+        ("hydra.sweep.subdir=${hydra.job.num}/x", "no / in it", {}),
+        ("hydra/launcher=joblib", "not under torchrun or srun", {"RANK": "0", "WORLD_SIZE": "1"}),
+    ],
+)
+def test_a_sweep_that_cannot_be_run_is_refused_in_a_line(argument, said, environment, train, tmp_path):
+    done = train(*SWEEP[:-1], "optimizer.lr=0.1,0.2", argument, **environment)
+    assert done.status == 2
+    assert done.err.startswith(f"error: {argument}: {said}")
+    assert len(done.err.splitlines()) == 1
+    assert not list(tmp_path.glob("runs/*/*"))
+
+
+def test_a_launcher_has_a_name_and_may_have_to_be_installed():
+    hydra = OmegaConf.create(
+        {"launcher": {"_target_": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"}}
+    )
+    assert launcher_name(hydra) == "Joblib"
+    assert needs_extra("submitit_local") == 'hydra/launcher=submitit_local: pip install -e ".[slurm]" first'
+    assert (jobs_at_once(None), jobs_at_once(3), jobs_at_once(-1)) == (1, 3, cores())
+
+
+class JoblibLauncher(Launcher):
+    """Stands for joblib's: a killed process ends all that run beside it. Four jobs run at once."""
+
+    def __init__(self, kills, folder):
+        self.kills, self.folder, self.launched = kills, folder, []
+
+    def setup(self, **_):
+        """Needs nothing."""
+
+    def launch(self, job_overrides, initial_job_idx):
+        self.launched.append([job for (job,) in job_overrides])
+        for job in self.launched[-1][:4]:
+            if not (self.folder / job).exists():
+                job_of(self.folder, job, [job])
+        if self.kills & set(self.launched[-1]):
+            raise concurrent.futures.BrokenExecutor("a process was killed")
+        return [
+            JobReturn(overrides=list(job), status=JobStatus.COMPLETED, _return_value=job[0]) for job in job_overrides
+        ]
+
+
+def test_jobs_that_ran_beside_a_killed_one_run_again_one_by_one(tmp_path, capsys):
+    begun = JoblibLauncher({"seed=2"}, tmp_path)
+    launcher = ResilientLauncher(begun, tmp_path)
+    returned = launcher.launch([[f"seed={number}"] for number in range(6)], initial_job_idx=0)
+    assert [job.overrides for job in returned if job.overrides] == [[f"seed={n}"] for n in (0, 1, 3, 4, 5)]
+    assert returned[2].overrides is None
+    assert launcher.lost == 1
+    assert begun.launched == [
+        [f"seed={number}" for number in range(6)],
+        *([f"seed={number}"] for number in range(4)),
+        ["seed=4", "seed=5"],
+    ]
+    assert capsys.readouterr().err.count("warning: the process of a job has died: a process was killed") == 2
+
+
+def test_a_sweep_that_a_signal_has_stopped_does_not_run_jobs_again(tmp_path):
+    (tmp_path / ".stopped").write_text("143")
+    begun = JoblibLauncher({"seed=0"}, tmp_path)
+    with pytest.raises(SweepStopped) as stopped:
+        ResilientLauncher(begun, tmp_path).launch([["seed=0"]], initial_job_idx=0)
+    assert (stopped.value.status, len(begun.launched)) == (143, 1)

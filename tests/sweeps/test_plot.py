@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from PIL import Image
+from sweep_folders import job_of, scored
+
+from litlab import sweeps
+from litlab.sweeps.plot import curve, draw
+
+
+def test_the_picture_shows_more_than_one_colour(swept):
+    image = Image.open(swept.folder / "runs/s/sweep.png").convert("RGB")
+    assert image.width > 800
+    red = sum(1 for r, g, b in np.asarray(image).reshape(-1, 3).astype(int) if r > 180 and g < 80 and b < 80)
+    assert red > 100  # the best job is marked
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [{"optimizer.lr": lr, "seed": seed} for lr in (0.001, 0.01, 0.1) for seed in (1, 2)],
+        [{"optimizer.lr": lr, "data.batch_size": size} for lr in (0.01, 0.1) for size in (32, 64)],
+        [{"model": model, "optimizer.lr": lr} for model in ("mlp", "lenet5") for lr in (0.01, 0.1)],
+        [{"seed": seed} for seed in range(30)],
+        [{"model": "mlp"}],
+    ],
+    ids=["one number", "two numbers", "names", "more jobs than a legend holds", "one job"],
+)
+def test_any_sweep_has_a_picture(settings, tmp_path):
+    for number, values in enumerate(settings):
+        job = job_of(tmp_path, f"job={number}", [f"{k}={v}" for k, v in values.items()], **scored(0.5 + number / 100))
+        (job / "metrics.csv").write_text("epoch,step,val/acc\n0,10,0.4\n0,10,\n1,20,0.5\n")
+    sweep = sweeps.read(tmp_path)
+    draw(sweep, tmp_path / "sweep.png")
+    assert Image.open(tmp_path / "sweep.png").size == (1100, 880)
+
+
+def test_a_curve_has_a_point_for_each_epoch_with_a_value(tmp_path):
+    job_of(tmp_path, "a", ["seed=1"], **scored(0.5))
+    (job,) = sweeps.read(tmp_path).jobs
+    assert curve(job, "val/acc") == ([], [])
+    (job.folder / "metrics.csv").write_text("epoch,step,val/acc\n0,10,0.4\n0,15,\n1,20,0.5\n")
+    assert curve(job, "val/acc") == ([1, 2], [0.4, 0.5])
+    assert curve(job, "val/loss") == ([], [])

@@ -1,0 +1,84 @@
+"""The report of a sweep: the ranked table, `sweep.csv`, and what to type next."""
+
+import shlex
+import shutil
+
+import pytest
+from sweep_folders import job_of, rows, scored
+
+from litlab import sweeps
+from litlab.sweeps.table import groups
+
+
+def test_jobs_are_ranked_and_failures_are_rows(swept):
+    assert swept.status == 1
+    assert swept.err.splitlines()[-1] == "failed: 2 of the sweep's jobs did not complete"
+    table = rows(swept.folder)
+    assert [row["status"] for row in table] == ["completed"] * 4 + ["failed"] * 2
+    assert "the loss became" in table[-1]["error"]
+    scores = [float(row["objective"]) for row in table[:4]]
+    assert scores == sorted(scores, reverse=True)
+    assert [row["optimizer.lr"] for row in table[:2]] == ["0.003", "0.003"]
+    assert list(table[0])[:3] == ["rank", "optimizer.lr", "seed"]  # only what differs
+    assert {path.parents[1].name for path in swept.folder.glob("runs/s/*/.hydra/config.yaml")} == {
+        f"optimizer.lr={lr},seed={seed}" for lr in ("0.0001", "0.003", "1e+30") for seed in (1, 2)
+    }
+
+
+def test_report_says_what_to_type_next(swept):
+    best = rows(swept.folder)[0]
+    assert f"best job      runs/s/{best['folder']}/checkpoints/best.ckpt" in swept.out
+    assert f"optimizer.lr=0.003 seed={best['seed']}" in swept.out.split("repeat it")[1]
+    assert "mean val/acc" in swept.out
+
+
+def test_mean_and_deviation_over_seeds(swept):
+    found = groups(sweeps.read(swept.folder / "runs/s"))
+    assert list(found) == [("0.003",), ("0.0001",)]
+    assert all(len(scores) == 2 for scores in found.values())
+
+
+def test_a_seed_counts_once(tmp_path):
+    for name, seeds in (("a", ["seed=42"]), ("b", []), ("c", ["seed=1"])):
+        job_of(tmp_path, name, seeds, **scored(0.5) | {"config": {"seed": int(seeds[0][5:]) if seeds else 42}})
+    assert groups(sweeps.read(tmp_path)) == {(): [0.5, 0.5]}
+
+
+def test_brackets_are_shown_as_they_were_typed(tmp_path, capsys):
+    overrides = ["+data.note='a b'", "~callbacks.speed=null", "data.data_dir=[/a,/b]"]
+    job_of(tmp_path, "a", [*overrides, "data.augment=[random_crop]"], **scored(0.5))
+    job_of(tmp_path, "b", [*overrides, "data.augment=[cutout]"], status="failed", error="[/b]: no such folder :bug:")
+    sweeps.print_report(tmp_path)
+    said = capsys.readouterr().out
+    table, repeat = said.split("repeat it     ")
+    assert "[random_crop]" in table
+    assert "[cutout]" in table
+    assert "[/b]: no such folder :bug:" in repeat
+    assert shlex.split(repeat.splitlines()[0]) == ["python", "train.py", *overrides, "data.augment=[random_crop]"]
+
+
+def test_jobs_without_checkpoints_are_completed_and_have_no_plot(tmp_path, capsys):
+    for lr in (0.1, 0.2):
+        job_of(tmp_path, f"lr={lr}", [f"optimizer.lr={lr}"], status="completed")
+    sweeps.print_report(tmp_path)
+    closing = capsys.readouterr().out.splitlines()[-2:]
+    assert closing == [f"table         {tmp_path}/sweep.csv", "sweep         2 of 2 jobs completed"]
+    assert not (tmp_path / "sweep.png").exists()
+
+
+def test_report_on_demand(swept, tmp_path, capsys):
+    sweeps.print_report(swept.folder / "runs/s")
+    assert "4 of 6 jobs completed" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no jobs"):
+        sweeps.print_report(tmp_path)
+
+
+def test_a_pruned_job_is_a_row_and_no_failure(copied, capsys):
+    for job in (copied / "runs/s").glob("*1e+30*"):
+        shutil.rmtree(job)
+    result = copied / "runs/s/optimizer.lr=0.0001,seed=2/result.json"
+    result.write_text(result.read_text().replace('"completed"', '"pruned"', 1))
+    sweep = sweeps.print_report(copied / "runs/s")
+    assert sweep.unfinished == []
+    assert "3 of 4 jobs completed, 1 pruned" in capsys.readouterr().out
+    assert [row["status"] for row in rows(copied)].count("pruned") == 1

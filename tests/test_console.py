@@ -1,0 +1,66 @@
+import logging
+import os
+import re
+
+import pytest
+
+from litlab import console
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a, b"), ("abcdef", "a, b and 4 more"), ([1, 2, 3], "1, 2 and 1 more")],
+)
+def test_long_lists_are_cut(names, text):
+    assert console.listed(names, most=2) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0.0000"), (0.98765, "0.9877"), (123.45678, "123.4568"), (1e-5, "1e-05"), (23456.7, "2.346e+04")],
+)
+def test_a_metric_has_four_decimals_or_four_digits(value, text):
+    assert console.number(value) == text
+
+
+def test_what_would_move_the_cursor_is_printed_as_its_code():
+    assert console.printable("a\x1b[2J\n\u202eb") == r"a\x1b[2J\n\u202eb"
+    assert console.printable("कष\u200d म") == "कष\u200d म"
+
+
+def test_only_rank_0_prints(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "1")
+    console.say("a")
+    console.warn("b")
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("RANK", "0")
+    console.say("[a]")
+    console.warn("b")
+    assert capsys.readouterr() == ("[a]\n", "warning: b\n")
+
+
+def test_a_run_logs_what_it_prints(tmp_path, monkeypatch, capsys):
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    console.log_to(tmp_path)
+    console.say("epoch 1/2")
+    console.warn("no GPU")
+    for handler in root.handlers:
+        handler.close()
+    lines = (tmp_path / "train.log").read_text().splitlines()
+    assert [re.sub(r"^\S+ \S+ ", "", line) for line in lines] == ["INFO epoch 1/2", "WARNING no GPU"]
+
+
+def test_a_console_is_quiet_when_its_reader_has_left():
+    read, write = os.pipe()
+    os.close(read)
+    standard_output = os.dup(1)
+    terminal = console.Terminal(file=os.fdopen(write, "w", buffering=1))
+    try:
+        terminal.print("nobody reads this")
+        terminal.print("nor this")
+    finally:
+        os.dup2(standard_output, 1)
+        os.close(standard_output)
+    assert terminal.quiet

@@ -1,0 +1,43 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from scripts import asked
+
+ALONE = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+
+
+def work(folder, job, run):
+    """What a rank does with a message, and what it leaves for the process that watches."""
+    message = folder / "message.json"
+    message.write_text(json.dumps({"job": job, "run": run.to_plain()}))
+    command = [sys.executable, "-m", "litlab.worker", message]
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **ALONE}, capture_output=True, text=True)
+    left = folder / "error.json"
+    return done, json.loads(left.read_text()) if left.exists() else None
+
+
+@pytest.mark.parametrize("job", ["train", "evaluate"])
+def test_a_mistake_is_left_for_the_process_that_watches(job, tmp_path):
+    if job == "train":
+        run = asked("data=mnist_sample", "data.val_size=4000", "trainer=cpu", folder=tmp_path)
+    else:
+        run = asked("trust=[1]", "ckpt=none.ckpt", script="predict", folder=tmp_path)
+    done, left = work(tmp_path, job, run)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+    assert (left["kind"], left["status"]) == ("ConfigError", 2)
+    assert ("data.val_size" if job == "train" else "trust=1: must be the name of a package") in left["message"]
+
+
+def test_a_rank_trains_and_logs_into_the_run_folder(tmp_path):
+    quick = ["data=mnist_sample", "model=mlp", "trainer=cpu", "trainer.max_epochs=1", "data.train_limit=128"]
+    off = ["callbacks.report.enabled=false", "logger=none", "test=false"]
+    run = asked(*quick, *off, folder=tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    done, left = work(tmp_path, "train", run)
+    assert (done.returncode, left, done.stderr) == (0, None, "")
+    assert "epoch 1/1" in done.stdout
+    assert "epoch 1/1" in (tmp_path / "run/train.log").read_text()
+    assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "completed"

@@ -1,0 +1,23 @@
+"""The data module and the network in its LightningModule."""
+
+import torch
+from scripts import QUICK
+
+from litlab.networks import ResNet18
+
+
+def test_top5_balanced_classes_and_weights_of_a_file_in_one_run(train_here, tmp_path):
+    network = ResNet18((1, 28, 28), 7, head="append")
+    torch.save(network.state_dict(), tmp_path / "seven.pth")
+    arguments = ["data.train_limit=8", "data.batch_size=4", "data.val_size=10", "trainer.limit_test_batches=1"]
+    model = ["model=resnet18", "model.freeze=backbone", "model.head=append"]
+    settings = [*QUICK, *model, "logger=none", "data.eval_batch_size=10", "top5=true", "data.balanced=true", *arguments]
+    refused = train_here(*settings, "model.weights=seven.pth")
+    assert refused.status == 2
+    assert "model.weights=seven.pth: weights do not fit ResNet18: 2 of another size: fc.appended.weight" in refused.err
+    done = train_here(*settings, "model.weights=seven.pth", "model.weights_skip_head=true")
+    assert done.status == 0, done.err
+    assert {"val/acc", "val/acc_top5", "test/acc_top5"} <= set(done.result["metrics"])
+    checkpoint = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
+    assert torch.equal(checkpoint["state_dict"]["network.bn1.weight"], network.state_dict()["bn1.weight"])
+    assert not {"weights", "weights_skip_head", "pretrained"} & set(checkpoint["litlab"]["network"]["args"])

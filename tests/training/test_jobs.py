@@ -1,0 +1,108 @@
+"""A job of a sweep: its lock, and how it goes on from an earlier start."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import threading
+from types import SimpleNamespace
+
+import pytest
+import torch
+from recorded_runs import LINE, record_run, stop_at, train_recorded
+from scripts import asked, composed
+from sweep_folders import job_of
+
+from litlab import config, runs
+from litlab.config import Run
+from litlab.errors import ConfigError, RunFailed
+from litlab.training import weights
+from litlab.training.jobs import hold_when_free, resume_job
+from litlab.training.resume import restore_settings
+
+
+def test_a_job_waits_until_another_process_has_trained_it(tmp_path, capsys):
+    threading.Timer(1.5, os.close, [runs.hold(tmp_path)]).start()
+    lock = hold_when_free(tmp_path)
+    assert "another process is training it" in capsys.readouterr().out
+    threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    with pytest.raises(RunFailed, match="stopped by SIGTERM") as stopped:
+        hold_when_free(tmp_path)
+    assert stopped.value.status == 143
+    os.close(lock)
+
+
+def completed_with(folder, cfg):
+    return job_of(folder, "job", ["seed=1"], status="completed", config=config.numeric(cfg))
+
+
+FOLDER = ["data=image_folder", "data.data_dir=/a"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "difference"),
+    [
+        (["+optimizer.amsgrad=true"], [], "optimizer.amsgrad=True, which is now None"),
+        (FOLDER, [*FOLDER, "data.data_dir=/b"], "data.data_dir=/a, which is now /b"),
+        ([], ["callbacks.early_stopping.enabled=true"], "callbacks.early_stopping.enabled=False, which is now True"),
+        (["objective_mode=min"], [], "objective_mode=min, which is now max"),
+        ([], ["top5=true"], "top5=False, which is now True"),
+        ([], ["on_nan=rewind"], "on_nan=stop, which is now rewind"),
+        (["test=false"], [], "test=False, which is now True"),
+    ],
+)
+def test_a_finished_job_with_another_config_is_refused(before, now, difference, tmp_path):
+    job = completed_with(tmp_path, composed(*before))
+    assert resume_job(asked(*before, folder=job))[1]
+    with pytest.raises(ConfigError, match=re.escape(f"job was trained with {difference}: use another")):
+        resume_job(asked(*now, folder=job))
+
+
+def test_the_same_data_set_in_another_folder_is_the_same_config(tmp_path):
+    stopping = "callbacks.early_stopping.enabled=true"
+    cfg = composed(stopping)
+    cfg.objective_mode = "max"  # as training fills it in
+    assert resume_job(asked("data.data_dir=/b", stopping, folder=completed_with(tmp_path, cfg)))[1]
+
+
+def test_settings_that_published_weights_fill_in_are_the_same_config(tmp_path):
+    overrides = [*FOLDER, "model=googlenet", "model.pretrained=true"]
+    run = asked(*overrides)
+    run = run.settled(**weights.settings_for_pretrained(run, SimpleNamespace(input_shape=(3, 224, 224))))
+    job = completed_with(tmp_path, run.cfg)
+    assert resume_job(asked(*overrides, folder=job))[1]
+    for change in ("data.image_size=100", "data.normalize=false", "model.head=append", "model.pretrained=false"):
+        with pytest.raises(ConfigError, match="was trained with"):
+            resume_job(asked(*overrides, change, folder=job))
+    (job / "result.json").unlink()
+    (job / ".hydra/config.yaml").touch()
+    (job / "checkpoints").mkdir()
+    progress = {"fit_loop": {"epoch_progress": {"current": {"processed": 1}}}}
+    saved = {"litlab": {"config": run.plain()}, "loops": progress}
+    torch.save(saved, job / "checkpoints/last.ckpt")
+    again, result = resume_job(asked(*overrides, folder=job))
+    assert (again.checkpoint, result) == (job / "checkpoints/last.ckpt", None)
+    assert again.plain() == restore_settings(asked(*overrides), saved).plain() == run.plain()
+
+
+def test_an_interrupted_job_keeps_its_halved_learning_rate(tmp_path):
+    run, asked = tmp_path / "run", ["optimizer.lr=0.25", "scheduler=cosine", "trainer.max_epochs=8"]
+    record_run(run, *asked, stop_at(230), base=LINE)
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        train_recorded(run)
+    shutil.rmtree(run / ".hydra")
+    cfg = record_run(run, *asked, base=LINE)  # as Hydra does when the sweep is repeated
+    goes_on, _ = resume_job(Run(cfg, run, asked))
+    assert goes_on.checkpoint == run / "checkpoints/last.ckpt"
+    assert goes_on.cfg.rewinds == 1
+
+
+def test_a_job_that_was_refused_goes_on_and_one_that_failed_begins_anew(tmp_path):
+    run = tmp_path / "run"
+    cfg = record_run(run, "trainer.max_epochs=2", "trainer.accelerator=gpu", base=LINE)
+    train_recorded(run, "trainer.accelerator=cpu")
+    for failed, goes_on_from in (({}, run / "checkpoints/last.ckpt"), ({"epochs": 2}, None)):
+        (run / "result.json").write_text(json.dumps({"status": "failed", "error": "no GPU"} | failed))
+        goes_on, result = resume_job(Run(cfg, run))
+        assert (goes_on.checkpoint, result) == (goes_on_from, None)

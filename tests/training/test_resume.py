@@ -1,0 +1,267 @@
+"""A resumed run ends as if it had never stopped, bit for bit, and some settings of it may change."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from faults.compare import differences
+from omegaconf import OmegaConf
+from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
+from scripts import QUICK, REPOSITORY
+
+from litlab.config import Run, compose_again
+from litlab.errors import ConfigError, RunFailed
+from litlab.training import run_training
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A function that returns the folder of a run that was never stopped. It trains each such run once."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def get(*overrides: str) -> Path:
+        if overrides not in made:
+            made[overrides] = tmp_path_factory.mktemp("undisturbed") / "run"
+            record_run(made[overrides], *overrides)
+            train_recorded(made[overrides])
+        return made[overrides]
+
+    return get
+
+
+VALIDATED_WITHIN = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5"]
+
+
+@pytest.mark.parametrize(
+    ("hook", "step", "overrides"),
+    [
+        ("on_train_batch_start", 0, []),
+        ("on_train_batch_start", 13, []),
+        ("on_train_batch_start", 13, ["data.num_workers=2"]),
+        ("on_train_batch_start", 5, ["trainer.accumulate_grad_batches=3"]),
+        ("on_train_batch_start", 14, ["scheduler=one_cycle"]),
+        ("on_train_batch_start", 19, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
+        ("on_train_batch_start", 13, ["scheduler=plateau", "scheduler.patience=0"]),
+        ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
+        ("on_train_epoch_end", 10, ["data.num_workers=2"]),
+        ("on_train_epoch_end", 10, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
+        ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
+        ("on_train_batch_start", 9, []),  # the last batch of an epoch
+        ("on_train_batch_start", 14, VALIDATED_WITHIN),  # the last before a validation
+        ("on_validation_batch_end", 1, ["+trainer.val_check_interval=5", "trainer.accumulate_grad_batches=3"]),
+        ("on_validation_batch_end", 20, []),
+        ("on_train_epoch_start", 20, []),
+        ("on_train_end", 30, []),
+        ("on_test_batch_end", 30, []),
+    ],
+)
+def test_a_run_that_is_stopped_anywhere_and_resumed_is_the_same_run(tmp_path, undisturbed, hook, step, overrides):
+    folder = tmp_path / "run"
+    record_run(folder, *overrides, stop_at(step, hook))
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        train_recorded(folder)
+    moved = folder.rename(tmp_path / "moved")
+    train_recorded(moved, WITHOUT_FAULT)
+    assert differences(moved, undisturbed(*overrides)) == []
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, undisturbed):
+    """Steps, rows of the table and curves after the checkpoint are there once, and not twice."""
+    often = ["checkpoint.every_n_steps=4"]
+    folder = tmp_path / "run"
+    record_run(folder, *often, stop_at(18, signal_name="SIGKILL"))
+    code = f"from pathlib import Path; from recorded_runs import train_recorded; train_recorded(Path({str(folder)!r}))"
+    search = os.pathsep.join(map(str, [REPOSITORY / "tests", REPOSITORY / "src"]))
+    killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": search}, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 16
+    train_recorded(folder, WITHOUT_FAULT)
+    assert differences(folder, undisturbed(*often)) == []
+
+
+def test_a_checkpoint_is_written_before_the_validation_of_its_step(tmp_path, undisturbed):
+    folder = tmp_path / "run"
+    record_run(folder, *VALIDATED_WITHIN, "+callbacks.fault={_target_: faults.injected.Crash, step: 17}")
+    with pytest.raises(RuntimeError, match="crashed"):
+        train_recorded(folder)
+    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 15
+    train_recorded(folder, WITHOUT_FAULT)
+    assert differences(folder, undisturbed(*VALIDATED_WITHIN)) == []
+
+
+def test_a_finished_run_goes_on_for_more_epochs(tmp_path, undisturbed):
+    """If the schedule does not depend on the length of the run, this is the same as a longer run."""
+    constant = ["scheduler=step", "scheduler.milestones=[2]"]
+    folder = tmp_path / "run"
+    record_run(folder, *constant)
+    train_recorded(folder, "trainer.max_epochs=2")
+    train_recorded(folder, "trainer.max_epochs=3")
+    assert differences(folder, undisturbed(*constant)) == []
+
+
+def test_a_resumed_run_takes_another_learning_rate(tmp_path):
+    folder = tmp_path / "run"
+    record_run(folder, "trainer.max_epochs=2", "scheduler=step", "scheduler.milestones=[9]", "scheduler.gamma=0.1")
+    train_recorded(folder)
+    train_recorded(folder, "trainer.max_epochs=3", "optimizer.lr=0.02")
+    checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(0.02)
+    assert json.loads((folder / "result.json").read_text())["overrides"][-1] == "optimizer.lr=0.02"
+
+
+@pytest.mark.parametrize("scheduler", ["cosine", "one_cycle"])
+def test_another_batch_size_leaves_a_schedule_at_its_epoch(tmp_path, scheduler):
+    folder = tmp_path / "run"
+    record_run(folder, "trainer.max_epochs=2", f"scheduler={scheduler}")
+    train_recorded(folder)
+    train_recorded(folder, "trainer.max_epochs=4", "data.batch_size=16")
+    with (folder / "metrics.csv").open() as file:
+        rates = {int(row["step"]): float(row["lr-Adam"]) for row in csv.DictReader(file) if row["lr-Adam"]}
+    resumed = [rate for step, rate in rates.items() if step >= 20]
+    assert resumed == sorted(resumed, reverse=True)
+    assert resumed[0] > 0.4 * max(rates.values())  # half of the epochs are over
+    assert resumed[-1] < 0.01 * max(rates.values())
+
+
+def test_another_schedule_leaves_each_group_its_own_learning_rate(tmp_path):
+    folder = tmp_path / "run"
+    muon = [
+        *("model=mnist_cnn", "optimizer=muon", "optimizer.lr=0.02", "optimizer.head_factor=3"),
+        *("optimizer.bias_factor=2", "scheduler=linear", "data.train_limit=128"),
+    ]
+    record_run(folder, *muon, "trainer.max_epochs=1")
+    train_recorded(folder)
+    cfg, together = compose_again(folder, ["trainer.max_epochs=2", "scheduler=step"], REPOSITORY / "conf", "train")
+    assert set(cfg.scheduler) == set(OmegaConf.load(REPOSITORY / "conf/scheduler/step.yaml"))
+    run_training(Run(cfg, folder, together, resumed=True))
+    checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    rates = {group["kind"]: group["lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]}
+    assert rates == pytest.approx({"filters": 0.0002, "matrices": 0.0006, "vectors": 0.0004})  # dropped twice
+
+
+def test_a_run_that_was_stopped_early_goes_on_with_other_settings(tmp_path):
+    folder = tmp_path / "run"
+    patient = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=0.9"]
+    record_run(folder, *patient, "trainer.max_epochs=5")
+
+    def epochs():
+        return json.loads((folder / "result.json").read_text())["epochs"]
+
+    train_recorded(folder)
+    assert epochs() == 2
+    train_recorded(folder)  # with the same settings
+    assert epochs() == 2
+    train_recorded(folder, "callbacks.early_stopping.enabled=false")
+    assert epochs() == 5
+
+
+def test_max_steps_end_a_run_without_max_epochs(tmp_path):
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    steps = ["+trainer.max_steps=25", "trainer.max_epochs=null", "scheduler=none"]
+    record_run(whole, *steps)
+    train_recorded(whole)
+    result = json.loads((whole / "result.json").read_text())
+    assert (result["status"], result["steps"], result["epochs"]) == ("completed", 25, 3)
+    record_run(folder, *steps, stop_at(13))
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        train_recorded(folder)
+    train_recorded(folder, WITHOUT_FAULT)
+    assert differences(folder, whole) == []
+
+
+def test_validation_may_come_every_other_epoch(tmp_path):
+    folder = tmp_path / "run"
+    record_run(folder, "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=1")
+    train_recorded(folder)  # ends before the first validation
+    assert json.loads((folder / "result.json").read_text())["best_checkpoint"] is None
+    train_recorded(folder, "trainer.max_epochs=3")
+    assert torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["global_step"] == 20
+    assert json.loads((folder / "result.json").read_text())["epochs"] == 3
+
+
+def test_a_run_goes_on_from_the_checkpoint_that_the_user_names(tmp_path):
+    folder = tmp_path / "run"
+    record_run(folder, "objective=val/loss", "objective_mode=max")
+    train_recorded(folder)
+    best = folder / "checkpoints/best.ckpt"
+    step = torch.load(best, weights_only=True)["global_step"]
+    assert step < 30
+    (folder / "checkpoints/.last.ckpt.abcdefgh").touch()  # of a save that was killed
+    with pytest.raises(RunFailed):
+        train_recorded(folder, stop_at(step, "on_train_start").removeprefix("+"), checkpoint=best)
+    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] == step
+    assert not list(folder.glob("checkpoints/.*"))
+
+
+def test_a_resumed_run_has_the_threads_of_its_config(tmp_path):
+    folder = tmp_path / "run"
+    record_run(folder, "trainer.max_epochs=1", "threads=2")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        train_recorded(folder)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.hidden=[7]", "model cannot change"),
+        ("data.val_size=100", "data.val_size cannot change"),
+        ("data.batch_size=32", "data.batch_size=32: it was 64, and can change at the end of an epoch only"),
+        ("data.balanced=true", "data.balanced=True: it was False, and can change at the end of an epoch only"),
+    ],
+)
+def test_a_setting_that_cannot_change_is_refused_and_no_file_changes(tmp_path, override, message):
+    folder = tmp_path / "run"
+    record_run(folder, stop_at(13))
+    with pytest.raises(RunFailed):
+        train_recorded(folder)
+
+    def files():
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "train.log"}
+
+    before = files()
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        train_recorded(folder, override, WITHOUT_FAULT)
+    assert files() == before
+
+
+def test_the_folder_holds_no_absolute_path(undisturbed):
+    run = undisturbed()
+    for path in run.rglob("*"):
+        if path.is_file() and path.name != "train.log":
+            assert str(run).encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("keep", [0, 100, 20_000])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path, undisturbed, keep, capsys):
+    folder = tmp_path / "run"
+    record_run(folder, stop_at(23))
+    with pytest.raises(RunFailed):
+        train_recorded(folder)
+    last = folder / "checkpoints/last.ckpt"
+    last.write_bytes(last.read_bytes()[:keep])
+    train_recorded(folder, WITHOUT_FAULT)
+    assert "last.ckpt: not a whole checkpoint" in capsys.readouterr().err
+    assert differences(folder, undisturbed()) == []
+
+
+def test_a_new_run_removes_the_checkpoints_of_an_earlier_one(train_here):
+    options = (*QUICK, "model=mlp", "data.train_limit=320", "hydra.run.dir=runs/one")
+    assert train_here(*options).status == 0
+    done = train_here(*options, "optimizer=sgd", "optimizer.lr=1e30", "on_nan=rewind")
+    assert done.status == 1, done.err
+    assert "back to the beginning" in done.err
+    assert "last good checkpoint" not in done.err
+    assert (done.result["status"], done.result["best_checkpoint"]) == ("failed", None)
+    assert not list(done.runs[0].glob("checkpoints/*"))
