@@ -20,9 +20,10 @@ from omegaconf.errors import OmegaConfBaseException
 from litlab import console
 from litlab.cli import full_error
 from litlab.cli.explain import explain
+from litlab.cli.folders import NewFolders, Refused
 from litlab.cli.help import options
 from litlab.cli.overrides import check_options, is_multirun, literal, multirun_first, refuse_null
-from litlab.cli.runs import NewFolders, as_asked, as_resumed
+from litlab.cli.runs import as_asked, as_resumed
 from litlab.cli.signals import end_at_next_signal, sigterm_raises
 from litlab.config import Run
 from litlab.distributed.ranks import is_rank, rank
@@ -100,6 +101,8 @@ class Script:
                 if self.wants_traceback or error in self.unexpected:
                     raise
                 self.end_with_mistake(error)
+            except Refused as refused:
+                self.end_with_mistake(refused.error)
             except (KeyboardInterrupt, Terminated) as stopped:
                 self.end_interrupted(stopped)
             finally:

@@ -17,7 +17,7 @@ from litlab.callbacks import (
     Throughput,
 )
 from litlab.checkpoint import record_of
-from litlab.config import Run, objective_mode
+from litlab.config import Run, directions
 from litlab.data import DataModule
 from litlab.distributed import is_rank
 from litlab.engines import choose_engine
@@ -60,7 +60,7 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
         ConfigError: if a value is refused, or two parts do not fit each other.
     """
     lightning.seed_everything(run.cfg.seed, workers=True, verbose=False)
-    run, data, module = assemble(run.settled(objective_mode=objective_mode(run.cfg)))
+    run, data, module = assemble(run.settled(**directions(run.cfg)))
     run = run.settled(**{"trainer.precision": precision(run, data, saved)})
     if not saved:
         weights.load(run, module.network)
