@@ -21,9 +21,11 @@ from litlab import console
 from litlab.cli import full_error
 from litlab.cli.explain import explain
 from litlab.cli.help import options
+from litlab.cli.keys import Keys
 from litlab.cli.overrides import check_options, is_multirun, literal, multirun_first, refuse_null
 from litlab.cli.runs import NewFolders, as_asked, as_resumed
 from litlab.cli.signals import end_at_next_signal, sigterm_raises
+from litlab.cli.words import check_words
 from litlab.config import Run
 from litlab.distributed.ranks import is_rank, rank
 from litlab.distributed.slurm import adopt_slurm
@@ -114,7 +116,9 @@ class Script:
     def read_command_line(self) -> None:
         """Checks what Hydra would explain badly, and quotes the names of files."""
         arguments = sys.argv[1:]
-        check_options(arguments)
+        keys = Keys(self.conf, self.config_name)
+        check_options(arguments, keys)
+        check_words(arguments, keys)
         refuse_null(arguments, self.conf)
         if is_multirun(arguments):
             sys.argv[1:] = multirun_first(arguments)
