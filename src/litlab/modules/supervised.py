@@ -15,7 +15,7 @@ from torchmetrics import Metric
 from litlab.lightning_internals import FastAttributes, is_accumulating, remember_signature
 from litlab.modules.losses import total_weight
 from litlab.modules.meter import Meter, as_float
-from litlab.modules.schedules import Schedule
+from litlab.modules.schedules import Schedule, is_of_torch, of_torch
 from litlab.networks import WithAuxiliary
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -32,7 +32,8 @@ class Supervised(FastAttributes):
         loss: from (predictions, targets) to a scalar.
         make_metrics: makes the metrics of the task by name; called once for each split.
         optimizer: from parameters to an optimizer; None means Adam with learning rate 1e-3.
-        scheduler: one of `litlab.modules.schedules`, with its options bound; None keeps the learning rate.
+        scheduler: one of `litlab.modules.schedules` or of torch's schedulers, with its options bound; None keeps the
+            learning rate.
     """
 
     def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -67,7 +68,7 @@ class Supervised(FastAttributes):
         self.network = network.to(memory_format=torch.channels_last)
         self.loss = loss
         self.make_optimizer: MakeOptimizer = optimizer or partial(torch.optim.Adam, lr=1e-3)
-        self.make_schedulers = scheduler
+        self.make_schedulers = of_torch(scheduler) if is_of_torch(scheduler) else scheduler  # type: ignore[arg-type]
         self._is_sharded = False
         self._compiled: Callable[[Tensor], Any] | None = None
         self._compiled_size = 0
