@@ -89,6 +89,7 @@ class Script:
     def __call__(self) -> None:
         """Reads the command line, does the work, and exits with the right status."""
         OmegaConf.register_new_resolver("new_folder", self.folders, replace=True)
+        console.never_fail_to_encode()
         if not self.wants_traceback:
             console.one_line_warnings()
         with sigterm_raises():
