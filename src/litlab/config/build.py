@@ -30,6 +30,8 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
         return None
     if group == "model":
         node = {key: value for key, value in node.items() if key not in OWN_MODEL_KEYS}
+    if group == "scheduler":
+        node = {"_partial_": True} | node  # it is made later, of the optimizer
     try:
         return instantiate(node, _convert_="all", **arguments)
     except Exception as error:

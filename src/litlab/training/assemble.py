@@ -7,6 +7,7 @@ from litlab.errors import ConfigError, one_line
 from litlab.modules import Classification, Regression, Supervised
 from litlab.training import weights
 from litlab.training.checks import check_loss, check_monitors, check_network, check_optimization
+from litlab.training.network import build_network
 
 
 def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
@@ -23,7 +24,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
         run = run.settled(**needed)
         data = run.build("data")
     _check_filled_from_data(run, data)
-    network = run.build("model", input_shape=data.input_shape, num_classes=data.num_classes)
+    network = build_network(run, data)
     check_network(run, network, data)
     loss = run.build("loss")
     check_loss(run, loss, data, network)
