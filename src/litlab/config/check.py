@@ -28,6 +28,7 @@ TYPES: dict[str, Any] = {
     "objective": str,
     "top5": bool,
     "summary": bool,
+    "list": bool,
     "test": bool,
     "threads": int | None,
     "checkpoint.every_n_steps": int | None,

@@ -21,6 +21,7 @@ FILLED_FROM_WEIGHTS: dict[str, tuple[Any, ...]] = {
     "model.transform_input": (False,),
     "data.image_size": (None,),
     "data.resize": (None,),
+    "data.interpolation": (None,),
     "data.normalize": (None, True),
 }
 

@@ -6,7 +6,7 @@ from litlab.config import Run
 from litlab.data import DataModule
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Supervised
-from litlab.networks import evaluating
+from litlab.networks import Registered, evaluating
 
 FOR_CLASSES = (torch.nn.CrossEntropyLoss, torch.nn.NLLLoss)
 
@@ -22,9 +22,9 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
     try:
         with torch.no_grad(), evaluating(network):
             logits = network(batch)
-    except (RuntimeError, ValueError) as error:
-        shape = list(batch.shape)
-        raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {one_line(error)}") from error
+    except (RuntimeError, ValueError, AssertionError) as error:
+        shape, hint = list(batch.shape), network.hint() if isinstance(network, Registered) else ""
+        raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {one_line(error)}{hint}") from error
     if tuple(logits.shape) != (2, data.num_classes):
         raise ConfigError(
             f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
