@@ -31,6 +31,8 @@ from litlab.data.normalize import Normalize
 from litlab.data.picture_files import Unreadable, open_picture
 from litlab.data.pictures import PictureDataModule
 from litlab.data.points import LinePoints, Points, SigmoidPoints
+from litlab.data.policies import AutoAugment, RandAugment, TrivialAugment
+from litlab.data.random_boxes import GaussianBlur, RandomErasing, RandomResizedCrop, RandomRotation
 from litlab.data.resize import fit
 from litlab.data.sources import SourcesFailedError
 
@@ -58,6 +60,13 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "RandomHorizontalFlip",
     "Cutout",
     "ColorJitter",
+    "RandAugment",
+    "TrivialAugment",
+    "AutoAugment",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "RandomErasing",
+    "GaussianBlur",
     "AUGMENTATIONS",
     "build_augmentations",
     "SourcesFailedError",
