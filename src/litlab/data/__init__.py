@@ -26,6 +26,7 @@ from litlab.data.fake import Fake
 from litlab.data.folders import ImageFolder
 from litlab.data.in_memory import ImageDataset, collate
 from litlab.data.landmarks import Landmarks, draw_points
+from litlab.data.mix import Mix
 from litlab.data.mnist import MNIST, FashionMNIST, MNISTSample
 from litlab.data.normalize import Normalize
 from litlab.data.picture_files import Unreadable, open_picture
@@ -67,6 +68,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "RandomRotation",
     "RandomErasing",
     "GaussianBlur",
+    "Mix",
     "AUGMENTATIONS",
     "build_augmentations",
     "SourcesFailedError",

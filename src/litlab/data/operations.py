@@ -209,7 +209,7 @@ def blurred(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     H, W = images.shape[2:]
     padded = F.pad(images.float(), (half, half, half, half), "reflect")
     rows = sum(kernel[:, k] * padded[..., k : k + H, :] for k in range(kernel_size))
-    both = sum(kernel[:, k] * rows[..., k : k + W] for k in range(kernel_size))  # type: ignore[index]
+    both = sum(kernel[:, k] * rows[..., k : k + W] for k in range(kernel_size))  # type: ignore[index,misc]
     assert isinstance(both, Tensor)
     return both.round_().clamp_(0, 255).to(torch.uint8)
 

@@ -124,8 +124,10 @@ class PictureDataModule(DataModule):
         return v2.Compose([*self.transforms, resized]) if training else resized
 
     def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> Batch:
-        """Augment (in training only) and normalise: images uint8 [B, C, H, W] become float32."""
-        return self.normalize(self.augmented(inputs) if training else inputs), targets
+        """Augment and mix (in training only) and normalise: images uint8 [B, C, H, W] become float32."""
+        if not training:
+            return self.normalize(inputs), targets
+        return self.mixed(self.normalize(self.augmented(inputs)), targets)
 
     def hold_out(self, size: int, of_val: bool = True, of_test: bool = True) -> dict[str, Tensor]:
         """Sorted indices of the splits, int64, drawn by `seed` alone: `train`, and `val` and `test` if there are any.
