@@ -11,7 +11,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from litlab.config.hints import accepts, describe, signature
 from litlab.errors import ConfigError, one_line
 
-GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
+GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "trainer")
+MAY_BE_EMPTY = ("scheduler", "mix")
 FILLED_FROM_DATA = ("input_shape", "num_classes")  # keys of a model; null until the data set is known
 # Keys of a model that litlab reads itself: its constructor does not get them. See litlab.training.weights.
 OWN_MODEL_KEYS: dict[str, Any] = {
@@ -28,6 +29,7 @@ TYPES: dict[str, Any] = {
     "objective": str,
     "top5": bool,
     "summary": bool,
+    "list": bool,
     "test": bool,
     "threads": int | None,
     "checkpoint.every_n_steps": int | None,
@@ -66,7 +68,7 @@ def check(cfg: DictConfig) -> None:
     if plain.get("on_nan", "stop") not in ("stop", "rewind"):
         raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
     for group in GROUPS:
-        if group != "scheduler" and not plain.get(group):
+        if group not in MAY_BE_EMPTY and not plain.get(group):
             raise ConfigError(f"{group} is missing: write {group}=...")
         if plain.get(group) and "_target_" in plain[group]:
             _check_group(group, plain[group])
