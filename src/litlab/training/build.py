@@ -18,11 +18,12 @@ from litlab.callbacks import (
     was_pruned,
 )
 from litlab.checkpoint import record_of
-from litlab.config import Run, objective_mode
+from litlab.config import Run, directions
 from litlab.data import DataModule
 from litlab.distributed import is_rank
+from litlab.engines import choose_engine
 from litlab.errors import ConfigError
-from litlab.modules import Supervised
+from litlab.modules import CompiledNetwork, Supervised
 from litlab.training import weights
 from litlab.training.assemble import assemble
 from litlab.training.settle import precision
@@ -60,7 +61,7 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
         ConfigError: if a value is refused, or two parts do not fit each other.
     """
     lightning.seed_everything(run.cfg.seed, workers=True, verbose=False)
-    run, data, module = assemble(run.settled(objective_mode=objective_mode(run.cfg)))
+    run, data, module = assemble(run.settled(**directions(run.cfg)))
     run = run.settled(**{"trainer.precision": precision(run, data, saved)})
     if not saved:
         weights.load(run, module.network)
@@ -68,14 +69,15 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
     stop = StopOnSignal(checkpoints, run.get("preempt_grace_s", 20))
     prune = make_prune(run, saved)
     always = [EvaluationOutputs(), KeepMemory(), RunFolder(run.folder), resume]
-    always += [*filter(None, (prune, checkpoints)), throughput, stop]
-    trainer = make_trainer(run, always, module.network)
+    always += [*filter(None, (prune, checkpoints)), stop]
+    trainer = make_trainer(run, throughput, always, module.network)
     lightning_internals.skip_empty_hooks([module])
     check_batch_size(data, trainer)
     if run.cfg.model.get("compile"):
         if run.cfg.trainer.strategy == "fsdp":
             raise ConfigError("model.compile=true: not with trainer=fsdp")
-        module.compile_training(data.batch_size // trainer.world_size)
+        module.compiled = CompiledNetwork(module.network, data.batch_size // trainer.world_size)
+    module.engine = choose_engine(run.get("engine", "auto"), trainer, module, run.get("checkpoint.every_n_steps"))
     return Parts(run, data, module, trainer, checkpoints, throughput, resume, stop, prune)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import lightning
 import torch
 
-from litlab.config import Run
+from litlab.config import Run, directions
 from litlab.console import quieten, say
 from litlab.data import DataModule
 from litlab.errors import ConfigError
@@ -65,7 +65,7 @@ def find_learning_rate(run: Run) -> None:
 def range_test(run: Run) -> Curve:
     """The losses of one seed, on fresh weights, until they diverge."""
     lightning.seed_everything(run.cfg.seed, workers=True, verbose=False)
-    run, data, module = assemble(run)
+    run, data, module = assemble(run.settled(**directions(run.cfg)))
     weights.load(run, module.network)
     prepare_data(run, data)
     on_gpu = run.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()

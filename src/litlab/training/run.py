@@ -27,7 +27,7 @@ from litlab.training.result import finish
 from litlab.training.resume import check_same_batches, reset_files, restore_settings
 from litlab.training.rewind import rewound
 from litlab.training.settle import settle_for_other_hosts
-from litlab.training.terminal import print_layers, print_start
+from litlab.training.terminal import print_layers, print_names, print_start
 
 
 def run_training(run: Run) -> float | None:
@@ -51,6 +51,10 @@ def run_training(run: Run) -> float | None:
                 console.say(f"{run.folder.name}: finished before, not run again")
                 return objective_value(result)
         with failure_recorded(run):
+            if run.get("list"):
+                print_names(run)
+                remove_if_unused(run.folder)
+                return None
             check(run.cfg)
             if run.get("summary"):
                 print_layers(run)
