@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from litlab.config.hints import accepts, describe, signature
+from litlab.config.objective import objective_mode
 from litlab.errors import ConfigError, one_line
 
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "trainer")
@@ -30,6 +31,7 @@ TYPES: dict[str, Any] = {
     "top5": bool,
     "summary": bool,
     "list": bool,
+    "lr_find": bool,
     "test": bool,
     "threads": int | None,
     "checkpoint.every_n_steps": int | None,
@@ -64,6 +66,8 @@ def check(cfg: DictConfig) -> None:
         ConfigError: at the first key that is missing, unknown, of the wrong type or out of bounds.
     """
     plain = _resolved(cfg)
+    if "objective" in plain:
+        objective_mode(cfg)
     _check_types(cfg)
     if plain.get("on_nan", "stop") not in ("stop", "rewind"):
         raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
