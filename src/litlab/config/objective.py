@@ -1,9 +1,7 @@
 """Whether a higher or a lower value of a monitored metric is better."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from omegaconf import ListConfig
 
 from litlab.direction import Direction, better
 from litlab.errors import ConfigError
@@ -21,7 +19,7 @@ def objective_mode(cfg: Mapping[str, Any]) -> Any:
     Raises:
         ConfigError: if `objective_mode` is another word, or there are several objectives.
     """
-    if isinstance(cfg["objective"], ListConfig | list):
+    if isinstance(cfg["objective"], Sequence) and not isinstance(cfg["objective"], str):
         names = ", ".join(map(str, cfg["objective"]))
         raise ConfigError(f"objective=[{names}]: there can be one only; sweep.csv has a column for each other metric")
     given = cfg["objective_mode"]
