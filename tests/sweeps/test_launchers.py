@@ -22,6 +22,8 @@ def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
     assert done.status == 0, done.err
     serial = {row["folder"]: row["objective"] for row in rows(swept.folder) if row["status"] == "completed"}
     assert {row["folder"]: row["objective"] for row in rows(tmp_path)} == serial
+    assert "epoch 1/" not in done.out, "the lines of jobs would mix"
+    assert "epoch 1/" in (tmp_path / "runs/s/optimizer.lr=0.003,seed=1/train.log").read_text()
 
 
 def test_joblibs_own_number_of_jobs_is_one_a_core():

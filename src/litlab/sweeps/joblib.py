@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -13,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from litlab.console import say
 from litlab.machine import cores
 from litlab.sweeps import mps, side_by_side
+from litlab.sweeps.live_line import live_line
 
 
 class JoblibLauncher(joblib_launcher.JoblibLauncher):
@@ -48,7 +50,8 @@ class JoblibLauncher(joblib_launcher.JoblibLauncher):
         rest = job_overrides[len(first) :]
         if not rest:
             return first
-        with self.shared_gpu():
+        assert self.config is not None
+        with self.shared_gpu(), live_line(Path(self.config.hydra.sweep.dir), len(rest)):
             return [*first, *super().launch(rest, initial_job_idx + len(first))]
 
     def decide(self, config: DictConfig) -> None:
