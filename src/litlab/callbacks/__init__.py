@@ -43,7 +43,7 @@ from litlab.callbacks.tensorboard import (
     Projector,
     Speed,
 )
-from litlab.callbacks.terminal import ModelSummary, Progress, summary_table
+from litlab.callbacks.terminal import ModelSummary, Progress, part_of_epoch, summary_table
 from litlab.callbacks.throughput import Throughput
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "interruption",
     "learning_rate",
     "outputs_of",
+    "part_of_epoch",
     "summary_table",
     "was_pruned",
 ]
