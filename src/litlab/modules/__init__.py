@@ -5,6 +5,7 @@
 
 from litlab.modules.accuracy import SoftAccuracy
 from litlab.modules.classification import Classification
+from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL, balanced_weights
 from litlab.modules.meter import Meter, NonFiniteLoss, as_float
 from litlab.modules.optimizers import Muon
@@ -13,6 +14,7 @@ from litlab.modules.supervised import Supervised
 
 __all__ = [
     "Classification",
+    "CompiledNetwork",
     "CrossEntropy",
     "LogSoftmaxNLL",
     "Meter",
