@@ -41,7 +41,7 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     """
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
     flat: dict[str, Any] = {}
-    for name in (*GROUPS, "seed", "objective", "top5", "on_nan", "test"):
+    for name in (*GROUPS, "seed", "objective", "top5", "ema", "on_nan", "test"):
         flat |= _flat(name, composed.get(name))
     flat["objective_mode"] = objective_mode(cfg)
     stopping = (composed.get("callbacks") or {}).get("early_stopping") or {"enabled": False}

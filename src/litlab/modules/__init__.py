@@ -4,6 +4,7 @@
 """
 
 from litlab.modules.accuracy import SoftAccuracy
+from litlab.modules.averages import Averages
 from litlab.modules.classification import Classification
 from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL, balanced_weights
@@ -13,6 +14,7 @@ from litlab.modules.regression import Regression
 from litlab.modules.supervised import Supervised
 
 __all__ = [
+    "Averages",
     "Classification",
     "CompiledNetwork",
     "CrossEntropy",
