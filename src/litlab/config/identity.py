@@ -7,7 +7,7 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.config.check import GROUPS, MAY_BE_AUTO
+from litlab.config.check import GROUPS, MAY_BE_AUTO, UNGROUPED
 from litlab.config.leaves import leaves
 from litlab.config.objective import objective_mode
 
@@ -43,6 +43,9 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name in (*GROUPS, "seed", "objective", "top5", "ema", "on_nan", "test"):
         flat |= _flat(name, composed.get(name))
+    for key, value in UNGROUPED.items():  # runs from before these settings have not recorded them
+        if flat.get(f"optimizer.{key}") == value:
+            del flat[f"optimizer.{key}"]
     flat["objective_mode"] = objective_mode(cfg)
     stopping = (composed.get("callbacks") or {}).get("early_stopping") or {"enabled": False}
     flat["callbacks.early_stopping.enabled"] = stopping.get("enabled", True)

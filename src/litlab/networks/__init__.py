@@ -18,7 +18,7 @@ from litlab.networks.timm_model import TimmModel
 from litlab.networks.torchvision_model import TorchvisionModel
 from litlab.networks.transfer import Transfer
 from litlab.networks.vgg import VGG11, VGG13, VGG16, VGG19
-from litlab.networks.weights import load_published, load_weights, preprocessing
+from litlab.networks.weights import head_of, load_published, load_weights, preprocessing
 from litlab.networks.whitened import WhitenedCNN
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
@@ -43,6 +43,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "load_weights",
     "load_published",
     "preprocessing",
+    "head_of",
     "WithAuxiliary",
     "Layer",
     "summarize",
