@@ -30,7 +30,10 @@ def explained():
         (["optimizer=adm"], "optimizer=adm: no such option; did you mean adam? there is: adam, adamw, muon, sgd"),
         (["hydra/launcher=zzz"], "hydra/launcher=zzz: no such option; there is: basic"),
         (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is: backbone_factor, betas"),
-        (["optimizer=sgd", "optimizer.betas=1"], "optimizer.betas is unknown; optimizer: there is: fused, lr, mom"),
+        (
+            ["optimizer=sgd", "optimizer.betas=1"],
+            "optimizer.betas is unknown; optimizer: there is: backbone_factor, dec",
+        ),
         (["optimizer.lr.x=1"], "optimizer.lr has no keys of its own: optimizer.lr.x is unknown"),
         (["~optimizer.lrr"], "optimizer.lrr is unknown; optimizer: did you mean lr?"),
         (["seed=[1"], "seed=[1: "),
