@@ -17,6 +17,7 @@ FIXED: dict[str, Any] = {
     **dict.fromkeys(("model", "data._target_", "data.seed", "data.val_size", "optimizer._target_")),
     **{f"optimizer.{key}": value for key, value in UNGROUPED.items()},
     **dict.fromkeys(("mix._target_", "ema")),
+    "data.stratified": False,
 }
 
 
