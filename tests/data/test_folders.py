@@ -1,5 +1,6 @@
 """Folders of classes, with splits and without."""
 
+import shutil
 import warnings
 
 import pytest
@@ -129,6 +130,19 @@ def test_a_class_without_pictures_to_train_on_is_named(root):
         load_folder(root)
 
 
+@pytest.mark.parametrize("name", ["@eaDir", "$RECYCLE.BIN", "lost+found", "System Volume Information", "#recycle"])
+def test_folders_of_the_system_are_neither_classes_nor_pictures(root, name):
+    """A network storage of Synology has a small copy of each picture in `@eaDir/NAME/`."""
+    before = load_folder(root)
+    for place in (root, root / "red"):
+        copies = place / name / "000.jpg"
+        copies.mkdir(parents=True)
+        shutil.copy(root / "red/000.jpg", copies / "SYNOPHOTO_THUMB_M.jpg")
+    after = load_folder(root)
+    assert after.class_names == before.class_names == ("blue", "red")
+    assert after.sizes == before.sizes
+
+
 def test_a_class_with_validation_pictures_only_is_named(tmp_path):
     draw_folder(tmp_path / "train", 2)
     draw_folder(tmp_path / "val", 2, classes=("blue", "red", "emu"))
@@ -196,9 +210,12 @@ def test_a_class_that_the_split_leaves_without_a_training_picture_is_an_error(tm
     for seed in range(12):
         with pytest.warns(UserWarning, match="no validation pictures for blue"):
             ImageFolder(tmp_path, val_size=0.4, stratified=True, seed=seed).setup()
-    with (
-        warnings.catch_warnings(action="ignore"),
-        pytest.raises(ValueError, match="no readable pictures to train on for class 'blue'"),
-    ):
-        for seed in range(12):  # in some of these splits, the one picture is held out
-            ImageFolder(tmp_path, val_size=0.4, seed=seed).setup()
+    with pytest.raises(ValueError, match="no readable pictures to train on for class 'blue'"):
+        split_twelve_times(tmp_path)
+
+
+def split_twelve_times(root):
+    """Without regard to classes: in some of these splits, the one blue picture is held out."""
+    for seed in range(12):
+        with warnings.catch_warnings(action="ignore"):
+            ImageFolder(root, val_size=0.4, seed=seed).setup()

@@ -151,6 +151,18 @@ def test_another_schedule_leaves_each_group_its_own_learning_rate(tmp_path):
     assert rates == pytest.approx({"filters": 0.0002, "matrices": 0.0006, "vectors": 0.0004})  # dropped twice
 
 
+def test_early_stopping_and_plateau_do_not_act_while_their_metric_improves(tmp_path):
+    monitors = ["callbacks.early_stopping.monitor=val/loss", "scheduler=plateau", "scheduler.monitor=val/acc"]
+    record_run(tmp_path / "run", *monitors, "callbacks.early_stopping.patience=1", "scheduler.patience=0")
+    train_recorded(tmp_path / "run")
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert result["epochs"] == 3
+    assert {result["config"][key] for key in ("scheduler.mode", "objective_mode")} == {"max"}
+    assert result["config"]["callbacks.early_stopping.mode"] == "min"
+    checkpoint = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-3)
+
+
 def test_a_run_that_was_stopped_early_goes_on_with_other_settings(tmp_path):
     folder = tmp_path / "run"
     patient = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=0.9"]

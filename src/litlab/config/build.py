@@ -29,6 +29,8 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
     if "_target_" not in node:  # scheduler=none, where an experiment still has settings for a schedule
         return None
     node = {key: value for key, value in node.items() if key not in OWN_KEYS.get(group, ())}
+    if group == "scheduler":
+        node = {"_partial_": True} | node  # it is made later, of the optimizer
     try:
         return instantiate(node, _convert_="all", **arguments)
     except Exception as error:

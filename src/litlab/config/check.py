@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from litlab.config.hints import accepts, describe, signature
+from litlab.config.objective import objective_mode
 from litlab.errors import ConfigError, one_line
 
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "trainer")
@@ -35,6 +36,7 @@ TYPES: dict[str, Any] = {
     "ema": float | None,
     "summary": bool,
     "list": bool,
+    "lr_find": bool,
     "test": bool,
     "threads": int | None,
     "checkpoint.every_n_steps": int | None,
@@ -72,6 +74,8 @@ def check(cfg: DictConfig) -> None:
         ConfigError: at the first key that is missing, unknown, of the wrong type or out of bounds.
     """
     plain = _resolved(cfg)
+    if "objective" in plain:
+        objective_mode(cfg)
     _check_types(cfg)
     if plain.get("on_nan", "stop") not in ("stop", "rewind"):
         raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
@@ -85,7 +89,8 @@ def check(cfg: DictConfig) -> None:
 
 def suggest(name: str, known: Collection[str]) -> str:
     """`did you mean ...?`, if one of the known names is close, and all known names."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    spelled = {str(option).lower().replace("-", "_"): option for option in known}
+    close = [spelled[s] for s in difflib.get_close_matches(name.lower().replace("-", "_"), spelled, n=1, cutoff=0.7)]
     public = ", ".join(sorted(name for name in known if not name.startswith("_")))
     return (f"did you mean {close[0]}? " if close else "") + f"there is: {public}"
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab.config.check import GROUPS, MAY_BE_AUTO, UNGROUPED
 from litlab.config.leaves import leaves
-from litlab.config.objective import objective_mode
+from litlab.config.objective import directions
 
 # Where a run is trained, which does not change its numbers.
 PLACES = {
@@ -46,12 +46,14 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     for key, value in UNGROUPED.items():  # runs from before these settings have not recorded them
         if flat.get(f"optimizer.{key}") == value:
             del flat[f"optimizer.{key}"]
-    flat["objective_mode"] = objective_mode(cfg)
+    modes: dict[str, Any] = {**directions(composed)}
+    stopping_mode = modes.pop("callbacks.early_stopping.mode", None)
+    flat |= modes
     stopping = (composed.get("callbacks") or {}).get("early_stopping") or {"enabled": False}
     flat["callbacks.early_stopping.enabled"] = stopping.get("enabled", True)
     if flat["callbacks.early_stopping.enabled"]:
-        mode = stopping.get("mode") or flat["objective_mode"]
-        flat |= _flat("callbacks.early_stopping", stopping | {"mode": mode})
+        mode = {"mode": stopping_mode} if stopping_mode else {}
+        flat |= _flat("callbacks.early_stopping", stopping | mode)
     places = PLACES | ({"data.data_dir"} if _data_dir_is_cache(flat.get("data._target_")) else set())
     return {key: value for key, value in flat.items() if key not in places}
 

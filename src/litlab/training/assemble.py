@@ -9,6 +9,7 @@ from litlab.errors import ConfigError, one_line
 from litlab.modules import Classification, Grouped, MakeOptimizer, Regression, Supervised, balanced_weights
 from litlab.training import weights
 from litlab.training.checks import check_loss, check_monitors, check_network, check_optimization
+from litlab.training.network import build_network
 
 
 def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
@@ -26,7 +27,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
         data = run.build("data")
     _check_filled_from_data(run, data)
     data.mix = build_mix(run, data)
-    network = run.build("model", input_shape=data.input_shape, num_classes=data.num_classes)
+    network = build_network(run, data)
     check_network(run, network, data)
     if run.get("loss.class_weights") == "balanced":
         run = run.settled(**{"loss.class_weights": class_weights(run, data)})

@@ -20,6 +20,7 @@ from litlab.runs import hold, objective_value, read_result, remove_if_unused
 from litlab.training import jobs, weights
 from litlab.training.assemble import prepare_data
 from litlab.training.build import Parts, build_parts
+from litlab.training.lr_range_test import find_learning_rate
 from litlab.training.outcome import Outcome, has_page, note_error, note_evaluation, note_training, note_unsaved
 from litlab.training.record import failure_recorded, settled_and_recorded
 from litlab.training.result import finish
@@ -58,6 +59,9 @@ def run_training(run: Run) -> float | None:
             if run.get("summary"):
                 print_layers(run)
                 remove_if_unused(run.folder)
+                return None
+            if run.get("lr_find"):
+                find_learning_rate(run)
                 return None
             with settled_and_recorded(run) as settled:
                 train(settled)

@@ -11,12 +11,13 @@ from rich.text import Text
 
 from litlab.callbacks import summary_table
 from litlab.config import Run, class_of
-from litlab.console import console, number, quieten, say
+from litlab.console import console, number, quieten, say, warn
 from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.networks import Registered
 from litlab.training.assemble import assemble
 from litlab.training.build import Parts
+from litlab.training.network import advice
 
 HEADING = 14  # characters before the text of a line
 WIDEST = 110  # characters of a line of the verdict on a terminal
@@ -26,10 +27,13 @@ def print_start(parts: Parts) -> None:
     """Prints the first line of a run: data, network, device, precision."""
     data = parts.data
     kind = "images" if len(data.input_shape) == 3 else "points"
+    classes = f", {len(data.class_names):,} classes" if data.class_names else ""
     say(
-        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}  |  "
+        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}{classes}  |  "
         f"{type(parts.module.network).__name__}  |  {device_name(parts.trainer)}, {parts.run.cfg.trainer.precision}"
     )
+    if better := advice(parts.run, data):
+        warn(better)
 
 
 def print_end(run: Run, result: dict[str, Any], takes_pictures: bool) -> None:
