@@ -28,6 +28,7 @@ from litlab.data.in_memory import ImageDataset, collate
 from litlab.data.landmarks import Landmarks, draw_points
 from litlab.data.mnist import MNIST, FashionMNIST, MNISTSample
 from litlab.data.normalize import Normalize
+from litlab.data.picture_dataset import file_of
 from litlab.data.picture_files import Unreadable, open_picture
 from litlab.data.pictures import PictureDataModule
 from litlab.data.points import LinePoints, Points, SigmoidPoints
@@ -61,6 +62,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "AUGMENTATIONS",
     "build_augmentations",
     "SourcesFailedError",
+    "file_of",
     "open_picture",
     "fit",
     "Unreadable",
