@@ -1,7 +1,6 @@
 """The ranked table of a sweep, on the terminal and as `sweep.csv`."""
 
 import csv
-import shlex
 import statistics
 from pathlib import Path
 
@@ -28,10 +27,10 @@ def print_report(folder: Path) -> Sweep:
         draw(sweep, folder / "sweep.png")
         best = sweep.finished[0]
         _say("best job", f"{shown(best.folder)}/{BEST}")
-        _say("repeat it", f"python train.py {shlex.join(best.overrides)}")
-        _say("table, plot", f"{folder}/sweep.csv, sweep.png")
+        _say("repeat it", console.command("train.py", *best.overrides))
+        _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png")
     else:
-        _say("table", f"{folder}/sweep.csv")
+        _say("table", f"{shown(folder)}/sweep.csv")
     _print_jobs(sweep, refused(folder))
     return sweep
 
