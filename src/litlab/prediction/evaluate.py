@@ -21,7 +21,7 @@ from litlab.prediction import evaluation_result
 from litlab.prediction.data import data_module, prepare_split
 from litlab.prediction.details import FILES, Details
 from litlab.prediction.ensemble import load_asked
-from litlab.prediction.settings import output_folder
+from litlab.prediction.settings import output_folder, print_network
 from litlab.runs import finite
 
 
@@ -34,6 +34,7 @@ def evaluate(trained: Trained, run: Run) -> None:
     data_module(trained, run)  # finds a mistake before a process is started or a folder made
     supervised(trained)
     output_folder(run, "evaluation")
+    print_network(trained)
     run = run.settled(ckpt=str(trained.path))
     processes = ranks_wanted(run.cfg.trainer)
     if processes > 1 and not is_rank():
@@ -78,7 +79,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     evaluation_result.print_result(result)
     evaluation_result.write_result(result, folder)
     if found:
-        found.write(folder, images, f"{data.name}, {split}: {len(images):,} images")
+        found.write(folder, f"{data.name}, {split}: {len(images):,} images")
     console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(FILES if found else ())])}")
 
 

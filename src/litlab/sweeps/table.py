@@ -1,7 +1,6 @@
 """The ranked table of a sweep, on the terminal and as `sweep.csv`."""
 
 import csv
-import shlex
 import statistics
 from pathlib import Path
 
@@ -37,10 +36,10 @@ def print_report(folder: Path) -> Sweep:
         best = sweep.finished[0]
         _say("best job", f"{shown(best.folder)}/{BEST}")
         again = [override for override in best.overrides if not override.startswith("name=")]  # that of the sweep
-        _say("repeat it", f"python train.py {shlex.join(again)}")
-        _say("table, plot", f"{folder}/sweep.csv, sweep.png, sweep.html")
+        _say("repeat it", console.command("train.py", *again))
+        _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png, sweep.html")
     else:
-        _say("table", f"{folder}/sweep.csv")
+        _say("table", f"{shown(folder)}/sweep.csv")
     _print_jobs(sweep, refused(folder))
     return sweep
 

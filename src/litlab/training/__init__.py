@@ -14,6 +14,7 @@ resume              what a run may change when it goes on, and its files at the 
 rewind              `on_nan=rewind`: back to a checkpoint with half the learning rate
 jobs                a job of a sweep: its lock, what an earlier start has left of it, its CPU cores
 outcome             how a training ended
+stopped             what ended it, in one word, and its last line
 failure             the error that ended a training, in words for a user
 result              writes `result.json` and the page of a run
 terminal            the first and the last lines that a run prints
