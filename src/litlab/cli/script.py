@@ -20,11 +20,12 @@ from omegaconf.errors import OmegaConfBaseException
 from litlab import console
 from litlab.cli import full_error
 from litlab.cli.explain import explain
+from litlab.cli.folders import NewFolders, Refused
 from litlab.cli.help import explain as explain_settings
 from litlab.cli.help import general, options
 from litlab.cli.keys import Keys
 from litlab.cli.overrides import check_options, help_asked, is_multirun, literal, multirun_first, refuse_null
-from litlab.cli.runs import NewFolders, as_asked, as_resumed
+from litlab.cli.runs import as_asked, as_resumed
 from litlab.cli.signals import end_at_next_signal, sigterm_raises
 from litlab.cli.words import check_words
 from litlab.config import Run
@@ -105,6 +106,8 @@ class Script:
                 if self.wants_traceback or error in self.unexpected:
                     raise
                 self.end_with_mistake(error)
+            except Refused as refused:
+                self.end_with_mistake(refused.error)
             except (KeyboardInterrupt, Terminated) as stopped:
                 self.end_interrupted(stopped)
             finally:

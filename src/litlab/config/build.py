@@ -24,7 +24,7 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
     Raises:
         ConfigError: if the constructor refuses the values.
     """
-    node: Any = cfg[group]
+    node: Any = cfg.get(group) or {}  # a recorded config may be older than a group
     node = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else dict(node)
     if "_target_" not in node:  # scheduler=none, where an experiment still has settings for a schedule
         return None

@@ -2,16 +2,18 @@
 
 import difflib
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from litlab.config.hints import accepts, describe, signature
+from litlab.config.objective import objective_mode
 from litlab.errors import ConfigError, one_line
 
-GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
+GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "trainer")
+MAY_BE_EMPTY = ("scheduler", "mix")
 FILLED_FROM_DATA = ("input_shape", "num_classes")  # keys of a model; null until the data set is known
 # Keys of a model that litlab reads itself: its constructor does not get them. See litlab.training.weights.
 OWN_MODEL_KEYS: dict[str, Any] = {
@@ -28,6 +30,8 @@ TYPES: dict[str, Any] = {
     "objective": str,
     "top5": bool,
     "summary": bool,
+    "list": bool,
+    "lr_find": bool,
     "test": bool,
     "threads": int | None,
     "checkpoint.every_n_steps": int | None,
@@ -35,6 +39,7 @@ TYPES: dict[str, Any] = {
     "rewinds": int,  # this and the next are counted by the run itself
     "rewound_to": int | None,
     "preempt_grace_s": float,
+    "engine": Literal["auto", "eager", "blocks", "graph"],
 }
 # Bounds that other libraries do not check, or that they check without naming the key: (lowest, highest, open?).
 # With `open`, the value must be greater than the lowest.
@@ -61,11 +66,13 @@ def check(cfg: DictConfig) -> None:
         ConfigError: at the first key that is missing, unknown, of the wrong type or out of bounds.
     """
     plain = _resolved(cfg)
+    if "objective" in plain:
+        objective_mode(cfg)
     _check_types(cfg)
     if plain.get("on_nan", "stop") not in ("stop", "rewind"):
         raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
     for group in GROUPS:
-        if group != "scheduler" and not plain.get(group):
+        if group not in MAY_BE_EMPTY and not plain.get(group):
             raise ConfigError(f"{group} is missing: write {group}=...")
         if plain.get(group) and "_target_" in plain[group]:
             _check_group(group, plain[group])

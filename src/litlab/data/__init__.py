@@ -20,18 +20,22 @@ from litlab.data.augment import (
 )
 from litlab.data.base import DataModule
 from litlab.data.batches import EpochBatchSampler
+from litlab.data.block import Block
 from litlab.data.cifar import CIFAR10, CIFAR100
 from litlab.data.datamodules import ImageDataModule
 from litlab.data.fake import Fake
 from litlab.data.folders import ImageFolder
 from litlab.data.in_memory import ImageDataset, collate
 from litlab.data.landmarks import Landmarks, draw_points
+from litlab.data.mix import Mix
 from litlab.data.mnist import MNIST, FashionMNIST, MNISTSample
 from litlab.data.normalize import Normalize
 from litlab.data.picture_dataset import file_of
 from litlab.data.picture_files import Unreadable, open_picture
 from litlab.data.pictures import PictureDataModule
 from litlab.data.points import LinePoints, Points, SigmoidPoints
+from litlab.data.policies import AutoAugment, RandAugment, TrivialAugment
+from litlab.data.random_boxes import GaussianBlur, RandomErasing, RandomResizedCrop, RandomRotation
 from litlab.data.resize import fit
 from litlab.data.sources import SourcesFailedError
 
@@ -52,6 +56,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "draw_points",
     "ImageDataModule",
     "ImageDataset",
+    "Block",
     "EpochBatchSampler",
     "collate",
     "Normalize",
@@ -59,6 +64,14 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "RandomHorizontalFlip",
     "Cutout",
     "ColorJitter",
+    "RandAugment",
+    "TrivialAugment",
+    "AutoAugment",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "RandomErasing",
+    "GaussianBlur",
+    "Mix",
     "AUGMENTATIONS",
     "build_augmentations",
     "SourcesFailedError",

@@ -16,6 +16,8 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, LambdaLR, LinearLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
+from litlab.direction import better
+
 Schedulers = list[dict[str, Any]]
 
 
@@ -100,13 +102,17 @@ def plateau(
     steps_per_epoch: int,
     epochs: int,
     monitor: str = "val/loss",
-    mode: str = "min",
+    mode: str | None = None,
     factor: float = 0.1,
     patience: int = 3,
     min_lr: float = 0.0,
     warmup_epochs: float = 0,
 ) -> Schedulers:
-    """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience` epochs."""
+    """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience` epochs.
+
+    `mode` is `min` if a lower value is better. None: by the name of `monitor`.
+    """
+    mode = mode or better(monitor)
     main = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience, min_lr=min_lr)  # type: ignore[arg-type]
     schedulers: Schedulers = [{"scheduler": main, "interval": "epoch", "monitor": monitor}]
     if warmup := warmup_steps(warmup_epochs, steps_per_epoch, epochs):

@@ -27,7 +27,8 @@ def print_report(folder: Path) -> Sweep:
         draw(sweep, folder / "sweep.png")
         best = sweep.finished[0]
         _say("best job", f"{shown(best.folder)}/{BEST}")
-        _say("repeat it", console.command("train.py", *best.overrides))
+        again = [override for override in best.overrides if not override.startswith("name=")]  # that of the sweep
+        _say("repeat it", console.command("train.py", *again))
         _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png")
     else:
         _say("table", f"{shown(folder)}/sweep.csv")

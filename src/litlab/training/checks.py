@@ -8,7 +8,7 @@ from litlab.config import Run
 from litlab.data import DataModule
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Supervised
-from litlab.networks import evaluating
+from litlab.networks import Registered, evaluating
 from litlab.training.network import unfit
 
 FOR_CLASSES = (torch.nn.CrossEntropyLoss, torch.nn.NLLLoss)
@@ -26,8 +26,9 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
     try:
         with torch.no_grad(), evaluating(network):
             logits = network(batch)
-    except (RuntimeError, ValueError) as error:
-        raise unfit(run, data, one_line(error)) from error
+    except (RuntimeError, ValueError, AssertionError) as error:
+        hint = network.hint() if isinstance(network, Registered) else ""
+        raise unfit(run, data, one_line(error) + hint) from error
     if tuple(logits.shape) != (2, data.num_classes):
         raise ConfigError(
             f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "

@@ -12,9 +12,11 @@ from rich.text import Text
 
 from litlab.callbacks import summary_table
 from litlab.checkpoint import to_be_trusted
-from litlab.config import Run
+from litlab.config import Run, class_of
 from litlab.console import command, console, number, quieten, say, warn
+from litlab.errors import ConfigError
 from litlab.files import shown
+from litlab.networks import Registered
 from litlab.training.assemble import assemble
 from litlab.training.build import Parts
 from litlab.training.network import advice
@@ -74,6 +76,25 @@ def print_layers(run: Run) -> None:
     _, data, module = assemble(run.settled(**{"data.batch_size": 1}) if automatic else run)
     say(f"{data.name}: {' x '.join(map(str, data.input_shape))}")
     say(summary_table(module.network, data.input_shape, max_depth=3))
+
+
+def print_names(run: Run) -> None:
+    """Prints the names of a registry that match `model.name`, one a line.
+
+    Raises:
+        ConfigError: if `model` is no registry, or no name matches.
+    """
+    registry = class_of(run.cfg, "model")
+    if not (isinstance(registry, type) and issubclass(registry, Registered)):
+        raise ConfigError("list=true lists the names of a registry: write model=torchvision or model=timm")
+    pattern = str(run.cfg.model.name)
+    try:
+        names = registry.names(pattern if {"*", "?", "["} & set(pattern) else f"*{pattern}*")
+    except ValueError as error:
+        raise run.blame("model", error) from error
+    if not names:
+        raise ConfigError(f"model.name={pattern} matches none of {registry.registry}'s names")
+    say("\n".join(names))
 
 
 def device_name(trainer: lightning.Trainer) -> str:
