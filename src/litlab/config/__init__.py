@@ -2,7 +2,7 @@
 
 from litlab.config.allowed import allowed_values
 from litlab.config.build import Chosen, blame, build, class_of, option
-from litlab.config.check import FILLED_FROM_DATA, GROUPS, OWN_MODEL_KEYS, check, suggest
+from litlab.config.check import FILLED_FROM_DATA, GROUPS, OWN_MODEL_KEYS, UNGROUPED, check, suggest
 from litlab.config.identity import filled_then, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
@@ -12,6 +12,7 @@ __all__ = [
     "FILLED_FROM_DATA",
     "GROUPS",
     "OWN_MODEL_KEYS",
+    "UNGROUPED",
     "Chosen",
     "Run",
     "SweepJob",

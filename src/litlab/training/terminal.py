@@ -38,20 +38,18 @@ def print_start(parts: Parts) -> None:
         warn(better)
 
 
-def print_end(run: Run, result: dict[str, Any], takes_pictures: bool) -> None:
+def print_end(run: Run, result: dict[str, Any], ended: str, takes_pictures: bool) -> None:
     """Prints the last lines of a run: the test metrics, how it ended, where its files are, and what to type next.
 
     Args:
         result: the content of `result.json`.
+        ended: how the run ended, in one line.
         takes_pictures: whether `predict.py` can use the network.
     """
     tested = {name: value for name, value in result["metrics"].items() if name.startswith("test/")}
     if tested:
         say(_test_table(tested))
-    say(
-        f"{result['status']} after {result['epochs']} epoch{'s' * (result['epochs'] != 1)}, {result['seconds']:.0f} s, "
-        f"{result['images_per_second']:,.0f} images/s"
-    )
+    say(ended)
     if run.job:  # the sweep prints a table of its jobs
         return
     folder = shown(run.folder)
