@@ -99,6 +99,8 @@ def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
             continue
         for script, rest in re.findall(r"(?:python|torchrun[^`]*) (train|predict)\.py([^`]*)", line):
             words = shlex.split(rest, comments=True)
+            if {"-sc", "--config-dir"} & set(words):  # Hydra prints a script; a folder of the reader's own
+                continue
             yield script, words[: words.index("|")] if "|" in words else words
 
 

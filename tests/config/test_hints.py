@@ -40,6 +40,7 @@ def test_a_value_from_yaml_fits_a_hint_or_does_not(hint, good, bad):
         (float, "a number"),
         (bool, "true or false"),
         (Literal["a", "b"], "one of a, b"),
+        (Literal["a", "b"] | Literal["b", 3] | None, "one of a, b, 3 or null"),
         (list[int], "a list"),
         (dict[str, int], "a mapping"),
         (nn.Module, "Module"),

@@ -1,22 +1,96 @@
-"""The list of options that `--help` shows."""
+"""What `--help` shows: the options of each group, and each setting with its value, its words and what it may be."""
 
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
+
+from litlab.cli.settings import Setting, described, header, settings_of
+from litlab.config import allowed_values, suggest
+
+WIDEST = 110  # characters of a line
 
 
 def options(conf: Path, config_name: str) -> str:
     """Each group of a config with its options, and the first comment in the file of each option."""
     lines = []
-    defaults = OmegaConf.load(conf / f"{config_name}.yaml").defaults
-    chosen = [key for entry in defaults if entry != "_self_" for key in entry]
-    for group in sorted(key for key in chosen if "hydra" not in key):
+    for group in groups(conf, config_name):
         lines.append(f"{group}:")
         lines += [f"  {file.stem:<20} {described(file)}" for file in sorted((conf / group).glob("*.yaml"))]
     return "\n".join(lines) + "\n"
 
 
-def described(file: Path) -> str:
-    """The first comment of a config file that is not for Hydra (`# @package _global_`)."""
-    comments = (line[1:].strip() for line in file.read_text().splitlines() if line.startswith("#"))
-    return next((comment for comment in comments if not comment.startswith("@")), "")
+def general(conf: Path, config_name: str) -> str:
+    """The settings that belong to no group, explained."""
+    chosen = {group for group, option in groups(conf, config_name).items() if option != "None"}
+    found = [s for s in settings_of(conf / f"{config_name}.yaml") if s.value]
+    return "\n".join(_explained([s for s in found if s.key.partition(".")[0] not in chosen]))
+
+
+def groups(conf: Path, config_name: str) -> dict[str, str]:
+    """The groups of a config by name, each with the option that is chosen if nobody chooses another one."""
+    defaults = OmegaConf.load(conf / f"{config_name}.yaml").defaults
+    chosen = {key: str(entry[key]) for entry in defaults if entry != "_self_" for key in entry}
+    return dict(sorted((key, option) for key, option in chosen.items() if "hydra" not in key))
+
+
+def explain(subject: str, arguments: Sequence[str], conf: Path, config_name: str) -> str:
+    """The settings of a group, or one setting, explained.
+
+    Args:
+        subject: such as `optimizer` or `optimizer.lr`.
+        arguments: the command line, which may choose another option of the group.
+
+    Raises:
+        HydraException: if there is no such group or setting.
+    """
+    known = groups(conf, config_name)
+    group, _, key = subject.partition(".")
+    if group not in known:
+        whole = {setting.key: setting for setting in settings_of(conf / f"{config_name}.yaml")}
+        if subject not in whole:
+            raise HydraException(f"--help {subject}: no such group or setting; {suggest(subject, [*known, *whole])}")
+        return "\n".join(_explained([whole[subject]]))
+    option = next((a.partition("=")[2] for a in reversed(arguments) if a.startswith(f"{group}=")), known[group])
+    file = conf / group / f"{option}.yaml"
+    found = settings_of(file, group) if file.exists() else []
+    found += [s for s in settings_of(conf / f"{config_name}.yaml") if s.key.startswith(f"{group}.")]
+    if key:
+        found = [s for s in found if s.key == subject or s.key.startswith(f"{subject}.")]
+        if not found:
+            raise HydraException(f"--help {subject}: {group}={option} has no such setting; --help {group} lists them")
+        return "\n".join(_explained(found, file))
+    return "\n".join([*_options(group, option, conf), "", *_explained(found, file)])
+
+
+def _options(group: str, chosen: str, conf: Path) -> Iterator[str]:
+    yield f"{group}=OPTION, one of:"
+    for file in sorted((conf / group).glob("*.yaml")):
+        words = " ".join(header(file)) if group == "experiment" else described(file)
+        yield from _filled(f"  {file.stem:<20} ", words)
+    yield ""
+    if (conf / group / f"{chosen}.yaml").exists():
+        yield f"The settings of {group}={chosen}, with their values (python train.py {group}=OPTION --help {group}):"
+
+
+def _explained(settings: Sequence[Setting], file: Path | None = None) -> Iterator[str]:
+    """A line for each setting, or more if its words are many."""
+    allowed = allowed_values(file) if file and file.exists() else allowed_values(None)
+    names = [f"{s.key}={s.value}" if s.value else s.key for s in settings]
+    wide = min(44, max(map(len, names), default=0))
+    for setting, name in zip(settings, names, strict=True):
+        words = "; ".join(filter(None, (allowed.get(setting.key, "") if setting.value else "", setting.words)))
+        yield from _filled(f"  {name:<{wide}}  ", words)
+
+
+def _filled(beginning: str, words: str) -> list[str]:
+    width = min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns)
+    if not words:
+        return [beginning.rstrip()]
+    indent = " " * min(len(beginning), 46)
+    return textwrap.wrap(
+        words, max(40, width), initial_indent=beginning, subsequent_indent=indent, break_on_hyphens=False
+    )

@@ -78,6 +78,13 @@ def check_options(arguments: Sequence[str], keys: Keys) -> None:
             raise HydraException(f"{name}: no such option; {suggest(name, LONG)}")
 
 
+def help_asked(arguments: Sequence[str]) -> str | None:
+    """`optimizer` of `--help optimizer`: what the user asks to explain."""
+    if not {"-h", "--help"} & set(arguments):
+        return None
+    return next((word for word in arguments if not word.startswith("-") and "=" not in word), None)
+
+
 def refuse_null(arguments: Sequence[str], conf: Path) -> None:
     """Refuses `GROUP=null`. Hydra's own error says neither which key is wrong nor which options there are.
 

@@ -21,9 +21,10 @@ from litlab import console
 from litlab.cli import full_error
 from litlab.cli.explain import explain
 from litlab.cli.folders import NewFolders, Refused
-from litlab.cli.help import options
+from litlab.cli.help import explain as explain_settings
+from litlab.cli.help import general, options
 from litlab.cli.keys import Keys
-from litlab.cli.overrides import check_options, is_multirun, literal, multirun_first, refuse_null
+from litlab.cli.overrides import check_options, help_asked, is_multirun, literal, multirun_first, refuse_null
 from litlab.cli.runs import as_asked, as_resumed
 from litlab.cli.signals import end_at_next_signal, sigterm_raises
 from litlab.cli.words import check_words
@@ -54,6 +55,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Main], Call
     def decorate(main: Main) -> Callable[[], None]:
         conf = Path(inspect.getfile(main)).resolve().parent / "conf"
         OmegaConf.register_new_resolver("options", lambda: options(conf, config_name), replace=True)  # for --help
+        OmegaConf.register_new_resolver("general", lambda: general(conf, config_name), replace=True)  # likewise
 
         @functools.wraps(main)
         def call() -> None:
@@ -122,6 +124,9 @@ class Script:
         arguments = sys.argv[1:]
         keys = Keys(self.conf, self.config_name)
         check_options(arguments, keys)
+        if subject := help_asked(arguments):
+            print(explain_settings(subject, arguments, self.conf, self.config_name))
+            sys.exit()
         check_words(arguments, keys)
         refuse_null(arguments, self.conf)
         if is_multirun(arguments):

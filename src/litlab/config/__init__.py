@@ -1,5 +1,6 @@
 """The config of a run: checks it, builds from it, records it, and says what identifies a run. Needs no torch."""
 
+from litlab.config.allowed import allowed_values
 from litlab.config.build import Chosen, blame, build, class_of, option
 from litlab.config.check import FILLED_FROM_DATA, GROUPS, OWN_MODEL_KEYS, UNGROUPED, check, suggest
 from litlab.config.identity import filled_then, is_left_open, numeric
@@ -15,6 +16,7 @@ __all__ = [
     "Chosen",
     "Run",
     "SweepJob",
+    "allowed_values",
     "blame",
     "build",
     "changed",

@@ -70,7 +70,10 @@ def describe(hint: Any) -> str:
     """A type hint in words, such as `an integer or null`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(describe(a) for a in arguments if _is_plain(a)))
+        literals = [a for a in arguments if typing.get_origin(a) is Literal]
+        values = dict.fromkeys(str(value) for literal in literals for value in typing.get_args(literal))
+        others = [describe(a) for a in arguments if _is_plain(a) and a not in literals]
+        return " or ".join(dict.fromkeys([*(["one of " + ", ".join(values)] if values else []), *others]))
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin in (list, Sequence, tuple):

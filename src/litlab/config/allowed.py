@@ -1,0 +1,46 @@
+"""The values that each setting may have, in words, for `--help` and the reference of all settings."""
+
+from pathlib import Path
+
+import yaml
+from hydra.utils import get_object
+
+from litlab.config.check import BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, OWN_MODEL_KEYS, TYPES
+from litlab.config.hints import describe, signature
+
+
+def allowed_values(file: Path | None) -> dict[str, str]:
+    """What the settings may be, by their keys, such as `a number, greater than 0`.
+
+    Args:
+        file: of an option of a group, such as `conf/optimizer/adam.yaml`. The arguments of what it builds say what its
+            settings may be. None: only the settings that belong to no group.
+    """
+    found = {key: describe(hint) for key, hint in TYPES.items()}
+    if file is not None:
+        found |= {f"{file.parent.name}.{key}": words for key, words in _of_target(file).items()}
+    for key, (low, high, is_open) in BOUNDS.items():
+        if key in found:
+            least, most = "greater than" if is_open else "at least", f", at most {high:g}" * (high < 2**20)
+            found[key] += f", {least} {low:g}{most}"
+    return found
+
+
+def _of_target(file: Path) -> dict[str, str]:
+    """What the arguments of the class may be that an option of a group builds."""
+    target = _target(file)
+    if target is None:
+        return {}
+    _, hints, _ = signature(get_object(target))
+    hints |= OWN_MODEL_KEYS if file.parent.name == "model" else {}
+    hints = {key: hint for key, hint in hints.items() if key not in FILLED_FROM_DATA and key != "return"}
+    auto = {key: " or auto" * (f"{file.parent.name}.{key}" in MAY_BE_AUTO) for key in hints}
+    return {key: describe(hint) + auto[key] for key, hint in hints.items() if not describe(hint).startswith("typing")}
+
+
+def _target(file: Path) -> str | None:
+    content = yaml.safe_load(file.read_text("utf-8")) or {}
+    if "_target_" in content:
+        return str(content["_target_"])
+    parents = [entry for entry in content.get("defaults", []) if isinstance(entry, str) and entry != "_self_"]
+    return next((target for name in parents if (target := _target(file.with_name(f"{name}.yaml")))), None)
