@@ -22,6 +22,7 @@ OWN_MODEL_KEYS: dict[str, Any] = {
 }
 # Settings that take `auto`, although the constructor does not.
 MAY_BE_AUTO = ("trainer.precision", "data.batch_size")
+MAY_BE_NULL = ("trainer.max_steps",)  # settings that take null, although the constructor does not
 # The types of the settings that are in no group. All others have the types of a constructor's arguments.
 TYPES: dict[str, Any] = {
     "seed": int,
@@ -44,7 +45,13 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "optimizer.weight_decay": (0, float("inf"), False),
     "optimizer.momentum": (0, 1, False),
     "trainer.max_epochs": (1, float("inf"), False),
+    "trainer.max_steps": (-1, float("inf"), False),
     "trainer.accumulate_grad_batches": (1, float("inf"), False),
+    "trainer.check_val_every_n_epoch": (1, float("inf"), False),
+    "trainer.val_check_interval": (0, float("inf"), True),
+    "trainer.limit_train_batches": (0, float("inf"), True),
+    "trainer.limit_val_batches": (0, float("inf"), False),
+    "trainer.limit_test_batches": (0, float("inf"), False),
     "trainer.log_every_n_steps": (1, float("inf"), False),
     "seed": (0, 2**32 - 1, False),
     "threads": (1, float("inf"), False),
@@ -53,6 +60,14 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "rewinds": (0, 3, False),
     "preempt_grace_s": (3, float("inf"), False),
 }
+
+# Numbers of batches if they are whole numbers, else shares of all batches.
+COUNTS_OR_SHARES = (
+    "trainer.limit_train_batches",
+    "trainer.limit_val_batches",
+    "trainer.limit_test_batches",
+    "trainer.val_check_interval",
+)
 
 
 def check(cfg: DictConfig) -> None:
@@ -101,6 +116,10 @@ def _check_types(cfg: DictConfig) -> None:
 def _check_bounds(cfg: DictConfig) -> None:
     for key, (low, high, is_open) in BOUNDS.items():
         value = OmegaConf.select(cfg, key)
+        if key in COUNTS_OR_SHARES and isinstance(value, float) and value > 1:
+            raise ConfigError(f"{key}={value:g}: must be a whole number of batches, or a fraction of at most 1.0")
+        if key == "trainer.max_steps" and value == 0:
+            raise ConfigError("trainer.max_steps=0: must be -1 or at least 1")
         if isinstance(value, int | float) and (value < low or value > high or (is_open and value == low)):
             bound = f"greater than {low}" if is_open else f"at least {low}"
             raise ConfigError(f"{key}={value}: must be {bound}" + (f" and at most {high}" if high < 2**40 else ""))
@@ -122,7 +141,7 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
         if key not in parameters and not takes_any:
             raise ConfigError(f"{group}.{key} is unknown to {node['_target_']}; {suggest(key, parameters)}")
         may_be_auto = f"{group}.{key}" in MAY_BE_AUTO
-        if value == "auto" and may_be_auto:
+        if (value == "auto" and may_be_auto) or (value is None and f"{group}.{key}" in MAY_BE_NULL):
             continue
         if key in hints and not accepts(hints[key], value):
             raise ConfigError(f"{group}.{key}={value}: must be {describe(hints[key])}{' or auto' * may_be_auto}")
