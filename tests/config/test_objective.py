@@ -1,6 +1,7 @@
 import pytest
 from scripts import composed
 
+from litlab import config
 from litlab.config import directions, numeric, objective_mode
 from litlab.errors import ConfigError
 
@@ -17,6 +18,13 @@ from litlab.errors import ConfigError
 )
 def test_losses_and_errors_are_better_if_they_are_lower(overrides, mode):
     assert objective_mode(composed(*overrides)) == mode
+
+
+def test_several_objectives_are_refused():
+    said = r"^objective=\[val/acc, seconds\]: there can be one only; sweep.csv has"
+    for refuse in (objective_mode, config.check):
+        with pytest.raises(ConfigError, match=said):
+            refuse(composed("objective=[val/acc,seconds]"))
 
 
 def test_another_word_is_refused():

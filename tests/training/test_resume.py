@@ -36,6 +36,10 @@ def undisturbed(tmp_path_factory):
     return get
 
 
+TODAY = [
+    *("mix=both", "mix.until=0.5", "loss.class_weights=balanced"),
+    "data.augment=[rand_augment,trivial_augment,auto_augment,random_erasing,random_resized_crop]",
+]
 VALIDATED_WITHIN = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5"]
 
 
@@ -53,6 +57,7 @@ VALIDATED_WITHIN = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5
         ("on_train_epoch_end", 10, ["data.num_workers=2"]),
         ("on_train_epoch_end", 10, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
         ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
+        ("on_train_batch_start", 14, TODAY),
         ("on_train_batch_start", 9, []),  # the last batch of an epoch
         ("on_train_batch_start", 14, VALIDATED_WITHIN),  # the last before a validation
         ("on_validation_batch_end", 1, ["+trainer.val_check_interval=5", "trainer.accumulate_grad_batches=3"]),

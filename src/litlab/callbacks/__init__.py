@@ -22,6 +22,7 @@ from litlab.callbacks.steering import (
     epoch_metrics,
     interruption,
     learning_rate,
+    was_pruned,
 )
 from litlab.callbacks.tensorboard import (
     ConfigText,
@@ -85,4 +86,5 @@ __all__ = [
     "outputs_of",
     "part_of_epoch",
     "summary_table",
+    "was_pruned",
 ]

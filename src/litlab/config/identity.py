@@ -28,6 +28,7 @@ FILLED_FROM_WEIGHTS: dict[str, tuple[Any, ...]] = {
     "model.transform_input": (False,),
     "data.image_size": (None,),
     "data.resize": (None,),
+    "data.interpolation": (None,),
     "data.normalize": (None, True),
 }
 
@@ -64,6 +65,8 @@ def is_left_open(settings: Mapping[str, Any], key: str) -> bool:
     if key in MAY_BE_AUTO:
         return bool(settings.get(key) == "auto")
     name = ".".join(key.split(".")[:2])  # once it is filled in, data.normalize is a mapping with keys of its own
+    if name == "loss.class_weights" and settings.get(name) == "balanced":
+        return True
     return bool(settings.get("model.pretrained")) and settings.get(name, ...) in FILLED_FROM_WEIGHTS.get(name, ())
 
 

@@ -1,6 +1,6 @@
 """Whether a higher or a lower value of a monitored metric is better."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litlab.direction import Direction, better
@@ -17,8 +17,11 @@ def objective_mode(cfg: Mapping[str, Any]) -> Any:
     """`min` or `max`: as configured, else by the name of the objective.
 
     Raises:
-        ConfigError: if `objective_mode` is another word.
+        ConfigError: if `objective_mode` is another word, or there are several objectives.
     """
+    if isinstance(cfg["objective"], Sequence) and not isinstance(cfg["objective"], str):
+        names = ", ".join(map(str, cfg["objective"]))
+        raise ConfigError(f"objective=[{names}]: there can be one only; sweep.csv has a column for each other metric")
     given = cfg["objective_mode"]
     if given not in (None, "min", "max"):
         raise ConfigError(f"objective_mode={given}: must be min, max or null")
