@@ -1,7 +1,6 @@
 """Checks a composed config before anything is built from it."""
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from hydra.utils import get_object
@@ -10,6 +9,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from litlab.config.hints import accepts, describe, signature
 from litlab.config.objective import objective_mode
+from litlab.config.suggest import suggest
+from litlab.config.unread import check_below, check_finite, check_switches, check_top_level, check_trainer
 from litlab.errors import ConfigError, one_line
 
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "trainer")
@@ -24,7 +25,10 @@ OWN_MODEL_KEYS: dict[str, Any] = {
 }
 # Settings that take `auto`, although the constructor does not.
 MAY_BE_AUTO = ("trainer.precision", "data.batch_size")
-MAY_BE_NULL = ("trainer.max_steps",)  # settings that take null, although the constructor does not
+MAY_BE_NULL = (
+    "trainer.max_steps",
+    "callbacks.early_stopping.mode",
+)  # settings that take null, although the constructor does not
 # The types of the settings that are in no group. All others have the types of a constructor's arguments.
 TYPES: dict[str, Any] = {
     "seed": int,
@@ -57,6 +61,11 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "trainer.limit_val_batches": (0, float("inf"), False),
     "trainer.limit_test_batches": (0, float("inf"), False),
     "trainer.log_every_n_steps": (1, float("inf"), False),
+    "trainer.gradient_clip_val": (0, float("inf"), False),
+    "trainer.num_sanity_val_steps": (-1, float("inf"), False),
+    "trainer.num_nodes": (1, float("inf"), False),
+    "callbacks.early_stopping.patience": (0, float("inf"), False),
+    "callbacks.early_stopping.min_delta": (0, float("inf"), False),
     "seed": (0, 2**32 - 1, False),
     "threads": (1, float("inf"), False),
     "checkpoint.every_n_steps": (1, float("inf"), False),
@@ -64,6 +73,9 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "rewinds": (0, 3, False),
     "preempt_grace_s": (3, float("inf"), False),
 }
+TOP_LEVEL = {*GROUPS, *(key.partition(".")[0] for key in TYPES)}
+TOP_LEVEL |= {"name", "resume", "objective_mode", "on_nan", "callbacks", "logger"}
+CHECKPOINT = [key.partition(".")[2] for key in TYPES if key.startswith("checkpoint.")]
 
 # Numbers of batches if they are whole numbers, else shares of all batches.
 COUNTS_OR_SHARES = (
@@ -92,14 +104,7 @@ def check(cfg: DictConfig) -> None:
         if plain.get(group) and "_target_" in plain[group]:
             _check_group(group, plain[group])
     _check_bounds(cfg)
-
-
-def suggest(name: str, known: Collection[str]) -> str:
-    """`did you mean ...?`, if one of the known names is close, and all known names."""
-    spelled = {str(option).lower().replace("-", "_"): option for option in known}
-    close = [spelled[s] for s in difflib.get_close_matches(name.lower().replace("-", "_"), spelled, n=1, cutoff=0.7)]
-    public = ", ".join(sorted(name for name in known if not name.startswith("_")))
-    return (f"did you mean {close[0]}? " if close else "") + f"there is: {public}"
+    _check_unread(cfg, plain)
 
 
 def _resolved(cfg: DictConfig) -> dict[Any, Any]:
@@ -111,6 +116,19 @@ def _resolved(cfg: DictConfig) -> dict[Any, Any]:
         raise ConfigError(one_line(error)) from error
     assert isinstance(plain, dict)
     return plain
+
+
+def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
+    """Refuses what would be accepted and ignored."""
+    check_top_level(cfg, plain, TOP_LEVEL)
+    check_below(plain, "checkpoint", CHECKPOINT)
+    check_trainer(plain["trainer"])
+    check_finite(plain)
+    callbacks = plain.get("callbacks") or {}
+    check_switches(callbacks)
+    for name, entry in callbacks.items():
+        if entry and "_target_" in entry and entry.get("enabled", True):
+            _check_group(f"callbacks.{name}", {key: value for key, value in entry.items() if key != "enabled"})
 
 
 def _check_types(cfg: DictConfig) -> None:
