@@ -27,6 +27,26 @@ from litlab.errors import ConfigError
         ("summary=maybe", "summary=maybe: must be true or false"),
         ("+rewinds=abc", "rewinds=abc: must be an integer"),
         ("~trainer", "trainer is missing: write trainer=..."),
+        ("callbacks.report.enabled=off", "callbacks.report.enabled=off: must be true or false"),
+        ("callbacks.progress.enabled=maybe", "callbacks.progress.enabled=maybe: must be true or false"),
+        (
+            "callbacks.report=false",
+            "callbacks.report=False: must be a mapping; callbacks.report.enabled=false switches",
+        ),
+        ("+callbacks.report.colour=1", "callbacks.report.colour is unknown; there is: enabled, in_sweeps"),
+        ("+callbacks.mine.enabled=true", "callbacks.mine has no _target_, the class to build: nothing would read it"),
+        ("callbacks.pictures.count=many", "callbacks.pictures.count=many: must be an integer"),
+        ("+callbacks.pictures.counts=3", "callbacks.pictures.counts is unknown to .*Pictures; did you mean count"),
+        ("callbacks.early_stopping.patience=-1", "callbacks.early_stopping.patience=-1: must be at least 0"),
+        ("+lr=0.1", "^lr is unknown; did you mean optimizer.lr?"),
+        ("+seeed=3", "^seeed is unknown; did you mean seed?"),
+        ("+checkpoint.every_n_step=3", "^checkpoint.every_n_step is unknown; did you mean every_n_steps?"),
+        ("trainer.gradient_clip_val=-1", "trainer.gradient_clip_val=-1: must be at least 0"),
+        ("optimizer.lr=1e400", "optimizer.lr=inf: must be a finite number"),
+        ("optimizer.lr=nan", "optimizer.lr=nan: must be a finite number"),
+        ("optimizer.betas=[0.9,inf]", r"optimizer.betas=\[0.9, inf\]: must be a finite number"),
+        ("+trainer.profiler=simple", "trainer.profiler: litlab sets it itself; leave it out"),
+        ("+trainer.enable_checkpointing=true", "trainer.enable_checkpointing: .*write callbacks.checkpoints.enabled"),
     ],
 )
 def test_keys_are_checked_against_the_signatures(override, message):
@@ -37,6 +57,15 @@ def test_keys_are_checked_against_the_signatures(override, message):
 def test_a_setting_of_a_newer_version_may_be_missing():
     """Run folders of earlier versions go on, although their config lacks what came later."""
     config.check(composed("model=mlp", "~preempt_grace_s", "~top5", "~checkpoint"))
+
+
+def test_a_key_of_the_user_that_other_settings_refer_to_is_no_mistake():
+    config.check(composed("model=mlp", "+width=32", "model.hidden=[${width}]"))
+    config.check(composed("model=mlp", "+sizes.last=8", "model.hidden=[${sizes.last}]"))
+
+
+def test_a_callback_that_is_switched_off_may_be_incomplete():
+    config.check(composed("model=mlp", "+callbacks.mine={_target_: nowhere.Mine, enabled: false}"))
 
 
 def test_a_value_that_cannot_be_resolved_is_one_line():

@@ -1,5 +1,6 @@
 """`python predict.py export=...`: other programs get the same outputs from the file."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ from litlab import checkpoint
 from litlab.data import MNISTSample
 from litlab.errors import RunFailed
 from litlab.networks import MnistCNN
-from litlab.prediction.export_formats import FORMATS, Format
+from litlab.prediction.export_formats import FORMATS, Format, check_opset
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,20 @@ def test_onnxruntime_and_opencv_give_the_same_outputs(best, pixels, use, tmp_pat
     assert json.loads(facts["mean"]) == [0.1307]
     assert facts["input_range"].startswith("0 to 255" if include_preprocess else "(pixel / 255")
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize(("asked", "written", "fits"), [(18, [18], True), (11, [18], False), (18, [], False)])
+def test_an_opset_that_was_not_written_is_an_error(asked, written, fits):
+    context = contextlib.nullcontext() if fits else pytest.raises(ValueError, match="^export.opset=")
+    with context:
+        check_opset(asked, written)
+
+
+def test_an_opset_that_cannot_be_written_leaves_no_file(best, use, tmp_path):
+    pytest.importorskip("onnxscript")
+    with pytest.raises(RunFailed, match="export.opset=99"):
+        use(f"ckpt={best}", "export=onnx", "export.opset=99")
+    assert not list(tmp_path.rglob("*.onnx"))
 
 
 @pytest.mark.parametrize("include_preprocess", [False, True])

@@ -2,11 +2,12 @@
 
 from litlab.config.allowed import allowed_values
 from litlab.config.build import Chosen, blame, build, class_of, option
-from litlab.config.check import FILLED_FROM_DATA, GROUPS, OWN_MODEL_KEYS, UNGROUPED, check, suggest
+from litlab.config.check import FILLED_FROM_DATA, GROUPS, OWN_MODEL_KEYS, UNGROUPED, check
 from litlab.config.identity import filled_then, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
 from litlab.config.run import Run, SweepJob, changed, restored, select
+from litlab.config.suggest import suggest
 
 __all__ = [
     "FILLED_FROM_DATA",

@@ -1,7 +1,6 @@
 """Checks a composed config before anything is built from it."""
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from hydra.utils import get_object
@@ -10,6 +9,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from litlab.config.hints import accepts, describe, signature
 from litlab.config.objective import objective_mode
+from litlab.config.suggest import suggest
+from litlab.config.unread import check_below, check_finite, check_switches, check_top_level, check_trainer
 from litlab.errors import ConfigError, one_line
 
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "trainer")
@@ -28,6 +29,10 @@ UNGROUPED = {"decay_norm_and_bias": True, "backbone_factor": 1.0, "layer_decay":
 OWN_KEYS = {"model": OWN_MODEL_KEYS, "optimizer": OWN_OPTIMIZER_KEYS}
 # Settings that take `auto`, although the constructor does not.
 MAY_BE_AUTO = ("trainer.precision", "data.batch_size")
+MAY_BE_NULL = (
+    "trainer.max_steps",
+    "callbacks.early_stopping.mode",
+)  # settings that take null, although the constructor does not
 # The types of the settings that are in no group. All others have the types of a constructor's arguments.
 TYPES: dict[str, Any] = {
     "seed": int,
@@ -55,8 +60,19 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "optimizer.backbone_factor": (0, 1, True),
     "optimizer.layer_decay": (0, 1, True),
     "trainer.max_epochs": (1, float("inf"), False),
+    "trainer.max_steps": (-1, float("inf"), False),
     "trainer.accumulate_grad_batches": (1, float("inf"), False),
+    "trainer.check_val_every_n_epoch": (1, float("inf"), False),
+    "trainer.val_check_interval": (0, float("inf"), True),
+    "trainer.limit_train_batches": (0, float("inf"), True),
+    "trainer.limit_val_batches": (0, float("inf"), False),
+    "trainer.limit_test_batches": (0, float("inf"), False),
     "trainer.log_every_n_steps": (1, float("inf"), False),
+    "trainer.gradient_clip_val": (0, float("inf"), False),
+    "trainer.num_sanity_val_steps": (-1, float("inf"), False),
+    "trainer.num_nodes": (1, float("inf"), False),
+    "callbacks.early_stopping.patience": (0, float("inf"), False),
+    "callbacks.early_stopping.min_delta": (0, float("inf"), False),
     "seed": (0, 2**32 - 1, False),
     "ema": (0, 1, True),
     "threads": (1, float("inf"), False),
@@ -65,6 +81,17 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "rewinds": (0, 3, False),
     "preempt_grace_s": (3, float("inf"), False),
 }
+TOP_LEVEL = {*GROUPS, *(key.partition(".")[0] for key in TYPES)}
+TOP_LEVEL |= {"name", "resume", "objective_mode", "on_nan", "callbacks", "logger"}
+CHECKPOINT = [key.partition(".")[2] for key in TYPES if key.startswith("checkpoint.")]
+
+# Numbers of batches if they are whole numbers, else shares of all batches.
+COUNTS_OR_SHARES = (
+    "trainer.limit_train_batches",
+    "trainer.limit_val_batches",
+    "trainer.limit_test_batches",
+    "trainer.val_check_interval",
+)
 
 
 def check(cfg: DictConfig) -> None:
@@ -85,14 +112,7 @@ def check(cfg: DictConfig) -> None:
         if plain.get(group) and "_target_" in plain[group]:
             _check_group(group, plain[group])
     _check_bounds(cfg)
-
-
-def suggest(name: str, known: Collection[str]) -> str:
-    """`did you mean ...?`, if one of the known names is close, and all known names."""
-    spelled = {str(option).lower().replace("-", "_"): option for option in known}
-    close = [spelled[s] for s in difflib.get_close_matches(name.lower().replace("-", "_"), spelled, n=1, cutoff=0.7)]
-    public = ", ".join(sorted(name for name in known if not name.startswith("_")))
-    return (f"did you mean {close[0]}? " if close else "") + f"there is: {public}"
+    _check_unread(cfg, plain)
 
 
 def _resolved(cfg: DictConfig) -> dict[Any, Any]:
@@ -106,6 +126,19 @@ def _resolved(cfg: DictConfig) -> dict[Any, Any]:
     return plain
 
 
+def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
+    """Refuses what would be accepted and ignored."""
+    check_top_level(cfg, plain, TOP_LEVEL)
+    check_below(plain, "checkpoint", CHECKPOINT)
+    check_trainer(plain["trainer"])
+    check_finite(plain)
+    callbacks = plain.get("callbacks") or {}
+    check_switches(callbacks)
+    for name, entry in callbacks.items():
+        if entry and "_target_" in entry and entry.get("enabled", True):
+            _check_group(f"callbacks.{name}", {key: value for key, value in entry.items() if key != "enabled"})
+
+
 def _check_types(cfg: DictConfig) -> None:
     for key, hint in TYPES.items():
         value = OmegaConf.select(cfg, key, default=...)
@@ -116,6 +149,10 @@ def _check_types(cfg: DictConfig) -> None:
 def _check_bounds(cfg: DictConfig) -> None:
     for key, (low, high, is_open) in BOUNDS.items():
         value = OmegaConf.select(cfg, key)
+        if key in COUNTS_OR_SHARES and isinstance(value, float) and value > 1:
+            raise ConfigError(f"{key}={value:g}: must be a whole number of batches, or a fraction of at most 1.0")
+        if key == "trainer.max_steps" and value == 0:
+            raise ConfigError("trainer.max_steps=0: must be -1 or at least 1")
         if isinstance(value, int | float) and (value < low or value > high or (is_open and value == low)):
             bound = f"greater than {low}" if is_open else f"at least {low}"
             raise ConfigError(f"{key}={value}: must be {bound}" + (f" and at most {high}" if high < 2**40 else ""))
@@ -137,7 +174,7 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
         if key not in parameters and not takes_any:
             raise ConfigError(f"{group}.{key} is unknown to {node['_target_']}; {suggest(key, parameters)}")
         may_be_auto = f"{group}.{key}" in MAY_BE_AUTO
-        if value == "auto" and may_be_auto:
+        if (value == "auto" and may_be_auto) or (value is None and f"{group}.{key}" in MAY_BE_NULL):
             continue
         if key in hints and not accepts(hints[key], value):
             raise ConfigError(f"{group}.{key}={value}: must be {describe(hints[key])}{' or auto' * may_be_auto}")

@@ -50,11 +50,21 @@ def write_onnx(model: nn.Module, images: Tensor, path: Path, facts: Facts, optio
             verbose=False,
         )
     described = onnx.load(path)
+    check_opset(options.get("opset", 18), [entry.version for entry in described.opset_import if not entry.domain])
     onnx.helper.set_model_props(described, dict(facts))
     onnx.save(described, path)
     onnx.checker.check_model(path, full_check=True)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()})[0])
+
+
+def check_opset(asked: int, written: list[int]) -> None:
+    """Raises ValueError if the exporter has written another version of ONNX's operators than was asked for."""
+    if written != [asked]:
+        has = ", ".join(map(str, written))
+        raise ValueError(
+            f"export.opset={asked} cannot be written; torch's exporter wrote {has}: use export.opset={has}"
+        )
 
 
 def write_torch_export(model: nn.Module, images: Tensor, path: Path, facts: Facts, options: Options) -> Tensor:

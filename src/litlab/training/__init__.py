@@ -8,6 +8,7 @@ trainer             builds the Trainer with its callbacks and loggers
 build               puts all of these together: the parts of a run
 lr_range_test       `lr_find=true`: rising learning rates on fresh weights; `lr_curve` reads them, `lr_picture` draws
 checks              refuses parts that do not fit together
+limits              refuses limits that leave no batch or no validation
 weights             loads the first weights of a network: published ones, or those of a file
 batch_size          `data.batch_size=auto`; `batch_size_search` is the process that tries the sizes
 resume              what a run may change when it goes on, and its files at the step of the checkpoint

@@ -55,6 +55,8 @@ def try_steps(run: Run, data: DataModule, module: Supervised, batch_size: int) -
         "num_nodes": 1,
         "strategy": "auto",
         "max_epochs": 2,
+        "max_steps": -1,
+        "val_check_interval": None,
         "limit_train_batches": run.cfg.trainer.accumulate_grad_batches,
         "limit_val_batches": 1,
         "num_sanity_val_steps": 0,

@@ -20,6 +20,7 @@ from litlab.runs import hold, objective_value, read_result, remove_if_unused
 from litlab.training import jobs, weights
 from litlab.training.assemble import prepare_data
 from litlab.training.build import Parts, build_parts
+from litlab.training.limits import check_limits
 from litlab.training.lr_range_test import find_learning_rate
 from litlab.training.outcome import Outcome, has_page, note_error, note_evaluation, note_training, note_unsaved
 from litlab.training.record import failure_recorded, settled_and_recorded
@@ -107,6 +108,7 @@ def train_in_this_process(run: Run) -> None:
     saved = read(run.checkpoint) if run.checkpoint and run.checkpoint.exists() else None  # other hosts may lack it
     parts = build_parts(restore_settings(run, saved) if saved else run, saved)
     prepare_data(parts.run, parts.data)
+    check_limits(parts.run, parts.data)
     if saved:
         check_same_batches(parts, saved)
     else:
@@ -153,5 +155,10 @@ def fit_and_test(parts: Parts) -> Outcome:
 def is_to_be_tested(parts: Parts, outcome: Outcome) -> bool:
     """Whether there is a test set and a network to test. The answer is the same on all ranks."""
     best_is_lost = bool(parts.checkpoints and "best.ckpt" in parts.checkpoints.unsaved)  # only rank 0 knows
-    wanted = parts.run.cfg.test and outcome.status != "pruned" and "test" in parts.data.sizes
+    wanted = (
+        parts.run.cfg.test
+        and parts.run.get("trainer.limit_test_batches") != 0
+        and outcome.status != "pruned"
+        and "test" in parts.data.sizes
+    )
     return bool(wanted and not parts.trainer.strategy.reduce_boolean_decision(best_is_lost, all=False))

@@ -1,0 +1,92 @@
+"""Refuses settings that nothing would read: unknown keys outside the groups that describe one object."""
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from litlab.config.leaves import leaves
+from litlab.config.suggest import suggest
+from litlab.errors import ConfigError
+
+SET_BY_LITLAB = {  # arguments of Lightning's Trainer, and what to write in their place
+    "callbacks": "write callbacks.NAME={_target_: ...}",
+    "logger": "choose logger=default, tensorboard, csv, wandb, mlflow or none",
+    "enable_checkpointing": "write callbacks.checkpoints.enabled=false",
+    "enable_progress_bar": "write callbacks.progress.enabled=false",
+    "enable_model_summary": "write callbacks.model_summary.enabled=false",
+    "default_root_dir": "write hydra.run.dir=FOLDER",
+    "profiler": "leave it out",
+    "plugins": "leave it out",
+    "use_distributed_sampler": "leave it out",
+}
+WITHOUT_TARGET = {
+    "report": ("enabled", "in_sweeps"),
+    "checkpoints": ("enabled",),
+}  # callbacks that litlab builds itself
+
+
+def check_top_level(cfg: DictConfig, plain: Mapping[str, Any], known: Collection[str]) -> None:
+    """Refuses a key at the top that litlab does not know, unless another setting refers to it (`${width}`).
+
+    Args:
+        plain: the same config, with its interpolations resolved.
+        known: the keys that litlab reads.
+    """
+    written = None
+    for key in plain:
+        if key in known:
+            continue
+        written = written or OmegaConf.to_yaml(cfg, resolve=False)
+        if re.search(rf"\$\{{{re.escape(str(key))}[.}}]", written):
+            continue
+        alike = [f"{group}.{key}" for group, node in plain.items() if isinstance(node, Mapping) and key in node]
+        hint = f"did you mean {' or '.join(alike)}?" if alike else suggest(str(key), known)
+        raise ConfigError(f"{key} is unknown; {hint}")
+
+
+def check_below(plain: Mapping[str, Any], group: str, known: Collection[str]) -> None:
+    """Refuses an unknown key in a group that litlab reads itself, such as `checkpoint`."""
+    for key in plain.get(group) or {}:
+        if key not in known:
+            raise ConfigError(f"{group}.{key} is unknown; {suggest(str(key), known)}")
+
+
+def check_switches(callbacks: Mapping[str, Any]) -> None:
+    """Refuses an `enabled` that is neither true nor false, and a callback that nothing builds.
+
+    Args:
+        callbacks: the group of this name.
+    """
+    for name, entry in callbacks.items():
+        if entry is None:
+            continue
+        if not isinstance(entry, Mapping):
+            raise ConfigError(
+                f"callbacks.{name}={entry}: must be a mapping; callbacks.{name}.enabled=false switches it off"
+            )
+        own = WITHOUT_TARGET.get(name, ())
+        for key in {"enabled", *own} & entry.keys():
+            if not isinstance(entry[key], bool):
+                raise ConfigError(f"callbacks.{name}.{key}={entry[key]}: must be true or false")
+        if "_target_" not in entry:
+            if not own:
+                raise ConfigError(f"callbacks.{name} has no _target_, the class to build: nothing would read it")
+            for key in entry.keys() - set(own):
+                raise ConfigError(f"callbacks.{name}.{key} is unknown; {suggest(str(key), own)}")
+
+
+def check_trainer(trainer: Mapping[str, Any]) -> None:
+    """Refuses arguments of the Trainer that litlab sets itself, and would ignore."""
+    for key in SET_BY_LITLAB.keys() & trainer.keys():
+        raise ConfigError(f"trainer.{key}: litlab sets it itself; {SET_BY_LITLAB[key]}")
+
+
+def check_finite(plain: Mapping[str, Any]) -> None:
+    """Refuses infinity and NaN: `1e400` is infinite for a computer."""
+    for path, value in leaves(plain).items():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, float) and not math.isfinite(number):
+                raise ConfigError(f"{'.'.join(path)}={value}: must be a finite number")
