@@ -3,18 +3,20 @@
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from litlab.data.picture_files import Unreadable, open_picture, why_unreadable
+from litlab.data.file_names import FileNames
+from litlab.data.listing import Listing
+from litlab.data.picture_files import Unreadable, open_picture
+from litlab.data.picture_index import Checked
 from litlab.data.workers import BadPicture
 from litlab.errors import one_line
-from litlab.machine import cores
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,8 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
     def __init__(
         self, paths: Sequence[Path], targets: Tensor, transform: Callable[[Any], Tensor], grayscale: bool
     ) -> None:
-        self.paths, self.targets, self.transform, self.grayscale = list(paths), targets, transform, grayscale
+        self.paths = paths if isinstance(paths, FileNames) else FileNames.of(paths)
+        self.targets, self.transform, self.grayscale = targets, transform, grayscale
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -45,7 +48,7 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         Raises:
             BadPicture: the file cannot be read any more, or `transform` cannot take the picture.
         """
-        path = self.paths[index]
+        path = self.paths.text(index)
         try:
             picture = open_picture(path).convert("L" if self.grayscale else "RGB")
         except Unreadable as error:
@@ -61,25 +64,24 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         return torch.stack(images), torch.stack(targets)
 
 
-def find_readable(paths: Sequence[Path], max_bad_fraction: float) -> list[bool]:
-    """Whether each file is a complete picture. Decodes each once, on all cores, and warns of those that are not.
+def find_readable(listing: Listing, checked: Checked, max_bad_fraction: float) -> np.ndarray:
+    """Whether each file is a complete picture, bool [N]. Warns of those that are not.
 
     Args:
-        paths: the files.
+        listing: the files.
+        checked: what `check_pictures` says about them.
         max_bad_fraction: the largest part of the files that may be unreadable, 0 to 1.
 
     Raises:
         ValueError: more files are unreadable; the message names some of them.
     """
-    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(cores()) as pool:
-        reasons = list(pool.map(why_unreadable, paths))
-    bad = [f"{path} ({reason})" for path, reason in zip(paths, reasons, strict=True) if reason]
+    bad = [f"{listing.files.text(row)} ({reason})" for row, reason in checked.reasons.items()]
     if bad:
         for line in bad:
             log.warning("unreadable: %s", line)
         more = f" and {len(bad) - NAMED} more, named in train.log" if len(bad) > NAMED else ""
-        note = f"{len(bad):,} of {len(paths):,} files cannot be read: {', '.join(bad[:NAMED])}{more}"
-        if len(bad) > max_bad_fraction * len(paths):
+        note = f"{len(bad):,} of {len(listing):,} files cannot be read: {', '.join(bad[:NAMED])}{more}"
+        if len(bad) > max_bad_fraction * len(listing):
             raise ValueError(f"max_bad_fraction={max_bad_fraction}: {note}")
         warnings.warn(f"skipped: {note}", stacklevel=2)
-    return [reason is None for reason in reasons]
+    return checked.readable

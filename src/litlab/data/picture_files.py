@@ -53,41 +53,58 @@ def open_picture(path: str | Path) -> Image.Image:
         Unreadable: it cannot be read; the message is the reason.
     """
     with warnings.catch_warnings(action="ignore"):  # about damaged EXIF, for example, which does not matter
-        return _read(path)
+        return _read(path)[0]
 
 
 def why_unreadable(path: str | Path) -> str | None:
-    """The reason why `open_picture` would refuse a file; None if it can be read.
-
-    Several threads may call it. It does not ignore warnings itself, because the filter belongs to the whole process.
-    """
+    """The reason why `open_picture` would refuse a file; None if it can be read. See `look_at`."""
     try:
-        _read(path, small=True)
+        look_at(path)
     except Unreadable as error:
         return str(error)
     return None
 
 
+def look_at(path: str | Path) -> tuple[int, int]:
+    """Reads a whole picture, and returns its width and height when it is upright, in pixels.
+
+    Several threads may call it. It does not ignore warnings itself, because the filter belongs to the whole process.
+
+    Raises:
+        Unreadable: `open_picture` would refuse it.
+    """
+    return _read(path, small=True)[1]
+
+
 def picture_size(path: str | Path) -> tuple[int, int]:
     """Width and height of a readable picture when it is upright, in pixels. Only the header is read."""
     with Image.open(path, formats=formats()) as image:
-        swapped = _orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow itself turns TIFFs
-        return (image.height, image.width) if swapped else image.size
+        return _upright_size(image)
 
 
-def _read(path: str | Path, small: bool = False) -> Image.Image:
-    """See `open_picture`. With `small`, a JPEG is decoded at an eighth of its size, which is fast."""
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    swapped = _orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow itself turns TIFFs
+    return (image.height, image.width) if swapped else image.size
+
+
+def _read(path: str | Path, small: bool = False) -> tuple[Image.Image, tuple[int, int]]:
+    """See `open_picture`. With `small`, a JPEG is decoded at an eighth of its size, which is fast.
+
+    Returns:
+        The picture, and its width and height in the file, when it is upright.
+    """
     try:
         _check_file(Path(path))
         with Image.open(path, formats=formats()) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise Unreadable(f"{width:,} x {height:,} pixels are too many: a decompression bomb?")
+            size = _upright_size(image)
             if small:
                 image.draft("L", (1, 1))
             image.load()
             turn = UPRIGHT.get(_orientation(image))
-            return _to_grey_or_rgb(image.transpose(turn) if turn is not None else image)
+            return _to_grey_or_rgb(image.transpose(turn) if turn is not None else image), size
     except Unreadable:
         raise
     except UnidentifiedImageError:

@@ -90,6 +90,7 @@ class PictureDataModule(DataModule):
         self.max_bad_fraction = max_bad_fraction
         own = (GREY_MEAN, GREY_STD) if grayscale else (IMAGENET_MEAN, IMAGENET_STD)
         self._set_preprocessing(normalize, own, augment)
+        self.index_beside = True  # whether the index of the pictures may be written beside them
 
     def record(self) -> dict[str, Any]:
         return super().record() | {"preprocess": self.resizing}

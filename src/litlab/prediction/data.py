@@ -30,6 +30,8 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
         data, read_only = _chosen(trained, run, given), False
     else:
         data, read_only = _recorded(trained, run, given)
+    if isinstance(data, PictureDataModule):
+        data.index_beside = not read_only
     if list(data.input_shape) != list(trained.data.input_shape):
         raise ConfigError(
             f"data={data.name} has images {list(data.input_shape)}; the network was trained on "
