@@ -129,6 +129,8 @@ def _preprocess(data: Mapping[str, Any]) -> dict[str, Any]:
         raise NotAllowed(f"its preprocess is {excerpt(found)}, not {{resize: an integer, center_crop: true or false}}")
     if found and not 1 <= found["resize"] <= MAX_SIDE:
         raise NotAllowed(f"its preprocess resizes to {excerpt(found['resize'])} pixels")
+    if found and found.get("resizer", "pillow") not in ("torch", "pillow"):
+        raise NotAllowed(f"its resizer is {excerpt(found['resizer'])}, not torch or pillow: a newer litlab may know it")
     return found
 
 

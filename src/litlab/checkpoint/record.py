@@ -34,8 +34,8 @@ class Data:
         mean: of each channel, of pixels from 0 to 1.
         std: of each channel, of pixels from 0 to 1.
         background: the brightness (0 to 255) that the borders of all images have; None: they have no common one.
-        preprocess: `resize` (pixels) and `center_crop` (bool), as in `litlab.data.fit`, if the pictures were not all of
-            one size.
+        preprocess: `resize` (pixels), `center_crop` (bool) and `resizer`, as in `litlab.data.fit`, if the pictures were
+            not all of one size. Version 0.1 has no `resizer`: it was Pillow.
     """
 
     name: str

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
-from litlab.data.picture_files import Unreadable, open_picture
+from litlab.data.picture_files import Unreadable, open_picture, read_picture
 from litlab.data.picture_index import Checked
+from litlab.data.resize import Fit
 from litlab.data.workers import BadPicture
 from litlab.errors import one_line
 
@@ -31,13 +33,19 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         targets: [N, ...].
         transform: from a Pillow image to uint8 [C, H, W], the same size for all.
         grayscale: open the files as grey images, not as RGB.
+        scaled: decode a JPEG at a part of its size where that is large enough. Only if `transform` is a `Fit`.
     """
 
     def __init__(
-        self, paths: Sequence[Path], targets: Tensor, transform: Callable[[Any], Tensor], grayscale: bool
+        self,
+        paths: Sequence[Path],
+        targets: Tensor,
+        transform: Callable[[Any], Tensor],
+        grayscale: bool,
+        scaled: bool = False,
     ) -> None:
         self.paths = paths if isinstance(paths, FileNames) else FileNames.of(paths)
-        self.targets, self.transform, self.grayscale = targets, transform, grayscale
+        self.targets, self.transform, self.grayscale, self.scaled = targets, transform, grayscale, scaled
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -50,13 +58,18 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         """
         path = self.paths.text(index)
         try:
-            picture = open_picture(path).convert("L" if self.grayscale else "RGB")
+            picture = self._read(path)
         except Unreadable as error:
             raise BadPicture(f"{path} cannot be read any more: {error}") from None
         try:
             return self.transform(picture), self.targets[index]
         except (TypeError, ValueError, RuntimeError) as error:
             raise BadPicture(f"transforms cannot take {path}: {one_line(error)}") from error
+
+    def _read(self, path: str) -> Image.Image | np.ndarray:
+        if isinstance(self.transform, Fit):
+            return read_picture(path, self.transform.needed if self.scaled else None)
+        return open_picture(path).convert("L" if self.grayscale else "RGB")
 
     def __getitems__(self, batch: list[int]) -> tuple[Tensor, Tensor]:
         """A whole batch: images uint8 [B, C, H, W] and targets [B, ...]."""

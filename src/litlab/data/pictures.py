@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.picture_transforms import build_transforms, try_transforms
-from litlab.data.resize import fit
+from litlab.data.resize import RESIZERS, Fit
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GREY_MEAN, GREY_STD = (0.449,), (0.226,)  # of ImageNet, all channels together
@@ -36,6 +35,8 @@ class PictureDataModule(DataModule):
         resize: pixels of the shorter side before cropping; None means the shorter side of `image_size`.
         center_crop: True to cut `image_size` out of the centre, False to squeeze the picture and cut nothing off.
         random_crop: in training, cut at a random place instead, at the same scale.
+        resizer: `torch` is fast. In training it may decode a JPEG at a half, a quarter or an eighth of its size.
+            `pillow` is what litlab 0.1 did.
         transforms: for training pictures, by their names in `torchvision.transforms.v2`: `RandomRotation`, or with
             arguments, `{name: RandomResizedCrop, size: 224}`.
         grayscale: one grey channel instead of RGB.
@@ -57,6 +58,7 @@ class PictureDataModule(DataModule):
         resize: int | None = None,
         center_crop: bool = True,
         random_crop: bool = False,
+        resizer: str = "torch",
         transforms: Iterable[str | Mapping[str, Any]] = (),
         grayscale: bool = False,
         val_size: float = 0.2,
@@ -77,7 +79,9 @@ class PictureDataModule(DataModule):
         self.center_crop, self.random_crop = boolean("center_crop", center_crop), boolean("random_crop", random_crop)
         if self.center_crop and self.resize < min(height, width):
             raise ValueError(f"resize must be at least image_size, {min(height, width)}, not {resize}")
-        self.resizing = {"resize": self.resize, "center_crop": self.center_crop}
+        if resizer not in RESIZERS:
+            raise ValueError(f"resizer must be one of {', '.join(RESIZERS)}, not {resizer!r}")
+        self.resizing = {"resize": self.resize, "center_crop": self.center_crop, "resizer": resizer}
         if self.random_crop and not self.center_crop and self.resize <= min(height, width):
             raise ValueError(
                 f"random_crop has nothing to cut: with center_crop=false, resize must be above {min(height, width)}"
@@ -98,7 +102,7 @@ class PictureDataModule(DataModule):
     def evaluation_set(self, split: str) -> Any:
         dataset = super().evaluation_set(split)
         if isinstance(dataset, PictureDataset):
-            return PictureDataset(dataset.paths, dataset.targets, self.picture_transform(), dataset.grayscale)
+            return self.picture_set(dataset.paths, dataset.targets, training=False)
         return dataset
 
     def picture_set(self, paths: Sequence[Path], targets: Tensor, training: bool) -> PictureDataset:
@@ -109,15 +113,16 @@ class PictureDataModule(DataModule):
             targets: [N, ...].
             training: True for the transforms of training, False for those of evaluation.
         """
-        return PictureDataset(paths, targets, self.picture_transform(training), self.grayscale)
+        scaled = training and self.resizing.get("resizer") == "torch"
+        return PictureDataset(paths, targets, self.picture_transform(training), self.grayscale, scaled)
 
     def picture_transform(self, training: bool = False) -> Callable[[Any], Tensor]:
         """A function from a Pillow image to uint8 [C, H, W], with the transforms of training or of evaluation."""
         random_crop = training and self.random_crop
         is_resized = training and self._transforms_resize and not random_crop
         preprocess = self.resizing | ({"resize": 0} if is_resized else {})
-        resized = partial(fit, shape=self.input_shape, preprocess=preprocess, random_crop=random_crop)
-        return v2.Compose([*self.transforms, resized]) if training else resized
+        resized = Fit(self.input_shape, preprocess, random_crop)
+        return v2.Compose([*self.transforms, resized]) if training and self.transforms else resized
 
     def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> Batch:
         """Augment (in training only) and normalise: images uint8 [B, C, H, W] become float32."""
