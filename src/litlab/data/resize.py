@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 from litlab.data.picture_files import as_image
 
 RESIZERS = ("torch", "pillow")
+INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 def fit(
@@ -58,9 +59,14 @@ class Fit:
         image = as_image(image).convert("L" if channels == 1 else "RGB")
         box = self._box(image.size)
         if image.size != (width, height) or box != (0, 0, width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+            image = image.resize((width, height), INTERPOLATIONS[self.interpolation], box=box)
         values = np.array(image, dtype=np.uint8).reshape(height, width, channels)
         return torch.from_numpy(values).permute(2, 0, 1).contiguous()
+
+    @property
+    def interpolation(self) -> str:
+        """`bilinear` or `bicubic`."""
+        return str(self.preprocess.get("interpolation", "bilinear"))
 
     def needed(self, width: int, height: int) -> float:
         """The size that is needed of a picture, as a part of its width and height."""
@@ -68,14 +74,14 @@ class Fit:
         return max(self.shape[2] / kept[0], self.shape[1] / kept[1])
 
     def _by_torch(self, pixels: np.ndarray) -> Tensor:
-        """Cuts uint8 [H, W, C] on whole pixels, and resizes that with antialiasing, bilinear."""
+        """Cuts uint8 [H, W, C] on whole pixels, and resizes that with antialiasing."""
         start_x, start_y, end_x, end_y = self._box((pixels.shape[1], pixels.shape[0]))
         width, height = max(1, round(end_x - start_x)), max(1, round(end_y - start_y))
         left = min(round(start_x), pixels.shape[1] - width)
         top = min(round(start_y), pixels.shape[0] - height)
         kept = torch.from_numpy(pixels[top : top + height, left : left + width]).permute(2, 0, 1)
         if kept.shape[1:] != self.shape[1:]:
-            kept = interpolate(kept[None], self.shape[1:], mode="bilinear", antialias=True)[0]
+            kept = interpolate(kept[None], self.shape[1:], mode=self.interpolation, antialias=True)[0]
         return kept.contiguous()
 
     def _kept(self, size: tuple[int, int]) -> tuple[float, float]:
