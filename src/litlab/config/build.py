@@ -6,7 +6,7 @@ from typing import Any
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
-from litlab.config.check import OWN_MODEL_KEYS
+from litlab.config.check import own_model_keys
 from litlab.errors import ConfigError, one_line
 
 Chosen = Mapping[str, str]  # the option of each group, such as {"data": "mnist"}; only messages show it
@@ -29,7 +29,8 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
     if "_target_" not in node:  # scheduler=none, where an experiment still has settings for a schedule
         return None
     if group == "model":
-        node = {key: value for key, value in node.items() if key not in OWN_MODEL_KEYS}
+        own = own_model_keys(node)
+        node = {key: value for key, value in node.items() if key not in own}
     try:
         return instantiate(node, _convert_="all", **arguments)
     except Exception as error:

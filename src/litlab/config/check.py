@@ -20,6 +20,8 @@ OWN_MODEL_KEYS: dict[str, Any] = {
     "weights_skip_head": bool,
     "compile": bool,
 }
+# Keys of a model that litlab reads itself if the constructor has no argument of that name. See `with_frozen_backbone`.
+OF_EVERY_MODEL: dict[str, Any] = {"head": Literal["replace"], "freeze": Literal["backbone"] | None}
 # Settings that take `auto`, although the constructor does not.
 MAY_BE_AUTO = ("trainer.precision", "data.batch_size")
 # The types of the settings that are in no group. All others have the types of a constructor's arguments.
@@ -73,6 +75,12 @@ def check(cfg: DictConfig) -> None:
     _check_bounds(cfg)
 
 
+def own_model_keys(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The types of the keys that the constructor of a model does not get, because litlab reads them itself."""
+    parameters, _, takes_any = signature(get_object(str(model["_target_"])))
+    return OWN_MODEL_KEYS | {k: hint for k, hint in OF_EVERY_MODEL.items() if k not in parameters and not takes_any}
+
+
 def suggest(name: str, known: Collection[str]) -> str:
     """`did you mean ...?`, if one of the known names is close, and all known names."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
@@ -114,8 +122,9 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
         raise ConfigError(f"{group}._target_={node['_target_']}: {one_line(error)}") from error
     parameters, hints, takes_any = signature(target)
     if group == "model":
-        hints |= OWN_MODEL_KEYS
-        parameters |= dict.fromkeys(key for key in OWN_MODEL_KEYS if key in node)
+        own = own_model_keys(node)
+        hints |= own
+        parameters |= dict.fromkeys(key for key in own if key in node)
     for key, value in node.items():
         if (key.startswith("_") and key.endswith("_")) or (value is None and key in FILLED_FROM_DATA):
             continue

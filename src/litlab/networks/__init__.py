@@ -7,13 +7,14 @@ The first arguments of each are `input_shape`, (C, H, W) of the images, and `num
 from litlab.networks.alexnet import AlexNet
 from litlab.networks.auxiliary import WithAuxiliary
 from litlab.networks.convnets import CIFAR10Quick, MnistCNN
+from litlab.networks.efficientnet_lite import EfficientNetLite0
 from litlab.networks.googlenet import GoogLeNet
 from litlab.networks.lenet import LeNet5
 from litlab.networks.mlp import MLP
 from litlab.networks.modes import evaluating
 from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
 from litlab.networks.summary import Layer, summarize
-from litlab.networks.transfer import Transfer
+from litlab.networks.transfer import Transfer, with_frozen_backbone
 from litlab.networks.vgg import VGG11, VGG13, VGG16, VGG19
 from litlab.networks.weights import load_published, load_weights, preprocessing
 from litlab.networks.whitened import WhitenedCNN
@@ -32,8 +33,10 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "ResNet18",
     "ResNet34",
     "ResNet50",
+    "EfficientNetLite0",
     "WhitenedCNN",
     "Transfer",
+    "with_frozen_backbone",
     "load_weights",
     "load_published",
     "preprocessing",

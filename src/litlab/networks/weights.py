@@ -8,7 +8,6 @@ from urllib.parse import urlparse
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum
 
 from litlab.errors import one_line
 from litlab.networks.transfer import Transfer
@@ -17,7 +16,7 @@ HOST_TIMEOUT = 20  # seconds without a byte, after which the host counts as down
 LISTED = 6  # parameter names that an error lists; it only counts the others
 
 
-def preprocessing(weights: WeightsEnum) -> dict[str, Any]:
+def preprocessing(weights: Any) -> dict[str, Any]:
     """The preprocessing that published weights need.
 
     Returns:
@@ -32,8 +31,8 @@ def preprocessing(weights: WeightsEnum) -> dict[str, Any]:
     }
 
 
-def load_published(network: Transfer, weights: WeightsEnum) -> None:
-    """Loads torchvision's weights into all layers except the new ones. They are downloaded once.
+def load_published(network: Transfer, weights: Any) -> None:
+    """Loads what `Transfer.published` has named into all layers except the new ones. It is downloaded once.
 
     Raises:
         FileNotFoundError: they are not on disk and cannot be downloaded; the message says where to put the file.
@@ -45,13 +44,22 @@ def load_published(network: Transfer, weights: WeightsEnum) -> None:
     try:
         state_dict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:
-        action = "delete it and try again" if file.exists() else "put the file there by hand"
+        action = f"{'delete it and try again' if file.exists() else 'put the file there by hand'}: {file}"
+        action = weights.where() if hasattr(weights, "where") else action
         raise FileNotFoundError(
-            f"pretrained=true: {weights.url} could not be downloaded ({one_line(error)}); {action}: {file}"
+            f"pretrained=true: {weights.url} could not be downloaded ({one_line(error)}); {action}"
         ) from None
     finally:
         socket.setdefaulttimeout(before)
-    load_weights(network, state_dict, skip_head=True)
+    load_weights(network, in_order(state_dict, network), skip_head=True)
+
+
+def in_order(state_dict: Mapping[str, Tensor], network: Transfer) -> Mapping[str, Tensor]:
+    """Published weights by the names of the network, if they have its order and not its names."""
+    if not network.published_in_order:
+        return state_dict
+    names = [name.replace(".appended.", ".") for name in network.state_dict()]
+    return dict(zip(dict.fromkeys(names), state_dict.values(), strict=True))
 
 
 def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head: bool = False) -> list[str]:

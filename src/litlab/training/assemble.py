@@ -24,6 +24,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
         data = run.build("data")
     _check_filled_from_data(run, data)
     network = run.build("model", input_shape=data.input_shape, num_classes=data.num_classes)
+    network = weights.frozen(run, network)
     check_network(run, network, data)
     loss = run.build("loss")
     check_loss(run, loss, data, network)

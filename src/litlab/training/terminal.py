@@ -30,16 +30,19 @@ def print_start(parts: Parts) -> None:
     )
 
 
-def print_end(run: Run, result: dict[str, Any], takes_pictures: bool) -> None:
+def print_end(run: Run, result: dict[str, Any], best_epoch: int | None, takes_pictures: bool) -> None:
     """Prints the last lines of a run: the test metrics, how it ended, where its files are, and what to type next.
 
     Args:
         result: the content of `result.json`.
+        best_epoch: of the best checkpoint, from 1.
         takes_pictures: whether `predict.py` can use the network.
     """
     tested = {name: value for name, value in result["metrics"].items() if name.startswith("test/")}
     if tested:
         say(_test_table(tested))
+    elif best_epoch and (best := result["objective"]):
+        say(f"best checkpoint: {best['name']} {number(best['value'])}, in epoch {best_epoch} of {result['epochs']}")
     say(
         f"{result['status']} after {result['epochs']} epoch{'s' * (result['epochs'] != 1)}, {result['seconds']:.0f} s, "
         f"{result['images_per_second']:,.0f} images/s"
