@@ -5,13 +5,13 @@ TensorFlow does, because the published weights were trained so.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from litlab.networks.packaged import PackagedWeights
-from litlab.networks.transfer import Freeze, Head, Transfer
+from litlab.networks.transfer import Freeze, Head, Transfer, Variant, is_small
 
 # Of each stage: expansion, kernel, stride, output channels, blocks.
 STAGES = [
@@ -23,6 +23,7 @@ STAGES = [
     (6, 5, 2, 192, 4),
     (6, 3, 1, 320, 1),
 ]
+STAGES_OF_FULL_SIZE = (1, 2)  # for small images, they do not halve the sides
 STEM, FEATURES, DROPOUT = 32, 1280, 0.2
 
 
@@ -66,6 +67,8 @@ class EfficientNetLite0(Transfer):
     Args:
         input_shape: (C, H, W) of the images, of any size.
         num_classes: number of outputs.
+        variant: `imagenet` as published; `small`, for 28 or 32 pixels, divides the sides by 4 and not by 32; `auto` is
+            small below 64 pixels.
         head: how the 1000 outputs become `num_classes`, see `Transfer`.
         freeze: `backbone` to train the head alone, see `Transfer`.
 
@@ -75,23 +78,23 @@ class EfficientNetLite0(Transfer):
 
     heads = ("classifier",)
     published_in_order = True
-    published_arguments: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self,
         input_shape: Sequence[int] = (3, 224, 224),
         num_classes: int = 10,
+        variant: Variant = "auto",
         head: Head = "replace",
         freeze: Freeze | None = None,
     ) -> None:
+        small = is_small(input_shape, variant)
         super().__init__()
-        if len(input_shape) != 3:
-            raise ValueError(f"input_shape must be (C, H, W) of images, not {list(input_shape)}")
-        self.stem = nn.Sequential(*convolution(input_shape[0], STEM, 3, 2), nn.ReLU6(inplace=True))
+        self.stem = nn.Sequential(*convolution(input_shape[0], STEM, 3, 1 if small else 2), nn.ReLU6(inplace=True))
         blocks, channels = [], STEM
-        for expansion, kernel, stride, outputs, count in STAGES:
+        for stage, (expansion, kernel, stride, outputs, count) in enumerate(STAGES):
             for number in range(count):
-                blocks.append(Block(channels, outputs, expansion, kernel, 1 if number else stride))
+                halves = number == 0 and not (small and stage in STAGES_OF_FULL_SIZE)
+                blocks.append(Block(channels, outputs, expansion, kernel, stride if halves else 1))
                 channels = outputs
         self.blocks = nn.Sequential(*blocks)
         self.features = nn.Sequential(*convolution(channels, FEATURES, 1), nn.ReLU6(inplace=True))
