@@ -27,6 +27,7 @@ def print_start(parts: Parts) -> None:
     say(
         f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}  |  "
         f"{type(parts.module.network).__name__}  |  {device_name(parts.trainer)}, {parts.run.cfg.trainer.precision}"
+        + (f"  |  {data.num_workers} workers" if parts.run.cfg.data.get("num_workers") == "auto" else "")
     )
 
 
