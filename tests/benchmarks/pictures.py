@@ -3,7 +3,8 @@
     python tests/benchmarks/pictures.py [--rounds 7]
 
 It measures the CPU time of one thread, the reading of the file included. The ways take turns, and the best round
-counts, so other programs on the machine disturb little. The photographs are parts of Matplotlib's portrait of Grace Hopper.
+counts, so other programs on the machine disturb little. The photographs are parts of Matplotlib's portrait of Grace
+Hopper.
 """
 
 import argparse
