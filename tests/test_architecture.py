@@ -29,7 +29,7 @@ FLOORS = [
     ["data", "networks"],
     ["figures", "lightning_internals"],
     ["console"],
-    ["files", "machine"],
+    ["direction", "files", "machine"],
     ["errors"],
 ]
 HEIGHT = {room: len(FLOORS) - number for number, floor in enumerate(FLOORS) for room in floor}

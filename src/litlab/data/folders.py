@@ -15,7 +15,7 @@ from torch import Tensor
 from litlab.data.arguments import folder_path
 from litlab.data.listing import Listing, list_files
 from litlab.data.picture_dataset import NAMED, find_readable
-from litlab.data.picture_files import suffixes
+from litlab.data.picture_files import is_of_system, suffixes
 from litlab.data.picture_index import Checked, check_pictures
 from litlab.data.pictures import PictureDataModule
 
@@ -153,6 +153,5 @@ def _split_folders(root: Path) -> dict[str, Path]:
 
 
 def _subfolders(parent: Path) -> list[Path]:
-    """The folders in a folder, without hidden ones and the one that archives made on a Mac have beside the others."""
-    folders = (path for path in parent.iterdir() if path.is_dir())
-    return sorted(path for path in folders if not path.name.startswith(".") and path.name != "__MACOSX")
+    """The folders in a folder, without hidden ones and those that are no user's own, such as `@eaDir`."""
+    return sorted(path for path in parent.iterdir() if not is_of_system(path.name) and path.is_dir())

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from litlab.data.file_names import FileNames, joined
+from litlab.data.picture_files import is_of_system
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Listing:
 
 
 def list_files(top: Path, endings: Collection[str], others: Counter[str]) -> Listing:
-    """The files below a folder, at any depth, whose names end so. Hidden ones are left out.
+    """The files below a folder, at any depth, whose names end so. Those that `is_of_system` names are left out.
 
     Links to folders are followed, each folder once. The files are in the order of their paths.
 
@@ -87,7 +88,7 @@ def _walk(top: Path) -> Iterator[tuple[list[str], str, list[os.DirEntry[str]]]]:
         files = []
         try:
             with os.scandir(folder) as found:
-                entries = sorted((e for e in found if not e.name.startswith(".")), key=lambda e: e.name, reverse=True)
+                entries = sorted((e for e in found if not is_of_system(e.name)), key=lambda e: e.name, reverse=True)
         except OSError:  # no permission, or gone in the meantime
             continue
         for entry in entries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 from torchvision.transforms import v2
@@ -14,7 +14,7 @@ from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.picture_transforms import build_transforms, try_transforms
-from litlab.data.resize import RESIZERS, Fit
+from litlab.data.resize import INTERPOLATIONS, RESIZERS, Fit
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GREY_MEAN, GREY_STD = (0.449,), (0.226,)  # of ImageNet, all channels together
@@ -34,6 +34,7 @@ class PictureDataModule(DataModule):
             224.
         resize: pixels of the shorter side before cropping; None means the shorter side of `image_size`.
         center_crop: True to cut `image_size` out of the centre, False to squeeze the picture and cut nothing off.
+        interpolation: between pixels: `bilinear` or `bicubic`; None means bilinear.
         random_crop: in training, cut at a random place instead, at the same scale.
         resizer: `torch` is fast. In training it may decode a JPEG at a half, a quarter or an eighth of its size.
             `pillow` is what litlab 0.1 did.
@@ -57,6 +58,7 @@ class PictureDataModule(DataModule):
         image_size: Size | None = None,
         resize: int | None = None,
         center_crop: bool = True,
+        interpolation: Literal["bilinear", "bicubic"] | None = None,
         random_crop: bool = False,
         resizer: str = "torch",
         transforms: Iterable[str | Mapping[str, Any]] = (),
@@ -81,7 +83,10 @@ class PictureDataModule(DataModule):
             raise ValueError(f"resize must be at least image_size, {min(height, width)}, not {resize}")
         if resizer not in RESIZERS:
             raise ValueError(f"resizer must be one of {', '.join(RESIZERS)}, not {resizer!r}")
-        self.resizing = {"resize": self.resize, "center_crop": self.center_crop, "resizer": resizer}
+        if interpolation not in (None, *INTERPOLATIONS):
+            raise ValueError(f"interpolation must be bilinear or bicubic, not {interpolation!r}")
+        self.resizing: dict[str, Any] = {"resize": self.resize, "center_crop": self.center_crop, "resizer": resizer}
+        self.resizing |= {"interpolation": interpolation} if interpolation else {}
         if self.random_crop and not self.center_crop and self.resize <= min(height, width):
             raise ValueError(
                 f"random_crop has nothing to cut: with center_crop=false, resize must be above {min(height, width)}"
@@ -125,8 +130,10 @@ class PictureDataModule(DataModule):
         return v2.Compose([*self.transforms, resized]) if training and self.transforms else resized
 
     def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> Batch:
-        """Augment (in training only) and normalise: images uint8 [B, C, H, W] become float32."""
-        return self.normalize(self.augmented(inputs) if training else inputs), targets
+        """Augment and mix (in training only) and normalise: images uint8 [B, C, H, W] become float32."""
+        if not training:
+            return self.normalize(inputs), targets
+        return self.mixed(self.normalize(self.augmented(inputs)), targets)
 
     def hold_out(self, size: int, of_val: bool = True, of_test: bool = True) -> dict[str, Tensor]:
         """Sorted indices of the splits, int64, drawn by `seed` alone: `train`, and `val` and `test` if there are any.

@@ -31,8 +31,8 @@ def fit(
         image: mode `L` or `RGB`, or uint8 [H, W, C].
         shape: (C, H, W) of the result; one channel is grey.
         preprocess: may have `resize`, the pixels to which the shorter side is resized (0 means just to fit `shape`),
-            and `center_crop`; `center_crop=False` squeezes the picture to `shape` and cuts nothing off. `resizer` is
-            `torch`, which cuts on whole pixels and is fast, or `pillow`, which cuts between them.
+            and `center_crop`; `center_crop=False` squeezes the picture to `shape` and cuts nothing off. `interpolation`
+            is `bilinear` or `bicubic`. `resizer=torch` cuts on whole pixels and is fast, `pillow` cuts between them.
         random_crop: cut at a random place, on whole pixels of the result. A squeezed picture is then cut as if its
             shorter side had `resize` pixels.
 

@@ -1,4 +1,4 @@
-"""Loading weights into a network: torchvision's published ones, or any `state_dict`."""
+"""Loading weights into a network: published ones, or any `state_dict`."""
 
 import socket
 from collections.abc import Iterable, Mapping
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from litlab.errors import one_line
+from litlab.networks.names import fitted
 from litlab.networks.transfer import Transfer
 
 HOST_TIMEOUT = 20  # seconds without a byte, after which the host counts as down
@@ -21,12 +22,13 @@ def preprocessing(weights: Any) -> dict[str, Any]:
 
     Returns:
         `resize`, the pixels of the shorter side, and `image_size`, the pixels per side of the centre crop after it;
-        `normalize`, as `{mean: [...], std: [...]}`.
+        `interpolation`, such as `bilinear`; `normalize`, as `{mean: [...], std: [...]}`.
     """
     preset = weights.transforms()
     return {
         "image_size": preset.crop_size[0],
         "resize": preset.resize_size[0],
+        "interpolation": preset.interpolation.value,
         "normalize": {"mean": list(preset.mean), "std": list(preset.std)},
     }
 
@@ -76,8 +78,7 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
         ValueError: names are missing, unexpected, or have another size; the message lists them.
     """
     own = network.state_dict()
-    if all(name.startswith("module.") and name not in own for name in state_dict):  # saved from a DataParallel
-        state_dict = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
+    state_dict = fitted(state_dict, own)
     head = head_of(network)
     appended = tuple(name for name in head if name.endswith(".appended."))
     missing = [name for name in own if name not in state_dict and not name.endswith(".num_batches_tracked")]

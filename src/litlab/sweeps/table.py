@@ -28,7 +28,8 @@ def print_report(folder: Path) -> Sweep:
         draw(sweep, folder / "sweep.png")
         best = sweep.finished[0]
         _say("best job", f"{shown(best.folder)}/{BEST}")
-        _say("repeat it", f"python train.py {shlex.join(best.overrides)}")
+        again = [override for override in best.overrides if not override.startswith("name=")]  # that of the sweep
+        _say("repeat it", f"python train.py {shlex.join(again)}")
         _say("table, plot", f"{folder}/sweep.csv, sweep.png")
     else:
         _say("table", f"{folder}/sweep.csv")
