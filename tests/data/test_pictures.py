@@ -6,6 +6,7 @@ import torch
 from pictures import COLOURS, load_folder
 from PIL import Image
 
+from litlab.data.resize import as_pixels
 from litlab.modules import Classification
 from litlab.networks import MLP
 
@@ -59,7 +60,7 @@ def test_grey_and_turned_pictures(tmp_path):
     image, _ = data.train_set[0]
     assert image.shape == (1, 20, 40)
     assert image.float().mean() == pytest.approx(0.299 * 200, abs=3)
-    assert data.record()["preprocess"] == {"resize": 20, "center_crop": False}
+    assert data.record()["preprocess"] == {"resize": 20, "center_crop": False, "resizer": "torch"}
     assert data.record()["input_shape"] == [1, 20, 40]
     assert len(data.record()["mean"]) == 1
 
@@ -140,3 +141,17 @@ def test_transforms_may_make_pictures_of_any_mode_and_size(root, arguments):
 def test_bad_values_are_refused_by_name(root, arguments, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         load_folder(root, **arguments)
+
+
+def test_training_decodes_large_jpegs_small_and_evaluation_decodes_them_whole(tmp_path):
+    for name in COLOURS:
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            Image.effect_noise((160, 130), 90).convert("RGB").save(tmp_path / name / f"{number}.jpg")
+    fast, exact = (load_folder(tmp_path, val_size=2, resizer=resizer) for resizer in ("torch", "pillow"))
+    small, whole = (as_pixels(data.train_set._read(str(data.train_set.paths[0])), 3) for data in (fast, exact))
+    assert (small.shape, whole.shape) == ((17, 20, 3), (130, 160, 3))
+    for split in ("train", "val"):
+        seen, expected = (data.evaluation_set(split)[0][0].int() for data in (fast, exact))
+        assert (seen - expected)[:, 1:-1, 1:-1].abs().max() <= 1  # at the borders, Pillow looks at pixels beyond them
+    assert fast.record()["preprocess"]["resizer"] == "torch"

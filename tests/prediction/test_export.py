@@ -2,15 +2,20 @@
 
 import contextlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from pictures import draw_folder
+from PIL import Image
 
 from litlab import checkpoint
-from litlab.data import MNISTSample
+from litlab.data import ImageFolder, MNISTSample, fit
 from litlab.errors import RunFailed
 from litlab.networks import MnistCNN
+from litlab.prediction import export_images
+from litlab.prediction.export import preprocess_facts
 from litlab.prediction.export_formats import FORMATS, Format, check_opset
 
 
@@ -112,3 +117,44 @@ def test_a_file_that_gives_other_outputs_is_not_kept(best, use, tmp_path, monkey
     with pytest.raises(RunFailed, match=r"differ by 1\.0e-02 on 64 test images"):
         use(f"ckpt={best}", "export=state_dict")
     assert list((tmp_path / "export").iterdir()) == []
+
+
+@pytest.mark.parametrize("resizer", ["torch", "pillow"])
+@pytest.mark.parametrize("center_crop", [True, False])
+def test_the_metadata_say_exactly_how_a_picture_becomes_an_image(resizer, center_crop):
+    """A reader that knows the metadata alone makes the same images, to the last bit."""
+    preprocess = {"resize": 40, "center_crop": center_crop, "resizer": resizer}
+    data = SimpleNamespace(input_shape=(3, 28, 36), preprocess=preprocess)
+    facts = json.loads(json.dumps(preprocess_facts(SimpleNamespace(data=data))))
+    generator = np.random.default_rng(0)
+    for w, h in generator.integers(3, 300, (20, 2)).tolist():
+        picture = Image.fromarray(generator.integers(0, 256, (h, w, 3), dtype=np.uint8))
+        assert (read_by_metadata(picture, facts) == fit(picture, data.input_shape, preprocess).numpy()).all(), (w, h)
+
+
+def read_by_metadata(picture, facts):
+    """What another program does that has read `facts`. `scale` is a formula, and `cut` says what to round."""
+    (w, h), width, height = picture.size, facts["width"], facts["height"]
+    kept_w, kept_h = w, h
+    if facts["center_crop"]:
+        s = eval(facts["scale"], {"min": min, "w": w, "h": h, **facts})
+        kept_w, kept_h = width * s, height * s
+    left, top = (w - kept_w) / 2, (h - kept_h) / 2
+    if facts["resizer"] == "pillow":
+        box = (left, top, w - left, h - top)
+        return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR, box=box)).transpose(2, 0, 1)
+    kept_w, kept_h, left, top = (round(value) for value in (kept_w, kept_h, left, top))
+    left, top = min(left, w - kept_w), min(top, h - kept_h)
+    cut = torch.from_numpy(np.array(picture)[top : top + kept_h, left : left + kept_w]).permute(2, 0, 1)[None]
+    size = (height, width)
+    return torch.nn.functional.interpolate(cut, size, mode=facts["interpolation"], antialias=facts["antialias"])[
+        0
+    ].numpy()
+
+
+def test_an_export_is_checked_on_validation_images_where_there_is_no_test(tmp_path, monkeypatch):
+    data = ImageFolder(draw_folder(tmp_path, count=4), image_size=16, val_size=3)
+    monkeypatch.setattr(export_images, "data_module", lambda trained, run: (data, False))
+    pixels, what = export_images.example_images(None, SimpleNamespace(cfg=SimpleNamespace(input=None)))
+    assert pixels.shape == (3, 3, 16, 16)
+    assert what == "3 val images of image_folder"

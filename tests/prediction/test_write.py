@@ -5,11 +5,15 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from predictions import rows
 
 from litlab.errors import RunFailed
+from litlab.prediction.files import PictureFiles
+from litlab.prediction.tasks import Prediction
+from litlab.prediction.write import table_printer
 
 
 def test_bad_files_do_not_stop_the_others(ckpt, digits, use, tmp_path, capsys):
@@ -72,3 +76,22 @@ def test_quiet_prints_one_line_for_each_file(ckpt, digits, use, tmp_path, capsys
     assert (file, digit) == (f"{digits[0]}/00_7.png", "7")
     assert 0.3 < float(probability) <= 1
     assert captured.err == "bad.png: empty\n"
+
+
+def test_a_path_that_is_too_long_keeps_the_columns_and_its_end(capsys):
+    trained = SimpleNamespace(task="Classification", data=SimpleNamespace(class_names=("cat", "dog")))
+    files = ["a.png", "folder/" * 12 + "b.png"]
+    write = table_printer(files, trained)
+    for file in files:
+        write(Prediction(file, columns=["dog", "0.9"]))
+    heading, short, long = capsys.readouterr().out.splitlines()
+    assert heading.index("class") == short.index("dog") == long.index("dog")
+    assert long.startswith("...")
+    assert "folder/b.png  dog" in long
+
+
+def test_the_sheet_shows_pictures_from_all_over_a_long_list():
+    chosen = PictureFiles([f"{n}.png" for n in range(6400)], SimpleNamespace(data=None), False, 64).on_sheet
+    assert chosen == set(range(0, 6400, 100))
+    assert PictureFiles(["a", "b", "c"], SimpleNamespace(data=None), False, 64).on_sheet == {0, 1, 2}
+    assert PictureFiles([], SimpleNamespace(data=None), False, 64).on_sheet == set()

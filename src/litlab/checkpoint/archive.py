@@ -17,6 +17,7 @@ from litlab.errors import one_line
 from litlab.files import atomic
 
 MAX_VALUES = 4_000_000  # tensors, numbers and texts in a file
+OLD = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")  # how files of PyTorch before 1.6 begin
 CONVERT = "where you trust it, torch.save(model.state_dict(), 'weights.pt'), and begin from that with model.weights="
 
 
@@ -59,8 +60,9 @@ def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
-        _check_archive(Path(path))
-        verify(path)
+        if not _is_old(Path(path)):
+            _check_archive(Path(path))
+            verify(path)
         outline = torch.load(path, map_location="meta", weights_only=True)  # allocates no tensors
         _check_sizes(outline, Path(path).stat().st_size)
         return torch.load(path, map_location=map_location, weights_only=True)
@@ -96,6 +98,12 @@ def copy(source: Path, target: Path) -> None:
             temporary.write_bytes(source.read_bytes())
 
 
+def _is_old(path: Path) -> bool:
+    """Whether this is a file of PyTorch before 1.6, as torchvision still has some: no archive, and no checksums."""
+    with path.open("rb") as file:
+        return file.read(len(OLD)) == OLD
+
+
 def _check_archive(path: Path) -> None:
     """Checks that a zip file is like those of `torch.save`: nothing is compressed, and no name leads out of it."""
     with path.open("rb") as file:
@@ -103,7 +111,7 @@ def _check_archive(path: Path) -> None:
     if not start:
         raise ValueError("the file is empty")
     if start != b"PK":
-        raise ValueError("it does not begin like one; files of PyTorch before 1.6 must be saved again")
+        raise ValueError("it does not begin like one")
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             if entry.filename.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", entry.filename):

@@ -131,6 +131,8 @@ def _preprocess(data: Mapping[str, Any]) -> dict[str, Any]:
         raise NotAllowed(f"its preprocess has the interpolation {excerpt(found['interpolation'])}")
     if found and not 1 <= found["resize"] <= MAX_SIDE:
         raise NotAllowed(f"its preprocess resizes to {excerpt(found['resize'])} pixels")
+    if found and found.get("resizer", "pillow") not in ("torch", "pillow"):
+        raise NotAllowed(f"its resizer is {excerpt(found['resizer'])}, not torch or pillow: a newer litlab may know it")
     return found
 
 

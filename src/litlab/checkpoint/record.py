@@ -11,11 +11,11 @@ metrics   of the epoch in which the checkpoint was saved, if they are finite
 config    the composed config, resolved
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from litlab.config import OWN_MODEL_KEYS
+from litlab.config import own_model_keys
 
 FORMAT = 1
 TASKS = ("Classification", "Regression")
@@ -34,8 +34,8 @@ class Data:
         mean: of each channel, of pixels from 0 to 1.
         std: of each channel, of pixels from 0 to 1.
         background: the brightness (0 to 255) that the borders of all images have; None: they have no common one.
-        preprocess: `resize` (pixels) and `center_crop` (bool), as in `litlab.data.fit`, if the pictures were not all of
-            one size.
+        preprocess: `resize` (pixels), `center_crop` (bool) and `resizer`, as in `litlab.data.fit`, if the pictures were
+            not all of one size. Version 0.1 has no `resizer`: it was Pillow.
     """
 
     name: str
@@ -69,7 +69,7 @@ def record_of(
         input_shape: of one input, (C, H, W) of an image.
         num_classes: the number of outputs of the network.
     """
-    network = _as_named(config["model"])
+    network = _as_named(config["model"], own_model_keys(config["model"]))
     shapes = {"input_shape": list(input_shape), "num_classes": num_classes}
     return {
         "format": FORMAT,
@@ -83,6 +83,6 @@ def record_of(
     }
 
 
-def _as_named(group: Mapping[str, Any]) -> dict[str, Any]:
-    arguments = {k: v for k, v in group.items() if not k.startswith("_") and k not in OWN_MODEL_KEYS}
+def _as_named(group: Mapping[str, Any], without: Collection[str] = ()) -> dict[str, Any]:
+    arguments = {k: v for k, v in group.items() if not k.startswith("_") and k not in without}
     return {"name": group["_target_"], "args": arguments}

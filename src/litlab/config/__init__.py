@@ -2,7 +2,7 @@
 
 from litlab.config.allowed import allowed_values
 from litlab.config.build import Chosen, blame, build, class_of, option
-from litlab.config.check import FILLED_FROM_DATA, GROUPS, OWN_MODEL_KEYS, UNGROUPED, check
+from litlab.config.check import FILLED_FROM_DATA, GROUPS, UNGROUPED, check, own_model_keys
 from litlab.config.identity import filled_then, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
@@ -12,7 +12,6 @@ from litlab.config.suggest import suggest
 __all__ = [
     "FILLED_FROM_DATA",
     "GROUPS",
-    "OWN_MODEL_KEYS",
     "UNGROUPED",
     "Chosen",
     "Run",
@@ -31,6 +30,7 @@ __all__ = [
     "numeric",
     "objective_mode",
     "option",
+    "own_model_keys",
     "read_overrides",
     "read_recorded",
     "record",

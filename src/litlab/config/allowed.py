@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from hydra.utils import get_object
 
-from litlab.config.check import BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, OWN_MODEL_KEYS, TYPES
+from litlab.config.check import BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, TYPES, own_keys
 from litlab.config.hints import describe, signature
 
 
@@ -32,7 +32,7 @@ def _of_target(file: Path) -> dict[str, str]:
     if target is None:
         return {}
     _, hints, _ = signature(get_object(target))
-    hints |= OWN_MODEL_KEYS if file.parent.name == "model" else {}
+    hints |= own_keys(file.parent.name, {"_target_": target})
     hints = {key: hint for key, hint in hints.items() if key not in FILLED_FROM_DATA and key != "return"}
     auto = {key: " or auto" * (f"{file.parent.name}.{key}" in MAY_BE_AUTO) for key in hints}
     return {key: describe(hint) + auto[key] for key, hint in hints.items() if not describe(hint).startswith("typing")}

@@ -26,7 +26,8 @@ OWN_MODEL_KEYS: dict[str, Any] = {
 # Likewise of an optimizer. See litlab.modules.groups.
 OWN_OPTIMIZER_KEYS: dict[str, Any] = {"decay_norm_and_bias": bool, "backbone_factor": float, "layer_decay": float}
 UNGROUPED = {"decay_norm_and_bias": True, "backbone_factor": 1.0, "layer_decay": 1.0}  # their values without groups
-OWN_KEYS = {"model": OWN_MODEL_KEYS, "optimizer": OWN_OPTIMIZER_KEYS}
+# Keys of a model that litlab reads itself if the constructor has no argument of that name. See `with_frozen_backbone`.
+OF_EVERY_MODEL: dict[str, Any] = {"head": Literal["replace"], "freeze": Literal["backbone"] | None}
 # Settings that take `auto`, although the constructor does not.
 MAY_BE_AUTO = ("trainer.precision", "data.batch_size")
 MAY_BE_NULL = (
@@ -115,6 +116,19 @@ def check(cfg: DictConfig) -> None:
     _check_unread(cfg, plain)
 
 
+def own_keys(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
+    """The types of the keys of a group that its constructor does not get, because litlab reads them itself."""
+    if group == "model":
+        return own_model_keys(node)
+    return OWN_OPTIMIZER_KEYS if group == "optimizer" else {}
+
+
+def own_model_keys(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Likewise of a model."""
+    parameters, _, takes_any = signature(get_object(str(model["_target_"])))
+    return OWN_MODEL_KEYS | {k: hint for k, hint in OF_EVERY_MODEL.items() if k not in parameters and not takes_any}
+
+
 def _resolved(cfg: DictConfig) -> dict[Any, Any]:
     try:
         plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
@@ -165,7 +179,7 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
     except Exception as error:
         raise ConfigError(f"{group}._target_={node['_target_']}: {one_line(error)}") from error
     parameters, hints, takes_any = signature(target)
-    own = OWN_KEYS.get(group, {})
+    own = own_keys(group, node)
     hints |= own
     parameters |= dict.fromkeys(key for key in own if key in node)
     for key, value in node.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -19,11 +20,18 @@ from litlab.data.loader import EpochLoader
 from litlab.data.mix import Mix
 from litlab.data.normalize import Normalize, channel_statistics
 from litlab.data.workers import ignore_signals
+from litlab.machine import cores
 
 Batch = tuple[Tensor, Tensor]
 Task = Literal["classification", "regression"]
 
+MOST_WORKERS = 8  # of one process, with num_workers=auto
 WORKER_TIMEOUT = 20  # seconds without a batch, after which the workers are killed
+
+
+def workers_for_cores() -> int:
+    """How many processes should load batches for this process: one for each CPU core that it has for itself."""
+    return min(MOST_WORKERS, max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
 
 
 class DataModule(L.LightningDataModule):
@@ -37,7 +45,8 @@ class DataModule(L.LightningDataModule):
         batch_size: of a training step, all devices together; each device gets an equal share.
         eval_batch_size: of validation and test; None means `default_eval_batch_size`, or `batch_size` if that is
             larger.
-        num_workers: processes that load batches.
+        num_workers: processes that load batches; `auto` means as many as there are CPU cores for each process that
+            trains, at most `MOST_WORKERS`.
         pin_memory: load into page-locked memory; None means only if the trainer uses a GPU.
         persistent_workers: keep the workers between epochs; None means yes, if there are any.
         prefetch_factor: batches that each worker loads in advance; None means PyTorch's default.
@@ -69,7 +78,7 @@ class DataModule(L.LightningDataModule):
         self,
         batch_size: int = 64,
         eval_batch_size: int | None = None,
-        num_workers: int = 0,
+        num_workers: int | Literal["auto"] = 0,
         pin_memory: bool | None = None,
         persistent_workers: bool | None = None,
         prefetch_factor: int | None = None,
@@ -84,9 +93,9 @@ class DataModule(L.LightningDataModule):
         self.eval_batch_size = max(batch_size, self.default_eval_batch_size)
         if eval_batch_size is not None:
             self.eval_batch_size = whole_number("eval_batch_size", eval_batch_size, 1)
-        self.num_workers = whole_number("num_workers", num_workers, 0)
+        self.num_workers = workers_for_cores() if num_workers == "auto" else whole_number("num_workers", num_workers, 0)
         self.pin_memory = None if pin_memory is None else boolean("pin_memory", pin_memory)
-        self.persistent_workers = num_workers > 0
+        self.persistent_workers = self.num_workers > 0
         if persistent_workers is not None:
             self.persistent_workers = boolean("persistent_workers", persistent_workers)
         self.prefetch_factor = None if prefetch_factor is None else whole_number("prefetch_factor", prefetch_factor, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections import Counter
@@ -11,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from litlab.console import listed
 from litlab.data.arguments import folder_path
+from litlab.data.listing import Listing, list_files
 from litlab.data.picture_dataset import NAMED, find_readable
 from litlab.data.picture_files import is_of_system, suffixes
+from litlab.data.picture_index import Checked, check_pictures
 from litlab.data.pictures import PictureDataModule
 
 SUFFIXES = frozenset(suffixes())  # of picture files, such as .jpg
 SPLITS = ("train", "val", "test")
+PARTS = (*SPLITS, "all")  # `all`: the pictures of a folder without splits
 LIKE_A_SPLIT = re.compile(r"(train|val|valid|validation|dev|eval|test)(ing)?([-_ ]?(set|data|images))?", re.IGNORECASE)
-
-Labelled = list[tuple[Path, str]]  # a file and its class
 
 
 class ImageFolder(PictureDataModule):
@@ -73,73 +74,85 @@ class ImageFolder(PictureDataModule):
         """
         if self.train_set is not None:
             return
-        labelled = self._listed()
-        files = [(name, path, label) for name, part in labelled.items() for path, label in part]
-        if not files:
+        listing, split_of, class_of = self._listed()
+        if not len(listing):
             raise ValueError(f"data_dir {self.roots[0]} holds no pictures: {', '.join(sorted(SUFFIXES)[:12])}, ...")
-        is_readable = find_readable([path for _, path, _ in files], self.max_bad_fraction)
-        readable: dict[str, Labelled] = {name: [] for name in labelled}
-        for (name, path, label), good in zip(files, is_readable, strict=True):
-            if good:
-                readable[name].append((path, label))
-        self._check_classes({label for _, label in readable["train"] + readable["all"]})
-        splits = self._split(readable)
-        self._check_classes({label for _, label in splits["train"]})
-        self._mention_unvalidated({label for _, label in splits["val"]})
+        parts = {name: (split_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
+        splits = self._split(parts, class_of)
+        self._check_classes(class_of[splits["train"]])
+        self._mention_unvalidated(class_of[splits["val"]])
         chosen = self._limited(self._permutation(len(splits["train"])))  # a limit takes some of every class
-        splits["train"] = [splits["train"][i] for i in chosen.sort().values.tolist()]
-        index = {name: number for number, name in enumerate(self.class_names)}
+        splits["train"] = splits["train"][chosen.sort().values]
         for name in SPLITS:
-            if pictures := splits[name]:
-                targets = torch.tensor([index[label] for _, label in pictures])
-                paths = [path for path, _ in pictures]
-                setattr(self, f"{name}_set", self.picture_set(paths, targets, training=name == "train"))
+            if len(rows := splits[name]):
+                part = self.picture_set(listing.files.take(rows), class_of[rows], training=name == "train")
+                setattr(self, f"{name}_set", part)
 
-    def _listed(self) -> dict[str, Labelled]:
-        """The picture files of each split; `all` has those without a split. Warns of files with other endings."""
-        labelled: dict[str, Labelled] = {name: [] for name in (*SPLITS, "all")}
+    def _listed(self) -> tuple[Listing, Tensor, Tensor]:
+        """The picture files of all roots that can be read. Warns of files with other endings.
+
+        Returns:
+            The files; the number of each file's split in `PARTS`, int64 [N], -1 if it cannot be read; its class, int64
+            [N].
+
+        Raises:
+            ValueError: too many files are unreadable, or a class has no pictures to train on.
+        """
         others: Counter[str] = Counter()
+        listings, found, split_of, class_of = [], [], [], []
         for root in self.roots:
+            parts = []
             for name, split in _split_folders(root).items():
                 for cls in _subfolders(split):
-                    for path in _files(cls):
-                        if (ending := path.suffix.lower()) in SUFFIXES:
-                            labelled[name].append((path, cls.name))
-                        else:
-                            others[ending or "none"] += 1
+                    parts.append(list_files(cls, SUFFIXES, others))
+                    split_of.append(torch.full((len(parts[-1]),), PARTS.index(name)))
+                    class_of.append(torch.full((len(parts[-1]),), self.class_names.index(cls.name)))
+            listings.append(Listing.together(parts))
+            found.append(check_pictures(listings[-1], root, self.index_beside))
         if others:
-            listed = ", ".join(f"{ending} {count:,}" for ending, count in others.most_common(NAMED))
-            warnings.warn(f"left out, not the ending of a picture file: {others.total():,} ({listed})", stacklevel=3)
-        return labelled
+            endings = ", ".join(f"{ending} {count:,}" for ending, count in others.most_common(NAMED))
+            warnings.warn(f"left out, not the ending of a picture file: {others.total():,} ({endings})", stacklevel=3)
+        listing, splits, classes = Listing.together(listings), torch.cat(split_of), torch.cat(class_of)
+        if len(listing):
+            readable = find_readable(listing, Checked.together(found), self.max_bad_fraction)
+            splits[torch.from_numpy(~readable)] = -1
+            in_training = (splits == PARTS.index("train")) | (splits == PARTS.index("all"))
+            self._check_classes(classes[in_training])
+        return listing, splits, classes
 
-    def _check_classes(self, trained: set[str]) -> None:
+    def _without(self, classes: Tensor) -> list[str]:
+        """The names of the classes that are not among these numbers, int64 [N]."""
+        there = set(classes.unique().tolist())
+        return [name for number, name in enumerate(self.class_names) if number not in there]
+
+    def _check_classes(self, trained: Tensor) -> None:
         """Raises ValueError if a class has no pictures to train on."""
-        if missing := [repr(name) for name in self.class_names if name not in trained]:
+        if missing := [repr(name) for name in self._without(trained)]:
             more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
             classes = ("class " if len(missing) == 1 else "classes ") + ", ".join(missing[:NAMED]) + more
             raise ValueError(f"data_dir {self.roots[0]}: no readable pictures to train on for {classes}")
 
-    def _mention_unvalidated(self, validated: set[str]) -> None:
+    def _mention_unvalidated(self, validated: Tensor) -> None:
         """Warns of classes that have no validation pictures."""
-        if missing := [name for name in self.class_names if name not in validated]:
+        if missing := self._without(validated):
             warnings.warn(f"no validation pictures for {listed(missing, NAMED)}", stacklevel=3)
 
-    def _split(self, files: dict[str, Labelled]) -> dict[str, Labelled]:
-        """The pictures of each split, after those without one were divided.
+    def _split(self, files: dict[str, Tensor], class_of: Tensor) -> dict[str, Tensor]:
+        """The pictures of each split, int64, after those without one were divided.
 
         If there is a `train/` but no `val/` or no `test/`, some of its pictures go into the missing split.
         """
         without_split, train = files.pop("all"), files["train"]
-        files["train"] = []
-        needs_val, needs_test = not files["val"], not files["test"]
+        files["train"] = train[:0]
+        needs_val, needs_test = not len(files["val"]), not len(files["test"])
         if needs_val:
-            without_split, train = without_split + train, []
+            without_split, train = torch.cat((without_split, train)), train[:0]
         for pictures, held_out in ((without_split, (True, needs_test)), (train, (False, needs_test))):
-            if pictures:
-                classes = [label for _, label in pictures]
+            if len(pictures):
+                classes = class_of[pictures].tolist()
                 for name, indices in self.hold_out(len(pictures), *held_out, classes=classes).items():
-                    files[name] = files[name] + [pictures[i] for i in indices.tolist()]
-        if not files["val"]:
+                    files[name] = torch.cat((files[name], pictures[indices]))
+        if not len(files["val"]):
             raise ValueError(f"data_dir {self.roots[0]}: no readable pictures for val")
         return files
 
@@ -157,20 +170,3 @@ def _split_folders(root: Path) -> dict[str, Path]:
 def _subfolders(parent: Path) -> list[Path]:
     """The folders in a folder, without hidden ones and those that are no user's own, such as `@eaDir`."""
     return sorted(path for path in parent.iterdir() if not is_of_system(path.name) and path.is_dir())
-
-
-def _files(cls: Path) -> list[Path]:
-    """The files below a folder at any depth, without those that `is_of_system` names.
-
-    Links to folders are followed, each folder once.
-    """
-    found: list[Path] = []
-    seen = set()
-    for place, folders, names in os.walk(cls, followlinks=True):
-        if (real := os.path.realpath(place)) in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not is_of_system(name)]
-        found += [Path(place, name) for name in names if not is_of_system(name)]
-    return sorted(found)

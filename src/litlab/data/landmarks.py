@@ -14,8 +14,10 @@ from torch import Tensor
 from torchvision.utils import draw_keypoints
 
 from litlab.data.augment import Augmentation
+from litlab.data.file_names import FileNames
+from litlab.data.listing import Listing
 from litlab.data.picture_dataset import NAMED, find_readable
-from litlab.data.picture_files import picture_size
+from litlab.data.picture_index import check_pictures
 from litlab.data.pictures import PictureDataModule
 
 POINTS = 5
@@ -77,20 +79,21 @@ class Landmarks(PictureDataModule):
         """
         if self.train_set is not None:
             return
-        paths, pixels = read_annotations(self.annotations)
-        is_readable = find_readable(paths, self.max_bad_fraction)
-        paths = [path for path, good in zip(paths, is_readable, strict=True) if good]
-        targets = pixels[torch.tensor(is_readable)] / torch.tensor([picture_size(path) for path in paths])[:, None]
+        paths, points = read_annotations(self.annotations)
+        listing = Listing.of(FileNames.of(paths))
+        checked = check_pictures(listing, self.annotations.parent, self.index_beside)
+        readable = torch.from_numpy(find_readable(listing, checked, self.max_bad_fraction)).nonzero().flatten()
+        files = listing.files.take(readable)
+        targets = points[readable] / torch.from_numpy(checked.pixels)[readable][:, None]
         outside = ((targets < 0) | (targets > 1)).flatten(1).any(1).nonzero().flatten().tolist()
         if outside:
-            named = ", ".join(str(paths[i]) for i in outside[:NAMED]) + (", ..." if len(outside) > NAMED else "")
-            note = f"points lie outside of {len(outside):,} of {len(paths):,} pictures: {named}"
+            named = ", ".join(files.text(i) for i in outside[:NAMED]) + (", ..." if len(outside) > NAMED else "")
+            note = f"points lie outside of {len(outside):,} of {len(files):,} pictures: {named}"
             warnings.warn(f"annotations {self.annotations}: {note}", stacklevel=2)
-        splits = self.hold_out(len(paths))
+        splits = self.hold_out(len(files))
         splits["train"] = self._limited(splits["train"])
         for name, indices in splits.items():
-            chosen = [paths[i] for i in indices.tolist()]
-            setattr(self, f"{name}_set", self.picture_set(chosen, targets[indices], training=False))
+            setattr(self, f"{name}_set", self.picture_set(files.take(indices), targets[indices], training=False))
 
 
 def read_annotations(file: Path) -> tuple[list[Path], Tensor]:

@@ -3,18 +3,22 @@
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from litlab.data.picture_files import Unreadable, open_picture, why_unreadable
+from litlab.data.file_names import FileNames
+from litlab.data.listing import Listing
+from litlab.data.picture_files import Unreadable, open_picture, read_picture
+from litlab.data.picture_index import Checked
+from litlab.data.resize import Fit
 from litlab.data.workers import BadPicture
 from litlab.errors import one_line
-from litlab.machine import cores
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +33,19 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         targets: [N, ...].
         transform: from a Pillow image to uint8 [C, H, W], the same size for all.
         grayscale: open the files as grey images, not as RGB.
+        scaled: decode a JPEG at a part of its size where that is large enough. Only if `transform` is a `Fit`.
     """
 
     def __init__(
-        self, paths: Sequence[Path], targets: Tensor, transform: Callable[[Any], Tensor], grayscale: bool
+        self,
+        paths: Sequence[Path],
+        targets: Tensor,
+        transform: Callable[[Any], Tensor],
+        grayscale: bool,
+        scaled: bool = False,
     ) -> None:
-        self.paths, self.targets, self.transform, self.grayscale = list(paths), targets, transform, grayscale
+        self.paths = paths if isinstance(paths, FileNames) else FileNames.of(paths)
+        self.targets, self.transform, self.grayscale, self.scaled = targets, transform, grayscale, scaled
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -45,15 +56,20 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         Raises:
             BadPicture: the file cannot be read any more, or `transform` cannot take the picture.
         """
-        path = self.paths[index]
+        path = self.paths.text(index)
         try:
-            picture = open_picture(path).convert("L" if self.grayscale else "RGB")
+            picture = self._read(path)
         except Unreadable as error:
             raise BadPicture(f"{path} cannot be read any more: {error}") from None
         try:
             return self.transform(picture), self.targets[index]
         except (TypeError, ValueError, RuntimeError) as error:
             raise BadPicture(f"transforms cannot take {path}: {one_line(error)}") from error
+
+    def _read(self, path: str) -> Image.Image | np.ndarray:
+        if isinstance(self.transform, Fit):
+            return read_picture(path, self.transform.needed if self.scaled else None)
+        return open_picture(path).convert("L" if self.grayscale else "RGB")
 
     def __getitems__(self, batch: list[int]) -> tuple[Tensor, Tensor]:
         """A whole batch: images uint8 [B, C, H, W] and targets [B, ...]."""
@@ -67,25 +83,24 @@ def file_of(dataset: Any, index: int) -> str | None:
     return None if paths is None else str(paths[index])
 
 
-def find_readable(paths: Sequence[Path], max_bad_fraction: float) -> list[bool]:
-    """Whether each file is a complete picture. Decodes each once, on all cores, and warns of those that are not.
+def find_readable(listing: Listing, checked: Checked, max_bad_fraction: float) -> np.ndarray:
+    """Whether each file is a complete picture, bool [N]. Warns of those that are not.
 
     Args:
-        paths: the files.
+        listing: the files.
+        checked: what `check_pictures` says about them.
         max_bad_fraction: the largest part of the files that may be unreadable, 0 to 1.
 
     Raises:
         ValueError: more files are unreadable; the message names some of them.
     """
-    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(cores()) as pool:
-        reasons = list(pool.map(why_unreadable, paths))
-    bad = [f"{path} ({reason})" for path, reason in zip(paths, reasons, strict=True) if reason]
+    bad = [f"{listing.files.text(row)} ({reason})" for row, reason in checked.reasons.items()]
     if bad:
         for line in bad:
             log.warning("unreadable: %s", line)
         more = f" and {len(bad) - NAMED} more, named in train.log" if len(bad) > NAMED else ""
-        note = f"{len(bad):,} of {len(paths):,} files cannot be read: {', '.join(bad[:NAMED])}{more}"
-        if len(bad) > max_bad_fraction * len(paths):
+        note = f"{len(bad):,} of {len(listing):,} files cannot be read: {', '.join(bad[:NAMED])}{more}"
+        if len(bad) > max_bad_fraction * len(listing):
             raise ValueError(f"max_bad_fraction={max_bad_fraction}: {note}")
         warnings.warn(f"skipped: {note}", stacklevel=2)
-    return [reason is None for reason in reasons]
+    return checked.readable

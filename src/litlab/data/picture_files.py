@@ -6,13 +6,18 @@ Files may come from anywhere. A file that cannot be read raises `Unreadable` wit
 import os
 import stat
 import warnings
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from litlab.data import jpeg
 from litlab.errors import one_line
+
+Needed = Callable[[int, int], float]
 
 MOST_PIXELS = 2**27  # 134 million: a file with more is probably a decompression bomb and not a photograph
 MOST_BYTES = 2**30
@@ -45,10 +50,14 @@ def is_of_system(name: str) -> bool:
     return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
 
 
-def formats() -> list[str]:
-    """The formats that are read: all of Pillow's except EPS, a program that Pillow would let Ghostscript run."""
+@cache
+def formats() -> tuple[str, ...]:
+    """The formats that are read: all of Pillow's except EPS, a program that Pillow would let Ghostscript run.
+
+    The frequent ones come first, because Pillow tries them in this order.
+    """
     Image.init()
-    return sorted(set(Image.OPEN) - {"EPS"})
+    return tuple(sorted(set(Image.OPEN) - {"EPS"}, key=lambda name: (name not in ("JPEG", "PNG"), name)))
 
 
 def suffixes() -> set[str]:
@@ -65,42 +74,102 @@ def open_picture(path: str | Path) -> Image.Image:
     Raises:
         Unreadable: it cannot be read; the message is the reason.
     """
+    return as_image(read_picture(path))
+
+
+def as_image(picture: Image.Image | np.ndarray) -> Image.Image:
+    """A picture as Pillow's image: `L` or `RGB` of uint8 [H, W, C]."""
+    if isinstance(picture, Image.Image):
+        return picture
+    return Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+
+
+def read_picture(path: str | Path, needed: Needed | None = None) -> Image.Image | np.ndarray:
+    """Like `open_picture`, but a JPEG comes as uint8 [H, W, C] where simplejpeg is installed.
+
+    Args:
+        path: the file.
+        needed: from width and height of the picture to the size that is needed, as a part of it. A JPEG may then be
+            decoded at a half, a quarter or an eighth of its size, which is faster and almost the same.
+
+    Raises:
+        Unreadable: it cannot be read; the message is the reason.
+    """
+    if jpeg.available() and (pixels := _read_jpeg(Path(path), needed)) is not None:
+        return pixels
     with warnings.catch_warnings(action="ignore"):  # about damaged EXIF, for example, which does not matter
-        return _read(path)
+        return _read(path, needed)[0]
 
 
 def why_unreadable(path: str | Path) -> str | None:
-    """The reason why `open_picture` would refuse a file; None if it can be read.
-
-    Several threads may call it. It does not ignore warnings itself, because the filter belongs to the whole process.
-    """
+    """The reason why `open_picture` would refuse a file; None if it can be read. See `look_at`."""
     try:
-        _read(path, small=True)
+        look_at(path)
     except Unreadable as error:
         return str(error)
     return None
 
 
+def look_at(path: str | Path) -> tuple[int, int]:
+    """Reads a whole picture, and returns its width and height when it is upright, in pixels.
+
+    Several threads may call it. It does not ignore warnings itself, because the filter belongs to the whole process.
+
+    Raises:
+        Unreadable: `open_picture` would refuse it.
+    """
+    return _read(path, lambda width, height: 0.0)[1]  # a JPEG is decoded at an eighth of its size, which is fast
+
+
 def picture_size(path: str | Path) -> tuple[int, int]:
     """Width and height of a readable picture when it is upright, in pixels. Only the header is read."""
     with Image.open(path, formats=formats()) as image:
-        swapped = _orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow itself turns TIFFs
-        return (image.height, image.width) if swapped else image.size
+        return _upright_size(image)
 
 
-def _read(path: str | Path, small: bool = False) -> Image.Image:
-    """See `open_picture`. With `small`, a JPEG is decoded at an eighth of its size, which is fast."""
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    swapped = _orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow itself turns TIFFs
+    return (image.height, image.width) if swapped else image.size
+
+
+def _read_jpeg(path: Path, needed: Needed | None) -> np.ndarray | None:
+    """A JPEG as uint8 [H, W, C]; None if Pillow must read the file, or say what is wrong with it."""
+    try:
+        if path.stat().st_size > MOST_BYTES or not path.is_file():
+            return None
+        data = path.read_bytes()
+    except OSError:
+        return None
+    header = jpeg.read_header(data)
+    if header is None or header.width * header.height > MOST_PIXELS:
+        return None
+    swapped = header.orientation in (5, 6, 7, 8)
+    size = (header.height, header.width) if swapped else (header.width, header.height)
+    pixels = jpeg.decode(data, header, jpeg.largest_scale(needed(*size)) if needed else 1)
+    return None if pixels is None else jpeg.turned_upright(pixels, header.orientation)
+
+
+def _read(path: str | Path, needed: Needed | None = None) -> tuple[Image.Image, tuple[int, int]]:
+    """See `read_picture`; by Pillow.
+
+    Returns:
+        The picture, and its width and height in the file, when it is upright.
+    """
     try:
         _check_file(Path(path))
         with Image.open(path, formats=formats()) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise Unreadable(f"{width:,} x {height:,} pixels are too many: a decompression bomb?")
-            if small:
-                image.draft("L", (1, 1))
+            if needed and image.format in ("JPEG", "MPO"):
+                scale = jpeg.largest_scale(needed(*_upright_size(image)))
+                image.draft(None, (max(1, width // scale), max(1, height // scale)))
             image.load()
-            turn = UPRIGHT.get(_orientation(image))
-            return _to_grey_or_rgb(image.transpose(turn) if turn is not None else image)
+            orientation = _orientation(image)  # after `load`: for a PNG, it reads the pixels, and hides their errors
+            turned = orientation in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow itself turns TIFFs
+            if (turn := UPRIGHT.get(orientation)) is not None:
+                image = image.transpose(turn)  # type: ignore[assignment]
+            return _to_grey_or_rgb(image), (height, width) if turned else (width, height)
     except Unreadable:
         raise
     except UnidentifiedImageError:
@@ -115,6 +184,8 @@ def _read(path: str | Path, small: bool = False) -> Image.Image:
 
 def _orientation(image: Image.Image) -> Any:
     """EXIF's orientation of a picture, if there is one. Other tags are not read: many phones write them wrongly."""
+    if image.format == "JPEG" and not {"exif", "xmp"} & image.info.keys():  # the usual case, found without `getexif`
+        return None
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # damaged EXIF can cause almost any error; the picture is then shown as it is stored

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +16,7 @@ from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.picture_transforms import build_transforms, try_transforms
-from litlab.data.resize import INTERPOLATIONS, fit
+from litlab.data.resize import INTERPOLATIONS, RESIZERS, Fit
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GREY_MEAN, GREY_STD = (0.449,), (0.226,)  # of ImageNet, all channels together
@@ -39,6 +38,8 @@ class PictureDataModule(DataModule):
         center_crop: True to cut `image_size` out of the centre, False to squeeze the picture and cut nothing off.
         interpolation: between pixels: `bilinear` or `bicubic`; None means bilinear.
         random_crop: in training, cut at a random place instead, at the same scale.
+        resizer: `torch` is fast. In training it may decode a JPEG at a half, a quarter or an eighth of its size.
+            `pillow` is what litlab 0.1 did.
         transforms: for training pictures, by their names in `torchvision.transforms.v2`: `RandomRotation`, or with
             arguments, `{name: RandomResizedCrop, size: 224}`.
         grayscale: one grey channel instead of RGB.
@@ -62,6 +63,7 @@ class PictureDataModule(DataModule):
         center_crop: bool = True,
         interpolation: Literal["bilinear", "bicubic"] | None = None,
         random_crop: bool = False,
+        resizer: str = "torch",
         transforms: Iterable[str | Mapping[str, Any]] = (),
         grayscale: bool = False,
         val_size: float = 0.2,
@@ -83,9 +85,11 @@ class PictureDataModule(DataModule):
         self.center_crop, self.random_crop = boolean("center_crop", center_crop), boolean("random_crop", random_crop)
         if self.center_crop and self.resize < min(height, width):
             raise ValueError(f"resize must be at least image_size, {min(height, width)}, not {resize}")
+        if resizer not in RESIZERS:
+            raise ValueError(f"resizer must be one of {', '.join(RESIZERS)}, not {resizer!r}")
         if interpolation not in (None, *INTERPOLATIONS):
             raise ValueError(f"interpolation must be bilinear or bicubic, not {interpolation!r}")
-        self.resizing: dict[str, Any] = {"resize": self.resize, "center_crop": self.center_crop}
+        self.resizing: dict[str, Any] = {"resize": self.resize, "center_crop": self.center_crop, "resizer": resizer}
         self.resizing |= {"interpolation": interpolation} if interpolation else {}
         if self.random_crop and not self.center_crop and self.resize <= min(height, width):
             raise ValueError(
@@ -100,6 +104,7 @@ class PictureDataModule(DataModule):
         self.max_bad_fraction = max_bad_fraction
         own = (GREY_MEAN, GREY_STD) if grayscale else (IMAGENET_MEAN, IMAGENET_STD)
         self._set_preprocessing(normalize, own, augment)
+        self.index_beside = True  # whether the index of the pictures may be written beside them
 
     def record(self) -> dict[str, Any]:
         return super().record() | {"preprocess": self.resizing}
@@ -107,7 +112,7 @@ class PictureDataModule(DataModule):
     def evaluation_set(self, split: str) -> Any:
         dataset = super().evaluation_set(split)
         if isinstance(dataset, PictureDataset):
-            return PictureDataset(dataset.paths, dataset.targets, self.picture_transform(), dataset.grayscale)
+            return self.picture_set(dataset.paths, dataset.targets, training=False)
         return dataset
 
     def picture_set(self, paths: Sequence[Path], targets: Tensor, training: bool) -> PictureDataset:
@@ -118,15 +123,16 @@ class PictureDataModule(DataModule):
             targets: [N, ...].
             training: True for the transforms of training, False for those of evaluation.
         """
-        return PictureDataset(paths, targets, self.picture_transform(training), self.grayscale)
+        scaled = training and self.resizing.get("resizer") == "torch"
+        return PictureDataset(paths, targets, self.picture_transform(training), self.grayscale, scaled)
 
     def picture_transform(self, training: bool = False) -> Callable[[Any], Tensor]:
         """A function from a Pillow image to uint8 [C, H, W], with the transforms of training or of evaluation."""
         random_crop = training and self.random_crop
         is_resized = training and self._transforms_resize and not random_crop
         preprocess = self.resizing | ({"resize": 0} if is_resized else {})
-        resized = partial(fit, shape=self.input_shape, preprocess=preprocess, random_crop=random_crop)
-        return v2.Compose([*self.transforms, resized]) if training else resized
+        resized = Fit(self.input_shape, preprocess, random_crop)
+        return v2.Compose([*self.transforms, resized]) if training and self.transforms else resized
 
     def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> Batch:
         """Augment and mix (in training only) and normalise: images uint8 [B, C, H, W] become float32."""
@@ -135,7 +141,7 @@ class PictureDataModule(DataModule):
         return self.mixed(self.normalize(self.augmented(inputs)), targets)
 
     def hold_out(
-        self, size: int, of_val: bool = True, of_test: bool = True, classes: Sequence[str] | None = None
+        self, size: int, of_val: bool = True, of_test: bool = True, classes: Sequence[int] | None = None
     ) -> dict[str, Tensor]:
         """Sorted indices of the splits, int64, drawn by `seed` alone: `train`, and `val` and `test` if there are any.
 
@@ -158,19 +164,20 @@ class PictureDataModule(DataModule):
         return {name: split.sort().values for name, split in splits.items() if len(split)}
 
 
-def by_class(order: Tensor, classes: Sequence[str]) -> Tensor:
+def by_class(order: Tensor, classes: Sequence[int]) -> Tensor:
     """A random order in which each beginning has about the same part of each class. One of each class comes last.
 
     Args:
         order: the pictures in random order, int64 [N].
-        classes: of each picture, N of them.
+        classes: the number of the class of each picture, N of them.
     """
-    sizes, seen = Counter(classes), Counter[str]()
+    sizes, seen = Counter(classes), Counter[int]()
     places = []
     for picture in order.tolist():
-        name = classes[picture]
-        seen[name] += 1
-        places.append(1.0 if seen[name] == sizes[name] else (seen[name] - 0.5) / sizes[name])
+        number = classes[picture]
+        seen[number] += 1
+        last = seen[number] == sizes[number]
+        places.append(1.0 if last else (seen[number] - 0.5) / sizes[number])
     return order[torch.tensor(places).argsort(stable=True)]
 
 

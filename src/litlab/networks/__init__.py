@@ -8,6 +8,7 @@ from litlab.networks.alexnet import AlexNet
 from litlab.networks.auxiliary import WithAuxiliary
 from litlab.networks.convnets import CIFAR10Quick, MnistCNN
 from litlab.networks.convnext import ConvNeXt
+from litlab.networks.efficientnet_lite import EfficientNetLite0
 from litlab.networks.googlenet import GoogLeNet
 from litlab.networks.lenet import LeNet5
 from litlab.networks.mlp import MLP
@@ -17,7 +18,7 @@ from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
 from litlab.networks.summary import Layer, summarize
 from litlab.networks.timm_model import TimmModel
 from litlab.networks.torchvision_model import TorchvisionModel
-from litlab.networks.transfer import Transfer
+from litlab.networks.transfer import Transfer, with_frozen_backbone
 from litlab.networks.vgg import VGG11, VGG13, VGG16, VGG19
 from litlab.networks.vit import ViT
 from litlab.networks.weights import head_of, load_published, load_weights, preprocessing
@@ -37,6 +38,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "ResNet18",
     "ResNet34",
     "ResNet50",
+    "EfficientNetLite0",
     "WhitenedCNN",
     "ViT",
     "ConvNeXt",
@@ -44,6 +46,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "TimmModel",
     "Registered",
     "Transfer",
+    "with_frozen_backbone",
     "load_weights",
     "load_published",
     "preprocessing",

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum
 
 Variant = Literal["auto", "imagenet", "small"]
 Head = Literal["replace", "append"]
@@ -47,12 +46,13 @@ class Transfer(nn.Module):
     heads: tuple[str, ...]  # names of the last linear layers; the first makes the predictions
     published_arguments: ClassVar[dict[str, Any]] = {"variant": "imagenet"}  # the published weights need these
     optional: ClassVar[tuple[str, ...]] = ()  # beginnings of names in published weights that the network may lack
+    published_in_order = False  # whether published weights have the order of the network, and other names
     frozen = False  # whether only the new layer is trained
     inner: ClassVar[str] = ""  # what the names of the parameters begin with, and those in published weights do not
 
     @classmethod
-    def published(cls, **arguments: Any) -> WeightsEnum:
-        """torchvision's ImageNet weights for a network with these arguments.
+    def published(cls, **arguments: Any) -> Any:
+        """The ImageNet weights for a network with these arguments: torchvision's `WeightsEnum`, or one like it.
 
         Raises:
             ValueError: there are none.
@@ -107,6 +107,34 @@ def _renewed(last: nn.Module, num_classes: int) -> nn.Module:
         return nn.Conv2d(last.in_channels, num_classes, 1)
     assert isinstance(last, nn.Linear)
     return nn.Linear(last.in_features, num_classes)
+
+
+class FrozenBackbone(nn.Module):
+    """A network of which only the last linear layer is trained. See `with_frozen_backbone`."""
+
+    def train(self, mode: bool = True) -> Self:
+        """Like `nn.Module.train`, but batch norm keeps its statistics."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, BATCH_NORMS):
+                module.eval()
+        return self
+
+
+def with_frozen_backbone(network: nn.Module) -> nn.Module:
+    """Freezes any network except for its last linear layer, in place, as `freeze="backbone"` does for a `Transfer`.
+
+    Raises:
+        ValueError: it has no linear layer.
+    """
+    heads = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    if not heads:
+        raise ValueError("freeze must be null: the network has no linear layer that could be trained alone")
+    network.requires_grad_(False)
+    heads[-1].requires_grad_(True)
+    kind = type(network)
+    network.__class__ = type(kind.__name__, (FrozenBackbone, kind), {})  # the rest of the network stays as it is
+    return network
 
 
 def is_small(input_shape: Sequence[int], variant: Variant) -> bool:

@@ -53,7 +53,15 @@ def load_published(network: Transfer, weights: Any) -> None:
         ) from None
     finally:
         socket.setdefaulttimeout(before)
-    load_weights(network, state_dict, skip_head=True)
+    load_weights(network, in_order(state_dict, network), skip_head=True)
+
+
+def in_order(state_dict: Mapping[str, Tensor], network: Transfer) -> Mapping[str, Tensor]:
+    """Published weights by the names of the network, if they have its order and not its names."""
+    if not network.published_in_order:
+        return state_dict
+    names = [name.replace(".appended.", ".") for name in network.state_dict()]
+    return dict(zip(dict.fromkeys(names), state_dict.values(), strict=True))
 
 
 def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head: bool = False) -> list[str]:

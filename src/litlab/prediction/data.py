@@ -39,6 +39,10 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
         data, read_only = _chosen(trained, run, given), False
     else:
         data, read_only = _recorded(trained, run, given)
+    if isinstance(data, PictureDataModule):
+        data.index_beside = not read_only
+        if "resizer" not in given:  # litlab 0.1 resized with Pillow, and did not record it
+            data.resizing["resizer"] = trained.data.preprocess.get("resizer", "pillow")
     if list(data.input_shape) != list(trained.data.input_shape):
         raise ConfigError(
             f"data={data.name} has images {list(data.input_shape)}; the network was trained on "
@@ -58,7 +62,7 @@ def _chosen(trained: Trained, run: Run, given: dict[str, Any]) -> DataModule:
         resized = build({"data": given | shape_of_training(trained, run)}, "data", run.chosen)
         data = resized if list(resized.input_shape) == list(trained.data.input_shape) else data
     if isinstance(data, PictureDataModule) and "resize" not in given and given.get("center_crop", True):
-        data.resizing = trained.data.preprocess or data.resizing
+        data.resizing |= trained.data.preprocess
     return data
 
 

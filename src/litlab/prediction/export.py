@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -112,11 +113,30 @@ def facts(trained: Trained, include_preprocess: bool) -> dict[str, str]:
         "input_range": "0 to 255" if include_preprocess else "(pixel / 255 - mean) / std",
         "mean": json.dumps(list(data.mean)),
         "std": json.dumps(list(data.std)),
+        "preprocess": json.dumps(preprocess_facts(trained)),
         "channels": "grey" if data.input_shape[0] == 1 else "RGB",
         "network": trained.architecture.name,
         "trained_on": data.name,
         "litlab": litlab.__version__,
     }
+
+
+def preprocess_facts(trained: Trained) -> dict[str, Any]:
+    """How a picture of w x h pixels, upright, becomes an image of `width` x `height`. It says all that `fit` does.
+
+    With s as `scale` says, a part of width * s by height * s pixels is cut out of the centre (or all of the picture, if
+    `center_crop` is false), and resized with the interpolation and antialiasing. `cut` says where its edges are.
+    """
+    options = {"resize": 0, "center_crop": True, "resizer": "pillow", "interpolation": "bilinear"}
+    options |= trained.data.preprocess
+    _, height, width = trained.data.input_shape
+    scale = "min(w / width, h / height)"
+    if options["center_crop"] and options["resize"]:
+        scale = "min(w / width, h / height, min(w, h) / resize)"
+    cut = "Image.resize(box=...) of Pillow, between pixels"
+    if options["resizer"] == "torch":
+        cut = "whole pixels: width and height by round(), left = round((w - width * s) / 2) but inside, top likewise"
+    return {**options, "width": width, "height": height, "antialias": True, "scale": scale, "cut": cut}
 
 
 def usage(name: str, trained: Trained, path: Path, include_preprocess: bool) -> str:

@@ -14,7 +14,7 @@ COUNT = 64
 
 
 def example_images(trained: Trained, run: Run) -> tuple[Tensor, str]:
-    """The pictures of `input`; else test images, if the data set is on this machine; else random images.
+    """The pictures of `input`; else test or validation images, if the data set is on this machine; else random ones.
 
     Returns:
         Images uint8 [B, C, H, W]; what they are, for the user.
@@ -25,7 +25,7 @@ def example_images(trained: Trained, run: Run) -> tuple[Tensor, str]:
     if run.cfg.input is not None:
         return _of_input(trained, run)
     try:
-        return _of_test_set(trained, run)
+        return _of_data_set(trained, run)
     except Exception:  # of any kind: the data set is not here, or was changed
         generator = torch.Generator().manual_seed(0)
         shape = (COUNT, *trained.data.input_shape)
@@ -43,10 +43,11 @@ def _of_input(trained: Trained, run: Run) -> tuple[Tensor, str]:
     return torch.stack(images), f"{len(images)} pictures of input"
 
 
-def _of_test_set(trained: Trained, run: Run) -> tuple[Tensor, str]:
+def _of_data_set(trained: Trained, run: Run) -> tuple[Tensor, str]:
     data, _ = data_module(trained, run)
     data.setup("test")
-    test_set = data.evaluation_set("test")
-    count = min(COUNT, len(test_set))
-    pixels, _ = test_set.__getitems__(list(range(count)))
-    return pixels, f"{count} test images of {data.name}"
+    found = ((split, data.evaluation_set(split)) for split in ("test", "val", "train"))
+    split, images = next((split, images) for split, images in found if images is not None)
+    count = min(COUNT, len(images))
+    pixels, _ = images.__getitems__(list(range(count)))
+    return pixels, f"{count} {split} images of {data.name}"

@@ -84,11 +84,13 @@ class PictureFiles(Dataset[Loaded]):
         files: paths.
         trained: the network, with the shape and the background of its training images.
         invert: True, False or "auto": `on_background`, if the training images have a background in common.
-        thumbnails: how many of the first files get one.
+        thumbnails: how many files get one, from all over the list.
     """
 
     def __init__(self, files: Sequence[str], trained: Trained, invert: bool | str, thumbnails: int) -> None:
         self.files, self.data, self.invert, self.thumbnails = files, trained.data, invert, thumbnails
+        count = min(thumbnails, len(files))
+        self.on_sheet = {number * len(files) // count for number in range(count)}
 
     def __len__(self) -> int:
         return len(self.files)
@@ -105,7 +107,7 @@ class PictureFiles(Dataset[Loaded]):
             image = 255 - image
         elif self.invert == "auto" and self.data.background is not None:
             image, inverted = on_background(image, self.data.background)
-        return Loaded(file, image, inverted, thumbnail=_thumbnail(picture) if index < self.thumbnails else None)
+        return Loaded(file, image, inverted, thumbnail=_thumbnail(picture) if index in self.on_sheet else None)
 
 
 def _thumbnail(picture: Image.Image) -> Tensor:

@@ -15,7 +15,7 @@ from litlab.prediction.tasks import HEADINGS, Prediction, csv_columns, csv_value
 
 CSV, JSON, SHEET = "predictions.csv", "predictions.json", "predictions.png"
 WIDEST = 60  # characters of the column of files
-ON_SHEET = 64  # pictures on a sheet; with more files, it shows the first ones
+ON_SHEET = 64  # pictures on a sheet; with more files, it shows some from all over the list
 Writer = Callable[[Prediction], None]
 
 
@@ -31,8 +31,16 @@ def table_printer(files: Sequence[str], trained: Trained) -> Writer:
 
     line(["file", *headings])
     return lambda prediction: line(
-        [printable(text) for text in (prediction.file, *(prediction.columns or [f"not read: {prediction.error}"]))]
+        [
+            _shortened(printable(prediction.file)),
+            *(printable(text) for text in prediction.columns or [f"not read: {prediction.error}"]),
+        ]
     )
+
+
+def _shortened(file: str) -> str:
+    """A path that fits into its column. Its end is kept, which says more."""
+    return file if len(file) <= WIDEST else f"...{file[3 - WIDEST :]}"
 
 
 def print_quietly(prediction: Prediction) -> None:
@@ -103,6 +111,6 @@ class Sheet:
         """Draws the sheet; returns False if there is no picture to draw."""
         if not self.pictures:
             return False
-        title = f"the first {len(self.pictures)} of {self.files:,} files" if self.files > ON_SHEET else ""
+        title = f"{len(self.pictures)} of {self.files:,} files" if self.files > ON_SHEET else ""
         path.write_bytes(as_png(sheet(self.pictures, title)))
         return True

@@ -27,7 +27,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
         data = run.build("data")
     _check_filled_from_data(run, data)
     data.mix = build_mix(run, data)
-    network = build_network(run, data)
+    network = weights.frozen(run, build_network(run, data))
     check_network(run, network, data)
     if run.get("loss.class_weights") == "balanced":
         run = run.settled(**{"loss.class_weights": class_weights(run, data)})

@@ -38,7 +38,8 @@ def finish(parts: Parts, outcome: Outcome) -> None:
     finally:
         if outcome.idle:
             say(nothing_to_train(run, outcome.stopped_by))
-        print_end(run, result, last_line(run, result, outcome.cut_short), len(parts.data.input_shape) == 3)
+        pictures, ended = len(parts.data.input_shape) == 3, last_line(run, result, outcome.cut_short)
+        print_end(run, result, ended, _best_epoch(parts, result), takes_pictures=pictures)
     outcome.failure = failure or unsaved
 
 
@@ -81,6 +82,14 @@ def _objective(parts: Parts) -> dict[str, Any] | None:
     if best is None or not math.isfinite(best):
         return None
     return {"name": parts.run.cfg.objective, "mode": parts.run.cfg.objective_mode, "value": best}
+
+
+def _best_epoch(parts: Parts, result: dict[str, Any]) -> int | None:
+    """The epoch of the best checkpoint, from 1; None if there is no such checkpoint, or no whole epoch."""
+    step = parts.checkpoints.best_step if parts.checkpoints else None
+    if step is None or not result["epochs"]:
+        return None
+    return max(1, round(step / result["steps"] * result["epochs"]))
 
 
 def _if_saved(checkpoint: Path, folder: Path) -> str | None:

@@ -32,6 +32,9 @@ def restore_settings(run: Run, saved: dict[str, Any]) -> Run:
     """
     before = restored(saved["litlab"]["config"])
     run = run.settled(**filled_then(run.cfg, before))
+    preprocess = saved["litlab"]["data"].get("preprocess")
+    if preprocess and "resizer" not in preprocess:  # litlab 0.1 resized with Pillow
+        run = run.settled(**{"data.resizer": "pillow"})
     now = restored(run.plain())  # interpolations are resolved, as in the checkpoint
     for key, default in FIXED.items():
         if select(before, key, default) != select(now, key, default):

@@ -33,22 +33,26 @@ def print_start(parts: Parts) -> None:
     say(
         f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}{classes}  |  "
         f"{type(parts.module.network).__name__}  |  {device_name(parts.trainer)}, {parts.run.cfg.trainer.precision}"
+        + (f"  |  {data.num_workers} workers" if parts.run.cfg.data.get("num_workers") == "auto" else "")
     )
     if better := advice(parts.run, data):
         warn(better)
 
 
-def print_end(run: Run, result: dict[str, Any], ended: str, takes_pictures: bool) -> None:
+def print_end(run: Run, result: dict[str, Any], ended: str, best_epoch: int | None, takes_pictures: bool) -> None:
     """Prints the last lines of a run: the test metrics, how it ended, where its files are, and what to type next.
 
     Args:
         result: the content of `result.json`.
         ended: how the run ended, in one line.
+        best_epoch: of the best checkpoint, from 1.
         takes_pictures: whether `predict.py` can use the network.
     """
     tested = {name: value for name, value in result["metrics"].items() if name.startswith("test/")}
     if tested:
         say(_test_table(tested))
+    elif best_epoch and (best := result["objective"]):
+        say(f"best checkpoint: {best['name']} {number(best['value'])}, in epoch {best_epoch} of {result['epochs']}")
     say(ended)
     if run.job:  # the sweep prints a table of its jobs
         return

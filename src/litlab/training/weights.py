@@ -10,11 +10,11 @@ from typing import Any
 from torch import nn
 
 from litlab.checkpoint import read_weights
-from litlab.config import Run, class_of
+from litlab.config import Run, class_of, own_model_keys
 from litlab.console import warn
 from litlab.data import DataModule
 from litlab.errors import ConfigError, one_line
-from litlab.networks import Transfer, load_published, load_weights, preprocessing
+from litlab.networks import Transfer, load_published, load_weights, preprocessing, with_frozen_backbone
 
 SHOWN = 5000  # training images of 32 x 32 pixels; of larger images, as many as have the same number of pixels
 
@@ -36,8 +36,14 @@ def settings_for_pretrained(run: Run, data: DataModule) -> dict[str, Any]:
         raise ConfigError(f"model.pretrained=true is for colour images, and {run.option('data')} has {shape}")
     if model.get("weights"):
         raise ConfigError("model.weights and model.pretrained=true contradict each other: leave one out")
+    kind = class_of(run.cfg, "model")
+    if not (isinstance(kind, type) and issubclass(kind, Transfer)):
+        raise ConfigError(
+            f"model.pretrained=true: {kind.__name__} has no published weights; write model.pretrained=false, "
+            "or begin from a file, model.weights=FILE"
+        )
     settings: dict[str, Any] = {}
-    for key, value in class_of(run.cfg, "model").published_arguments.items():
+    for key, value in kind.published_arguments.items():
         if model[key] not in (value, "auto", False):
             raise ConfigError(f"model.{key}={model[key]}: pretrained weights need {value}")
         settings[f"model.{key}"] = value
@@ -45,6 +51,21 @@ def settings_for_pretrained(run: Run, data: DataModule) -> dict[str, Any]:
         if key in run.cfg.data and (run.cfg.data[key] is None or run.cfg.data[key] is True):
             settings[f"data.{key}"] = value
     return settings
+
+
+def frozen(run: Run, network: nn.Module) -> nn.Module:
+    """The network, with a frozen backbone if the config says so and the network has no argument for that.
+
+    Raises:
+        ConfigError: if it has no last linear layer.
+    """
+    model = run.cfg.model
+    if not model.get("freeze") or "freeze" not in own_model_keys(model):
+        return network
+    try:
+        return with_frozen_backbone(network)
+    except ValueError as error:
+        raise run.blame("model", error) from error
 
 
 def load(run: Run, network: nn.Module) -> None:

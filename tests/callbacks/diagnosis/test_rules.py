@@ -29,6 +29,14 @@ def test_thresholds(evidence, begins):
     assert [sentence.split(":")[0] for sentence in verdict(evidence)] == begins
 
 
+@pytest.mark.parametrize(("support", "begins"), [([50, 50], []), ([93, 7], ["stuck"]), ([], [])])
+def test_a_network_that_knows_its_classes_is_not_stuck(support, begins):
+    """The loss of a new head hardly falls in a short fine-tuning, and the accuracy may be high all the same."""
+    evidence = Evidence(losses=[0.69, 0.68], num_classes=2, plain_cross_entropy=True, val_acc=0.93, support=support)
+    evidence.predicted = support
+    assert [sentence.split(":")[0] for sentence in verdict(evidence)] == begins
+
+
 def test_what_is_in_use_is_not_proposed():
     used = Setup(augment=["random_crop"], weight_decay=0.02, clips=True, stops_early=True, lr=0.01)
     rose = Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 0.7, 0.8, 0.8], num_classes=10, setup=used)

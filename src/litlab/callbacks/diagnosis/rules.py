@@ -92,6 +92,8 @@ def stuck(curves: Curves) -> str | None:
         return None
     if curves.chance is not None and curves.end is not None and curves.end < KNOWN * curves.chance:
         return None  # it was good from the beginning: the weights were trained before
+    if _knows_classes(curves.evidence):
+        return None
     evidence, setup = curves.evidence, curves.evidence.setup
     level = f", at chance (ln {evidence.num_classes} = {curves.chance:.2f})" if _at_chance(curves) else ""
     update = _largest(evidence.updates)
@@ -260,6 +262,14 @@ def _any_of(options: Sequence[str]) -> str:
     """`a, b or c`."""
     *others, last = options
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def _knows_classes(evidence: Evidence) -> bool:
+    """Whether the validation accuracy is nearer to 100 % than to that of always the most frequent class."""
+    if evidence.val_acc is None or not evidence.num_classes:
+        return False
+    frequent = max(evidence.support, default=0) / max(1, sum(evidence.support))
+    return evidence.val_acc > (1 + max(1 / evidence.num_classes, frequent)) / 2
 
 
 def _at_chance(curves: Curves) -> bool:
