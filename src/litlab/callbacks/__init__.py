@@ -13,6 +13,7 @@ from litlab.callbacks.fit_plot import FitPlot, LandmarkPictures
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
 from litlab.callbacks.outputs import EvaluationOutputs, outputs_of
 from litlab.callbacks.steering import (
+    AveragedWeights,
     Checkpoints,
     ExactResume,
     KeepMemory,
@@ -47,6 +48,7 @@ from litlab.callbacks.terminal import ModelSummary, Progress, part_of_epoch, sum
 from litlab.callbacks.throughput import Throughput
 
 __all__ = [
+    "AveragedWeights",
     "Checkpoints",
     "ConfigText",
     "ConfusionMatrix",

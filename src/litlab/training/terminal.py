@@ -1,5 +1,6 @@
 """What a training prints itself: its first line, its last lines, and the layers of a network."""
 
+import shlex
 import textwrap
 from typing import Any
 
@@ -10,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from litlab.callbacks import summary_table
+from litlab.checkpoint import to_be_trusted
 from litlab.config import Run, class_of
-from litlab.console import console, number, quieten, say, warn
+from litlab.console import command, console, number, quieten, say, warn
 from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.networks import Registered
@@ -56,11 +58,13 @@ def print_end(run: Run, result: dict[str, Any], ended: str, takes_pictures: bool
     if result.get("report"):
         _say("one page", f"{folder}/report.png, report.html")
     if any(run.folder.glob("events.out.tfevents.*")):
-        _say("curves", f"tensorboard --logdir {folder}")
+        _say("curves", shlex.join(["tensorboard", "--logdir", str(folder)]))
     if result["best_checkpoint"] and takes_pictures:
-        _say("use it", f"python predict.py ckpt={folder} input=IMAGE")
+        packages = to_be_trusted(run.plain())
+        trust = [f"trust=[{','.join(packages)}]"] if packages else []
+        _say("use it", command("predict.py", f"ckpt={folder}", *trust, "input=IMAGE"))
     if result["status"] == "interrupted":
-        _say("go on", f"python train.py resume={folder}")
+        _say("go on", command("train.py", f"resume={folder}"))
 
 
 def print_layers(run: Run) -> None:
