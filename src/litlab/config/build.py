@@ -6,7 +6,7 @@ from typing import Any
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
-from litlab.config.check import OWN_KEYS
+from litlab.config.check import MAY_BE_NULL, OWN_KEYS
 from litlab.errors import ConfigError, one_line
 
 Chosen = Mapping[str, str]  # the option of each group, such as {"data": "mnist"}; only messages show it
@@ -29,6 +29,8 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
     if "_target_" not in node:  # scheduler=none, where an experiment still has settings for a schedule
         return None
     node = {key: value for key, value in node.items() if key not in OWN_KEYS.get(group, ())}
+    # Arguments for which null means: as if they were not given.
+    node = {key: value for key, value in node.items() if value is not None or f"{group}.{key}" not in MAY_BE_NULL}
     if group == "scheduler":
         node = {"_partial_": True} | node  # it is made later, of the optimizer
     try:

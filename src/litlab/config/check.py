@@ -136,7 +136,10 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
     check_switches(callbacks)
     for name, entry in callbacks.items():
         if entry and "_target_" in entry and entry.get("enabled", True):
-            _check_group(f"callbacks.{name}", {key: value for key, value in entry.items() if key != "enabled"})
+            given = {
+                k: v for k, v in entry.items() if k != "enabled" and (k, v) != ("save_dir", None)
+            }  # the run folder
+            _check_group(f"callbacks.{name}", given)
 
 
 def _check_types(cfg: DictConfig) -> None:
