@@ -46,6 +46,7 @@ TYPES: dict[str, Any] = {
     "threads": int | None,
     "checkpoint.every_n_steps": int | None,
     "checkpoint.every_minutes": float | None,
+    "checkpoint.keep": Literal["last", "all"] | int,
     "rewinds": int,  # this and the next are counted by the run itself
     "rewound_to": int | None,
     "preempt_grace_s": float,
@@ -78,6 +79,7 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "threads": (1, float("inf"), False),
     "checkpoint.every_n_steps": (1, float("inf"), False),
     "checkpoint.every_minutes": (0, float("inf"), True),
+    "checkpoint.keep": (1, float("inf"), False),
     "rewinds": (0, 3, False),
     "preempt_grace_s": (3, float("inf"), False),
 }
