@@ -32,6 +32,11 @@ def test_what_a_constructor_refuses_names_the_key():
     assert str(blame({"data": {}}, "data", ValueError("too small\nfor that"))) == "data: too small"
 
 
+def test_null_is_left_out_where_the_constructor_does_not_take_it():
+    trainer = {"_target_": "builtins.dict", "max_steps": None, "max_time": None}
+    assert build({"trainer": trainer}, "trainer") == {"max_time": None}
+
+
 def test_a_group_is_named_by_its_option():
     assert option("data", {"data": "mnist"}) == "data=mnist"
     assert option("data", {}) == option("data", None) == "data"

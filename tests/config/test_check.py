@@ -20,6 +20,8 @@ from litlab.errors import ConfigError
         ("threads=abc", "threads=abc: must be an integer or null"),
         ("objective=null", "objective=None: must be text"),
         ("checkpoint.every_n_steps=abc", "checkpoint.every_n_steps=abc: must be an integer or null"),
+        ("checkpoint.keep=some", "checkpoint.keep=some: must be one of last, all or an integer"),
+        ("checkpoint.keep=0", "checkpoint.keep=0: must be at least 1"),
         ("checkpoint.every_minutes=abc", "checkpoint.every_minutes=abc: must be a number or null"),
         ("preempt_grace_s=abc", "preempt_grace_s=abc: must be a number"),
         ("test=maybe", "test=maybe: must be true or false"),

@@ -3,14 +3,16 @@ import torch
 from omegaconf import OmegaConf
 from scripts import QUICK
 
+from litlab.distributed import devices as devices_module
 from litlab.distributed import ranks_wanted
 from litlab.errors import ConfigError
 
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """Makes this machine one with so many GPUs, for what only counts them. No launcher has started this process."""
+    """Makes this machine one with so many GPUs and 4 cores, for what only counts them. No launcher has started it."""
     monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setattr(devices_module, "cores", lambda: 4)
     return lambda count: monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
 
 
@@ -27,6 +29,8 @@ def trainer(accelerator="auto", devices=1, **more):
         ("auto", "auto", 4, 4),
         ("cpu", -1, 4, 1),
         ("cpu", 3, 0, 3),
+        ("cpu", 4, 0, 4),
+        ("auto", 8, 8, 8),
         ("gpu", "-1", 2, 2),
         ("gpu", "2", 2, 2),
         ("gpu", [3], 4, 1),
@@ -44,6 +48,21 @@ def test_a_run_has_a_process_for_each_device(gpus, accelerator, devices, gpu_cou
         ({"accelerator": "gpu"}, 0, "trainer.accelerator=gpu: there is no GPU here; use trainer=cpu or trainer=auto"),
         ({"accelerator": "gpu", "devices": 3}, 2, "trainer.devices=3: this machine has 2 GPUs"),
         ({"accelerator": "gpu", "devices": [1]}, 1, r"trainer.devices=\[1\]: this machine has 1 GPU$"),
+        (
+            {"accelerator": "cpu", "devices": 64},
+            0,
+            "trainer.devices=64: a process on the CPU needs a core, and this machine has 4; write at most 4",
+        ),
+        (
+            {"accelerator": "cpu", "devices": 5},
+            8,
+            "trainer.devices=5: a process on the CPU needs a core, and this machine has 4; write at most 4",
+        ),
+        (
+            {"devices": 5},
+            0,
+            "trainer.devices=5: a process on the CPU needs a core, and this machine has 4; write at most 4",
+        ),
         ({"devices": "two"}, 0, "trainer.devices=two: must be a number, a list of GPUs, or auto"),
         ({"devices": 0}, 0, "trainer.devices=0: must name at least one device"),
         ({"devices": []}, 0, r"trainer.devices=\[\]: must name at least one device"),

@@ -6,7 +6,7 @@ from typing import Any
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
-from litlab.config.check import own_keys
+from litlab.config.check import MAY_BE_NULL, own_keys
 from litlab.errors import ConfigError, one_line
 
 Chosen = Mapping[str, str]  # the option of each group, such as {"data": "mnist"}; only messages show it
@@ -30,6 +30,8 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
         return None
     own = own_keys(group, node)
     node = {key: value for key, value in node.items() if key not in own}
+    # Arguments for which null means: as if they were not given.
+    node = {key: value for key, value in node.items() if value is not None or f"{group}.{key}" not in MAY_BE_NULL}
     if group == "scheduler":
         node = {"_partial_": True} | node  # it is made later, of the optimizer
     try:

@@ -47,6 +47,7 @@ TYPES: dict[str, Any] = {
     "threads": int | None,
     "checkpoint.every_n_steps": int | None,
     "checkpoint.every_minutes": float | None,
+    "checkpoint.keep": Literal["last", "all"] | int,
     "rewinds": int,  # this and the next are counted by the run itself
     "rewound_to": int | None,
     "preempt_grace_s": float,
@@ -79,6 +80,7 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "threads": (1, float("inf"), False),
     "checkpoint.every_n_steps": (1, float("inf"), False),
     "checkpoint.every_minutes": (0, float("inf"), True),
+    "checkpoint.keep": (1, float("inf"), False),
     "rewinds": (0, 3, False),
     "preempt_grace_s": (3, float("inf"), False),
 }
@@ -150,7 +152,10 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
     check_switches(callbacks)
     for name, entry in callbacks.items():
         if entry and "_target_" in entry and entry.get("enabled", True):
-            _check_group(f"callbacks.{name}", {key: value for key, value in entry.items() if key != "enabled"})
+            given = {
+                k: v for k, v in entry.items() if k != "enabled" and (k, v) != ("save_dir", None)
+            }  # the run folder
+            _check_group(f"callbacks.{name}", given)
 
 
 def _check_types(cfg: DictConfig) -> None:

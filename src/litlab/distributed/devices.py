@@ -4,6 +4,9 @@ from typing import Any
 
 from litlab.distributed.ranks import is_rank, local_size
 from litlab.errors import ConfigError
+from litlab.machine import cores
+
+TO_TRY = 4  # processes on the CPU that a machine with fewer cores may have, to try distributed training
 
 
 def ranks_wanted(trainer: Any) -> int:
@@ -13,7 +16,7 @@ def ranks_wanted(trainer: Any) -> int:
         trainer: the group `trainer` of a config.
 
     Raises:
-        ConfigError: if there are fewer GPUs, or if several machines are asked for without torchrun or SLURM.
+        ConfigError: if there are fewer GPUs or cores, or if several machines are asked for without torchrun or SLURM.
     """
     import torch  # takes seconds: a mistyped command should not wait for it
 
@@ -29,6 +32,12 @@ def ranks_wanted(trainer: Any) -> int:
         raise ConfigError(f"trainer.devices={devices}: this machine has {gpus} GPU{'s' * (gpus > 1)}")
     if is_rank():
         return local_size()
+    most = max(TO_TRY, cores())
+    if wanted > most and not (gpus and trainer.accelerator != "cpu"):
+        raise ConfigError(
+            f"trainer.devices={devices}: a process on the CPU needs a core, and this machine has {cores()}; "
+            f"write at most {most}"
+        )
     if (hosts := trainer.get("num_nodes", 1)) != 1:
         raise ConfigError(
             f"trainer.num_nodes={hosts}: start train.py on each of them, with torchrun or srun (see README)"

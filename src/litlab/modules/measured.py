@@ -23,7 +23,8 @@ class Measured(FastAttributes):
     ) -> None:
         super().__init__()
         self.meters = {split: Meter(make_metrics(), weigh) for split in ("train", "val", "test")}
-        self.log_every_n_steps = 50  # the Trainer's, once it is known
+        self.log_every_n_steps = 50  # the Trainer's, once it is known, or the steps of an epoch if there are fewer
+        self.flush_every_n_batches = 50  # of an evaluation; the Trainer's `log_every_n_steps`
         self.images_seen = 0  # by this process, in training
         self.trains_since = (
             0.0  # time.perf_counter() when training went on, after the start of an epoch or a validation
@@ -36,7 +37,16 @@ class Measured(FastAttributes):
         self.drain: Callable[[], None] = _nothing  # waits for the device, and calls all functions that are late
 
     def on_fit_start(self) -> None:
-        self.log_every_n_steps = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        self.log_every_n_steps = self.flush_every_n_batches = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+
+    def log_at_least_once_an_epoch(self, steps: int) -> None:
+        """Makes the curves of steps have a point for each epoch. If an epoch is one step, its own curves are enough.
+
+        Args:
+            steps: of the optimizer in an epoch.
+        """
+        if steps > 1:
+            self.log_every_n_steps = min(self.log_every_n_steps, steps)
 
     @property
     def metric_names(self) -> list[str]:

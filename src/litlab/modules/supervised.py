@@ -123,6 +123,8 @@ class Supervised(Measured):
 
     def on_train_start(self) -> None:  # Lightning does not start an epoch that is resumed in its middle
         self.on_train_epoch_start()
+        if self.trainer.num_training_batches != float("inf"):
+            self.log_at_least_once_an_epoch(self.steps_per_epoch)
         if self.engine is not None:
             self.engine.start()
 
@@ -174,7 +176,7 @@ class Supervised(Measured):
         predictions = self.shaped(self.network(images))
         meter = self.meters[split]
         meter.add(self.loss(predictions, targets), predictions, targets, self.global_step)
-        if len(meter) == self.log_every_n_steps:
+        if len(meter) == self.flush_every_n_batches:
             meter.flush().check()
         return predictions  # callbacks get them, see Lightning's `on_test_batch_end`
 

@@ -88,6 +88,7 @@ def make_checkpoints(run: Run, data: DataModule, module: Supervised) -> Checkpoi
         return None
     record = record_of(run.plain(), data.record(), type(module).__name__, data.input_shape, data.num_classes)
     often = {name: run.get(f"checkpoint.{name}") for name in ("every_n_steps", "every_minutes")}
+    often["keep"] = run.get("checkpoint.keep", "last")
     return Checkpoints(run.folder / "checkpoints", run.cfg.objective, run.cfg.objective_mode, record, **often)
 
 

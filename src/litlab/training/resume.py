@@ -73,6 +73,8 @@ def reset_files(parts: Parts, saved: dict[str, Any] | None) -> None:
     if not saved:  # first, so that no later start can resume from a checkpoint of the run that was here before
         for name in (*LATEST, BEST):
             (folder / name).unlink(missing_ok=True)
+        if parts.checkpoints:
+            parts.checkpoints.kept.restore(0, None)
     (folder / RESULT).unlink(missing_ok=True)
     if parts.checkpoints and resume_from and resume_from != parts.checkpoints.last:
         copy(resume_from, parts.checkpoints.last)  # before a log is cut back to the step of this checkpoint
@@ -80,6 +82,7 @@ def reset_files(parts: Parts, saved: dict[str, Any] | None) -> None:
     _cut_logs(parts, saved)
     if parts.checkpoints and saved and resume_from:
         _restore_best(parts.checkpoints, saved, resume_from)
+        _restore_kept(parts.checkpoints, saved, resume_from)
 
 
 def _remove_unfinished(folder: Path) -> None:
@@ -101,3 +104,11 @@ def _restore_best(checkpoints: Checkpoints, saved: dict[str, Any], resume_from: 
     state = saved["callbacks"][checkpoints.state_key]
     if state["best_step"] == saved["global_step"] and resume_from != checkpoints.best:
         copy(resume_from, checkpoints.best)
+
+
+def _restore_kept(checkpoints: Checkpoints, saved: dict[str, Any], resume_from: Path) -> None:
+    """Leaves the kept checkpoints as they were at the checkpoint that the run goes on from."""
+    epoch = saved["loops"]["fit_loop"]["epoch_progress"]["current"]
+    checkpoints.kept.load(saved["callbacks"][checkpoints.state_key].get("kept", {}))
+    at_end = epoch["processed"] == epoch["started"]
+    checkpoints.kept.restore(epoch["processed"], resume_from if at_end else None)

@@ -34,7 +34,6 @@ def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: 
         "logger": loggers,
         "profiler": lightning_internals.NoProfiler(),
         "default_root_dir": str(run.folder),
-        "max_steps": run.get("trainer.max_steps") or -1,  # Lightning has no null here
         "use_distributed_sampler": False,  # litlab's own sampler divides the batches
         "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
         "enable_model_summary": False,

@@ -1,6 +1,8 @@
 """The cache: which source fills it, and everything that can be wrong with it."""
 
+import errno
 import multiprocessing
+import tempfile
 import time
 from pathlib import Path
 
@@ -97,6 +99,30 @@ def test_a_data_dir_that_cannot_be_written(tmp_path, grey_release, below):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ValueError, match=r"^data_dir .*file.* cannot be written"):
         prepare(grey_release([]), tmp_path / "file" / below)
+
+
+def test_a_read_only_data_dir_with_the_files_is_read_and_its_cache_is_elsewhere(
+    tmp_path, grey, grey_release, place_idx, monkeypatch
+):
+    """A shared folder of a cluster. The tests may run as root, who can write everywhere."""
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    place_idx(shared / "MNIST/raw", True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own))
+    make = tempfile.TemporaryFile
+
+    def refused(*arguments, dir=None, **more):
+        if Path(dir) == shared:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return make(*arguments, dir=dir, **more)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    before = sorted(shared.rglob("*"))
+    release = grey_release([idx_folder("MNIST/raw")])
+    for _ in range(2):  # the second time, the cache is there
+        prepare(release, shared)
+        assert_same(load(release, shared), grey)
+    assert sorted(shared.rglob("*")) == before
+    assert (own / "litlab/tiny/train_images.uint8").is_file()
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path, grey, grey_release, place_idx):

@@ -10,6 +10,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from litlab.callbacks.steering.kept import Keep, KeptEpochs
 from litlab.callbacks.steering.resumable import can_resume_at_validation, can_resume_here
 from litlab.checkpoint import PlainCheckpointIO, copy
 from litlab.console import warn
@@ -35,6 +36,7 @@ class Checkpoints(Checkpoint):
         record: plain data to store under `litlab` in each checkpoint (see `litlab.checkpoint`).
         every_n_steps: write `last.ckpt` within epochs too, every so many optimizer steps; None: do not.
         every_minutes: write `last.ckpt` within epochs too, so many minutes after the latest checkpoint; None: do not.
+        keep: which checkpoints of earlier epochs stay: `last` (none), `all`, or so many of the best; see `KeptEpochs`.
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class Checkpoints(Checkpoint):
         record: dict[str, Any],
         every_n_steps: int | None = None,
         every_minutes: float | None = None,
+        keep: Keep = "last",
     ) -> None:
         self.best, self.last, self.previous = (folder / f"{name}.ckpt" for name in ("best", "last", "previous"))
         self.monitor, self.mode, self.record = monitor, mode, record
         self.every_n_steps, self.every_minutes = every_n_steps, every_minutes
+        self.kept = KeptEpochs(folder, keep, mode)
         self.best_score: float | None = None
         self.best_metrics: dict[str, float] = {}
         self.best_step: int | None = None
@@ -74,13 +78,26 @@ class Checkpoints(Checkpoint):
         improved = self.monitor in metrics and self._improves(metrics[self.monitor])  # not every epoch is validated
         if improved:
             self.best_score, self.best_metrics, self.best_step = metrics[self.monitor], metrics, trainer.global_step
+        self.kept.choose(trainer.current_epoch + 1, metrics.get(self.monitor))
         saved = self.save(trainer)
         if not trainer.is_global_zero:
             return
+        if saved:
+            self._keep_epoch(trainer)
         if improved:
             self._make_best(trainer, saved)
         elif self.best.name not in self.unsaved and self.best_step is not None and not self.best.exists():
             self._note(self.best, FileNotFoundError(errno.ENOENT, "it has been removed"), self.best_step)
+
+    def _keep_epoch(self, trainer: lightning.Trainer) -> None:
+        """Keeps the checkpoint of this epoch if it is to stay, or warns that this failed."""
+        epoch = trainer.current_epoch + 1
+        try:
+            self.kept.write(epoch, self.last)
+        except OSError as error:
+            name, reason = self.kept.file(epoch).name, error.strerror or str(error)
+            self.unsaved[name] = f"{name} ({reason})"
+            warn(f"{name} could not be saved: {reason}; training goes on")
 
     def save(self, trainer: lightning.Trainer) -> bool:
         """Writes `last.ckpt` now. Returns True on rank 0 if that succeeded; the other ranks cannot tell.
@@ -148,11 +165,13 @@ class Checkpoints(Checkpoint):
         checkpoint["litlab"] = {**self.record, "metrics": finite(epoch_metrics(trainer))}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self.best_score, "best_metrics": self.best_metrics, "best_step": self.best_step}
+        state = {"best_score": self.best_score, "best_metrics": self.best_metrics, "best_step": self.best_step}
+        return {**state, "kept": self.kept.state()} if self.kept.scores else state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name in ("best_score", "best_metrics", "best_step"):
             setattr(self, name, state_dict[name])
+        self.kept.load(state_dict.get("kept", {}))
 
     def _improves(self, score: float) -> bool:
         if self.best_score is None:

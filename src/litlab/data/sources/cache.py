@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import logging
 import math
+import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +22,7 @@ def prepare(release: Release, data_dir: str | Path, sources: Sequence[Source] | 
     """Make sure that `data_dir` holds the cache of `release`.
 
     Many processes may call it at once: one builds the cache, the others wait for it. If the cache is complete, nothing
-    is written, so `data_dir` may be read-only.
+    is written. If `data_dir` is read-only and has no cache, the cache is made in `own_folder()`.
 
     Args:
         release: the data set.
@@ -36,9 +38,13 @@ def prepare(release: Release, data_dir: str | Path, sources: Sequence[Source] | 
         if _is_cached(release, data_dir):
             return
         data_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(data_dir / f".{release.name}.lock"):
-            if not _is_cached(release, data_dir):  # another process may have built it while this one waited
-                _build(release, data_dir, release.sources if sources is None else sources)
+        folder = data_dir if is_writable(data_dir) else own_folder()
+        if folder != data_dir:
+            log.info("%s: data_dir %s is read-only, the cache is in %s", release.name, data_dir, folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{release.name}.lock"):
+            if not _is_cached(release, folder):  # another process may have built it while this one waited
+                _build(release, data_dir, folder, release.sources if sources is None else sources)
     except SourcesFailedError:
         raise
     except OSError as error:
@@ -56,11 +62,12 @@ def load(release: Release, data_dir: str | Path) -> Arrays:
         ValueError: a cache file is corrupt.
     """
     data_dir = Path(data_dir).expanduser()
-    if not _is_cached(release, data_dir):
+    folder = next((folder for folder in (data_dir, own_folder()) if _is_cached(release, folder)), None)
+    if folder is None:
         raise FileNotFoundError(f"{release.name} is not in data_dir {data_dir}; call prepare_data() first")
     tensors = {}
     for name, part in release.parts.items():
-        path = _file(release, data_dir, name)
+        path = _file(release, folder, name)
         size = math.prod(part.shape)
         if path.stat().st_size != size:
             raise ValueError(_corrupt(path, f"it has {path.stat().st_size:,} bytes instead of {size:,}"))
@@ -69,6 +76,20 @@ def load(release: Release, data_dir: str | Path) -> Arrays:
             raise ValueError(_corrupt(path, "its SHA-256 is not the published one"))
         tensors[name] = tensor.view(part.shape)
     return Arrays(**tensors)
+
+
+def own_folder() -> Path:
+    """Where a cache is made if `data_dir` is read-only, as a shared folder of a cluster may be."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "litlab"
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether a file can be made in a folder. Its permissions do not tell that on every file system."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def shortened(error: Exception, width: int = 200) -> str:
@@ -89,17 +110,17 @@ def _corrupt(path: Path, reason: str) -> str:
     return f"data_dir holds a corrupt cache file, {path}: {reason}; delete the file and run again"
 
 
-def _build(release: Release, data_dir: Path, sources: Sequence[Source]) -> None:
-    """Write the cache from the first source that works. The caller holds the lock."""
-    scratch = data_dir / f".{release.name}.partial"
+def _build(release: Release, data_dir: Path, folder: Path, sources: Sequence[Source]) -> None:
+    """Write the cache into `folder`, from the first source that works. The caller holds the lock."""
+    scratch = folder / f".{release.name}.partial"
     shutil.rmtree(scratch, ignore_errors=True)  # a killed process may have left it
     scratch.mkdir()
     try:
         parts = _read_first(release, data_dir, scratch, sources)
-        (data_dir / release.name).mkdir(exist_ok=True)
+        (folder / release.name).mkdir(exist_ok=True)
         for name, data in parts.items():
             (scratch / name).write_bytes(data)
-            (scratch / name).replace(_file(release, data_dir, name))
+            (scratch / name).replace(_file(release, folder, name))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
