@@ -72,7 +72,8 @@ def describe(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         literals = [a for a in arguments if typing.get_origin(a) is Literal]
         values = dict.fromkeys(str(value) for literal in literals for value in typing.get_args(literal))
-        others = [describe(a) for a in arguments if _is_plain(a) and a not in literals]
+        # In an order of its own: typing may have another each time, since it takes `int | float` for `float | int`.
+        others = sorted((describe(a) for a in arguments if _is_plain(a) and a not in literals), key=_place)
         return " or ".join(dict.fromkeys([*(["one of " + ", ".join(values)] if values else []), *others]))
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
@@ -80,6 +81,13 @@ def describe(hint: Any) -> str:
         return "a list"
     names = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null"}
     return names.get(hint, "a mapping" if origin in (dict, Mapping) else getattr(hint, "__name__", str(hint)))
+
+
+ORDER = ("true or false", "an integer", "a number", "text", "a list", "a mapping", "null")
+
+
+def _place(words: str) -> int:
+    return ORDER.index(words) if words in ORDER else len(ORDER) - 2
 
 
 def _is_plain(hint: Any) -> bool:

@@ -120,6 +120,11 @@ class DataModule(L.LightningDataModule):
         splits = {"train": self.train_set, "val": self.val_set, "test": self.test_set}
         return {name: len(split) for name, split in splits.items() if split is not None}  # type: ignore[arg-type]
 
+    @property
+    def title(self) -> str:
+        """The name of the data for a reader: that of the data set, or of the user's own folder."""
+        return self.name
+
     def record(self) -> dict[str, Any]:
         """The facts about the data that a checkpoint keeps, as plain data (see `litlab.checkpoint`)."""
         return {

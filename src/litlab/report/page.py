@@ -29,6 +29,7 @@ class Page:
         class_names: empty where there are no classes.
         evaluation: what the network predicted; None where nothing was evaluated.
         best_step: of the best checkpoint.
+        config: all settings, composed and resolved.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Page:
     class_names: Sequence[str] = ()
     evaluation: Evaluation | None = None
     best_step: int | None = None
+    config: Mapping[str, Any] | None = None
 
 
 def page(
@@ -60,7 +62,7 @@ def page(
     """
     checkpoints = callback_of(trainer, Checkpoints)
     return Page(
-        title=f"{type(module.network).__name__} on {data.name}",
+        title=f"{type(module.network).__name__} on {data.title}",
         subtitle=_subtitle(result, device),
         headline=_headline(result, module.meters["train"].names[1]),
         sentences=result["diagnosis"] or ([result["error"]] if "error" in result else []),
@@ -71,6 +73,7 @@ def page(
         class_names=data.class_names,
         evaluation=evaluation,
         best_step=checkpoints.best_step if checkpoints and result["objective"] else None,
+        config=config,
     )
 
 
@@ -109,7 +112,7 @@ def key_settings(config: Mapping[str, Any], module: Supervised, data: DataModule
     augment += [str(entry["name"] if isinstance(entry, dict) else entry) for entry in listed]
     return {
         "network": f"{type(module.network).__name__}, {sum(p.numel() for p in module.network.parameters()):,} weights",
-        "data": f"{data.name}, {sizes}",
+        "data": f"{data.title}, {sizes}",
         "optimizer": named("optimizer", "lr", "momentum", "weight_decay"),
         "schedule": named("scheduler", "warmup_epochs") if config.get("scheduler") else "constant",
         "loss": named("loss", "label_smoothing"),
