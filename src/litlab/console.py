@@ -32,6 +32,8 @@ HARMLESS_WARNINGS = (
     r".*Total length of `list` across ranks is zero.*",
     # torch's own schedulers call each other with a deprecated argument.
     r".*The epoch parameter in `scheduler.step\(\)` was not necessary.*",
+    # Lightning passes DDP an argument that torch has deprecated, in each process.
+    r".*`broadcast_buffers` is deprecated.*",
     # Lightning calls a function that torch has deprecated.
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
 )

@@ -53,6 +53,7 @@ class DataModule(L.LightningDataModule):
 
     name: str
     task: Task = "classification"
+    kind: ClassVar[str] = "images"  # what inputs are called in messages
     input_shape: tuple[int, ...]  # of one input, (C, H, W) if it is an image
     class_names: tuple[str, ...] = ()  # only in classification
     target_shape: tuple[int, ...] = ()  # of one target, only in regression
@@ -117,8 +118,8 @@ class DataModule(L.LightningDataModule):
     @property
     def sizes(self) -> dict[str, int]:
         """Number of inputs in each split that `setup` has made."""
-        splits = {"train": self.train_set, "val": self.val_set, "test": self.test_set}
-        return {name: len(split) for name, split in splits.items() if split is not None}  # type: ignore[arg-type]
+        splits: dict[str, Any] = {"train": self.train_set, "val": self.val_set, "test": self.test_set}
+        return {name: len(split) for name, split in splits.items() if split is not None}
 
     @property
     def title(self) -> str:

@@ -63,7 +63,7 @@ def page(
     checkpoints = callback_of(trainer, Checkpoints)
     return Page(
         title=f"{type(module.network).__name__} on {data.title}",
-        subtitle=_subtitle(result, device),
+        subtitle=_subtitle(result, data.kind, device),
         headline=_headline(result, module.meters["train"].names[1]),
         sentences=result["diagnosis"] or ([result["error"]] if "error" in result else []),
         history=dict(module.history),
@@ -77,12 +77,12 @@ def page(
     )
 
 
-def _subtitle(result: Mapping[str, Any], device: str) -> str:
+def _subtitle(result: Mapping[str, Any], kind: str, device: str) -> str:
     epochs = result["epochs"]
     parts = [
         f"{result['status']} after {epochs} epoch{'s' * (epochs != 1)}",
         f"{result['seconds']:,.0f} s",
-        f"{result['images_per_second']:,.0f} images/s",
+        f"{result['images_per_second']:,.0f} {kind}/s",
         f"on {device}",
     ]
     return "  ·  ".join(parts)

@@ -38,7 +38,9 @@ def finish(parts: Parts, outcome: Outcome) -> None:
     finally:
         if outcome.idle:
             say(nothing_to_train(run, outcome.stopped_by))
-        print_end(run, result, last_line(run, result, outcome.cut_short), len(parts.data.input_shape) == 3)
+        print_end(
+            run, result, last_line(run, result, outcome.cut_short, parts.data.kind), len(parts.data.input_shape) == 3
+        )
     outcome.failure = failure or unsaved
 
 

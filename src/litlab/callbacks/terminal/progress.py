@@ -117,8 +117,11 @@ class Progress(ProgressBar):
         metrics = [f"{split}: {spoken(values)}" for split, values in splits if values]
         if is_best(trainer):
             metrics[-1] += " (best)"
-        throughput = callback_of(trainer, Throughput)
-        speed = f"{throughput.last_epoch:,.0f} images/s" if throughput else ""
+        throughput, kind = (
+            callback_of(trainer, Throughput),
+            getattr(getattr(trainer, "datamodule", None), "kind", "images"),
+        )
+        speed = f"{throughput.last_epoch:,.0f} {kind}/s" if throughput else ""
         parts = (f"{numbered(trainer, self._finished)}{self._part}", metrics, f"{self._seconds:.1f} s", speed)
         whole = epoch_line(*parts, width=2**16)
         say(whole, shown=epoch_line(*parts, width=console.width) if console.is_terminal else whole)
