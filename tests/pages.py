@@ -48,6 +48,7 @@ PAGES = {
     "a hundred": some(**classes([f"class {i}" for i in range(100)])),
     "points": some(evaluation=points()),
     "numbers": some(evaluation=Evaluation("test", values=(torch.rand(30), torch.rand(30)))),
+    "a fit": some(evaluation=Evaluation("train", fit=(*torch.rand(2, 6), torch.linspace(0, 1, 9), torch.rand(9)))),
     "no validation": some(history={"train/loss": [(6, 3.0), (12, 0.05)], "train/r2": [(6, -1.0), (12, 0.9)]}),
     "failed at once": some(history={"train/loss_step": [(0, 2.3)]}, sentences=["diverged: NaN"], best_step=None),
     "nothing": some(history={}, sentences=[], settings={}, metrics={}, best_step=None),

@@ -32,6 +32,8 @@ HARMLESS_WARNINGS = (
     r".*Total length of `list` across ranks is zero.*",
     # torch's own schedulers call each other with a deprecated argument.
     r".*The epoch parameter in `scheduler.step\(\)` was not necessary.*",
+    # Lightning passes DDP an argument that torch has deprecated, in each process.
+    r".*`broadcast_buffers` is deprecated.*",
     # Lightning calls a function that torch has deprecated.
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
 )
@@ -78,11 +80,16 @@ def is_rank_zero() -> bool:
     return int(os.environ.get("RANK", 0)) == 0
 
 
-def say(message: RenderableType) -> None:
-    """Prints text or a rich table on the terminal and writes it to the log."""
+def say(message: RenderableType, shown: RenderableType | None = None) -> None:
+    """Prints text or a rich table on the terminal and writes it to the log.
+
+    Args:
+        shown: what the terminal shows instead, such as a shorter text.
+    """
     if not is_rank_zero():
         return
-    console.print(message, soft_wrap=isinstance(message, str | Text))  # no line break inside a command
+    shown = message if shown is None else shown
+    console.print(shown, soft_wrap=isinstance(shown, str | Text))  # no line break inside a command
     if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
         plain = Console(**PLAIN, width=110, no_color=True, force_terminal=False)
         with plain.capture() as captured:

@@ -3,6 +3,8 @@
 import pytest
 from scripts import QUICK
 
+import litlab
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -124,3 +126,9 @@ def test_the_option_for_a_sweep_may_stand_anywhere(train_here):
     done = train_here(*quick, "-m", "model.hidden=[4],[5]")
     assert (done.status, done.err) == (0, "")
     assert done.out.count("mnist_sample: 1 x 28 x 28") == 2
+
+
+@pytest.mark.parametrize("script", ["train.py", "predict.py"])
+def test_the_version_is_that_of_litlab(script_here, script):
+    done = script_here(script, "--version")
+    assert (done.status, done.out) == (0, f"litlab {litlab.__version__}\n")

@@ -3,6 +3,9 @@
 import subprocess
 import sys
 
+import pytest
+
+from litlab.figures import text
 from litlab.figures.text import cut, font, width
 
 
@@ -37,3 +40,17 @@ def test_a_font_is_found_without_importing_matplotlib():
     code = "import sys; from litlab.figures.text import font; font('a', 12); print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_long_text_gets_smaller_before_it_is_cut():
+    assert text.fitting_size("short", 12, 9, 200) == 12
+    assert text.fitting_size("a longer text", 12, 9, text.width("a longer text", 10)) == 10
+    assert text.fitting_size("a longer text", 12, 9, 5) == 9
+
+
+def test_a_machine_without_a_font_for_chinese_says_so(monkeypatch):
+    monkeypatch.setattr(text, "CJK_FONTS", ("no such font.ttc",))
+    text._load.cache_clear()
+    with pytest.warns(UserWarning, match="no font here has Chinese, Japanese or Korean characters.*fonts-noto-cjk"):
+        text.font("\u732b", 12)
+    text._load.cache_clear()

@@ -116,7 +116,18 @@ def test_a_file_that_gives_other_outputs_is_not_kept(best, use, tmp_path, monkey
     monkeypatch.setitem(FORMATS, "state_dict", Format("weights.pt", wrong))
     with pytest.raises(RunFailed, match=r"differ by 1\.0e-02 on 64 test images"):
         use(f"ckpt={best}", "export=state_dict")
-    assert list((tmp_path / "export").iterdir()) == []
+    assert not (tmp_path / "export").exists()
+
+
+def test_an_export_that_fails_leaves_no_folder(ckpt, use, tmp_path, monkeypatch):
+    def fails(*arguments):
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setitem(FORMATS, "state_dict", Format("weights.pt", fails))
+    with pytest.raises(RunFailed, match="^export=state_dict: no such operation$"):
+        use(ckpt, "export=state_dict")
+    assert not list(tmp_path.iterdir())
+
 
 
 @pytest.mark.parametrize("resizer", ["torch", "pillow"])

@@ -10,7 +10,7 @@ from PIL import Image
 from predictions import rows
 
 from litlab.checkpoint import FORMAT
-from litlab.errors import RunFailed
+from litlab.errors import ConfigError, RunFailed
 from litlab.networks import MLP
 
 
@@ -82,3 +82,11 @@ def test_many_files_take_no_more_memory_than_one(use, tmp_path):
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert len(rows(tmp_path / "predictions")) == 200
     assert grown < 60 * 1024  # KiB; the pictures have 176 MiB
+
+
+def test_a_mistyped_input_overwrites_no_predictions(ckpt, digits, use, tmp_path):
+    use(ckpt, f"input={digits[0]}/00_7.png")
+    before = (tmp_path / "predictions/predictions.csv").read_bytes()
+    with pytest.raises(ConfigError, match="^input=00_8.png: not there$"):
+        use(ckpt, "input=00_8.png")
+    assert (tmp_path / "predictions/predictions.csv").read_bytes() == before

@@ -1,14 +1,18 @@
 """What the network predicted, on the page of a run."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 from pages import classes, some
 from PIL import Image
+from scripts import asked
 
 from litlab.figures import confusion_matrix
-from litlab.report import Evaluation, Sample, predictions
+from litlab.modules import Regression
+from litlab.networks import MLP
+from litlab.report import Evaluation, Sample, last_evaluation, predictions
 from litlab.report.draw import draw
 
 
@@ -54,3 +58,17 @@ def test_right_and_wrong_images_are_on_the_page():
     )
     assert len(set(red_rows)) == len(set(red_columns)) == len(set(blue_rows)) == len(set(blue_columns)) == 72
     assert red_rows.max() < blue_rows.min()
+
+
+def test_a_regression_of_one_number_shows_its_fit():
+    run = asked("experiment=linear_regression", "trainer=cpu")
+    data, network = run.build("data"), MLP(input_shape=(1,), num_classes=1, hidden=())
+    data.setup()
+    trainer = SimpleNamespace(is_global_zero=True)
+    found = last_evaluation(trainer, Regression(network), data, "val")
+    x, y, curve_x, curve_y = found.fit
+    assert (x.tolist(), y.tolist()) == tuple(part.tolist() for part in data.points())
+    assert (curve_x[0], curve_x[-1]) == (x.min(), x.max())
+    torch.testing.assert_close(curve_y, network(curve_x[:, None])[:, 0].detach())
+    axes = draw(some(evaluation=found)).axes[-2 if some().sentences else -1]
+    assert [line.get_label() for line in axes.lines] == ["network", "points"]

@@ -115,3 +115,13 @@ def test_jobs_that_went_down_with_the_gpu_run_again_alone(tmp_path, capsys):
     assert "seed=2 ended with an error of the GPU: it runs again, alone" in capsys.readouterr().err
     print_report(tmp_path)
     assert "run again     seed=0  alone" in capsys.readouterr().out
+
+
+def test_a_line_says_which_job_is_next_and_the_layers_are_printed_once(train_here):
+    quick = ["data=mnist_sample", "trainer=cpu", "data.train_limit=64", "trainer.max_epochs=1", "logger=none"]
+    done = train_here("-m", *quick, "model=mlp", "optimizer.lr=0.1,0.2", "test=false")
+    assert done.status == 0, done.err
+    jobs = [line for line in done.out.splitlines() if line.startswith("job ")]
+    assert jobs == ["job 1 of 2: optimizer.lr=0.1", "job 2 of 2: optimizer.lr=0.2"]
+    assert done.out.count("parameters") == 1
+    assert "HYDRA" not in done.out

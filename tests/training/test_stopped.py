@@ -60,12 +60,15 @@ def test_a_resume_that_has_nothing_to_train_says_so(tmp_path, capfd, settings, s
     assert said in capfd.readouterr().out
 
 
-def test_a_signal_is_the_word_of_an_interrupted_run(tmp_path):
+def test_a_signal_is_the_word_of_an_interrupted_run(tmp_path, capfd):
     record_run(tmp_path / "run", *PLAIN, stop_at(5))
     with pytest.raises(RunFailed):
         train_recorded(tmp_path / "run")
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert (result["status"], result["stopped_by"]) == ("interrupted", "SIGTERM")
+    assert re.search(
+        r"^interrupted after 0 epochs.* \([56] steps\), \d+ s, [1-9][\d,]* images/s$", capfd.readouterr().out, re.M
+    )
 
 
 def test_a_failed_run_has_no_word(tmp_path):

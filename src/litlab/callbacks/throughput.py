@@ -45,6 +45,13 @@ class Throughput(lightning.Callback):
         self.images, self.seconds = self.images + images, self.seconds + self._epoch_seconds
         self.last_epoch = images / self._epoch_seconds
 
+    def on_exception(self, trainer: lightning.Trainer, pl_module: Any, *_: Any) -> None:
+        """Counts the part of an epoch that a signal or an error has ended."""
+        images = (pl_module.images_seen - self._epoch_images) * trainer.world_size
+        if images and trainer.training:
+            self.images += images
+            self.seconds += self._epoch_seconds + time.perf_counter() - pl_module.trains_since
+
     def _stop(self, pl_module: Any) -> None:
         pl_module.drain()  # a GPU may still be busy with the last steps
         self._epoch_seconds += time.perf_counter() - pl_module.trains_since

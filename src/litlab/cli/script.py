@@ -17,6 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+import litlab
 from litlab import console
 from litlab.cli import full_error
 from litlab.cli.explain import explain
@@ -122,6 +123,9 @@ class Script:
     def read_command_line(self) -> None:
         """Checks what Hydra would explain badly, and quotes the names of files."""
         arguments = sys.argv[1:]
+        if "--version" in arguments:  # litlab's, and not Hydra's
+            print(f"litlab {litlab.__version__}")
+            sys.exit()
         keys = Keys(self.conf, self.config_name)
         check_options(arguments, keys)
         if subject := help_asked(arguments):

@@ -72,7 +72,7 @@ def describe(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         literals = [a for a in arguments if typing.get_origin(a) is Literal]
         values = dict.fromkeys(str(value) for literal in literals for value in typing.get_args(literal))
-        # Sorted, because Python takes `int | float` and `float | int` for the same and gives the one that came first.
+        # Sorted, because typing takes `int | float` and `float | int` for the same and gives the one that came first.
         others = sorted((describe(a) for a in arguments if _is_plain(a) and a not in literals), key=_place)
         return " or ".join(dict.fromkeys([*(["one of " + ", ".join(values)] if values else []), *others]))
     if origin is Literal:
@@ -83,10 +83,12 @@ def describe(hint: Any) -> str:
     return names.get(hint, "a mapping" if origin in (dict, Mapping) else getattr(hint, "__name__", str(hint)))
 
 
+ORDER = ("true or false", "an integer", "a number", "text", "a list", "a mapping", "null")
+
+
 def _place(words: str) -> int:
     """Where a type stands in a list of types."""
-    order = ("an integer", "a number", "text", "true or false", "a list", "a mapping", "null")
-    return order.index(words) if words in order else -1
+    return ORDER.index(words) if words in ORDER else len(ORDER) - 2
 
 
 def _is_plain(hint: Any) -> bool:

@@ -62,6 +62,7 @@ class DataModule(L.LightningDataModule):
 
     name: str
     task: Task = "classification"
+    kind: ClassVar[str] = "images"  # what inputs are called in messages
     input_shape: tuple[int, ...]  # of one input, (C, H, W) if it is an image
     class_names: tuple[str, ...] = ()  # only in classification
     target_shape: tuple[int, ...] = ()  # of one target, only in regression
@@ -126,8 +127,13 @@ class DataModule(L.LightningDataModule):
     @property
     def sizes(self) -> dict[str, int]:
         """Number of inputs in each split that `setup` has made."""
-        splits = {"train": self.train_set, "val": self.val_set, "test": self.test_set}
-        return {name: len(split) for name, split in splits.items() if split is not None}  # type: ignore[arg-type]
+        splits: dict[str, Any] = {"train": self.train_set, "val": self.val_set, "test": self.test_set}
+        return {name: len(split) for name, split in splits.items() if split is not None}
+
+    @property
+    def title(self) -> str:
+        """The name of the data for a reader: that of the data set, or of the user's own folder."""
+        return self.name
 
     def record(self) -> dict[str, Any]:
         """The facts about the data that a checkpoint keeps, as plain data (see `litlab.checkpoint`)."""

@@ -63,6 +63,10 @@ class ImageFolder(PictureDataModule):
             raise ValueError("val_size must be above 0: there is no val/ in data_dir")
 
     @property
+    def title(self) -> str:
+        return " + ".join(root.resolve().name for root in self.roots)
+
+    @property
     def validates(self) -> bool:
         return bool(self.val_size) or any("val" in _split_folders(root) for root in self.roots)
 

@@ -71,6 +71,10 @@ class Landmarks(PictureDataModule):
         pictures = pictures | {"center_crop": False}
         super().__init__(image_size, augment=augment, val_size=val_size, test_size=test_size, **pictures)
 
+    @property
+    def title(self) -> str:
+        return self.annotations.stem
+
     def setup(self, stage: str | None = None) -> None:
         """Read the annotations, check the files and split them; does nothing the second time.
 

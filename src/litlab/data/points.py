@@ -25,6 +25,7 @@ class Points(DataModule):
         ValueError: an argument has a wrong value; the message begins with the argument's name.
     """
 
+    kind = "points"
     task = "regression"
     input_shape = (1,)
     target_shape = (1,)

@@ -6,6 +6,7 @@ on itself, so that a sweep can begin its next job.
 
 import dataclasses
 import json
+import logging
 import math
 import os
 import signal
@@ -18,6 +19,8 @@ from litlab.console import warn
 from litlab.errors import ConfigError, Diverged, RunFailed
 from litlab.machine import cores
 
+# Where torch's agent says that a rank has failed. litlab says why, in one line.
+AGENT_LOGS = ("torch.distributed.elastic.multiprocessing.api", "torch.distributed.elastic.agent.server.api")
 AGENT_WAITS_S = 30  # from a signal to SIGKILL, where torch's agent takes no other time (torch 2.11)
 
 
@@ -36,6 +39,8 @@ def start_ranks(message: dict[str, Any], count: int, grace_s: float = 20) -> Non
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import elastic_launch
 
+    for name in AGENT_LOGS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // count)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "message.json"

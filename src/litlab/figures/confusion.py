@@ -130,7 +130,7 @@ def _growing(counts: Tensor, names: Sequence[str], title: str) -> Layout:
 
 def _filling(names: Sequence[str], title: str, size: tuple[int, int]) -> Layout:
     """The layout of a picture of this width and height."""
-    longest = (size[0] // 4, size[1] // (3 if len(names) <= 10 else 4))
+    longest = (size[0] // 3, size[1] // (3 if len(names) <= 10 else 4))
     layout = _layout(names, title, (1.0, 1.0), longest, AXIS)
     for _ in range(3):  # the names and the cells share the room, and each depends on the other
         across = size[0] - layout.left - EDGE

@@ -9,9 +9,10 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from litlab.figures.pixels import to_image, to_pixels
-from litlab.figures.text import cut, font, width
+from litlab.figures.text import cut, fitting_size, font, width
 
 INK, EDGE = "#1a1a1a", 8  # pixels: around everything
+SMALLEST = 9  # pixels: a caption that is too wide at this size is cut
 GAP, TITLE = 12, 15  # pixels: between two rows, and the size of the title's text
 
 
@@ -81,9 +82,10 @@ def _row(pictures: Sequence[Picture], side: int, gap: int, text: int) -> Image.I
         _mark(image, picture.marks)
         row.paste(image, (middle - image.width // 2, high - image.height))
         for number, caption in enumerate(lines[index]):
-            shown = cut(caption, text, side + gap - 4)
+            size = fitting_size(caption, text, SMALLEST, side + gap - 4)
+            shown = cut(caption, size, side + gap - 4)
             place = (middle, high + (number + 1) * line)
-            draw.text(place, shown, picture.colour, font(shown, text), anchor="ms")
+            draw.text(place, shown, picture.colour, font(shown, size), anchor="ms")
     return row
 
 

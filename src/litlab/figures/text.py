@@ -2,6 +2,8 @@
 
 import importlib.util
 import math
+import warnings
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +36,12 @@ def widest(texts: list[str], size: int) -> int:
     return max((width(text, size) for text in texts), default=0)
 
 
+def fitting_size(text: str, size: int, smallest: int, most: int) -> int:
+    """The largest size, from `size` down to `smallest`, at which a line of text fits into `most` pixels."""
+    text = printable(text)
+    return next((s for s in range(size, smallest, -1) if width(text, s) <= most), smallest)
+
+
 def cut(text: str, size: int, most: int, bold: bool = False) -> str:
     """A text that fits into `most` pixels, with an ellipsis for what is left out of its middle.
 
@@ -59,13 +67,26 @@ def _shortened(text: str, characters: int) -> str:
 
 @cache
 def _load(size: int, bold: bool, cjk: bool) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    if cjk:
+        if found := _first(CJK_FONTS, size):
+            return found
+        warnings.warn(
+            "no font here has Chinese, Japanese or Korean characters, so pictures show boxes for them: install one, "
+            "such as fonts-noto-cjk",
+            stacklevel=2,
+        )
     name = BOLD if bold else FONT
-    for file in (*(CJK_FONTS if cjk else ()), *_matplotlib_fonts(name), name):
+    return _first((*_matplotlib_fonts(name), name), size) or ImageFont.load_default(size)
+
+
+def _first(files: Iterable[str], size: int) -> ImageFont.FreeTypeFont | None:
+    """The first of some fonts that is there."""
+    for file in files:
         try:
             return ImageFont.truetype(file, size)  # Pillow looks for a bare name in the system's folders
         except OSError:
             continue
-    return ImageFont.load_default(size)
+    return None
 
 
 def _matplotlib_fonts(name: str) -> list[str]:

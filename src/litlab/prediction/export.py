@@ -21,7 +21,7 @@ from litlab.errors import ConfigError, RunFailed, one_line
 from litlab.files import atomic
 from litlab.prediction.export_formats import FORMATS, INPUT
 from litlab.prediction.export_images import example_images
-from litlab.prediction.settings import output_folder
+from litlab.prediction.settings import made_folder
 
 TOLERANCE = 1e-4  # relative, and absolute
 
@@ -63,9 +63,12 @@ def export(trained: Trained, run: Run) -> None:
     def write(path: Path) -> Tensor:
         return FORMATS[name].write(model.eval(), images, path, facts(trained, include), options)
 
-    path = output_folder(run, "export") / FORMATS[name].file
     try:
-        difference = write_checked(write, path, expected)
+        with made_folder(run, "export") as folder:
+            path = folder / FORMATS[name].file
+            difference = write_checked(write, path, expected)
+    except ConfigError:
+        raise
     except ImportError as error:
         raise ConfigError(f"export={name} needs {error.name}: pip install 'litlab[export]'") from error
     except Differs as error:

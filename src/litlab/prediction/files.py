@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from litlab.checkpoint import Trained
 from litlab.config import Run
-from litlab.console import printable
+from litlab.console import listed, printable
 from litlab.data import Unreadable, fit, open_picture
 from litlab.data.picture_files import is_of_system, suffixes
 from litlab.errors import ConfigError
@@ -42,6 +42,8 @@ def find_files(run: Run) -> list[str]:
         files += found
     if not files:
         raise ConfigError("input=[]: names no file")
+    if not any(os.path.lexists(file) for file in files):  # before the predictions of an earlier call are overwritten
+        raise ConfigError(f"input={printable(listed(files, most=3))}: not there")
     return list(dict.fromkeys(files))
 
 

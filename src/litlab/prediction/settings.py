@@ -1,5 +1,7 @@
 """Settings of `conf/predict.yaml` that predict, evaluate and export share."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -35,6 +37,22 @@ def output_folder(run: Run, default: str) -> Path:
     except OSError as error:
         raise ConfigError(f"output={folder}: {error.strerror}") from error
     return folder
+
+
+@contextlib.contextmanager
+def made_folder(run: Run, default: str) -> Iterator[Path]:
+    """Yields the folder that `output` names. If the block fails and nothing is in it, the folder is removed again.
+
+    Raises:
+        ConfigError: if it cannot be made.
+    """
+    folder = output_folder(run, default)
+    try:
+        yield folder
+    except BaseException:
+        with contextlib.suppress(OSError):  # the folder is not empty if something else is in it
+            folder.rmdir()
+        raise
 
 
 def device(run: Run) -> torch.device:

@@ -1,6 +1,6 @@
 """The page of a run: `report.png`, for a slide, and `report.html`, with the same and all numbers, for a colleague.
 
-Both stand alone: they need no network, and name no folder of this machine.
+Both stand alone: they need no network. `report.html` names the files of pictures as the config names their folder.
 """
 
 from litlab.report.evaluation import Evaluation, Sample, last_evaluation

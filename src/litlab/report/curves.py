@@ -18,11 +18,7 @@ TICKS, BETWEEN = 0.4, 0.55  # inches: left of the first plot, and between two
 
 def draw_curves(canvas: Canvas, page: Page, left: float, top: float, width: float, height: float) -> None:
     """Draws the loss, and beside it the accuracy of a classification or how good a regression fits."""
-    second = next((n for n in ("acc", "r2", "mae") if f"train/{n}" in page.history), None)
-    shown = [name for name in ("loss", second) if name]
-    ends = [step for step, _ in page.history.get("train/loss", ())]
-    last = max([step for curve in page.history.values() for step, _ in curve], default=1) or 1
-    marks = [0, *ends] if ends else [0, last]
+    shown, marks, last = shown_metrics(page), _marks(page), _last_step(page)
     plot = (width - TICKS - BETWEEN * (len(shown) - 1)) / len(shown)
     for column, name in enumerate(shown):
         axes = canvas.axes(left + TICKS + column * (plot + BETWEEN), top + 0.25, plot, height - 0.25)
@@ -30,6 +26,27 @@ def draw_curves(canvas: Canvas, page: Page, left: float, top: float, width: floa
         _draw_best(axes, page, marks)
         _dress(axes, name, values)
         axes.set_xlim(0, 1.04 * in_epochs([last], marks)[0])
+
+
+def shown_metrics(page: Page) -> list[str]:
+    """The loss, and the accuracy of a classification or how good a regression fits."""
+    second = next((n for n in ("acc", "r2", "mae") if f"train/{n}" in page.history), None)
+    return [name for name in ("loss", second) if name]
+
+
+def epochs_of(page: Page, steps: Sequence[int]) -> list[float]:
+    """Steps of a run as epochs, in order."""
+    return [float(epoch) for epoch in in_epochs(steps, _marks(page))]
+
+
+def _last_step(page: Page) -> int:
+    return max([step for curve in page.history.values() for step, _ in curve], default=1) or 1
+
+
+def _marks(page: Page) -> list[int]:
+    """The steps at which an epoch begins or ends."""
+    ends = [step for step, _ in page.history.get("train/loss", ())]
+    return [0, *ends] if ends else [0, _last_step(page)]
 
 
 def in_epochs(steps: Sequence[int], marks: Sequence[int]) -> np.ndarray:
@@ -50,7 +67,8 @@ def _draw_splits(axes: "Axes", page: Page, name: str, marks: Sequence[int]) -> l
         values += [value for _, value in (*within, *points)]
         if len(within) > 1:
             steps, ys = zip(*within, strict=True)
-            axes.plot(in_epochs(steps, marks), ys, color=colour, alpha=0.35, linewidth=1.2)
+            label = f"{split}, within epochs"
+            axes.plot(in_epochs(steps, marks), ys, color=colour, alpha=0.35, linewidth=1.2, label=label)
         if points:
             steps, ys = zip(*points, strict=True)
             size = 4.5 if len(points) <= 40 else 0
@@ -66,7 +84,7 @@ def _draw_best(axes: "Axes", page: Page, marks: Sequence[int]) -> None:
     """Draws a line where the best checkpoint was written."""
     if page.best_step:
         epoch = in_epochs([page.best_step], marks)[0]
-        axes.axvline(epoch, color=GREY, linewidth=1, linestyle=":", label="best", zorder=0)
+        axes.axvline(epoch, color=GREY, linewidth=1, linestyle=":", label=f"best, epoch {epoch:.4g}", zorder=0)
 
 
 def _dress(axes: "Axes", name: str, values: list[float]) -> None:

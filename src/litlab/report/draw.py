@@ -16,7 +16,8 @@ TONES = {"learning:": "#e3f4ee", "diverged:": "#fbe4dc"}  # behind a verdict tha
 ADVICE = "#fdf3d8"
 MOST_HEADING = 60  # characters of title and headline, side by side, for which there is room
 ASIDE = MARGIN + 8.55  # inches: where the right column begins
-LOWER = 2.4  # inches: height of the lower half
+LOWER, LOW = 2.4, 1.25  # inches: height of the lower half, with pictures and without
+COLUMNS, WIDE = 3, 4.0  # of the settings where there are no pictures; inches of each
 
 
 def draw(page: Page) -> "Figure":
@@ -25,15 +26,19 @@ def draw(page: Page) -> "Figure":
     canvas = Canvas(HEIGHT + LINE * max(0, len(lines) - 3))
     _draw_heading(canvas, page)
     foot = canvas.height - 0.3 - LINE * len(lines) - (0.25 if lines else 0)  # where the verdict begins
-    low, found, names = foot - LOWER, page.evaluation, page.class_names
-    beside = found is not None and (found.matrix is not None or found.values is not None)
+    found, names = page.evaluation, page.class_names
+    beside = found is not None and any(part is not None for part in (found.matrix, found.values, found.fit))
     samples = found is not None and bool(found.right or found.wrong)
+    low = foot - (LOWER if samples else LOW)
     draw_curves(canvas, page, MARGIN, 1.2, ASIDE - 0.35 - MARGIN if beside else WIDTH - 2 * MARGIN, low - 1.75)
     if found is not None and beside:
         draw_predictions(canvas, names, found, ASIDE, 1.2, WIDTH - MARGIN - ASIDE, low - 1.3)
     if found is not None and samples:
         draw_samples(canvas, names, found, MARGIN, low)
-    _draw_settings(canvas, page, ASIDE if samples else MARGIN, low)
+    if samples:
+        _draw_settings(canvas, list(page.settings.items()), ASIDE, low, 36)
+    elif page.settings:
+        _draw_settings_in_columns(canvas, page, low)
     if lines:
         _draw_verdict(canvas, lines, foot)
     return canvas.figure
@@ -48,10 +53,21 @@ def _draw_heading(canvas: Canvas, page: Page) -> None:
     canvas.text(WIDTH - MARGIN, 0.28, page.headline, size, weight="bold", ha="right", color=tone)
 
 
-def _draw_settings(canvas: Canvas, page: Page, left: float, top: float) -> None:
-    canvas.heading(left, top, "Settings")
-    most = 36 if left > WIDTH / 2 else 120  # characters for which there is room
-    values = {name: textwrap.wrap(value, most, max_lines=2, placeholder=" …") for name, value in page.settings.items()}
+def _draw_settings_in_columns(canvas: Canvas, page: Page, top: float) -> None:
+    """Draws the settings below the curves, where there are no pictures."""
+    items = list(page.settings.items())
+    rows = -(-len(items) // COLUMNS)
+    for column in range(COLUMNS):
+        if part := items[column * rows : (column + 1) * rows]:
+            _draw_settings(canvas, part, MARGIN + column * WIDE, top, 36, "Settings" if column == 0 else "")
+
+
+def _draw_settings(
+    canvas: Canvas, settings: Sequence[tuple[str, str]], left: float, top: float, most: int, heading: str = "Settings"
+) -> None:
+    """Draws settings below each other; a value may have `most` characters in a line."""
+    canvas.heading(left, top, heading)
+    values = {name: textwrap.wrap(value, most, max_lines=2, placeholder=" …") for name, value in settings}
     line = min(0.198, 2.1 / max(1, sum(map(len, values.values()))))  # inches
     down = 0
     for name, lines in values.items():

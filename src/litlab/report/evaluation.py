@@ -8,21 +8,29 @@ import torch
 from torch import Tensor
 
 from litlab.callbacks import outputs_of
-from litlab.data import DataModule
+from litlab.data import DataModule, Points, file_of
 from litlab.modules import Classification, Supervised
 
 PICTURES = 8  # right ones, and as many wrong ones
+CURVE = 200  # points of the curve through the data
 VALUES = 2000  # dots in the plot of a regression
 SPLITS = {"train": "training", "val": "validation", "test": "test"}  # in words
 
 
 @dataclass
 class Sample:
-    """An image uint8 [C, H, W] with its predicted and its true class, or with points [P, 2] as shares of its size."""
+    """An image uint8 [C, H, W] with its predicted and its true class, or with points [P, 2] as shares of its size.
+
+    Args:
+        file: of the image, if it has one.
+        probability: of the predicted class.
+    """
 
     image: Tensor
     predicted: Any
     true: Any
+    file: str | None = None
+    probability: float | None = None
 
 
 @dataclass
@@ -34,6 +42,7 @@ class Evaluation:
         matrix: int64 [num_classes, num_classes], a row for each true class; None where there are no classes.
         right, wrong: samples. Those of a regression are all in `right`.
         values: true and predicted numbers of a regression, [N] each.
+        fit: of a regression of one number: x and y of the points, [N] each, and of the network's curve, [M] each.
     """
 
     split: str
@@ -41,6 +50,7 @@ class Evaluation:
     right: list[Sample] = field(default_factory=list)
     wrong: list[Sample] = field(default_factory=list)
     values: tuple[Tensor, Tensor] | None = None
+    fit: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
 
 def last_evaluation(trainer: lightning.Trainer, module: Supervised, data: DataModule, split: str) -> Evaluation | None:
@@ -48,6 +58,8 @@ def last_evaluation(trainer: lightning.Trainer, module: Supervised, data: DataMo
 
     Returns None where nothing was evaluated.
     """
+    if isinstance(data, Points):
+        return _of_points(module, data) if trainer.is_global_zero else None
     loader: Any = data.test_dataloader() if split == "test" else data.val_dataloader()
     if isinstance(module, Classification):
         return _of_classes(trainer, data, split, loader)
@@ -61,6 +73,16 @@ def last_evaluation(trainer: lightning.Trainer, module: Supervised, data: DataMo
         images = _images(loader, [_order(loader)[row] for row in rows])
         found.right = [Sample(image, predictions[row], targets[row]) for image, row in zip(images, rows, strict=True)]
     return found
+
+
+def _of_points(module: Supervised, data: Points) -> Evaluation:
+    x, y = data.points()
+    curve_x = torch.linspace(x.min().item(), x.max().item(), CURVE)
+    was_training = module.training
+    with torch.no_grad():
+        curve_y = module.eval()(curve_x[:, None].to(module.device))[:, 0].float().cpu()
+    module.train(was_training)
+    return Evaluation("train", fit=(x, y, curve_x, curve_y))
 
 
 def _of_classes(trainer: lightning.Trainer, data: DataModule, split: str, loader: Any) -> Evaluation | None:
@@ -79,7 +101,10 @@ def _of_classes(trainer: lightning.Trainer, data: DataModule, split: str, loader
         images = _images(loader, [order[row] for row in rows])
         found.right = [Sample(image, targets[row], targets[row]) for image, row in zip(images, rows, strict=True)]
         images = _images(loader, [mistake.index for mistake in mistakes])
-        found.wrong = [Sample(image, m.predicted, m.true) for image, m in zip(images, mistakes, strict=True)]
+        found.wrong = [
+            Sample(image, m.predicted, m.true, file_of(loader.dataset, m.index), m.probability)
+            for image, m in zip(images, mistakes, strict=True)
+        ]
     return found
 
 

@@ -29,6 +29,7 @@ class Page:
         class_names: empty where there are no classes.
         evaluation: what the network predicted; None where nothing was evaluated.
         best_step: of the best checkpoint.
+        config: all settings, composed and resolved.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Page:
     class_names: Sequence[str] = ()
     evaluation: Evaluation | None = None
     best_step: int | None = None
+    config: Mapping[str, Any] | None = None
 
 
 def page(
@@ -60,8 +62,8 @@ def page(
     """
     checkpoints = callback_of(trainer, Checkpoints)
     return Page(
-        title=f"{type(module.network).__name__} on {data.name}",
-        subtitle=_subtitle(result, device),
+        title=f"{type(module.network).__name__} on {data.title}",
+        subtitle=_subtitle(result, data.kind, device),
         headline=_headline(result, module.meters["train"].names[1]),
         sentences=result["diagnosis"] or ([result["error"]] if "error" in result else []),
         history=dict(module.history),
@@ -71,15 +73,16 @@ def page(
         class_names=data.class_names,
         evaluation=evaluation,
         best_step=checkpoints.best_step if checkpoints and result["objective"] else None,
+        config=config,
     )
 
 
-def _subtitle(result: Mapping[str, Any], device: str) -> str:
+def _subtitle(result: Mapping[str, Any], kind: str, device: str) -> str:
     epochs = result["epochs"]
     parts = [
         f"{result['status']} after {epochs} epoch{'s' * (epochs != 1)}",
         f"{result['seconds']:,.0f} s",
-        f"{result['images_per_second']:,.0f} images/s",
+        f"{result['images_per_second']:,.0f} {kind}/s",
         f"on {device}",
     ]
     return "  ·  ".join(parts)
@@ -109,7 +112,7 @@ def key_settings(config: Mapping[str, Any], module: Supervised, data: DataModule
     augment += [str(entry["name"] if isinstance(entry, dict) else entry) for entry in listed]
     return {
         "network": f"{type(module.network).__name__}, {sum(p.numel() for p in module.network.parameters()):,} weights",
-        "data": f"{data.name}, {sizes}",
+        "data": f"{data.title}, {sizes}",
         "optimizer": named("optimizer", "lr", "momentum", "weight_decay"),
         "schedule": named("scheduler", "warmup_epochs") if config.get("scheduler") else "constant",
         "loss": named("loss", "label_smoothing"),

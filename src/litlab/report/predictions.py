@@ -20,12 +20,19 @@ def draw_predictions(
         size = round((width + 2 * edge) * DPI), round((height - HEADING + edge) * DPI)
         canvas.pixels(left - edge, top + HEADING - edge, confusion_matrix(found.matrix, names, size=size))
         return
-    assert found.values is not None
     west, south = 0.42, 0.4  # inches, for the numbers and names of the axes
     axes = canvas.axes(left + west, top + HEADING, width - west, height - HEADING - south)
-    axes.set_xlabel("true", fontsize=9, color=GREY, labelpad=2)
-    axes.set_ylabel("predicted", fontsize=9, color=GREY, labelpad=2)
+    names_of_axes = ("x", "y") if found.fit is not None else ("true", "predicted")
+    axes.set_xlabel(names_of_axes[0], fontsize=9, color=GREY, labelpad=2)
+    axes.set_ylabel(names_of_axes[1], fontsize=9, color=GREY, labelpad=2)
     without_frame(axes)
+    if found.fit is not None:
+        x, y, curve_x, curve_y = (values.numpy() for values in found.fit)
+        axes.plot(curve_x, curve_y, color=TRAIN, linewidth=1.8, label="network")
+        axes.plot(x, y, "o", color=WRONG, markersize=4, label="points")
+        axes.legend(fontsize=9, frameon=False, loc="best")
+        return
+    assert found.values is not None
     true, predicted = (values.numpy() for values in found.values)
     ends = [float(true.min()), float(true.max())]
     axes.plot(ends, ends, color=GREY, linewidth=1, linestyle=":")

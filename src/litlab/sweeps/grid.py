@@ -50,7 +50,7 @@ class GridSweeper(ReportedSweeper):
             return
         if has_study(self.folder):
             write_until(self.folder, [], [])  # trials that were pruned train to their end
-        size = self.max_batch_size or len(jobs)
+        size, self.launcher.total = self.max_batch_size or len(jobs), len(jobs)
         for first in range(0, len(jobs), size):
             self._launch(jobs[first : first + size], first)
 

@@ -14,6 +14,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from litlab.console import say
 from litlab.distributed.ranks import is_rank
 from litlab.errors import SweepStopped, one_line
 from litlab.machine import cores
@@ -96,6 +97,7 @@ class ResilientLauncher(Launcher):
 
     def __init__(self, launcher: Launcher, folder: Path) -> None:
         self.launcher, self.folder = launcher, folder
+        self.total: int | None = None  # all jobs of the sweep, for the line before each
         self.lost = 0  # jobs that returned nothing; some may not even have a folder
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -134,7 +136,7 @@ class ResilientLauncher(Launcher):
             returned: what is returned, by place.
         """
         try:
-            done = self.launcher.launch([jobs[number] for number in numbers], initial_job_idx=first + numbers[0])
+            done = self._launch(numbers, jobs, first)
         except died() as error:
             if status := stopped_with(self.folder):
                 raise SweepStopped(status) from None
@@ -142,6 +144,19 @@ class ResilientLauncher(Launcher):
             return False
         returned |= dict(zip(numbers, done, strict=True))
         return True
+
+    def _launch(self, numbers: list[int], jobs: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Gives jobs to the launcher. Where one runs after the other, a line says which is next."""
+        if type(self.launcher).__name__ != "BasicLauncher":
+            return self.launcher.launch([jobs[number] for number in numbers], initial_job_idx=first + numbers[0])
+        common = set(jobs[0]).intersection(*jobs[1:]) if len(jobs) > 1 else set()
+        done: list[JobReturn] = []
+        for number in numbers:
+            own = " ".join(o for o in jobs[number] if o not in common and not o.startswith("hydra."))
+            if not stopped_with(self.folder):
+                say(f"job {first + number + 1} of {self.total or first + len(jobs)}{': ' * bool(own)}{own}")
+            done += self.launcher.launch([jobs[number]], initial_job_idx=first + number)
+        return done
 
     def _run_fallen_again(self, jobs: Sequence[Sequence[str]], first: int, returned: dict[int, JobReturn]) -> None:
         """Runs the jobs that an error of the GPU has ended once more, one by one.

@@ -152,6 +152,7 @@ class OptunaSweeper(ReportedSweeper):
         chosen = {trial.number: [f"{key}={written(trial.params[key])}" for key in space] for trial in trials}
         jobs = [list(values) for values in dict.fromkeys(map(tuple, chosen.values()))]  # equal trials are one job
         try:
+            self.launcher.total = self.n_trials
             returned = self.launcher.launch([fixed + job for job in jobs], initial_job_idx=trials[0].number)
         except COMPOSITION:
             refused = self._cannot_be_composed(chosen, fixed)

@@ -38,7 +38,7 @@ def finish(parts: Parts, outcome: Outcome) -> None:
     finally:
         if outcome.idle:
             say(nothing_to_train(run, outcome.stopped_by))
-        pictures, ended = len(parts.data.input_shape) == 3, last_line(run, result, outcome.cut_short)
+        pictures, ended = len(parts.data.input_shape) == 3, last_line(run, result, outcome.cut_short, parts.data.kind)
         print_end(run, result, ended, _best_epoch(parts, result), takes_pictures=pictures)
     outcome.failure = failure or unsaved
 

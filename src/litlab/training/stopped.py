@@ -37,18 +37,20 @@ def in_words(word: str, run: Run) -> str:
     return f"{word} ({value})" if value is not None else word
 
 
-def last_line(run: Run, result: dict[str, Any], cut_short: bool) -> str:
+def last_line(run: Run, result: dict[str, Any], cut_short: bool, kind: str = "images") -> str:
     """How a run ended, in one line.
 
     Args:
         result: the content of `result.json`.
         cut_short: whether the last epoch is not whole.
+        kind: what an input is called.
     """
     whole = result["epochs"] - cut_short
     epochs = f"{whole} epoch{'s' * (whole != 1)}{' and a part of one' * cut_short}"
+    epochs += f" ({result['steps']:,} steps)" if not whole and result["steps"] else ""
     word = result["stopped_by"]
     why = f"; stopped by {in_words(word, run)}" if result["status"] == "completed" and word not in ENOUGH else ""
-    speed = f"{result['images_per_second']:,.0f} images/s"
+    speed = f"{result['images_per_second']:,.0f} {kind}/s"
     return f"{result['status']} after {epochs}, {result['seconds']:.0f} s, {speed}{why}"
 
 

@@ -28,10 +28,9 @@ WIDEST = 110  # characters of a line of the verdict on a terminal
 def print_start(parts: Parts) -> None:
     """Prints the first line of a run: data, network, device, precision."""
     data = parts.data
-    kind = "images" if len(data.input_shape) == 3 else "points"
     classes = f", {len(data.class_names):,} classes" if data.class_names else ""
     say(
-        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}{classes}  |  "
+        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {data.kind}{classes}  |  "
         f"{type(parts.module.network).__name__}  |  {device_name(parts.trainer)}, {parts.run.cfg.trainer.precision}"
         + (f"  |  {data.num_workers} workers" if parts.run.cfg.data.get("num_workers") == "auto" else "")
     )

@@ -53,6 +53,8 @@ def _configured_callbacks(run: Run, entries: dict[str, Any], network: torch.nn.M
     for name, entry in entries.items():
         if not entry or not entry.get("_target_") or not entry.get("enabled", True):
             continue
+        if name == "model_summary" and is_shown_before(run):
+            continue
         callback = _build_entry(run, "callbacks", name, entry)
         if not isinstance(callback, Panel):
             callbacks.append(callback)
@@ -73,3 +75,11 @@ def _build_entry(run: Run, group: str, name: str, entry: dict[str, Any]) -> Any:
     if "save_dir" in entry and entry["save_dir"] is None:
         arguments["save_dir"] = str(run.folder)
     return build({group: arguments}, group, run.chosen)
+
+
+def is_shown_before(run: Run) -> bool:
+    """Whether the first job of the sweep has printed the same table of layers: neither network nor data is swept."""
+    if run.job is None or run.job.number == 0:
+        return False
+    swept = [setting.lstrip("+") for setting in run.folder.name.split(",")]  # the job's folder is named by them
+    return not any(setting.startswith(("model", "data", "experiment")) for setting in swept)

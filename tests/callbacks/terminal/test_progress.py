@@ -8,6 +8,8 @@ import sys
 
 from scripts import QUICK, REPOSITORY
 
+from litlab.callbacks.terminal import progress
+
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -46,6 +48,16 @@ def test_a_terminal_has_a_bar_and_ctrl_c_says_how_to_go_on(tmp_path):
     assert any(line.startswith("verdict       learning: train loss ") for line in lines)
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h"), "the cursor is back"
+
+
+def test_a_pipe_gets_a_line_every_half_minute_and_the_best_epoch_is_marked(train_here, monkeypatch):
+    monkeypatch.setattr(progress, "SILENT_S", 0)
+    done = train_here(*QUICK, "model=mlp", "data.train_limit=320", "trainer.log_every_n_steps=2", "test=false")
+    assert done.status == 0, done.err
+    assert re.search(
+        r"^epoch 1/1  [1-4]/5 batches  loss \d\.\d{4}  [\d,]+ img/s  \d+:\d\d(:\d\d)? left", done.out, re.M
+    )
+    assert re.search(r"^epoch 1/1  train: .*  \|  val: loss \S+ acc \S+ \(best\)  \|  ", done.out, re.M)
 
 
 def test_evaluate_has_a_bar_on_a_terminal(quick_run, tmp_path):

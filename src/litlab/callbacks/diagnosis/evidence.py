@@ -38,7 +38,11 @@ class Setup:
     @property
     def higher(self) -> str:
         """A learning rate to try where this one is too low."""
-        return f"optimizer.lr={digits(self.lr * 10)} (it is {digits(self.lr)})"
+        higher = self.lr * 10 if self.lr >= TINY_LR else USUAL_LR
+        return f"optimizer.lr={digits(higher)} (it is {digits(self.lr)})"
+
+
+TINY_LR, USUAL_LR = 1e-7, 1e-3  # ten times a tiny learning rate is still tiny
 
 
 @dataclass

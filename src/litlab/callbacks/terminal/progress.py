@@ -1,5 +1,6 @@
 """A progress bar on a terminal, and one line for each epoch everywhere."""
 
+import math
 import time
 from datetime import timedelta
 from typing import Any
@@ -10,10 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from litlab.callbacks.find import callback_of
+from litlab.callbacks.terminal.lines import epoch_line, fitting, numbered, spoken, validated
 from litlab.callbacks.throughput import Throughput
 from litlab.console import console, is_rank_zero, number, say
 
-BAR = 6  # columns: a terminal of 80 has room for all numbers beside it
+BAR, LONGEST_BAR = 6, 60  # columns: a terminal of 80 has room for all numbers beside the shorter one
+BESIDE = 90  # columns for what stands beside the bar
+SILENT_S = 30  # where there is no bar, a line at least so often
 
 
 class Progress(ProgressBar):
@@ -31,6 +35,7 @@ class Progress(ProgressBar):
         self._live = console.is_terminal and is_rank_zero()
         self._bar: Bar | None = None
         self._next_refresh = 0.0
+        self._next_line = math.inf
         self._finished: int | None = None  # the epoch that needs a line
         self._validated = False  # in this epoch
 
@@ -51,16 +56,23 @@ class Progress(ProgressBar):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self._bar is not None and (now := time.perf_counter()) >= self._next_refresh:
+        due = self._next_refresh if self._bar is not None else self._next_line
+        if (now := time.perf_counter()) >= due:
             images = (pl_module.images_seen - self._images) * trainer.world_size
             running = [f"{name} {number(value)}" for name, value in pl_module.running.items()]
             done = trainer.fit_loop.epoch_loop.batch_progress.current.ready  # of a block, batch_idx is the first
             speed, left = f"{images / (now - self._started):,.0f} img/s", self._left(trainer, done)
             parts = [*running[:1], *validated(trainer), speed, left, *running[1:]]
-            self._move(done, fitting(parts, console.width - self._frame))
+            if self._bar is not None:
+                self._move(done, fitting(parts, console.width - self._frame))
+            else:
+                self._next_line = now + SILENT_S
+                name = numbered(trainer, trainer.current_epoch)
+                say("  ".join(filter(None, [name, f"{done:,}/{self.total_train_batches:,} batches", *parts])))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._stop()
+        self._next_line = math.inf
         # The line is written later: the module computes the metrics of the epoch in its hook, which runs after this.
         self._finished, self._seconds = trainer.current_epoch, time.perf_counter() - self._started
         part = part_of_epoch(trainer)
@@ -102,18 +114,27 @@ class Progress(ProgressBar):
             (split, {k.removeprefix(f"{split}/"): v for k, v in values.items() if k.startswith(f"{split}/")})
             for split in ("train", *["val"] * self._validated)
         )
-        parts = [f"{split}: {_format(metrics)}" for split, metrics in splits if metrics]
-        parts.append(f"{self._seconds:.1f} s")
-        throughput = callback_of(trainer, Throughput)
-        speed = f", {throughput.last_epoch:,.0f} images/s" if throughput else ""
-        say(f"{numbered(trainer, self._finished)}{self._part}  {'  |  '.join(parts)}{speed}")
+        metrics = [f"{split}: {spoken(values)}" for split, values in splits if values]
+        if is_best(trainer):
+            metrics[-1] += " (best)"
+        throughput, kind = (
+            callback_of(trainer, Throughput),
+            getattr(getattr(trainer, "datamodule", None), "kind", "images"),
+        )
+        speed = f"{throughput.last_epoch:,.0f} {kind}/s" if throughput else ""
+        parts = (f"{numbered(trainer, self._finished)}{self._part}", metrics, f"{self._seconds:.1f} s", speed)
+        whole = epoch_line(*parts, width=2**16)
+        say(whole, shown=epoch_line(*parts, width=console.width) if console.is_terminal else whole)
         self._finished, self._validated = None, False
 
     def _start(self, label: str, total: Any) -> None:
         self._stop()
+        trains = label.startswith("epoch")
+        self._next_line = time.perf_counter() + SILENT_S if trains and not self._live else math.inf
         if self._live:
-            columns = (TextColumn("{task.description}"), BarColumn(bar_width=BAR), MofNCompleteColumn())
-            self._frame = len(f"{label} {' ' * BAR} {total}/{total} ")  # characters before the numbers
+            bar = min(max(BAR, console.width - BESIDE), LONGEST_BAR)
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=bar), MofNCompleteColumn())
+            self._frame = len(f"{label} {' ' * bar} {total}/{total} ")  # characters before the numbers
             self._bar = Bar(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True)
             self._task = self._bar.add_task(label, total=total if isinstance(total, int) else None, note="")
             self._bar.start()
@@ -141,34 +162,13 @@ class Progress(ProgressBar):
             self._bar = None
 
 
-def numbered(trainer: lightning.Trainer, epoch: int) -> str:
-    """An epoch, counted from 0, in words: `epoch 2/5`, or `epoch 2` where steps or time end the training."""
-    return f"epoch {epoch + 1}" + (f"/{trainer.max_epochs}" if (trainer.max_epochs or 0) > 0 else "")
-
-
 def part_of_epoch(trainer: lightning.Trainer) -> str:
     """`20 of 55 batches`, if the training has ended within its last epoch; else nothing."""
     done, total = trainer.fit_loop.epoch_loop.batch_progress.current.ready, trainer.num_training_batches
     return f"{done} of {total} batches" if isinstance(total, int) and 0 < done < total else ""
 
 
-def validated(trainer: lightning.Trainer) -> list[str]:
-    """The first metric of the latest validation beside the loss, such as `val acc 0.9874`; empty if there is none."""
-    found = [(name, value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")]
-    found = [(name, value) for name, value in found if name != "val/loss"] or found
-    return [f"{name.replace('/', ' ')} {number(value.item())}" for name, value in found[:1]]
-
-
-def fitting(parts: list[str], width: int) -> str:
-    """As many of `parts`, from the first, as there is room for."""
-    note = ""
-    for part in filter(None, parts):
-        longer = f"{note}  {part}" if note else part
-        if len(longer) > width:
-            break
-        note = longer
-    return note
-
-
-def _format(metrics: dict[str, float]) -> str:
-    return " ".join(f"{name} {number(value)}" for name, value in metrics.items())
+def is_best(trainer: lightning.Trainer) -> bool:
+    """Whether the epoch that has just ended is the best so far, by the objective."""
+    best_step = getattr(trainer.checkpoint_callback, "best_step", None)
+    return bool(best_step) and best_step == trainer.global_step
