@@ -29,7 +29,7 @@ FLOORS = [
     ["data", "networks"],
     ["figures", "lightning_internals"],
     ["console"],
-    ["files", "machine"],
+    ["files", "machine", "project"],
     ["errors"],
 ]
 HEIGHT = {room: len(FLOORS) - number for number, floor in enumerate(FLOORS) for room in floor}
@@ -39,7 +39,7 @@ LONGER = {"callbacks/diagnosis/rules.py": 400}  # lines; all others have 300 at 
 
 # Rooms that take Hydra's and OmegaConf's objects. All others take plain arguments.
 KNOW_HYDRA = {"cli", "config", "sweeps"}
-NEED_NO_TORCH = ["litlab.cli", "litlab.config", "litlab.runs", "litlab.sweeps"]
+NEED_NO_TORCH = ["litlab.cli", "litlab.config", "litlab.project", "litlab.runs", "litlab.sweeps"]
 
 PUBLIC = {"_exit", "_fields", "_target_"}  # documented, for all their underscore: os, namedtuple, Hydra
 

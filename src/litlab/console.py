@@ -56,6 +56,18 @@ def flush() -> None:
         leave_standard_output()
 
 
+INSTALLED = "LITLAB_COMMAND"  # set by the command `litlab`, and not by the scripts of a clone
+
+
+def typed(script: str) -> str:
+    """The beginning of a command to type next: `python train.py`, or `litlab train` if that is what was typed.
+
+    Args:
+        script: train or predict.
+    """
+    return f"litlab {script}" if INSTALLED in os.environ else f"python {script}.py"
+
+
 # Text is printed as it is: [random_crop] is a list, not markup.
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 console = Terminal(**PLAIN, soft_wrap=not os.isatty(1))

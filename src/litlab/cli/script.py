@@ -2,14 +2,14 @@
 
 import contextlib
 import functools
-import inspect
 import re
 import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 from typing import Any, NoReturn
 
 import hydra
@@ -21,7 +21,14 @@ from litlab import console
 from litlab.cli import full_error
 from litlab.cli.explain import explain
 from litlab.cli.help import options
-from litlab.cli.overrides import check_options, is_multirun, literal, multirun_first, refuse_null
+from litlab.cli.overrides import (
+    check_options,
+    is_multirun,
+    literal,
+    multirun_first,
+    refuse_null,
+    without_config_dir,
+)
 from litlab.cli.runs import NewFolders, as_asked, as_resumed
 from litlab.cli.signals import end_at_next_signal, sigterm_raises
 from litlab.config import Run
@@ -29,6 +36,7 @@ from litlab.distributed.ranks import is_rank, rank
 from litlab.distributed.slurm import adopt_slurm
 from litlab.distributed.store import leading
 from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_line
+from litlab.project import CONF, Project, Searched, searching
 from litlab.runs import remove_if_unused
 from litlab.sweeps import stop, stopped_with
 
@@ -37,8 +45,8 @@ COMPOSITION = (HydraException, OmegaConfBaseException)  # raised for a mistake i
 Main = Callable[[Run], Any]
 
 
-def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Main], Callable[[], None]]:
-    """Makes `main(run)` a script that composes `conf/<config_name>.yaml`, in the folder of the script.
+def script(config_name: str, paths: Sequence[str] = (), own_first: bool = True) -> Callable[[Main], Callable[[], None]]:
+    """Makes `main(run)` a script that composes `conf/<config_name>.yaml`. The current folder's configs extend litlab's.
 
     Exit status: 0 if all went well, 1 if a run failed, 2 for a wrong setting, 128 + the signal if interrupted.
 
@@ -46,11 +54,10 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Main], Call
         config_name: of the config.
         paths: settings that hold the name of a file. It is taken as it was typed, with all its commas and brackets,
             except in a sweep, where a comma separates values.
+        own_first: configs of the current folder may also take the place of litlab's.
     """
 
     def decorate(main: Main) -> Callable[[], None]:
-        conf = Path(inspect.getfile(main)).resolve().parent / "conf"
-        OmegaConf.register_new_resolver("options", lambda: options(conf, config_name), replace=True)  # for --help
 
         @functools.wraps(main)
         def call() -> None:
@@ -60,7 +67,7 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Main], Call
 
                 follow()
             with leading() if is_rank() else contextlib.nullcontext():
-                Script(main, conf, config_name, paths)()
+                Script(main, config_name, paths, own_first)()
 
         return call
 
@@ -72,13 +79,15 @@ class Script:
 
     Args:
         main: what the script does with a run.
-        conf: the folder of configs.
         config_name: of the config.
         paths: settings that hold the name of a file.
+        own_first: configs of the current folder may take the place of litlab's.
     """
 
-    def __init__(self, main: Main, conf: Path, config_name: str, paths: Sequence[str]) -> None:
-        self.main, self.conf, self.config_name, self.paths = main, conf, config_name, paths
+    def __init__(self, main: Main, config_name: str, paths: Sequence[str], own_first: bool) -> None:
+        self.main, self.config_name, self.paths = main, config_name, paths
+        self.project = Project.here()
+        self.searched = Searched.of(self.project, own_first)
         self.full_error = full_error.wanted()
         self.failures: list[Exception] = []  # errors that have been printed
         self.unexpected: list[Exception] = []  # errors to be shown with their traceback
@@ -87,9 +96,13 @@ class Script:
     def __call__(self) -> None:
         """Reads the command line, does the work, and exits with the right status."""
         OmegaConf.register_new_resolver("new_folder", self.folders, replace=True)
+        folders = [*self.searched.folders, *without_config_dir(sys.argv[1:])[1]]
+        for_help = partial(options, folders, self.config_name)
+        OmegaConf.register_new_resolver("options", for_help, replace=True)
+        OmegaConf.register_new_resolver("typed", console.typed, replace=True)
         if not self.wants_traceback:
             console.one_line_warnings()
-        with sigterm_raises():
+        with sigterm_raises(), searching(self.searched):
             try:
                 with full_error.hydra_raises():
                     self.read_command_line()
@@ -115,7 +128,7 @@ class Script:
         """Checks what Hydra would explain badly, and quotes the names of files."""
         arguments = sys.argv[1:]
         check_options(arguments)
-        refuse_null(arguments, self.conf)
+        refuse_null(arguments, self.searched.folders)
         if is_multirun(arguments):
             sys.argv[1:] = multirun_first(arguments)
         else:
@@ -127,10 +140,10 @@ class Script:
             # Some files of conf/ have the name of a plugin's own config, and take its place. Hydra warns about that.
             warnings.filterwarnings("ignore", message=r"\n.* is validated against ConfigStore schema")
             job = functools.update_wrapper(lambda cfg: self.work_as_asked(cfg), self.main)
-            hydra.main(version_base="1.3", config_path="conf", config_name=self.config_name)(job)()
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=self.config_name)(job)()
             return
         try:
-            run = as_resumed(sys.argv[1:], self.conf, self.config_name)
+            run = as_resumed(sys.argv[1:], CONF, self.config_name, self.project)
         except ConfigError as error:
             self.say(error)
         else:
@@ -138,7 +151,7 @@ class Script:
 
     def work_as_asked(self, cfg: DictConfig) -> Any:
         """Works with a config that Hydra has composed. In a sweep Hydra calls this for each job."""
-        run = as_asked(cfg)
+        run = as_asked(cfg, self.project)
         if run.job and stopped_with(run.job.folder):
             remove_if_unused(run.folder)
             return None
@@ -180,7 +193,9 @@ class Script:
     def end_with_mistake(self, error: Exception) -> NoReturn:
         """Prints a mistake in the command line in one line, and exits."""
         if isinstance(error, COMPOSITION):
-            said = explain(error, sys.argv[1:], self.conf, self.config_name)
+            arguments, extra = without_config_dir(sys.argv[1:])
+            with searching(replace(self.searched, after=(*self.searched.after, *extra))):
+                said = explain(error, arguments, CONF, self.config_name)
         else:
             said = _without_number(error)
         print(f"error: {said}", file=sys.stderr)

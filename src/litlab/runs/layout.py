@@ -6,6 +6,7 @@ FOLDER = "runs"  # below the current folder: all run folders are in it
 
 CONFIG = ".hydra/config.yaml"
 OVERRIDES = ".hydra/overrides.yaml"
+HYDRA = ".hydra/hydra.yaml"
 RESULT = "result.json"
 METRICS = "metrics.csv"
 LOG = "train.log"

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from litlab import console
 from litlab.files import shown
-from litlab.runs import BEST
-from litlab.sweeps.jobs import Sweep, read
+from litlab.runs import BEST, config_dirs
+from litlab.sweeps.jobs import Job, Sweep, read
 from litlab.sweeps.stopping import refused
 
 
@@ -28,12 +28,18 @@ def print_report(folder: Path) -> Sweep:
         draw(sweep, folder / "sweep.png")
         best = sweep.finished[0]
         _say("best job", f"{shown(best.folder)}/{BEST}")
-        _say("repeat it", f"python train.py {shlex.join(best.overrides)}")
+        _say("repeat it", shlex.join(command_of(best)))
         _say("table, plot", f"{folder}/sweep.csv, sweep.png")
     else:
         _say("table", f"{folder}/sweep.csv")
     _print_jobs(sweep, refused(folder))
     return sweep
+
+
+def command_of(job: Job) -> list[str]:
+    """The words of a command that trains a job again, alone."""
+    options = [word for folder in config_dirs(job.folder) for word in ("--config-dir", str(folder))]
+    return [*console.typed("train").split(), *job.overrides, *options]
 
 
 def ranking(sweep: Sweep) -> Table:

@@ -40,6 +40,8 @@ def run_training(run: Run) -> float | None:
             it was.
         RunFailed: if the training began and could not be finished.
     """
+    if run.project:
+        run.project.make_importable()
     if run.job:
         jobs.end_with_sweep(run.job.launcher)
     lock = jobs.hold_when_free(run.folder) if run.job else hold(run.folder)
@@ -93,6 +95,8 @@ def train_in_this_process(run: Run) -> None:
         ConfigError, RunFailed: as `run_training` does.
     """
     console.quieten()
+    if run.project:  # again: this may be a process of its own
+        run.project.make_importable()
     if run.get("threads"):
         torch.set_num_threads(run.cfg.threads)
     saved = read(run.checkpoint) if run.checkpoint and run.checkpoint.exists() else None  # other hosts may lack it

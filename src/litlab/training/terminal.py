@@ -11,7 +11,7 @@ from rich.text import Text
 
 from litlab.callbacks import summary_table
 from litlab.config import Run
-from litlab.console import console, number, quieten, say
+from litlab.console import console, number, quieten, say, typed
 from litlab.files import shown
 from litlab.training.assemble import assemble
 from litlab.training.build import Parts
@@ -54,9 +54,9 @@ def print_end(run: Run, result: dict[str, Any], takes_pictures: bool) -> None:
     if any(run.folder.glob("events.out.tfevents.*")):
         _say("curves", f"tensorboard --logdir {folder}")
     if result["best_checkpoint"] and takes_pictures:
-        _say("use it", f"python predict.py ckpt={folder} input=IMAGE")
+        _say("use it", f"{typed('predict')} ckpt={folder} input=IMAGE")
     if result["status"] == "interrupted":
-        _say("go on", f"python train.py resume={folder}")
+        _say("go on", f"{typed('train')} resume={folder}")
 
 
 def print_layers(run: Run) -> None:
