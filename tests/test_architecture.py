@@ -51,7 +51,9 @@ PRIVATE = {
     ("distributed", "_run_exitfuncs"),  # atexit: called before os._exit
     ("modules", "_foreach_add"),  # torch: one operation for all weights; torch.optim's own steps use them
     ("modules", "_foreach_add_"),
+    ("modules", "_foreach_mul"),
     ("modules", "_foreach_mul_"),
+    ("modules", "_foreach_sub_"),
     ("modules", "_update_count"),  # torchmetrics: set when two metrics are merged
     ("training", "_dynamo"),  # torch: looked up only where torch.compile has been used
 }

@@ -51,6 +51,11 @@ def is_validated_next(trainer: lightning.Trainer) -> bool:
     return bool(loop.epoch_loop._should_check_val_fx(loop._data_fetcher))
 
 
+def count_batches_that_stepped(trainer: lightning.Trainer, count: int) -> None:
+    """Adds to the number of batches after which the optimizer has stepped. Public: it is a private counter only."""
+    trainer.fit_loop.epoch_loop._batches_that_stepped += count
+
+
 def end_restart(trainer: lightning.Trainer) -> None:
     """Makes an epoch that was resumed in its middle end like any other.
 

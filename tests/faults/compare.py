@@ -107,4 +107,6 @@ def unequal(one: Any, other: Any, path: str = "") -> list[str]:
 
 
 def bits(tensor: torch.Tensor) -> bytes:
-    return tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.dim() else repr(tensor.item()).encode()
+    if not tensor.dim():
+        return repr(tensor.item()).encode()
+    return tensor.cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes()

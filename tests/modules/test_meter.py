@@ -49,7 +49,7 @@ def test_meter_names_the_step_of_the_first_bad_loss():
     for step, loss in enumerate([1.0, math.inf, math.nan], start=7):
         meter.add(torch.tensor(loss), torch.zeros(1, 2), torch.zeros(1), step)
     with pytest.raises(NonFiniteLoss, match="became inf at step 8"):
-        meter.flush()
+        meter.flush().check()
 
 
 def test_as_float_is_the_shortest_number_that_is_the_same_float32():

@@ -7,15 +7,17 @@ import lightning
 
 
 class Throughput(lightning.Callback):
-    """Counts the seconds and images of training itself, without validation, saving and set-up.
+    """Counts the seconds and images of training itself, without validation, drawing, saving and set-up.
 
-    `images_per_second` counts the images of all devices together. `last_epoch` is its value in the latest epoch.
+    `images_per_second` counts the images of all devices together. `last_epoch` is its value in the latest epoch. This
+    must be the first callback, so that it stops its clock before other callbacks work. The module says when training
+    goes on, because Lightning calls the module after all callbacks.
     """
 
     def __init__(self) -> None:
         self.images, self.seconds = 0, 0.0
         self.last_epoch = 0.0
-        self._epoch_images, self._paused = 0, 0.0
+        self._epoch_images, self._epoch_seconds = 0, 0.0
 
     @property
     def images_per_second(self) -> float:
@@ -31,17 +33,18 @@ class Throughput(lightning.Callback):
         self.on_train_epoch_start(trainer, pl_module)  # Lightning does not call it for an epoch resumed in its middle
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        self._started, self._paused = time.perf_counter(), 0.0
-        self._epoch_images = pl_module.images_seen
+        self._epoch_images, self._epoch_seconds = pl_module.images_seen, 0.0
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        self._validation_started = time.perf_counter()
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        self._paused += time.perf_counter() - self._validation_started
+        if not trainer.sanity_checking:
+            self._stop(pl_module)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        seconds = time.perf_counter() - self._started - self._paused
+        self._stop(pl_module)
         images = (pl_module.images_seen - self._epoch_images) * trainer.world_size
-        self.images, self.seconds = self.images + images, self.seconds + seconds
-        self.last_epoch = images / seconds
+        self.images, self.seconds = self.images + images, self.seconds + self._epoch_seconds
+        self.last_epoch = images / self._epoch_seconds
+
+    def _stop(self, pl_module: Any) -> None:
+        pl_module.drain()  # a GPU may still be busy with the last steps
+        self._epoch_seconds += time.perf_counter() - pl_module.trains_since

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -35,6 +35,7 @@ TYPES: dict[str, Any] = {
     "rewinds": int,  # this and the next are counted by the run itself
     "rewound_to": int | None,
     "preempt_grace_s": float,
+    "engine": Literal["auto", "eager", "blocks", "graph"],
 }
 # Bounds that other libraries do not check, or that they check without naming the key: (lowest, highest, open?).
 # With `open`, the value must be greater than the lowest.

@@ -12,7 +12,14 @@ from litlab.config.leaves import leaves
 from litlab.config.objective import objective_mode
 
 # Where a run is trained, which does not change its numbers.
-PLACES = {"data.num_workers", "data.pin_memory", "trainer.accelerator", "trainer.devices", "trainer.num_nodes"}
+PLACES = {
+    "data.num_workers",
+    "data.pin_memory",
+    "data.device",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+}
 
 # Settings that `model.pretrained=true` fills in where they have one of these values. A run records what it filled in:
 # see litlab.training.weights.

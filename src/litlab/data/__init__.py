@@ -20,6 +20,7 @@ from litlab.data.augment import (
 )
 from litlab.data.base import DataModule
 from litlab.data.batches import EpochBatchSampler
+from litlab.data.block import Block
 from litlab.data.cifar import CIFAR10, CIFAR100
 from litlab.data.datamodules import ImageDataModule
 from litlab.data.fake import Fake
@@ -51,6 +52,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "draw_points",
     "ImageDataModule",
     "ImageDataset",
+    "Block",
     "EpochBatchSampler",
     "collate",
     "Normalize",

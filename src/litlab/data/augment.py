@@ -92,10 +92,21 @@ class AlternatingFlip:
     the image. Jordan 2024, arXiv:2404.00498, section 3.6.
     """
 
-    epoch = 0  # of the training, from 0; the data module sets it
+    def __init__(self) -> None:
+        self._epochs: dict[torch.device, Tensor] = {}  # a tensor on each device: a captured step reads what it holds
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the number of the epoch, from 0. The data module calls this."""
+        self._epoch = epoch
+        for tensor in self._epochs.values():
+            tensor.fill_(epoch)
 
     def __call__(self, images: Tensor) -> Tensor:
-        return _mirrored(images, (images.flatten(1).sum(1, dtype=torch.int64) + self.epoch) % 2)
+        if images.device not in self._epochs:
+            self._epochs[images.device] = torch.tensor(self._epoch, device=images.device)
+        odd = images.flatten(1).sum(1, dtype=torch.int64) + self._epochs[images.device]
+        return _mirrored(images, odd % 2)
 
 
 def _mirrored(images: Tensor, chosen: Tensor) -> Tensor:

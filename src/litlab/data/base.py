@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from litlab.data.arguments import boolean, whole_number
 from litlab.data.augment import AlternatingFlip, Augmentation, build_augmentations, try_augmentations
 from litlab.data.batches import EpochBatchSampler
+from litlab.data.block import Block
 from litlab.data.in_memory import collate
 from litlab.data.loader import EpochLoader
 from litlab.data.normalize import Normalize, channel_statistics
@@ -177,7 +178,7 @@ class DataModule(L.LightningDataModule):
         """Tells the augmentations the number of the epoch, from 0."""
         for transform in self.augment:
             if isinstance(transform, AlternatingFlip):
-                transform.epoch = epoch
+                transform.set_epoch(epoch)
 
     def augmented(self, images: Tensor) -> Tensor:
         """Training images after all transforms in `augment`: uint8 [B, C, H, W] to uint8 [B, C, H, W]."""
@@ -206,7 +207,11 @@ class DataModule(L.LightningDataModule):
         self.augment = build_augmentations(augment)
         try_augmentations(self.augment, self.input_shape, self.name)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(
+        self, batch: Batch | Block, device: torch.device, dataloader_idx: int
+    ) -> Batch | Block:
+        if isinstance(batch, Block):  # the engine moves its batches
+            return batch
         inputs, targets = batch  # Lightning's own method looks for tensors in every kind of container, which takes time
         return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
@@ -236,18 +241,25 @@ class DataModule(L.LightningDataModule):
         return self._loader(dataset, sampler)
 
     def _loader(self, dataset: Dataset, sampler: EpochBatchSampler) -> DataLoader:
-        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        placed = self.placed(dataset, device)
+        pin_memory = device.type == "cuda" if self.pin_memory is None else self.pin_memory
         return EpochLoader(
-            dataset,
+            placed,
             sampler,
+            trained_on=device,
             collate_fn=collate,
             num_workers=self.num_workers,
-            pin_memory=on_gpu if self.pin_memory is None else self.pin_memory,
+            pin_memory=pin_memory and placed is dataset,
             persistent_workers=self.persistent_workers,
             prefetch_factor=self.prefetch_factor,
             patience=WORKER_TIMEOUT,
             worker_init_fn=ignore_signals,
         )
+
+    def placed(self, dataset: Dataset, device: torch.device) -> Dataset:
+        """The data set from which the loaders take the images in a training on `device`: a copy there, or itself."""
+        return dataset
 
     def _permutation(self, size: int) -> Tensor:
         """The numbers from 0 to `size` - 1 in random order, int64 [size]. It depends on `seed` alone."""

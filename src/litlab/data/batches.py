@@ -78,7 +78,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         self.start = batch
 
     def __len__(self) -> int:
-        return sum(self._has_share(start, end) for start, end in self._bounds())
+        return sum(self._has_share(start, end) for start, end in self.bounds())
 
     def __iter__(self) -> Iterator[list[int]]:
         return (batch.tolist() for batch in self.tensors())
@@ -87,7 +87,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         """The same batches as int64 [B]."""
         order = self._order()
         first, self.start = self.start, 0
-        for start, end in self._bounds()[first:]:
+        for start, end in self.bounds()[first:]:
             batch = order[start:end]
             if self.pad and (missing := -len(batch) % self.world_size):
                 batch = torch.cat((batch, order.repeat(-(-missing // self.size))[:missing]))
@@ -99,7 +99,7 @@ class EpochBatchSampler(Sampler[list[int]]):
         """A seed made of `seed` and the epoch. (`seed` + epoch would give neighbouring seeds the same permutations.)"""
         return int(np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)[0])
 
-    def _bounds(self) -> list[tuple[int, int]]:
+    def bounds(self) -> list[tuple[int, int]]:
         """Where each global batch starts and ends in the order of the epoch."""
         end = self.size - self.size % self.batch_size if self.drop_last else self.size
         starts = list(range(0, end, self.batch_size))

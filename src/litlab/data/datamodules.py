@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from litlab.data import sources
 from litlab.data.arguments import folder_path, whole_number
@@ -20,6 +21,8 @@ from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
 from litlab.data.in_memory import ImageDataset
 from litlab.data.sources import Arrays, Release
+
+SHARE_OF_GPU = 0.25  # of the free memory of a GPU, that `device=auto` may use
 
 
 class ImageDataModule(DataModule):
@@ -33,6 +36,8 @@ class ImageDataModule(DataModule):
         normalize: True for the data set's own mean and standard deviation, False or None to scale to [0, 1] only, or
             `{mean: [...], std: [...]}` with one value per channel.
         augment: transforms of the training batches: names, mappings or callables, see `build_augmentations`.
+        device: where the uint8 images are kept: `cpu`, `gpu` (the GPU that trains), or `auto`: on the GPU if they
+            take at most a quarter of its free memory.
         loading: see `DataModule`. Workers seldom help, because a batch is one indexing.
 
     Raises:
@@ -51,9 +56,16 @@ class ImageDataModule(DataModule):
         image_size: int | None = None,
         normalize: bool | Mapping[str, Sequence[float]] | Sequence[Sequence[float]] | None = True,
         augment: Iterable[str | Mapping[str, Any] | Augmentation] = (),
+        device: Literal["auto", "cpu", "gpu"] = "auto",
         **loading: Any,
     ) -> None:
         super().__init__(**loading)
+        if device not in ("auto", "cpu", "gpu"):
+            raise ValueError(f"device must be auto, cpu or gpu, not {device!r}")
+        if device == "gpu" and self.num_workers:
+            raise ValueError("device=gpu needs no workers: num_workers must be 0")
+        self.device = device
+        self._moved: dict[tuple[int, torch.device], Tensor] = {}
         self.data_dir = folder_path("data_dir", data_dir)
         self.val_size = whole_number("val_size", self.default_val_size if val_size is None else val_size, 0)
         self._set_preprocessing(normalize, (self.mean, self.std), augment)
@@ -95,6 +107,26 @@ class ImageDataModule(DataModule):
         if self.input_shape != self._stored_shape:
             images = F.interpolate(images, self.input_shape[1:], mode="bilinear", antialias=True)
         return images, targets
+
+    def placed(self, dataset: Dataset, device: torch.device) -> Dataset:
+        if not isinstance(dataset, ImageDataset) or self.device == "cpu" or self.num_workers:
+            return dataset
+        if device.type != "cuda":
+            if self.device == "gpu":
+                raise ValueError("device must be auto or cpu: the training is not on a CUDA GPU")
+            return dataset
+        images, labels = self._on(device, dataset.images), self._on(device, dataset.labels)
+        return dataset if images is None or labels is None else ImageDataset(images, labels, dataset.indices)
+
+    def _on(self, device: torch.device, values: Tensor) -> Tensor | None:
+        """A copy on `device`, one for all splits. None if there is no room for it."""
+        key = values.data_ptr(), device
+        if key not in self._moved:
+            free, _ = torch.cuda.mem_get_info(device)
+            if self.device == "auto" and values.nbytes > free * SHARE_OF_GPU:
+                return None
+            self._moved[key] = values.to(device)
+        return self._moved[key]
 
     def _check(self, images: Tensor, labels: Tensor, split: str) -> None:
         """Checks the arrays of a split against the class attributes."""

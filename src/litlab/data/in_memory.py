@@ -12,6 +12,8 @@ T = TypeVar("T")
 class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
     """Images and labels held as two tensors; a split shares them and has its own `indices`.
 
+    The images may be on a GPU; `indices` and the numbers of a batch are on the CPU.
+
     Args:
         images: uint8 [N, C, H, W]; or any other inputs [N, ...].
         labels: int64 [N]; or any other targets [N, ...].
@@ -46,6 +48,8 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         positions = torch.as_tensor(batch)
         if self.indices is not None:
             positions = self.indices[positions]
+        if self.images.device != positions.device:
+            positions = positions.to(self.images.device, non_blocking=True)
         return self.images.index_select(0, positions), self.labels.index_select(0, positions)
 
 

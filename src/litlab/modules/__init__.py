@@ -4,6 +4,7 @@
 """
 
 from litlab.modules.classification import Classification
+from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL
 from litlab.modules.meter import Meter, NonFiniteLoss, as_float
 from litlab.modules.optimizers import Muon
@@ -12,6 +13,7 @@ from litlab.modules.supervised import Supervised
 
 __all__ = [
     "Classification",
+    "CompiledNetwork",
     "CrossEntropy",
     "LogSoftmaxNLL",
     "Meter",

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -36,7 +36,7 @@ class Meter:
 
     def __init__(self, metrics: dict[str, Metric], weigh: Callable[[Tensor], Tensor] | None = None) -> None:
         self.names = ["loss", *metrics]
-        self.loss = MeanMetric()
+        self.loss = MeanLoss()
         self.weigh = weigh
         self.metrics = MetricCollection(dict(metrics))
         self._block: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -45,11 +45,6 @@ class Meter:
     def __len__(self) -> int:
         """Number of batches since the last flush."""
         return len(self._block)
-
-    @property
-    def first(self) -> tuple[int, Tensor] | None:
-        """Step and loss [] of the first batch since the last flush."""
-        return (self._block_start, self._block[0][0]) if self._block else None
 
     def add(self, loss: Tensor, predictions: Tensor, targets: Tensor, step: int = 0) -> None:
         """Keeps one batch.
@@ -64,35 +59,26 @@ class Meter:
             self._block_start = step
         self._block.append((loss.detach(), predictions.detach(), targets))
 
-    def flush(self) -> dict[str, Tensor]:
-        """Updates the metrics with the batches kept since the last flush.
-
-        Returns:
-            The loss and the metrics of these batches by name, [] each, on this device alone.
-
-        Raises:
-            NonFiniteLoss: the loss of a batch is NaN or infinite; it names the first one.
-        """
+    def flush(self) -> "Flushed":
+        """Updates the metrics with the batches kept since the last flush. It does not wait for the device."""
         block_losses, predictions, targets = zip(*self._block, strict=True)
         self._block = []
         losses = torch.stack(block_losses).float()
         if self.weigh:
             sizes = torch.stack([self.weigh(t) for t in targets])
+        elif len(counts := {len(t) for t in targets}) == 1:  # a list of numbers would wait for the device
+            sizes = torch.full_like(losses, counts.pop())
         else:
             sizes = losses.new_tensor([len(t) for t in targets])
-        finite = torch.isfinite(losses)
-        if not finite.all():
-            first = int((~finite).nonzero()[0])
-            raise NonFiniteLoss(losses[first].item(), self._block_start + first)
         self.to(losses.device)
         self.loss.update(losses, sizes)
         block = self.metrics(torch.cat(predictions), torch.cat(targets))
-        return {"loss": (losses * sizes).sum() / sizes.sum(), **block}
+        return Flushed({"loss": (losses * sizes).sum() / sizes.sum(), **block}, losses, self._block_start)
 
     def compute(self) -> dict[str, Tensor]:
         """The mean loss and the metrics since the last `reset`, over all devices, [] each. Then it resets."""
         if self._block:
-            self.flush()
+            self.flush().check()
         values = {"loss": self.loss.compute(), **self.metrics.compute()}
         self.reset()
         return values
@@ -153,6 +139,73 @@ class Meter:
             return
         self.loss.to(device)
         self.metrics.to(device)
+
+
+class Flushed:
+    """What was measured in a block of batches, on its way from the device to the CPU.
+
+    Args:
+        values: the loss and the metrics by name, [] each, on this device alone.
+        losses: the loss of each batch, [n].
+        start: the step of the first batch, from 0.
+    """
+
+    def __init__(self, values: dict[str, Tensor], losses: Tensor, start: int) -> None:
+        self.start = start
+        # Copied at once and without a wait. Read later from the device, they would wait for all that follows there.
+        self._values = {name: value.to("cpu", non_blocking=True) for name, value in values.items()}
+        self._losses = losses.to("cpu", non_blocking=True)
+        self._copied = torch.cuda.Event() if losses.is_cuda else None
+        if self._copied is not None:
+            self._copied.record()
+
+    def check(self) -> None:
+        """Waits until the device has computed the losses, and looks for one that is NaN or infinite.
+
+        Raises:
+            NonFiniteLoss: there is one; it names the first.
+        """
+        finite = torch.isfinite(self.losses)
+        if not finite.all():
+            first = int((~finite).nonzero()[0])
+            raise NonFiniteLoss(self.losses[first].item(), self.start + first)
+
+    @property
+    def values(self) -> dict[str, Tensor]:
+        """The loss and the metrics by name, [] each, on the CPU."""
+        self._wait()
+        return self._values
+
+    @property
+    def losses(self) -> Tensor:
+        """The loss of each batch, [n], on the CPU."""
+        self._wait()
+        return self._losses
+
+    def _wait(self) -> None:
+        if self._copied is not None:
+            self._copied.synchronize()
+
+
+class MeanLoss(Metric):
+    """The weighted mean of losses. torchmetrics' MeanMetric waits for the device at each update, to look for NaN."""
+
+    mean_value: Tensor  # the names of MeanMetric's states, which checkpoints have
+    weight: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("mean_value", torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("weight", torch.tensor(0.0), dist_reduce_fx="sum")
+
+    def update(self, losses: Tensor, weights: Tensor) -> None:
+        """Adds losses [n] with their weights [n]."""
+        self.mean_value += (losses * weights).sum()
+        self.weight += weights.sum()
+
+    def compute(self) -> Tensor:
+        """The mean, []."""
+        return self.mean_value / self.weight
 
 
 def _state(metric: Metric) -> dict[str, Any]:

@@ -27,8 +27,8 @@ class Muon(Optimizer):
         sgd_momentum: of all other parameters.
         head_factor: learning rate of matrices (dense layers), as a multiple of `lr`.
         bias_factor: learning rate of vectors (biases, batch norm), as a multiple of `lr`.
-        weight_decay: of all parameters except the filters: the part that a step takes off at these learning rates. It
-            falls with the learning rate.
+        weight_decay: of all parameters except the filters: the part that a step takes off at these learning rates,
+            before momentum. It falls with the learning rate.
 
     Raises:
         ValueError: an argument has a wrong value; the message begins with the argument's name.
@@ -85,23 +85,26 @@ class Muon(Optimizer):
             parameters = [p for p in group["params"] if p.grad is not None]
             if not parameters:
                 continue
-            gradients = self._nesterov(parameters, group["momentum"])
+            directions = self._nesterov(parameters, group["momentum"], group.get("weight_decay", 0.0))
             if group["kind"] == "filters":
-                for parameter, gradient in zip(parameters, gradients, strict=True):
+                for parameter in parameters:
                     parameter.mul_(len(parameter) ** 0.5 / parameter.norm())
-                    parameter.add_(orthogonal(gradient.flatten(1)).view_as(parameter), alpha=-group["lr"])
-            else:  # torch._foreach_*: see `_nesterov`
-                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(parameters, gradients, alpha=-group["lr"])
+                directions = [orthogonal(direction.flatten(1)).view_as(direction) for direction in directions]
+            # torch._foreach_*: see `_nesterov`. The learning rate may be a tensor, so it is no argument `alpha`.
+            torch._foreach_sub_(parameters, torch._foreach_mul(directions, group["lr"]))
         return loss
 
-    def _nesterov(self, parameters: list[nn.Parameter], momentum: float) -> list[Tensor]:
+    def _nesterov(self, parameters: list[nn.Parameter], momentum: float, weight_decay: float) -> list[Tensor]:
         """Updates the momentum of each parameter with its gradient; returns the directions of the step.
+
+        Weight decay is part of the gradient, as in torch.optim.SGD, so it goes through the momentum.
 
         torch._foreach_* treats all tensors in one operation. Public: a loop over tensors needs an operation for each,
         and torch.optim.SGD has these operations but takes the step, too.
         """
         gradients: list[Tensor] = [p.grad for p in parameters if p.grad is not None]
+        if weight_decay:
+            gradients = list(torch._foreach_add(gradients, list(parameters), alpha=weight_decay))
         for parameter in parameters:
             if "momentum" not in self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from lightning.pytorch.plugins.precision import Precision
@@ -12,16 +12,30 @@ from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
 from torchmetrics import Metric
 
-from litlab.lightning_internals import FastAttributes, is_accumulating, remember_signature
+from litlab.lightning_internals import is_accumulating, remember_signature
+from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.losses import total_weight
-from litlab.modules.meter import Meter, as_float
+from litlab.modules.measured import Measured
 from litlab.modules.schedules import Schedule
 from litlab.networks import WithAuxiliary
+
+
+class Engine(Protocol):
+    """Runs blocks of steps; see `litlab.engines`."""
+
+    name: str
+
+    def start(self) -> None:
+        """Before the first step of a run, or of a resumed one."""
+
+    def run(self, block: Any) -> Tensor:
+        """Trains on a block; returns the loss of its last step, []."""
+
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
-class Supervised(FastAttributes):
+class Supervised(Measured):
     """Trains a network on batches of (images, targets).
 
     Once an epoch it logs `train/loss`, `val/loss`, `test/loss` and the metrics of the task under the same prefixes.
@@ -35,7 +49,7 @@ class Supervised(FastAttributes):
         scheduler: one of `litlab.modules.schedules`, with its options bound; None keeps the learning rate.
     """
 
-    def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
         """The training step: from a preprocessed batch to the loss. It needs no Trainer and counts nothing.
 
         Args:
@@ -45,14 +59,20 @@ class Supervised(FastAttributes):
         Returns:
             The loss to minimise, []; the loss to log, [], without auxiliary outputs; the predictions, [B, ...].
         """
-        network = self._compiled if self._compiled and len(images) == self._compiled_size else self.network
-        output, extra = network(images), 0.0
-        if isinstance(output, WithAuxiliary):
-            extra = output.weight * sum(self.loss(self.shaped(branch), targets) for branch in output.auxiliary)
-            output = output.predictions
-        predictions = self.shaped(output)
+        network: Callable[[Tensor], Any] = self.network
+        if self.compiled is not None:
+            network = self.compiled.network_for(images, lambda network: self._losses(network, images, targets)[0])
+        return self._losses(network, images, targets)
+
+    def _losses(self, network: Callable[[Tensor], Any], images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+        output = network(images)
+        auxiliary = output if isinstance(output, WithAuxiliary) else None
+        predictions = self.shaped(auxiliary.predictions if auxiliary else output)
         loss = self.loss(predictions, targets)
-        return loss + extra, loss, predictions
+        total = loss
+        if auxiliary:
+            total = loss + auxiliary.weight * sum(self.loss(self.shaped(b), targets) for b in auxiliary.auxiliary)
+        return total, loss, predictions
 
     def __init__(
         self,
@@ -62,31 +82,28 @@ class Supervised(FastAttributes):
         optimizer: MakeOptimizer | None = None,
         scheduler: Schedule | None = None,
     ) -> None:
-        super().__init__()
+        weigh = None
+        if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) and loss.weight is not None:
+            weigh = partial(total_weight, loss)
+        super().__init__(make_metrics, weigh)
         # Convolutions of small images are up to twice as fast with channels last, on CPUs and on tensor cores.
         self.network = network.to(memory_format=torch.channels_last)
         self.loss = loss
         self.make_optimizer: MakeOptimizer = optimizer or partial(torch.optim.Adam, lr=1e-3)
         self.make_schedulers = scheduler
         self._is_sharded = False
-        self._compiled: Callable[[Tensor], Any] | None = None
-        self._compiled_size = 0
+        self.compiled: CompiledNetwork | None = None  # for `model.compile=true`
+        self.engine: Engine | None = None  # runs blocks of steps; None: Lightning runs each step
 
         # From the data module, once there is one.
         self.preprocess: Callable[..., tuple[Tensor, Tensor]] = _unchanged
         self.set_epoch: Callable[[int], None] = _ignore_epoch
 
-        # What is measured and logged.
-        weigh = None
-        if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) and loss.weight is not None:
-            weigh = partial(total_weight, loss)
-        self.meters = {split: Meter(make_metrics(), weigh) for split in ("train", "val", "test")}
-        self.log_every_n_steps = 50  # the Trainer's, once it is known
-        self.images_seen = 0  # by this process, in training
-        self.first_images: Tensor | None = None  # of the epoch, preprocessed; only after its first step
-        self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
-        # The logged values by name, each as (step, value). `train/loss_step` begins with the loss of the first step.
-        self.history: dict[str, list[tuple[int, float]]] = {}
+        # For callbacks that show something, and for the engine that must know of it.
+        self.keeps_first_images = False  # whether a callback shows the first images of an epoch
+        self.first_images: Tensor | None = None  # these images, preprocessed
+        self.looked_at: set[int] = set()  # numbers of steps after which a callback looks at the weights
+        self.gradient_norm: Tensor | None = None  # [], before clipping, if an engine has measured it
 
     def forward(self, images: Tensor) -> Tensor:
         """Predictions [B, ...] of preprocessed images [B, C, H, W]."""
@@ -103,26 +120,47 @@ class Supervised(FastAttributes):
         self.preprocess = getattr(data, "preprocess", _unchanged)
         self.set_epoch = getattr(data, "set_epoch", _ignore_epoch)
 
-    def on_fit_start(self) -> None:
-        self.log_every_n_steps = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-
     def on_train_start(self) -> None:  # Lightning does not start an epoch that is resumed in its middle
         self.on_train_epoch_start()
+        if self.engine is not None:
+            self.engine.start()
 
     def on_train_epoch_start(self) -> None:
         self.set_epoch(self.current_epoch)
+        super().on_train_epoch_start()
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        if self.engine is not None:
+            return self.engine.run(batch)
         images, targets = self.preprocess(*batch, training=True)
-        if batch_idx < 2:
-            self.first_images = images if batch_idx == 0 else None
+        if batch_idx == 0 and self.keeps_first_images:
+            self.first_images = images
         total, loss, predictions = self.step(images, targets)
-        self.images_seen += len(targets)
-        meter, step = self.meters["train"], self.global_step
-        meter.add(loss, predictions, targets, step)
-        if (step + 1) % self.log_every_n_steps == 0 and not is_accumulating(self.trainer):
-            self._log_block(meter, step)
+        step = self.global_step
+        self.measure(loss, predictions, targets, step)
+        if not is_accumulating(self.trainer):
+            self.log_if_due(step)
         return total
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        if self.engine is None:  # an engine has done it, and so in the two methods below
+            super().backward(loss, *args, **kwargs)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        if self.engine is None:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        if self.engine is None:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        else:
+            optimizer_closure()
+
+    def on_validation_start(self) -> None:
+        super().on_validation_start()
+        if self.trainer.world_size > 1:  # all ranks evaluate with the batch-norm statistics of rank 0
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, src=0)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return self._evaluation_step(batch, "val")
@@ -136,61 +174,8 @@ class Supervised(FastAttributes):
         meter = self.meters[split]
         meter.add(self.loss(predictions, targets), predictions, targets, self.global_step)
         if len(meter) == self.log_every_n_steps:
-            meter.flush()
+            meter.flush().check()
         return predictions  # callbacks get them, see Lightning's `on_test_batch_end`
-
-    # Logging
-
-    @property
-    def metric_names(self) -> list[str]:
-        """The names that a run logs for training and validation: `train/loss`, `val/loss` and so on."""
-        return [f"{split}/{name}" for split in ("train", "val") for name in self.meters[split].names]
-
-    def on_train_epoch_end(self) -> None:
-        self._log_epoch("train")
-
-    def on_validation_start(self) -> None:
-        if len(self.meters["train"]):  # finds a NaN before the weights that caused it are evaluated or saved
-            self._log_block(self.meters["train"], self.global_step - 1)
-        if self.trainer.world_size > 1:  # all ranks evaluate with the batch-norm statistics of rank 0
-            for buffer in self.network.buffers():
-                torch.distributed.broadcast(buffer, src=0)
-
-    def on_validation_epoch_end(self) -> None:
-        self._log_epoch("val")
-
-    def on_test_epoch_end(self) -> None:
-        self._log_epoch("test")
-
-    def _log_block(self, meter: Meter, step: int) -> None:
-        """Logs the loss and the metrics of the training steps since the last block."""
-        self._note_first_loss()
-        self.running = {name: as_float(value) for name, value in meter.flush().items()}
-        self._log({f"train/{name}_step": value for name, value in self.running.items()}, step)
-
-    def _log_epoch(self, split: str) -> None:
-        """Logs the loss and the metrics of a whole pass over a split."""
-        self._note_first_loss()
-        values = {f"{split}/{name}": value for name, value in self.meters[split].compute().items()}
-        if self.trainer.sanity_checking:
-            return
-        self.log_dict(values, logger=False)
-        self._log({name: as_float(value) for name, value in values.items()}, self.global_step)
-        if split != "val":  # validation and the end of the training epoch are one row
-            for logger in self.loggers:
-                logger.save()
-
-    def _note_first_loss(self) -> None:
-        first = self.meters["train"].first
-        if first and first[0] == 0 and not self.history:
-            self.history["train/loss_step"] = [(0, as_float(first[1]))]
-
-    def _log(self, values: dict[str, float], step: int) -> None:
-        # `log_dict` would log the training epoch one step before the validation.
-        for logger in self.loggers:
-            logger.log_metrics({"epoch": self.current_epoch, **values}, step)
-        for name, value in values.items():
-            self.history.setdefault(name, []).append((step, value))
 
     # Optimizer and schedule
 
@@ -214,10 +199,7 @@ class Supervised(FastAttributes):
         return [optimizer], schedulers
 
     def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
         if not gradient_clip_val:
             return
@@ -229,16 +211,6 @@ class Supervised(FastAttributes):
             Precision.clip_gradients(plugin, optimizer, gradient_clip_val, algorithm)
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
-
-    # Compiled, and sharded
-
-    def compile_training(self, batch_size: int) -> None:
-        """Compiles the network with torch.compile, for training steps with this batch size.
-
-        A smaller last batch and evaluation are not compiled: to compile them takes longer than it saves.
-        """
-        self._compiled = torch.compile(lambda images: self.network(images), dynamic=False)
-        self._compiled_size = batch_size
 
     def configure_model(self) -> None:
         """With `trainer=fsdp`, shards the weights among the processes, layer by layer."""

@@ -81,10 +81,11 @@ class WhitenedCNN(nn.Module):
         values = input_shape[0] * PATCH**2
         patterns = nn.init.orthogonal_(torch.empty(values, values)).view(values, input_shape[0], PATCH, PATCH)
         self.register_buffer("whitening", torch.cat((patterns, -patterns)))
-        self.bias = nn.Parameter(torch.zeros(2 * values))
+        self.bias = nn.Parameter(nn.init.uniform_(torch.empty(2 * values), -(values**-0.5), values**-0.5))
         channels = (2 * values, *widths)
         self.blocks = nn.Sequential(*(Block(a, b) for a, b in zip(channels, widths, strict=False)))
         self.head = nn.Linear(widths[-1], num_classes, bias=False)
+        nn.init.normal_(self.head.weight)  # so large because the logits are divided by the number of features
 
     @torch.no_grad()
     def look_at(self, images: Tensor) -> None:
@@ -119,5 +120,7 @@ class WhitenedCNN(nn.Module):
     def logits(self, images: Tensor) -> Tensor:
         """Logits [B, num_classes] of images [B, C, H, W] as they are."""
         x = F.gelu(F.conv2d(images, self.whitening, self.bias))
-        features = self.blocks(x).amax((2, 3))
+        x = self.blocks(x)
+        # Not `amax`: compiled in bfloat16, its gradient looks for a maximum that was rounded away, and is NaN.
+        features = F.max_pool2d(x, x.shape[2:]).flatten(1)
         return self.head(features) / features.shape[1]

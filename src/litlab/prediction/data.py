@@ -12,7 +12,16 @@ from litlab.errors import ConfigError, one_line
 from litlab.prediction.settings import output_folder, trust_list
 
 # Arguments of the training's data module that an evaluation does not take over.
-OF_TRAINING = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "augment", "drop_last", "shuffle")
+OF_TRAINING = (
+    "device",
+    "num_workers",
+    "pin_memory",
+    "persistent_workers",
+    "prefetch_factor",
+    "augment",
+    "drop_last",
+    "shuffle",
+)
 
 
 def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:

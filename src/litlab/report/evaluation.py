@@ -90,4 +90,4 @@ def _order(loader: Any) -> list[int]:
 
 def _images(loader: Any, indices: list[int]) -> Any:
     """Images of the loader's data set, uint8 [N, C, H, W]."""
-    return loader.dataset.__getitems__(indices)[0] if indices else []
+    return loader.dataset.__getitems__(indices)[0].cpu() if indices else []

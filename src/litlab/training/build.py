@@ -20,8 +20,9 @@ from litlab.checkpoint import record_of
 from litlab.config import Run, objective_mode
 from litlab.data import DataModule
 from litlab.distributed import is_rank
+from litlab.engines import choose_engine
 from litlab.errors import ConfigError
-from litlab.modules import Supervised
+from litlab.modules import CompiledNetwork, Supervised
 from litlab.training import weights
 from litlab.training.assemble import assemble
 from litlab.training.settle import precision
@@ -67,14 +68,15 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
     stop = StopOnSignal(checkpoints, run.get("preempt_grace_s", 20))
     prune = make_prune(run)
     always = [EvaluationOutputs(), KeepMemory(), RunFolder(run.folder), resume]
-    always += [*filter(None, (prune, checkpoints)), throughput, stop]
-    trainer = make_trainer(run, always, module.network)
+    always += [*filter(None, (prune, checkpoints)), stop]
+    trainer = make_trainer(run, throughput, always, module.network)
     lightning_internals.skip_empty_hooks([module])
     check_batch_size(data, trainer)
     if run.cfg.model.get("compile"):
         if run.cfg.trainer.strategy == "fsdp":
             raise ConfigError("model.compile=true: not with trainer=fsdp")
-        module.compile_training(data.batch_size // trainer.world_size)
+        module.compiled = CompiledNetwork(module.network, data.batch_size // trainer.world_size)
+    module.engine = choose_engine(run.get("engine", "auto"), trainer, module, run.get("checkpoint.every_n_steps"))
     return Parts(run, data, module, trainer, checkpoints, throughput, resume, stop, prune)
 
 

@@ -16,10 +16,11 @@ from litlab.errors import ConfigError
 IN_RUN_FOLDER = ("tensorboard", "csv")  # loggers that a resumed run cuts back to the step of its checkpoint
 
 
-def make_trainer(run: Run, callbacks: list[Callback], network: torch.nn.Module) -> lightning.Trainer:
+def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: torch.nn.Module) -> lightning.Trainer:
     """Builds the Trainer with the loggers and callbacks of the config.
 
     Args:
+        first: a callback that comes before those of the config.
         callbacks: of every run; they come after those of the config.
 
     Raises:
@@ -29,7 +30,7 @@ def make_trainer(run: Run, callbacks: list[Callback], network: torch.nn.Module) 
     loggers = [_build_entry(run, "logger", name, entry) for name, entry in (config.get("logger") or {}).items()]
     configured = _configured_callbacks(run, config.get("callbacks") or {}, network)
     arguments = {
-        "callbacks": [*configured, *callbacks],
+        "callbacks": [first, *configured, *callbacks],
         "logger": loggers,
         "profiler": lightning_internals.NoProfiler(),
         "default_root_dir": str(run.folder),

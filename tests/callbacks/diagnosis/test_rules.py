@@ -51,6 +51,23 @@ def test_a_run_that_was_stopped_is_not_told_of_classes_that_come_later():
     assert [s.split(":")[0] for s in verdict(absent)] == ["learning"]
 
 
+@pytest.mark.parametrize(
+    ("setup", "advice"),
+    [
+        (Setup(data_in="files", device="GPU", num_workers=2), "raise data.num_workers=4 (it is 2)"),
+        (Setup(data_in="memory", device="GPU"), "try data.device=gpu"),
+        (Setup(data_in="gpu", device="GPU", engine="eager"), "try engine=graph"),
+        (Setup(data_in="gpu", device="GPU", engine="graph"), None),
+        (Setup(data_in="memory", device="CPU"), None),
+    ],
+)
+def test_what_helps_a_device_that_waits(setup, advice):
+    slow = Evidence(losses=[2.3, 0.4], val=[0.3, 0.29], waited=50.0, trained=100.0, setup=setup)
+    said = [sentence for sentence in verdict(slow) if sentence.startswith("data too slow")]
+    expected = f"data too slow: the {setup.device} waited 50% of the time for batches; {advice}"
+    assert said == ([expected] if advice else [])
+
+
 def test_at_most_four_sentences():
     everything = Evidence(
         losses=[9.0, 0.4],

@@ -14,6 +14,7 @@ from litlab.callbacks.find import callback_of
 from litlab.callbacks.loggers import TensorBoard
 from litlab.callbacks.outputs import outputs_of
 from litlab.callbacks.throughput import Throughput
+from litlab.data import ImageDataset
 from litlab.data.augment import AUGMENTATIONS
 from litlab.modules import Classification, NonFiniteLoss, Supervised
 
@@ -58,6 +59,12 @@ class Diagnosis(lightning.Callback):
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.weights.begin_epoch(trainer)
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self.weights.before_batch(trainer)
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self.weights.after_batch(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.weights.note()
@@ -136,11 +143,20 @@ def setup_of(trainer: lightning.Trainer, module: Supervised) -> Setup:
         num_workers=data.num_workers,
         max_epochs=max(trainer.current_epoch, trainer.max_epochs or 0),
         device="CPU" if trainer.strategy.root_device.type == "cpu" else "GPU",
+        data_in=where_images_are(getattr(trainer.train_dataloader, "dataset", None)),
+        engine=module.engine.name if module.engine else "eager",
         augment=[name for step in data.augment for name, kind in AUGMENTATIONS.items() if type(step) is kind],
         clips=bool(trainer.gradient_clip_val),
         stops_early=callback_of(trainer, EarlyStopping) is not None,
         frozen=not all(parameter.requires_grad for parameter in module.network.parameters()),
     )
+
+
+def where_images_are(dataset: Any) -> str:
+    """`files`, `memory` or `gpu`. A data set that makes its batches in a way of its own counts as files."""
+    if getattr(type(dataset), "__getitems__", None) is not ImageDataset.__getitems__:
+        return "files"
+    return "memory" if dataset.images.device.type == "cpu" else "gpu"
 
 
 def configured_rate(group: dict[str, Any]) -> float:

@@ -5,8 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from litlab.callbacks.diagnosis.weight_change import removed
-
 IMAGES, FEWEST = 256, 50  # validation images on which units are watched: at most, and at least
 
 
@@ -59,3 +57,10 @@ class DeadUnits:
 def fires(activations: Tensor) -> Tensor:
     """Which units are above zero for any image, at any place: bool [C], for activations [B, C, ...]."""
     return activations.flatten(2).amax((0, 2)) > 0 if activations.dim() > 2 else activations.amax(0) > 0
+
+
+def removed(hooks: list[Any]) -> list[Any]:
+    """Removes hooks. Returns an empty list."""
+    for hook in hooks:
+        hook.remove()
+    return []

@@ -9,6 +9,8 @@ class Setup:
     """How the run was made: the values that the advice raises or lowers, and what it need not propose.
 
     Args:
+        data_in: where the training images are: `files`, `memory`, or `gpu` for the memory of the GPU.
+        engine: eager, blocks or graph.
         augment: names of the augmentations in use.
         clips: whether gradients are clipped.
         stops_early: whether early stopping is on.
@@ -21,6 +23,8 @@ class Setup:
     num_workers: int = 0
     max_epochs: int = 1
     device: str = "CPU"
+    data_in: str = "files"
+    engine: str = "eager"
     augment: Sequence[str] = ()
     clips: bool = False
     stops_early: bool = False

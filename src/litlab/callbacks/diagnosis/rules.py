@@ -203,11 +203,19 @@ def waiting(evidence: Evidence) -> str | None:
     """Training waits for data."""
     if evidence.waited < WAIT_S or evidence.waited < WAIT * evidence.trained:
         return None
-    workers, share = evidence.setup.num_workers, evidence.waited / evidence.trained
-    return (
-        f"data too slow: the {evidence.setup.device} waited {share:.0%} of the time for batches; "
-        f"raise data.num_workers={max(2, 2 * workers)} (it is {workers})"
-    )
+    setup = evidence.setup
+    if setup.data_in == "files":
+        advice = f"raise data.num_workers={max(2, 2 * setup.num_workers)} (it is {setup.num_workers})"
+    elif setup.device == "CPU":
+        return None  # the CPU that would wait picks the batches itself
+    elif setup.data_in == "memory":
+        advice = "try data.device=gpu"
+    elif setup.engine == "eager":
+        advice = "try engine=graph"
+    else:
+        return None
+    share = evidence.waited / evidence.trained
+    return f"data too slow: the {setup.device} waited {share:.0%} of the time for batches; {advice}"
 
 
 def gap(evidence: Evidence) -> str | None:

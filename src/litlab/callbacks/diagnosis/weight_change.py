@@ -1,7 +1,5 @@
 """Measures by how much one step of the optimizer changes the weights."""
 
-from typing import Any
-
 import lightning
 import torch
 from torch import Tensor
@@ -23,7 +21,9 @@ class WeightChange:
         self.measured: list[float] = []
         self.epoch_starts_at = 0  # the step
         self._latest: Tensor | None = None  # not yet copied from the device
-        self._hooks: list[Any] = []
+        self._middle = 0  # the weights are compared before and after this step
+        self._weights: list[Tensor] = []
+        self._before: list[Tensor] = []
 
     def begin_epoch(self, trainer: lightning.Trainer) -> None:
         """Prepares to measure in an epoch that begins now."""
@@ -32,40 +32,31 @@ class WeightChange:
 
     def go_on(self, trainer: lightning.Trainer) -> None:
         """Prepares to measure in an epoch that has begun, if its middle is still to come."""
-        self._hooks = removed(self._hooks)
         batches = trainer.num_training_batches
         steps = -(-int(batches) // trainer.accumulate_grad_batches) if batches != float("inf") else 2 * MIDDLE
-        to_go = self.epoch_starts_at + steps // 2 - trainer.global_step
+        self._middle, self._before = self.epoch_starts_at + steps // 2, []
         (optimizer,) = trainer.optimizers
-        if to_go >= 0 and not isinstance(optimizer, Muon):  # Muon's steps are as large as its learning rate
-            self._measure_step(optimizer, to_go)
+        # Muon's steps are as large as its learning rate.
+        self._weights = [] if isinstance(optimizer, Muon) else measured_weights(optimizer)
+        looked_at = {self._middle, self._middle + 1} if self._weights else set()
+        trainer.lightning_module.looked_at = looked_at  # type: ignore[assignment]
+
+    def before_batch(self, trainer: lightning.Trainer) -> None:
+        """Copies the weights before the step that is measured."""
+        if self._weights and not self._before and trainer.global_step == self._middle:
+            self._before = [weight.detach().clone() for weight in self._weights]
+
+    def after_batch(self, trainer: lightning.Trainer) -> None:
+        """Measures the change after that step."""
+        if self._before and trainer.global_step == self._middle + 1:
+            self._latest = change(self._before, self._weights)
+            self._weights, self._before = [], []
 
     def note(self) -> None:
         """Adds the latest measurement to `measured`."""
         if self._latest is not None:
             self.measured.append(self._latest.item())
             self._latest = None
-
-    def _measure_step(self, optimizer: Optimizer, to_go: int) -> None:
-        """Measures one step of the optimizer, after `to_go` others."""
-        weights, before = measured_weights(optimizer), list[Tensor]()
-
-        def before_step(*_: Any) -> None:
-            nonlocal to_go, before
-            if to_go == 0:
-                before = [weight.detach().clone() for weight in weights]
-            to_go -= 1
-
-        def after_step(*_: Any) -> None:
-            if before:
-                self._latest = change(before, weights)
-                self._hooks = removed(self._hooks)
-
-        if weights:
-            self._hooks = [
-                optimizer.register_step_pre_hook(before_step),
-                optimizer.register_step_post_hook(after_step),
-            ]
 
 
 def measured_weights(optimizer: Optimizer) -> list[Tensor]:
@@ -80,10 +71,3 @@ def change(before: list[Tensor], after: list[Tensor]) -> Tensor:
     with torch.no_grad():
         moved = [norm(new - old) / norm(old).clamp_min(1e-12) for new, old in zip(after, before, strict=True)]
         return torch.stack(moved).median()
-
-
-def removed(hooks: list[Any]) -> list[Any]:
-    """Removes hooks. Returns an empty list."""
-    for hook in hooks:
-        hook.remove()
-    return []

@@ -88,6 +88,7 @@ class Checkpoints(Checkpoint):
         Raises:
             NonFiniteLoss: if a weight is NaN or infinite. The checkpoint before, which is good, then stays.
         """
+        trainer.lightning_module.drain()  # type: ignore[operator]
         check_weights(trainer)
         if self._best_unwritten:  # first, because the state in `last.ckpt` says that there is a best one
             self._write_best()

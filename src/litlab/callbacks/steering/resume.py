@@ -43,6 +43,7 @@ class ExactResume(lightning.Callback):
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
+        pl_module.drain()  # type: ignore[operator]
         own = {"random": random_state(), "meter": pl_module.meters["train"].state_dict()}  # type: ignore[union-attr,index]
         checkpoint[KEY] = {
             "ranks": gathered(own, trainer.world_size),

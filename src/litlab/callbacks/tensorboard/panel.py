@@ -37,8 +37,15 @@ class Panel:
             step: the number of this step.
         """
 
-    def scalars(self, view: View) -> dict[str, float]:
-        """Values to log every `trainer.log_every_n_steps` steps, while the gradients of the step are there."""
+    def wants_first_batch(self, view: View) -> bool:
+        """Whether `first_batch` has something to do in this epoch."""
+        return True
+
+    def scalars(self, view: View) -> dict[str, float | Tensor]:
+        """Values to log every `trainer.log_every_n_steps` steps, while the gradients of the step are there.
+
+        A value may be a tensor [], which is read when the device has it.
+        """
         return {}
 
     def last_step(self, view: View) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning
+from torch import Tensor
 
 from litlab.callbacks.loggers import MetricsCSV
 from litlab.callbacks.tensorboard.panel import Panel
 from litlab.callbacks.tensorboard.view import View
-from litlab.modules import NonFiniteLoss
+from litlab.modules import NonFiniteLoss, as_float
 
 HOOKS = (
     "begin",
@@ -49,6 +50,10 @@ class Panels(lightning.Callback):
 
     def on_train_start(self, *_: Any) -> None:
         self._call("begin")
+        self._keep_first_images()
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self._keep_first_images()
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         if batch_idx == 0:
@@ -63,7 +68,7 @@ class Panels(lightning.Callback):
     def on_before_optimizer_step(self, trainer: lightning.Trainer, pl_module: Any, *_: Any) -> None:
         step = trainer.global_step
         if (step + 1) % pl_module.log_every_n_steps == 0:
-            self._log_scalars(trainer, step)
+            self._log_scalars(trainer, pl_module, step)
         if self._calls["last_step"] and trainer.is_last_batch:
             self._call("last_step")
 
@@ -81,13 +86,25 @@ class Panels(lightning.Callback):
         if isinstance(exception, NonFiniteLoss):
             self._call("diverge")
 
-    def _log_scalars(self, trainer: lightning.Trainer, step: int) -> None:
+    def _log_scalars(self, trainer: lightning.Trainer, pl_module: Any, step: int) -> None:
         logged = [(panel.reproducible, panel.scalars(self.view)) for panel in self._calls["scalars"]]
         everything = {name: value for _, values in logged for name, value in values.items()}
         reproducible = {name: value for same, values in logged if same for name, value in values.items()}
+        pl_module.later(lambda: self._write(trainer, step, everything, reproducible))
+
+    def _write(
+        self, trainer: lightning.Trainer, step: int, everything: dict[str, Any], reproducible: dict[str, Any]
+    ) -> None:
+        """Writes the values of a step. By now the device has those that are tensors."""
+        known = {name: as_float(v) if isinstance(v, Tensor) else v for name, v in everything.items()}
         for logger in trainer.loggers:
-            if values := reproducible if isinstance(logger, MetricsCSV) else everything:
+            names = reproducible if isinstance(logger, MetricsCSV) else everything
+            if values := {name: known[name] for name in names}:
                 logger.log_metrics(values, step)
+
+    def _keep_first_images(self) -> None:
+        view = self.view
+        view.module.keeps_first_images = any(panel.wants_first_batch(view) for panel in self._calls["first_batch"])
 
     def _call(self, hook: str, *arguments: Any) -> None:
         for panel in self._calls[hook]:

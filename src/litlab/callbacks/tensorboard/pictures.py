@@ -21,8 +21,11 @@ class Pictures(Panel):
     def applies(self, view: View) -> bool:
         return view.has_pictures
 
+    def wants_first_batch(self, view: View) -> bool:
+        return view.draws and view.is_due(self.every_n_epochs)
+
     def first_batch(self, view: View, images: Tensor, step: int) -> None:
-        if view.draws and view.is_due(self.every_n_epochs):
+        if self.wants_first_batch(view):
             self._show(view, "train", images, step)
             if view.epoch == 0 and view.data.val_set is not None:  # they are the same in every epoch
                 indices = range(min(self.count, len(view.data.val_set)))

@@ -9,7 +9,6 @@ import torch
 
 from litlab.callbacks.tensorboard.panel import Panel
 from litlab.callbacks.tensorboard.view import View
-from litlab.modules import as_float
 
 GIB = 2**30
 
@@ -19,8 +18,8 @@ class LearningRate(Panel):
 
     only_board = False
 
-    def scalars(self, view: View) -> dict[str, float]:
-        found = {}
+    def scalars(self, view: View) -> dict[str, float | torch.Tensor]:
+        found: dict[str, float | torch.Tensor] = {}
         for optimizer in view.trainer.optimizers:
             for number, group in enumerate(optimizer.param_groups, 1):
                 which = f"/pg{number}" if len(optimizer.param_groups) > 1 else ""
@@ -34,9 +33,12 @@ class GradientNorm(Panel):
     whole_weights = True
     only_board = False
 
-    def scalars(self, view: View) -> dict[str, float]:
-        gradients = [p.grad for p in view.network.parameters() if p.grad is not None]
-        return {"train/gradient_norm": as_float(torch.nn.utils.get_total_norm(gradients).float())} if gradients else {}
+    def scalars(self, view: View) -> dict[str, float | torch.Tensor]:
+        norm = view.module.gradient_norm
+        if norm is None:
+            gradients = [p.grad for p in view.network.parameters() if p.grad is not None]
+            norm = torch.nn.utils.get_total_norm(gradients) if gradients else None
+        return {} if norm is None else {"train/gradient_norm": norm.float()}
 
 
 class Speed(Panel):
@@ -50,7 +52,7 @@ class Speed(Panel):
     def begin_epoch(self, view: View) -> None:
         self.begin(view)
 
-    def scalars(self, view: View) -> dict[str, float]:
+    def scalars(self, view: View) -> dict[str, float | torch.Tensor]:
         before, images = self._since, self._images
         self.begin(view)
         images = (self._images - images) * view.trainer.world_size
@@ -62,8 +64,8 @@ class Memory(Panel):
 
     only_board = reproducible = False
 
-    def scalars(self, view: View) -> dict[str, float]:
-        found = {}
+    def scalars(self, view: View) -> dict[str, float | torch.Tensor]:
+        found: dict[str, float | torch.Tensor] = {}
         if (pages := Path("/proc/self/statm")).exists():
             found["memory/cpu"] = int(pages.read_text().split()[1]) * resource.getpagesize() / GIB
         unit = 1 if sys.platform == "darwin" else 1024

@@ -54,9 +54,10 @@ class Progress(ProgressBar):
         if self._bar is not None and (now := time.perf_counter()) >= self._next_refresh:
             images = (pl_module.images_seen - self._images) * trainer.world_size
             running = [f"{name} {number(value)}" for name, value in pl_module.running.items()]
-            speed, left = f"{images / (now - self._started):,.0f} img/s", self._left(trainer, batch_idx + 1)
+            done = trainer.fit_loop.epoch_loop.batch_progress.current.ready  # of a block, batch_idx is the first
+            speed, left = f"{images / (now - self._started):,.0f} img/s", self._left(trainer, done)
             parts = [*running[:1], *validated(trainer), speed, left, *running[1:]]
-            self._move(batch_idx + 1, fitting(parts, console.width - self._frame))
+            self._move(done, fitting(parts, console.width - self._frame))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._stop()

@@ -1,6 +1,6 @@
 """Sweeps on the real engines: Optuna, submitit (in place of SLURM) and Ray.
 
-pip install -e ".[optuna,slurm,ray]" && pytest -n 0 -m slow tests/engines
+pip install -e ".[optuna,slurm,ray]" && pytest -n 0 -m slow tests/launchers
 """
 
 import csv
