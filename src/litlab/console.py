@@ -56,6 +56,14 @@ def flush() -> None:
         leave_standard_output()
 
 
+def draw_into_files() -> None:
+    """Makes matplotlib draw into files, here and in the processes that this one starts.
+
+    A command that is typed in Jupyter or Colab inherits a backend of the notebook, which it may not have.
+    """
+    os.environ["MPLBACKEND"] = "agg"
+
+
 INSTALLED = "LITLAB_COMMAND"  # set by the command `litlab`, and not by the scripts of a clone
 
 

@@ -61,6 +61,7 @@ def script(config_name: str, paths: Sequence[str] = (), own_first: bool = True) 
 
         @functools.wraps(main)
         def call() -> None:
+            console.draw_into_files()
             adopt_slurm()
             if rank() > 0:  # under torchrun or SLURM, where rank 0 reads the command line
                 from litlab.worker import follow
@@ -163,7 +164,8 @@ class Script:
 
     def work(self, run: Run) -> Any:
         """Calls `main`, and prints its error: Hydra would print it again, and would end a sweep."""
-        queue_again = signal.getsignal(signal.SIGUSR2)  # in a job that submitit has started
+        usr2 = getattr(signal, "SIGUSR2", None)  # None on Windows
+        queue_again = signal.getsignal(usr2) if usr2 else None  # in a job that submitit has started
         try:
             with full_error.full_error(self.full_error):  # as the user wants it in the processes that the job starts
                 return self.main(run)
@@ -176,7 +178,7 @@ class Script:
                 traceback.print_exc()
             self.say(error)
             status = getattr(error, "status", 0)
-            if status == 128 + signal.SIGUSR2 and callable(queue_again):
+            if usr2 and status == 128 + usr2 and callable(queue_again):
                 _queue(queue_again)
             elif run.job and status > 128:
                 stop(run.job, status)

@@ -100,6 +100,7 @@ def supervised(trained: Trained) -> Supervised:
     taken = inspect.signature(make).parameters
     module: Supervised = make(**{name: value for name, value in arguments.items() if name in taken})
     module.log_every_n_steps = trained.log_every_n_steps
+    module.writes_rows = True
     return module
 
 

@@ -11,6 +11,7 @@ from litlab import console
 from litlab.sweeps import print_report
 
 console.quieten()
+console.draw_into_files()
 summary, example = (__doc__ or "").strip().split("\n\n")
 parser = argparse.ArgumentParser("python -m litlab.sweeps", description=summary, epilog=example)
 parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder of a sweep, finished or not")

@@ -37,6 +37,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
             module = Classification(network, data.num_classes, *optimization, top5=run.cfg.top5)
         except ValueError as error:
             raise ConfigError(f"top5=true: {run.option('data')} {one_line(error)}") from error
+    module.writes_rows = True
     check_optimization(run, module)
     check_monitors(run, module, data)
     return run, data, module
