@@ -56,6 +56,7 @@ LIGHT = ["mlp", "mnist_cnn", "cifar10_quick", "lenet5", "resnet18"]
 PAIRS = [
     pytest.param(model, data, marks=() if model in LIGHT or data in ("mnist", "cifar10", *POINTS) else pytest.mark.slow)
     for model in options("model")
+    if model != "timm"  # an extra: tests/networks/test_registered.py
     for data in DISTINCT
 ]
 

@@ -4,6 +4,7 @@ Only rank 0 prints. A run also writes what it prints to `train.log`. Control cod
 file or a pipe.
 """
 
+import io
 import logging
 import os
 import sys
@@ -46,6 +47,12 @@ class Terminal(Console):
 def leave_standard_output() -> None:
     """Discards everything that this process still prints, whoever prints it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def never_fail_to_encode() -> None:
+    """Prints `\\u732b` for a character that the terminal cannot show. Python would end the program at it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def flush() -> None:
@@ -131,7 +138,7 @@ def listed(names: Sequence[object], most: int) -> str:
 
 def log_to(run: Path) -> None:
     """Writes the log to `train.log` in a run folder, as Hydra does where it composes the config."""
-    handler = logging.FileHandler(run / "train.log")
+    handler = logging.FileHandler(run / "train.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 

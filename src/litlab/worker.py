@@ -25,6 +25,7 @@ def main(path: Path) -> NoReturn:
     """
     end_with(os.getppid())
     console.one_line_warnings()
+    console.never_fail_to_encode()
     message = json.loads(path.read_text())
     if rank() == 0 and message["job"] == "train":
         console.log_to(Path(message["run"]["folder"]))

@@ -76,8 +76,11 @@ def test_each_kind_of_file_fits_the_network(tmp_path):
         assert load_weights(network, read_weights(tmp_path / name)) == []
     parallel = read_weights(tmp_path / "d.pth")["module.conv1.weight"]
     assert torch.equal(network.conv1.weight, parallel)
+    for holder in ("model", "net", "state_dict", "model_ema"):
+        torch.save({"epoch": 3, holder: state_dict}, tmp_path / "e.pth")
+        assert load_weights(ResNet18(), read_weights(tmp_path / "e.pth")) == []
     torch.save({"epoch": 1}, tmp_path / "b.pth")
-    with pytest.raises(ValueError, match="its weight epoch is a int, not a tensor"):
+    with pytest.raises(ValueError, match="its weight epoch is a int, not a tensor; the file has epoch"):
         read_weights(tmp_path / "b.pth")
 
 

@@ -30,8 +30,17 @@ def explained():
         (["optimizer=adm"], "optimizer=adm: no such option; did you mean adam? there is: adam, adamw, muon, sgd"),
         (["hydra/launcher=zzz"], "hydra/launcher=zzz: no such option; there is: basic"),
         (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is: betas, fused, lr"),
-        (["optimizer=sgd", "optimizer.betas=1"], "optimizer.betas is unknown; optimizer: there is: fused, lr, mom"),
+        (
+            ["optimizer=sgd", "optimizer.betas=1"],
+            "optimizer.betas is unknown here; it is a setting of optimizer=adam",
+        ),
         (["optimizer.lr.x=1"], "optimizer.lr has no keys of its own: optimizer.lr.x is unknown"),
+        (
+            ["momentum=1"],
+            "momentum is unknown here; it is a setting of optimizer=muon, optimizer=sgd; the config: there",
+        ),
+        (["data.lr='0.1 0.2'"], "data.lr is unknown: write 'optimizer.lr='\"'\"'0.1 0.2'\"'\"''"),
+        (["optimizer.patience=1"], "optimizer.patience is unknown: write callbacks.early_stopping.patience=1"),
         (["~optimizer.lrr"], "optimizer.lrr is unknown; optimizer: did you mean lr?"),
         (["seed=[1"], "seed=[1: "),
         (["modle=mlp", "seed=7"], "modle is unknown; the config: did you mean model?"),

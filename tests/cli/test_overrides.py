@@ -8,7 +8,10 @@ from pictures import draw_folder
 from scripts import REPOSITORY
 
 from litlab.cli import literal
+from litlab.cli.keys import Keys
 from litlab.cli.overrides import LONG, SHORT, check_options, is_multirun, multirun_first, refuse_null
+
+KEYS = Keys(REPOSITORY / "conf", "train")
 
 
 @pytest.mark.parametrize(
@@ -46,13 +49,13 @@ def test_the_options_of_hydra_are_all_known():
 
     own = [option for action in get_args_parser()._actions for option in action.option_strings]
     assert sorted(own) == sorted([*LONG, *SHORT])
-    check_options([*own, *(f"{option}=x" for option in own), "-cjob", "--multi", "a=-1", "~b", "+c=--x"])
+    check_options([*own, *(f"{option}=x" for option in own), "-cjob", "--multi", "a=-1", "~b", "+c=--x"], KEYS)
 
 
 @pytest.mark.parametrize("option", ["--nonsense", "-x", "--cfgg=job", "---m"])
 def test_an_unknown_option_is_refused_with_what_there_is(option):
     with pytest.raises(HydraException, match=r"^\S+: no such option; .*there is: --cfg, .*--version$") as caught:
-        check_options(["model=mlp", option])
+        check_options(["model=mlp", option], KEYS)
     assert str(caught.value).startswith(option.split("=")[0])
 
 

@@ -2,20 +2,10 @@ import pytest
 from omegaconf import OmegaConf
 from scripts import REPOSITORY, composed
 
-from litlab.cli.runs import NewFolders, as_resumed
+from litlab.cli.runs import as_resumed
 from litlab.errors import ConfigError
 
 CONF = REPOSITORY / "conf"
-
-
-def test_the_same_path_is_the_same_folder_in_one_call_of_a_script(tmp_path):
-    """Hydra resolves the folder of a run several times."""
-    first, second = NewFolders(), NewFolders()
-    path = str(tmp_path / "runs/now")
-    assert first(path) == first(path) == path
-    assert second(path) == f"{path}_2"
-    assert first(path) == path
-    assert list(first.made.values()) == [tmp_path / "runs/now"]
 
 
 @pytest.fixture
@@ -41,6 +31,7 @@ def test_a_resumed_run_has_its_own_folder_and_config(recorded):
     ("arguments", "message"),
     [
         (["-m", "resume=a"], "^resume=a goes with overrides only, not with -m$"),
+        (["resume=a", "name=b"], "^name=b: a run that is resumed keeps its name; leave it out$"),
         (["resume=a", "resume=b"], "^resume=a and resume=b: there can be one only$"),
         (["resume=a"], "^resume=a: no such run folder or checkpoint"),
     ],

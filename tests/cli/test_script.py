@@ -42,6 +42,14 @@ from scripts import QUICK
         (["scheduler=cosine", "scheduler.warmup_epochs=9"], "scheduler.warmup_epochs must be at least 0 and less"),
         (["optimizer.lr=[1"], "optimizer.lr=[1"),
         (["optimizer.betas=[1,2]"], "optimizer=adam: Invalid beta parameter"),
+        (["lr=0.1"], "error: lr is unknown: write optimizer.lr=0.1"),
+        (["epochs=3"], "error: epochs is unknown: write trainer.max_epochs=3"),
+        (["--max_epochs=3"], "error: --max_epochs: settings have no dashes: write trainer.max_epochs=3"),
+        (["--data", "mnist_sample"], "error: --data: settings have no dashes: write data=mnist_sample"),
+        (["optimizer.lr=0,001"], "optimizer.lr=0,001: a decimal number has a point: write optimizer.lr=0.001"),
+        (["model=mlp,mnist_cnn"], "model=mlp,mnist_cnn: several values are a sweep: add -m; one value that is a list"),
+        (["data=MNIST"], "data=MNIST: no such option; did you mean mnist?"),
+        (["model"], "error: model: write model=OPTION; there is: alexnet"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(train_here, tmp_path, arguments, message):

@@ -1,5 +1,7 @@
 """Folders of classes, with splits and without."""
 
+import shutil
+
 import pytest
 import torch
 from pictures import draw_folder, load_folder
@@ -125,6 +127,19 @@ def test_a_class_without_pictures_to_train_on_is_named(root):
         pytest.raises(ValueError, match=r"^data_dir .*root: no readable pictures to train on for class 'dog'$"),
     ):
         load_folder(root)
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "$RECYCLE.BIN", "lost+found", "System Volume Information", "#recycle"])
+def test_folders_of_the_system_are_neither_classes_nor_pictures(root, name):
+    """A network storage of Synology has a small copy of each picture in `@eaDir/NAME/`."""
+    before = load_folder(root)
+    for place in (root, root / "red"):
+        copies = place / name / "000.jpg"
+        copies.mkdir(parents=True)
+        shutil.copy(root / "red/000.jpg", copies / "SYNOPHOTO_THUMB_M.jpg")
+    after = load_folder(root)
+    assert after.class_names == before.class_names == ("blue", "red")
+    assert after.sizes == before.sizes
 
 
 def test_a_class_with_validation_pictures_only_is_named(tmp_path):

@@ -26,16 +26,19 @@ def table(folder: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-def test_killed_ten_times_a_sweep_ends_as_one_left_in_peace(tmp_path):
+@pytest.mark.parametrize(
+    "halving", [[], ["hydra.sweeper.prune=asha", "hydra.sweeper.reduction_factor=2"]], ids=["all", "asha"]
+)
+def test_killed_ten_times_a_sweep_ends_as_one_left_in_peace(halving, tmp_path):
     peace, killed = tmp_path / "peace", tmp_path / "killed"
     peace.mkdir()
     killed.mkdir()
-    done = finish(start("train.py", *SWEEP, folder=peace), peace)
+    done = finish(start("train.py", *SWEEP, *halving, folder=peace), peace)
     assert done.status == 0, done.err
     rng, hits = random.Random(11), 0
     for _ in range(KILLS):
         began = time.time()
-        process = start("train.py", *SWEEP, folder=killed, new_group=True)
+        process = start("train.py", *SWEEP, *halving, folder=killed, new_group=True)
         while process.poll() is None and not any(
             path.stat().st_mtime > began for path in killed.glob("s/*/metrics.csv")
         ):  # any moment of a training will do, and one in which Python still starts kills nothing
@@ -46,7 +49,7 @@ def test_killed_ten_times_a_sweep_ends_as_one_left_in_peace(tmp_path):
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     assert hits >= KILLS * 0.8  # it must not have been faster
-    done = finish(start("train.py", *SWEEP, folder=killed), killed)
+    done = finish(start("train.py", *SWEEP, *halving, folder=killed), killed)
     assert done.status == 0, done.err
     assert table(killed) == table(peace)
     jobs = sorted(path.parent.name for path in peace.glob("s/*/result.json"))

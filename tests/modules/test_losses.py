@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from litlab.modules import Classification, CrossEntropy, LogSoftmaxNLL
+from litlab.modules import Classification, CrossEntropy, LogSoftmaxNLL, balanced_weights
+from litlab.modules.losses import total_weight
 from litlab.networks import MLP
 
 
@@ -34,3 +35,25 @@ def test_class_weights_are_a_setting_and_no_part_of_a_checkpoint():
     weighted = Classification(MLP(hidden=[8]), 10, loss=CrossEntropy(class_weights=range(1, 11)))
     weighted.load_state_dict(plain.state_dict())
     assert weighted.loss.weight.tolist() == list(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    "loss", [CrossEntropy(class_weights=[1, 2, 3]), LogSoftmaxNLL(), CrossEntropy(label_smoothing=0.1)]
+)
+def test_shares_of_classes_are_targets_too(loss):
+    torch.manual_seed(0)
+    logits, targets = torch.randn(4, 3), torch.tensor([0, 1, 2, 1])
+    shares = torch.nn.functional.one_hot(targets, 3).float()
+    scale = 1.0 if loss.weight is None else loss.weight[targets].sum() / len(targets)
+    torch.testing.assert_close(loss(logits, shares), loss(logits, targets) * scale)
+    half = 0.5 * shares + 0.5 * shares.roll(1, 0)
+    torch.testing.assert_close(loss(logits, half), 0.5 * loss(logits, shares) + 0.5 * loss(logits, shares.roll(1, 0)))
+    if loss.weight is not None:
+        assert total_weight(loss, shares) == 4
+
+
+def test_balanced_weights_make_all_classes_count_the_same():
+    targets = torch.tensor([0] * 6 + [1] * 3 + [2])
+    weights = torch.tensor(balanced_weights(targets, 3))
+    totals = torch.bincount(targets) * weights
+    torch.testing.assert_close(totals, torch.full((3,), 10 / 3), atol=1e-4, rtol=1e-4)

@@ -1,6 +1,7 @@
 """The learning rate in each step."""
 
 import math
+from functools import partial
 
 import lightning
 import pytest
@@ -101,3 +102,19 @@ def test_a_schedule_without_an_end_is_refused_in_a_notebook_too():
     )  # fmt: skip
     with pytest.raises(ValueError, match=r"trainer\.max_epochs=-1 has no end"):
         trainer.fit(module, MNISTSample(train_limit=128))
+
+
+@pytest.mark.parametrize(
+    ("make", "interval", "monitor"),
+    [
+        (partial(torch.optim.lr_scheduler.StepLR, step_size=2), "epoch", None),
+        (partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1, total_steps=20), "step", None),
+        (partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=2), "epoch", "val/loss"),
+    ],
+)
+def test_a_scheduler_of_torch_is_a_schedule_for_a_module(make, interval, monitor):
+    module = Classification(MLP(), 10, scheduler=make)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    [entry] = module.make_schedulers(optimizer, 5, 4)
+    assert (entry["interval"], entry.get("monitor")) == (interval, monitor)
+    assert isinstance(entry["scheduler"], make.func)

@@ -115,6 +115,7 @@ def test_published_weights_on_disk_are_used(tmp_path, monkeypatch):
     assert preprocessing(weights) == {
         "image_size": 224,
         "resize": 256,
+        "interpolation": "bilinear",
         "normalize": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
     }
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 from pictures import draw_folder
 from predictions import evaluated, rows
+from scripts import asked
 
 from litlab import checkpoint
 from litlab.data import ImageFolder, Unreadable, fit, open_picture
 from litlab.errors import ConfigError
+from litlab.prediction.files import find_files
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user for whom something is forbidden")
@@ -27,6 +29,13 @@ def test_a_file_without_permission_gives_the_reason(digits, tmp_path):
             os._exit(7 if str(error) == "no permission to read it" else 1)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_folders_of_the_system_are_not_searched(tmp_path, digits):
+    for name in ("@eaDir", "$RECYCLE.BIN", ".hidden", "own"):
+        (tmp_path / name).mkdir()
+        shutil.copy(digits[0] / "00_7.png", tmp_path / name)
+    assert find_files(asked(f"input='{tmp_path}'", script="predict")) == [str(tmp_path / "own/00_7.png")]
 
 
 def test_globs_and_lists_name_each_file_once(ckpt, digits, use, tmp_path):

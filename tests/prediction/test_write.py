@@ -1,7 +1,9 @@
 """Predictions on the terminal and in files."""
 
+import io
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,20 @@ def test_control_codes_in_file_names_are_escaped(ckpt, digits, use, tmp_path, ca
     assert "\x1b" not in out
     assert r"\x1b[2J[red]\n.png" in out
     assert len(rows(tmp_path / "predictions")) == 2
+
+
+def test_a_terminal_that_cannot_show_a_name_loses_no_predictions(ckpt, digits, script_here, tmp_path, monkeypatch):
+    (tmp_path / "猫").mkdir()
+    for name in ("Bär.png", "猫.png", "z.png"):
+        shutil.copy(digits[0] / "00_7.png", tmp_path / "猫" / name)
+    terminal = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(terminal, "cp1252"))
+    assert script_here("predict.py", "trainer=cpu", ckpt, "input=猫").status == 0
+    sys.stdout.flush()
+    printed = terminal.getvalue().decode("cp1252")
+    assert r"\u732b/Bär.png" in printed
+    assert r"\u732b/\u732b.png" in printed
+    assert [row["file"] for row in rows(tmp_path / "predictions")] == ["猫/Bär.png", "猫/z.png", "猫/猫.png"]
 
 
 def test_quiet_prints_one_line_for_each_file(ckpt, digits, use, tmp_path, capsys):

@@ -21,6 +21,19 @@ def test_a_new_folder_is_never_the_folder_of_another_run(tmp_path):
     assert [path.name for path in made] == ["now", "now_2", "now_3"]
 
 
+@pytest.mark.parametrize("file", [runs.METRICS, runs.RESULT, runs.LAST, "events.out.tfevents.1", "multirun.yaml"])
+def test_a_folder_holds_a_run_that_has_begun(tmp_path, file):
+    assert not runs.holds_run(tmp_path / "nowhere")
+    assert not runs.holds_run(run_in(tmp_path / "run", runs.LOG))
+    assert runs.holds_run(run_in(tmp_path / "run", file))
+
+
+def test_a_folder_holds_a_run_while_a_process_trains_in_it(tmp_path):
+    lock = runs.hold(run_in(tmp_path / "run"))
+    assert runs.holds_run(tmp_path / "run")
+    os.close(lock)
+
+
 def test_a_folder_without_a_training_is_removed_with_the_empty_folders_above_it(tmp_path):
     unused = run_in(tmp_path / "runs/mnist_mlp/now", runs.LOG)
     runs.remove_if_unused(unused)

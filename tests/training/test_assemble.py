@@ -1,9 +1,12 @@
 """The data module and the network in its LightningModule."""
 
+import pytest
 import torch
-from scripts import QUICK
+from scripts import QUICK, asked
 
+from litlab.errors import ConfigError
 from litlab.networks import ResNet18
+from litlab.training.assemble import assemble
 
 
 def test_top5_balanced_classes_and_weights_of_a_file_in_one_run(train_here, tmp_path):
@@ -21,3 +24,19 @@ def test_top5_balanced_classes_and_weights_of_a_file_in_one_run(train_here, tmp_
     checkpoint = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
     assert torch.equal(checkpoint["state_dict"]["network.bn1.weight"], network.state_dict()["bn1.weight"])
     assert not {"weights", "weights_skip_head", "pretrained"} & set(checkpoint["litlab"]["network"]["args"])
+
+
+def test_balanced_class_weights_are_recorded_as_numbers():
+    run, _, module = assemble(asked("data=mnist_sample", "loss.class_weights=balanced", "trainer=cpu"))
+    weights = run.cfg.loss.class_weights
+    assert len(weights) == 10
+    assert torch.equal(module.loss.weight, torch.tensor(list(weights)))
+    with pytest.raises(ConfigError, match="^loss.class_weights=balanced: data=DATA has no classes"):
+        assemble(asked("data=line_points", "model=mlp", "loss.class_weights=balanced", "objective=train/mse"))
+
+
+def test_mixing_needs_classes():
+    with pytest.raises(ConfigError, match="mixes classes, and .* has none: write mix=none"):
+        assemble(asked("data=line_points", "model=mlp", "mix=cutmix", "loss=mse", "objective=train/mse"))
+    with pytest.raises(ConfigError, match="^mix.until needs the length of the training"):
+        assemble(asked("data=mnist_sample", "mix=cutmix", "mix.until=0.5", "trainer.max_epochs=null"))

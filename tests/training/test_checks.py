@@ -1,19 +1,29 @@
 """Parts that do not fit together are refused before anything is trained."""
 
 import pytest
+import torch
+from pictures import draw_folder
 from scripts import asked
 
 from litlab import config
 from litlab.errors import ConfigError
 from litlab.training import assemble, weights
+from litlab.training.checks import check_loss
+from litlab.training.network import advice
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model=mnist_cnn", "data=fake", "data.input_shape=[3,8,8]"], r"^model.input_shape \[3, 8, 8\] does not pass"),
-        (["model=alexnet", "data=fake", "data.input_shape=[3,12,12]"], "does not pass"),
-        (["model=mlp", "data=line_points"], "loss=.* is for classes.*use loss=mse objective=val/mse"),
+        (
+            ["model=mnist_cnn", "data=fake", "data.input_shape=[3,8,8]"],
+            r"^data.input_shape=\[3,8,8\]: model=MODEL cannot take images \[3, 8, 8\] of data=DATA: ",
+        ),
+        (["data.image_size=4"], r"^data.image_size=4: model=MODEL cannot take images \[1, 4, 4\] of data=DATA: "),
+        (["model=alexnet", "data=fake", "data.input_shape=[3,12,12]"], r"^data.input_shape=\[3,12,12\]: model=MODEL"),
+        (["data=line_points"], "takes images, and data=.* has points: use model=mlp loss=mse objective=train/mse$"),
+        (["data=line_points", "loss=mse"], "takes images, and data=.* has points: use model=mlp$"),
+        (["model=mlp", "data=line_points"], "loss=.* is for classes.*use loss=mse objective=train/mse"),
         (["model=mlp", "loss=mse"], "loss=.* is for regression"),
         (["loss.class_weights=[1,2]"], "loss.class_weights must be 10, one for each class, not 2"),
         (
@@ -52,3 +62,77 @@ def test_settings_that_contradict_each_other_are_refused_by_name(overrides, mess
     with pytest.raises(ConfigError, match=message) as caught:
         weights.load(run, assemble(run)[2].network)
     assert "\n" not in str(caught.value)
+
+
+class Focal(torch.nn.Module):
+    """A loss as a user writes it: of no class that torch has."""
+
+    def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        right = logits.log_softmax(1).gather(1, targets[:, None]).exp()
+        return ((1 - right) ** 2 * -right.log()).mean()
+
+
+class OneHotMSE(torch.nn.MSELoss):
+    """A loss for classes, although torch's loss of this kind is for regression."""
+
+    def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return super().forward(logits.softmax(1), torch.eye(logits.shape[1])[targets])
+
+
+@pytest.fixture(scope="module")
+def classes():
+    run = asked("data=mnist_sample")
+    return run, run.build("data")
+
+
+@pytest.mark.parametrize("loss", [Focal(), OneHotMSE(), torch.nn.MultiMarginLoss()])
+def test_a_loss_of_any_class_is_taken_if_it_works_on_a_batch(classes, loss):
+    run, data = classes
+    check_loss(run, loss, data, torch.nn.Identity())
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (
+            torch.nn.CrossEntropyLoss(reduction="none"),
+            r"^loss=LOSS must return one number for a batch, \[\], not \[11\]",
+        ),
+        (lambda logits, targets: 1.0, "^loss=LOSS must return one number for a batch, .*not float"),
+        (lambda logits, targets: (logits.argmax(1) != targets).float().mean(), "^loss=LOSS has no gradient"),
+        (lambda logits: logits.sum(), "^loss=LOSS: .*takes 1 positional argument"),
+        (torch.nn.HuberLoss(), "^loss=LOSS is for regression, and data=DATA has classes"),
+    ],
+)
+def test_a_loss_that_does_not_work_on_a_batch_says_why(classes, loss, message):
+    run, data = classes
+    with pytest.raises(ConfigError, match=message):
+        check_loss(run, loss, data, torch.nn.Identity())
+
+
+def test_the_schedulers_of_torch_are_taken_by_their_names():
+    overrides = [
+        "+scheduler._target_=torch.optim.lr_scheduler.StepLR",
+        "+scheduler.step_size=2",
+        "+scheduler.gamma=0.5",
+    ]
+    run = asked("data=mnist_sample", "scheduler=none", *overrides)
+    config.check(run.cfg)
+    module = assemble(run)[2]
+    optimizer = module.make_optimizer(module.network.parameters())
+    [entry] = module.make_schedulers(optimizer, 10, 5)
+    assert entry["interval"] == "epoch"
+    assert isinstance(entry["scheduler"], torch.optim.lr_scheduler.StepLR)
+
+
+def test_a_network_for_digits_on_photographs_is_named_unless_it_was_chosen(tmp_path):
+    photographs = ["data=image_folder", f"data.data_dir={draw_folder(tmp_path / 'photos', count=2)}"]
+    run = asked(*photographs)
+    assert advice(run, run.build("data")) == (
+        "model=MODEL is made for digits, and photographs need another network: "
+        "experiment=fine_tune_folder, or model=resnet18"
+    )
+    for chosen in (["model=mnist_cnn"], ["experiment=fine_tune_folder"]):
+        run = asked(*photographs, *chosen)
+        assert advice(run, run.build("data")) is None
+    assert advice(asked(), asked().build("data")) is None

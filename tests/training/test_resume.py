@@ -36,6 +36,10 @@ def undisturbed(tmp_path_factory):
     return get
 
 
+TODAY = [
+    *("mix=both", "mix.until=0.5", "loss.class_weights=balanced"),
+    "data.augment=[rand_augment,trivial_augment,auto_augment,random_erasing,random_resized_crop]",
+]
 VALIDATED_WITHIN = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5"]
 
 
@@ -53,6 +57,7 @@ VALIDATED_WITHIN = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5
         ("on_train_epoch_end", 10, ["data.num_workers=2"]),
         ("on_train_epoch_end", 10, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
         ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
+        ("on_train_batch_start", 14, TODAY),
         ("on_train_batch_start", 9, []),  # the last batch of an epoch
         ("on_train_batch_start", 14, VALIDATED_WITHIN),  # the last before a validation
         ("on_validation_batch_end", 1, ["+trainer.val_check_interval=5", "trainer.accumulate_grad_batches=3"]),
@@ -144,6 +149,18 @@ def test_another_schedule_leaves_each_group_its_own_learning_rate(tmp_path):
     checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
     rates = {group["kind"]: group["lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]}
     assert rates == pytest.approx({"filters": 0.0002, "matrices": 0.0006, "vectors": 0.0004})  # dropped twice
+
+
+def test_early_stopping_and_plateau_do_not_act_while_their_metric_improves(tmp_path):
+    monitors = ["callbacks.early_stopping.monitor=val/loss", "scheduler=plateau", "scheduler.monitor=val/acc"]
+    record_run(tmp_path / "run", *monitors, "callbacks.early_stopping.patience=1", "scheduler.patience=0")
+    train_recorded(tmp_path / "run")
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert result["epochs"] == 3
+    assert {result["config"][key] for key in ("scheduler.mode", "objective_mode")} == {"max"}
+    assert result["config"]["callbacks.early_stopping.mode"] == "min"
+    checkpoint = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-3)
 
 
 def test_a_run_that_was_stopped_early_goes_on_with_other_settings(tmp_path):

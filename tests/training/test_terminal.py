@@ -8,6 +8,7 @@ from scripts import QUICK
 def test_the_output_has_no_control_codes_and_no_warnings(quick_run):
     assert "\x1b" not in quick_run.out + quick_run.err
     assert quick_run.err == ""
+    assert "mnist_sample: 3,500 / 500 / 1,000 images, 10 classes  |  MnistCNN  |  cpu, " in quick_run.out
     assert "epoch 2/2" in quick_run.out
     assert "test/acc" in quick_run.out
     assert "tensorboard --logdir runs/mnist_sample_mnist_cnn/" in quick_run.out

@@ -22,6 +22,7 @@ from litlab.callbacks.steering import (
     epoch_metrics,
     interruption,
     learning_rate,
+    was_pruned,
 )
 from litlab.callbacks.tensorboard import (
     ConfigText,
@@ -84,4 +85,5 @@ __all__ = [
     "learning_rate",
     "outputs_of",
     "summary_table",
+    "was_pruned",
 ]

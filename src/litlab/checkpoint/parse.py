@@ -127,6 +127,8 @@ def _preprocess(data: Mapping[str, Any]) -> dict[str, Any]:
         raise NotAllowed(f"its preprocess is {excerpt(found)}, not a mapping")
     if found and (type(found.get("resize")) is not int or type(found.get("center_crop")) is not bool):
         raise NotAllowed(f"its preprocess is {excerpt(found)}, not {{resize: an integer, center_crop: true or false}}")
+    if found.get("interpolation", "bilinear") not in ("bilinear", "bicubic"):
+        raise NotAllowed(f"its preprocess has the interpolation {excerpt(found['interpolation'])}")
     if found and not 1 <= found["resize"] <= MAX_SIDE:
         raise NotAllowed(f"its preprocess resizes to {excerpt(found['resize'])} pixels")
     return found

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from litlab.checkpoint.archive import read
 from litlab.checkpoint.plain import NotAllowed, excerpt
-from litlab.console import printable
+from litlab.console import listed, printable
 from litlab.errors import one_line
 
+HOLDERS = ("state_dict", "model_state_dict", "model", "net", "model_ema")  # under which others save the weights
+MOST_NAMED = 6  # keys of a file, in a message
 PREFIX = "network."  # the LightningModule holds the network under this name
 
 
@@ -18,8 +20,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     """The weights in a file, by their names in the network.
 
     Args:
-        path: a `state_dict` (`.pt`, `.pth`, `.safetensors`), a file that holds one as `model_state_dict`, or one of
-            litlab's checkpoints.
+        path: a `state_dict` (`.pt`, `.pth`, `.safetensors`), a file that holds one as `model`, `net`, `state_dict`,
+            `model_state_dict` or `model_ema`, or one of litlab's checkpoints.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -29,11 +31,16 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         return _read_safetensors(path)
     found = read(path)
     try:
-        if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-            return weights_of(found)
-        return _tensors(found.get("model_state_dict", found) if isinstance(found, Mapping) else found)
+        if not isinstance(found, Mapping):
+            return _tensors(found)
+        holder = next((key for key in HOLDERS if isinstance(found.get(key), Mapping)), None)
+        if holder == "state_dict" and (own := weights_of(found)):
+            return own
+        return _tensors(found[holder] if holder else found)
     except NotAllowed as error:
-        raise ValueError(f"{path}: {error}") from None
+        keys = [excerpt(key) for key in found if type(key) is str] if isinstance(found, Mapping) else []
+        has = f"; the file has {listed(keys, MOST_NAMED)}" if keys else ""
+        raise ValueError(f"{path}: {error}{has}") from None
 
 
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:

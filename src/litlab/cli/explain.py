@@ -1,16 +1,17 @@
 """Puts an error of Hydra into one line that names the key and the valid choices."""
 
-import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
+from litlab.cli.keys import OTHER_WORDS, Keys
+from litlab.cli.words import assignment
 from litlab.config import suggest
+from litlab.console import listed
 from litlab.errors import one_line
 from litlab.sweeps import EXTRAS, needs_extra
 
@@ -33,41 +34,58 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
     if isinstance(error, OverrideParseException):
         return f"{error.override}: {one_line(error)}"
     text = str(error)
+    if match := re.search(r"Ambiguous value for argument '(.+)'\n", text):
+        return _explain_several_values(match[1])
     if match := re.search(r"Could not override '([^']+)'", text):
         key = match[1]
         if error.__cause__ is not None and "could not be converted" in str(error.__cause__):
             return f"{key}: {one_line(error.__cause__)}"
-        return _explain_unknown_key(key, arguments, conf, config_name)
+        return _explain_unknown_key(key, Keys(conf, config_name, arguments, key))
     if match := re.search(r"Could not (?:find|delete from config\.) '([^']+)'", text):
-        return _explain_unknown_key(match[1], arguments, conf, config_name)
+        return _explain_unknown_key(match[1], Keys(conf, config_name, arguments, match[1]))
     return one_line(error).rstrip(".") + (f" ({one_line(error.__cause__)})" if error.__cause__ else "")
 
 
-def _explain_unknown_key(key: str, arguments: Sequence[str], conf: Path, config_name: str) -> str:
-    """Says which keys there are in place of `key`. They are those of the config without the wrong override."""
-    cfg = _without(key, arguments, conf, config_name)
-    if cfg is None:
+def _explain_unknown_key(key: str, keys: Keys) -> str:
+    """Says which setting is meant by `key`, or which there are in its place."""
+    known: Any = keys.cfg
+    if known is None:
         return f"{key} is unknown"
-    path, known = "", cfg
+    path = ""
     for part in key.replace("/", ".").split("."):
         if not isinstance(known, DictConfig):
             return f"{path} has no keys of its own: {key} is unknown"
         if part not in known:
-            close = suggest(part, [str(k) for k in known])
-            return f"{key} is unknown; {path or 'the config'}: {close}"
+            return f"{key} is unknown{_instead(key, path, part, [str(k) for k in known], keys)}"
         path, known = f"{path}.{part}".lstrip("."), OmegaConf.select(known, part)
     return f"{key} is unknown"
 
 
-def _without(key: str, arguments: Sequence[str], conf: Path, config_name: str) -> DictConfig | None:
-    """The config of this command line without the override of `key`.
+def _instead(key: str, path: str, part: str, here: Sequence[str], keys: Keys) -> str:
+    """What to write in place of a key.
 
-    The other overrides may be wrong too, or be those of a sweep. Then it is the config without any.
+    Args:
+        path: the part of the key that there is, such as `optimizer`.
+        part: the next part of it, which there is not.
+        here: the keys that there are in place of `part`.
     """
-    overrides = [arg for arg in arguments if re.match(r"[\w@/.]+=", arg) and arg.split("=")[0] != key]
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        for some in ([o for o in overrides if not o.startswith("hydra")], []):
-            with contextlib.suppress(Exception):
-                return hydra.compose(config_name, some)
-    return None
+    there = suggest(part, here)
+    if "did you mean" not in there or part in OTHER_WORDS:
+        if meant := keys.meant(key):
+            return ": write " + " or ".join(assignment(name, _value(key, keys.arguments)) for name in meant[:3])
+        if options := keys.options_with(key):
+            return f" here; it is a setting of {listed(options, most=4)}; {path or 'the config'}: {there}"
+    return f"; {path or 'the config'}: {there}"
+
+
+def _value(key: str, arguments: Sequence[str]) -> str | None:
+    """The value that the command line gives to a key."""
+    return next((arg.partition("=")[2] for arg in arguments if arg.partition("=")[0].lstrip("+~") == key), None)
+
+
+def _explain_several_values(override: str) -> str:
+    """Says what to write for `optimizer.lr=0.1,0.2` without `-m`."""
+    key, _, value = override.partition("=")
+    if re.fullmatch(r"-?0,\d+", value):
+        return f"{override}: a decimal number has a point: write {key}={value.replace(',', '.')}"
+    return f"{override}: several values are a sweep: add -m; one value that is a list is written {key}=[{value}]"

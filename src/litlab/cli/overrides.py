@@ -6,6 +6,8 @@ from pathlib import Path
 
 from hydra.errors import HydraException
 
+from litlab.cli.keys import Keys
+from litlab.cli.words import assignment
 from litlab.config import suggest
 
 MULTIRUN = ("-m", "--multirun")
@@ -68,16 +70,23 @@ def without_config_dir(arguments: Sequence[str]) -> tuple[list[str], list[Path]]
     return rest, folders
 
 
-def check_options(arguments: Sequence[str]) -> None:
+def check_options(arguments: Sequence[str], keys: Keys) -> None:
     """Refuses options that Hydra does not know. Hydra itself would print its usage over several lines.
 
     Raises:
-        HydraException: naming the options that there are.
+        HydraException: naming the setting that is meant, or the options that there are.
     """
-    for name in (argument.split("=")[0] for argument in arguments if argument.startswith("-")):
+    for place, argument in enumerate(arguments):
+        name, given, value = argument.partition("=")
+        if not name.startswith("-"):
+            continue
         is_short = not name.startswith("--") and name.startswith(SHORT)  # also `-cjob`, for `-c job`
         is_begun = any(option.startswith(name) for option in (*LONG, *SHORT))  # also `--multi`, for `--multirun`
         if not is_short and not is_begun:
+            if meant := keys.meant(name.lstrip("-"), close=False):
+                following = [word for word in arguments[place + 1 : place + 2] if not re.match(r"-\D|[^=]+=", word)]
+                setting = assignment(meant[0], value if given else next(iter(following), None))
+                raise HydraException(f"{name}: settings have no dashes: write {setting}")
             raise HydraException(f"{name}: no such option; {suggest(name, LONG)}")
 
 

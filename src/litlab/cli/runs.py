@@ -12,20 +12,8 @@ from litlab.cli.overrides import without_config_dir
 from litlab.config import Run, SweepJob, compose_again
 from litlab.errors import ConfigError
 from litlab.project import Project, searched, searching
-from litlab.runs import config_dirs, find_run, make_new, remove_absolute_paths
+from litlab.runs import config_dirs, find_run, remove_absolute_paths
 from litlab.sweeps import jobs_at_once, launcher_name
-
-
-class NewFolders:
-    """The resolver `new_folder` of the config. Hydra calls it several times in one call of a script."""
-
-    def __init__(self) -> None:
-        self.made: dict[str, Path] = {}  # by the path that the config asks for
-
-    def __call__(self, path: str) -> str:
-        if path not in self.made:
-            self.made[path] = make_new(path)
-        return str(self.made[path])
 
 
 def as_asked(cfg: DictConfig, project: Project | None = None) -> Run:
@@ -66,6 +54,8 @@ def as_resumed(arguments: list[str], conf: Path, config_name: str, project: Proj
     overrides = [argument for argument in arguments if not argument.startswith("resume=")]
     if any(argument.startswith("-") for argument in overrides):
         raise ConfigError(f"resume={specs[0]} goes with overrides only, not with {overrides[0]}")
+    if named := next((argument for argument in overrides if argument.lstrip("+").startswith("name=")), None):
+        raise ConfigError(f"{named}: a run that is resumed keeps its name; leave it out")
     if len(specs) > 1:
         raise ConfigError(f"resume={specs[0]} and resume={specs[1]}: there can be one only")
     folder, checkpoint = find_run(specs[0])

@@ -20,7 +20,9 @@ from omegaconf.errors import OmegaConfBaseException
 from litlab import console
 from litlab.cli import full_error
 from litlab.cli.explain import explain
+from litlab.cli.folders import NewFolders, Refused
 from litlab.cli.help import options
+from litlab.cli.keys import Keys
 from litlab.cli.overrides import (
     check_options,
     is_multirun,
@@ -29,8 +31,9 @@ from litlab.cli.overrides import (
     refuse_null,
     without_config_dir,
 )
-from litlab.cli.runs import NewFolders, as_asked, as_resumed
+from litlab.cli.runs import as_asked, as_resumed
 from litlab.cli.signals import end_at_next_signal, sigterm_raises
+from litlab.cli.words import check_words
 from litlab.config import Run
 from litlab.distributed.ranks import is_rank, rank
 from litlab.distributed.slurm import adopt_slurm
@@ -101,6 +104,7 @@ class Script:
         for_help = partial(options, folders, self.config_name)
         OmegaConf.register_new_resolver("options", for_help, replace=True)
         OmegaConf.register_new_resolver("typed", console.typed, replace=True)
+        console.never_fail_to_encode()
         if not self.wants_traceback:
             console.one_line_warnings()
         with sigterm_raises(), searching(self.searched):
@@ -114,6 +118,8 @@ class Script:
                 if self.wants_traceback or error in self.unexpected:
                     raise
                 self.end_with_mistake(error)
+            except Refused as refused:
+                self.end_with_mistake(refused.error)
             except (KeyboardInterrupt, Terminated) as stopped:
                 self.end_interrupted(stopped)
             finally:
@@ -128,7 +134,9 @@ class Script:
     def read_command_line(self) -> None:
         """Checks what Hydra would explain badly, and quotes the names of files."""
         arguments = sys.argv[1:]
-        check_options(arguments)
+        keys = Keys(CONF, self.config_name)
+        check_options(arguments, keys)
+        check_words(arguments, keys)
         refuse_null(arguments, self.searched.folders)
         if is_multirun(arguments):
             sys.argv[1:] = multirun_first(arguments)

@@ -3,7 +3,7 @@
 from litlab.config.build import Chosen, blame, build, class_of, option
 from litlab.config.check import FILLED_FROM_DATA, GROUPS, OWN_MODEL_KEYS, check, suggest
 from litlab.config.identity import filled_then, is_left_open, numeric
-from litlab.config.objective import objective_mode
+from litlab.config.objective import directions, objective_mode
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
 from litlab.config.run import Run, SweepJob, changed, restored, select
 
@@ -21,6 +21,7 @@ __all__ = [
     "class_of",
     "combine",
     "compose_again",
+    "directions",
     "filled_then",
     "is_left_open",
     "numeric",

@@ -24,12 +24,14 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
     Raises:
         ConfigError: if the constructor refuses the values.
     """
-    node: Any = cfg[group]
+    node: Any = cfg.get(group) or {}  # a recorded config may be older than a group
     node = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else dict(node)
     if "_target_" not in node:  # scheduler=none, where an experiment still has settings for a schedule
         return None
     if group == "model":
         node = {key: value for key, value in node.items() if key not in OWN_MODEL_KEYS}
+    if group == "scheduler":
+        node = {"_partial_": True} | node  # it is made later, of the optimizer
     try:
         return instantiate(node, _convert_="all", **arguments)
     except Exception as error:

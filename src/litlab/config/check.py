@@ -9,9 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from litlab.config.hints import accepts, describe, signature
+from litlab.config.objective import objective_mode
 from litlab.errors import ConfigError, one_line
 
-GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
+GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "trainer")
+MAY_BE_EMPTY = ("scheduler", "mix")
 FILLED_FROM_DATA = ("input_shape", "num_classes")  # keys of a model; null until the data set is known
 # Keys of a model that litlab reads itself: its constructor does not get them. See litlab.training.weights.
 OWN_MODEL_KEYS: dict[str, Any] = {
@@ -28,6 +30,8 @@ TYPES: dict[str, Any] = {
     "objective": str,
     "top5": bool,
     "summary": bool,
+    "list": bool,
+    "lr_find": bool,
     "test": bool,
     "threads": int | None,
     "checkpoint.every_n_steps": int | None,
@@ -62,11 +66,13 @@ def check(cfg: DictConfig) -> None:
         ConfigError: at the first key that is missing, unknown, of the wrong type or out of bounds.
     """
     plain = _resolved(cfg)
+    if "objective" in plain:
+        objective_mode(cfg)
     _check_types(cfg)
     if plain.get("on_nan", "stop") not in ("stop", "rewind"):
         raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
     for group in GROUPS:
-        if group != "scheduler" and not plain.get(group):
+        if group not in MAY_BE_EMPTY and not plain.get(group):
             raise ConfigError(f"{group} is missing: write {group}=...")
         if plain.get(group) and "_target_" in plain[group]:
             _check_group(group, plain[group])
@@ -75,7 +81,8 @@ def check(cfg: DictConfig) -> None:
 
 def suggest(name: str, known: Collection[str]) -> str:
     """`did you mean ...?`, if one of the known names is close, and all known names."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    spelled = {str(option).lower().replace("-", "_"): option for option in known}
+    close = [spelled[s] for s in difflib.get_close_matches(name.lower().replace("-", "_"), spelled, n=1, cutoff=0.7)]
     public = ", ".join(sorted(name for name in known if not name.startswith("_")))
     return (f"did you mean {close[0]}? " if close else "") + f"there is: {public}"
 

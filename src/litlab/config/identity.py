@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab.config.check import GROUPS, MAY_BE_AUTO
 from litlab.config.leaves import leaves
-from litlab.config.objective import objective_mode
+from litlab.config.objective import directions
 
 # Where a run is trained, which does not change its numbers.
 PLACES = {
@@ -28,6 +28,7 @@ FILLED_FROM_WEIGHTS: dict[str, tuple[Any, ...]] = {
     "model.transform_input": (False,),
     "data.image_size": (None,),
     "data.resize": (None,),
+    "data.interpolation": (None,),
     "data.normalize": (None, True),
 }
 
@@ -42,12 +43,14 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name in (*GROUPS, "seed", "objective", "top5", "on_nan", "test"):
         flat |= _flat(name, composed.get(name))
-    flat["objective_mode"] = objective_mode(cfg)
+    modes: dict[str, Any] = {**directions(composed)}
+    stopping_mode = modes.pop("callbacks.early_stopping.mode", None)
+    flat |= modes
     stopping = (composed.get("callbacks") or {}).get("early_stopping") or {"enabled": False}
     flat["callbacks.early_stopping.enabled"] = stopping.get("enabled", True)
     if flat["callbacks.early_stopping.enabled"]:
-        mode = stopping.get("mode") or flat["objective_mode"]
-        flat |= _flat("callbacks.early_stopping", stopping | {"mode": mode})
+        mode = {"mode": stopping_mode} if stopping_mode else {}
+        flat |= _flat("callbacks.early_stopping", stopping | mode)
     places = PLACES | ({"data.data_dir"} if _data_dir_is_cache(flat.get("data._target_")) else set())
     return {key: value for key, value in flat.items() if key not in places}
 
@@ -62,6 +65,8 @@ def is_left_open(settings: Mapping[str, Any], key: str) -> bool:
     if key in MAY_BE_AUTO:
         return bool(settings.get(key) == "auto")
     name = ".".join(key.split(".")[:2])  # once it is filled in, data.normalize is a mapping with keys of its own
+    if name == "loss.class_weights" and settings.get(name) == "balanced":
+        return True
     return bool(settings.get("model.pretrained")) and settings.get(name, ...) in FILLED_FROM_WEIGHTS.get(name, ())
 
 

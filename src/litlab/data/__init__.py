@@ -27,11 +27,14 @@ from litlab.data.fake import Fake
 from litlab.data.folders import ImageFolder
 from litlab.data.in_memory import ImageDataset, collate
 from litlab.data.landmarks import Landmarks, draw_points
+from litlab.data.mix import Mix
 from litlab.data.mnist import MNIST, FashionMNIST, MNISTSample
 from litlab.data.normalize import Normalize
 from litlab.data.picture_files import Unreadable, open_picture
 from litlab.data.pictures import PictureDataModule
 from litlab.data.points import LinePoints, Points, SigmoidPoints
+from litlab.data.policies import AutoAugment, RandAugment, TrivialAugment
+from litlab.data.random_boxes import GaussianBlur, RandomErasing, RandomResizedCrop, RandomRotation
 from litlab.data.resize import fit
 from litlab.data.sources import SourcesFailedError
 
@@ -60,6 +63,14 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "RandomHorizontalFlip",
     "Cutout",
     "ColorJitter",
+    "RandAugment",
+    "TrivialAugment",
+    "AutoAugment",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "RandomErasing",
+    "GaussianBlur",
+    "Mix",
     "AUGMENTATIONS",
     "build_augmentations",
     "SourcesFailedError",

@@ -17,6 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from litlab.data.policies import AutoAugment, RandAugment, TrivialAugment
+from litlab.data.random_boxes import GaussianBlur, RandomErasing, RandomResizedCrop, RandomRotation
+
 Augmentation = Callable[[Tensor], Tensor]
 
 
@@ -242,6 +245,13 @@ AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
     "alternating_flip": AlternatingFlip,
     "cutout": Cutout,
     "color_jitter": ColorJitter,
+    "rand_augment": RandAugment,
+    "trivial_augment": TrivialAugment,
+    "auto_augment": AutoAugment,
+    "random_resized_crop": RandomResizedCrop,
+    "random_rotation": RandomRotation,
+    "random_erasing": RandomErasing,
+    "gaussian_blur": GaussianBlur,
 }
 
 

@@ -16,6 +16,7 @@ from litlab.data.batches import EpochBatchSampler
 from litlab.data.block import Block
 from litlab.data.in_memory import collate
 from litlab.data.loader import EpochLoader
+from litlab.data.mix import Mix
 from litlab.data.normalize import Normalize, channel_statistics
 from litlab.data.workers import ignore_signals
 
@@ -59,6 +60,7 @@ class DataModule(L.LightningDataModule):
     std: tuple[float, ...] = ()  # the images are divided by it afterwards, on the same scale
     augment: Sequence[Augmentation] = ()  # transforms of training batches, see `build_augmentations`
     normalize: Any = None  # a `Normalize`, for all batches of images
+    mix: Mix | None = None  # mixes the images of a training batch, and their targets
     background: int | None = None  # brightness of the borders of all images, 0 to 255; None: it varies
     val_size: float
     default_eval_batch_size: ClassVar[int] = 1
@@ -188,6 +190,8 @@ class DataModule(L.LightningDataModule):
         for transform in self.augment:
             if isinstance(transform, AlternatingFlip):
                 transform.set_epoch(epoch)
+        if self.mix:
+            self.mix.set_epoch(epoch)
 
     def augmented(self, images: Tensor) -> Tensor:
         """Training images after all transforms in `augment`: uint8 [B, C, H, W] to uint8 [B, C, H, W]."""
@@ -197,6 +201,10 @@ class DataModule(L.LightningDataModule):
             for transform in self.augment:
                 images = transform(images)
         return images
+
+    def mixed(self, images: Tensor, targets: Tensor) -> Batch:
+        """Training images float32 [B, C, H, W] and targets [B], mixed by `mix` if there is one."""
+        return self.mix(images, targets) if self.mix else (images, targets)
 
     def _set_preprocessing(
         self,

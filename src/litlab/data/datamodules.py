@@ -101,12 +101,12 @@ class ImageDataModule(DataModule):
         self.test_set = ImageDataset(arrays.test_images, arrays.test_labels.long())
 
     def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> Batch:
-        """Augment (in training only), normalise and resize: images uint8 [B, C, H, W] become float32."""
+        """Augment and mix (in training only), normalise and resize: images uint8 [B, C, H, W] become float32."""
         images = self.augmented(inputs) if training else inputs
         images = self.normalize(images)
         if self.input_shape != self._stored_shape:
             images = F.interpolate(images, self.input_shape[1:], mode="bilinear", antialias=True)
-        return images, targets
+        return self.mixed(images, targets) if training else (images, targets)
 
     def placed(self, dataset: Dataset, device: torch.device) -> Dataset:
         if not isinstance(dataset, ImageDataset) or self.device == "cpu" or self.num_workers:

@@ -14,7 +14,7 @@ import torch
 
 from litlab.data.arguments import folder_path
 from litlab.data.picture_dataset import NAMED, find_readable
-from litlab.data.picture_files import suffixes
+from litlab.data.picture_files import is_of_system, suffixes
 from litlab.data.pictures import PictureDataModule
 
 SUFFIXES = frozenset(suffixes())  # of picture files, such as .jpg
@@ -146,13 +146,15 @@ def _split_folders(root: Path) -> dict[str, Path]:
 
 
 def _subfolders(parent: Path) -> list[Path]:
-    """The folders in a folder, without hidden ones and the one that archives made on a Mac have beside the others."""
-    folders = (path for path in parent.iterdir() if path.is_dir())
-    return sorted(path for path in folders if not path.name.startswith(".") and path.name != "__MACOSX")
+    """The folders in a folder, without hidden ones and those that are no user's own, such as `@eaDir`."""
+    return sorted(path for path in parent.iterdir() if not is_of_system(path.name) and path.is_dir())
 
 
 def _files(cls: Path) -> list[Path]:
-    """The files below a folder at any depth, without hidden ones. Links to folders are followed, each folder once."""
+    """The files below a folder at any depth, without those that `is_of_system` names.
+
+    Links to folders are followed, each folder once.
+    """
     found: list[Path] = []
     seen = set()
     for place, folders, names in os.walk(cls, followlinks=True):
@@ -160,6 +162,6 @@ def _files(cls: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_of_system(name)]
+        found += [Path(place, name) for name in names if not is_of_system(name)]
     return sorted(found)

@@ -21,7 +21,8 @@ from litlab.data.pictures import PictureDataModule
 POINTS = 5
 LARGEST = 1e6  # pixels: a coordinate must be smaller
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-MOVE_NOTHING = ("cutout", "color_jitter")  # augmentations after which the points are still right
+# Augmentations after which the points are still right.
+MOVE_NOTHING = ("cutout", "color_jitter", "random_erasing", "gaussian_blur")
 
 
 class Landmarks(PictureDataModule):
@@ -33,7 +34,7 @@ class Landmarks(PictureDataModule):
     Args:
         annotations: the file; paths in it are relative to its folder.
         image_size: see `PictureDataModule`.
-        augment: see `PictureDataModule`; only cutout and color_jitter, which do not move the points.
+        augment: see `PictureDataModule`; only those in `MOVE_NOTHING`.
         val_size: see `PictureDataModule`.
         test_size: see `PictureDataModule`.
         pictures: other arguments of `PictureDataModule` (except those that crop or transform) and of `DataModule`.

@@ -17,6 +17,14 @@ from litlab.errors import one_line
 MOST_PIXELS = 2**27  # 134 million: a file with more is probably a decompression bomb and not a photograph
 MOST_BYTES = 2**30
 
+# Folders that operating systems, archives and network storage make among a user's own.
+SYSTEM_FOLDERS = frozenset(
+    {
+        *("__macosx", "@eadir", "#recycle", "@recycle", "@recently-snapshot", "#snapshot", "@tmp"),
+        *("$recycle.bin", "recycler", "system volume information", "found.000", "lost+found"),
+    }
+)
+
 UPRIGHT = {  # EXIF's orientation, and the operation that turns such a picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -30,6 +38,11 @@ UPRIGHT = {  # EXIF's orientation, and the operation that turns such a picture u
 
 class Unreadable(Exception):
     """A file that is not a picture, or is damaged. The message is the reason, without the file's name."""
+
+
+def is_of_system(name: str) -> bool:
+    """Whether a folder or a file of this name is hidden, or no user's own, such as `@eaDir` and `lost+found`."""
+    return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
 
 
 def formats() -> list[str]:

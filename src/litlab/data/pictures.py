@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 from torchvision.transforms import v2
@@ -15,7 +15,7 @@ from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.picture_transforms import build_transforms, try_transforms
-from litlab.data.resize import fit
+from litlab.data.resize import INTERPOLATIONS, fit
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GREY_MEAN, GREY_STD = (0.449,), (0.226,)  # of ImageNet, all channels together
@@ -35,6 +35,7 @@ class PictureDataModule(DataModule):
             224.
         resize: pixels of the shorter side before cropping; None means the shorter side of `image_size`.
         center_crop: True to cut `image_size` out of the centre, False to squeeze the picture and cut nothing off.
+        interpolation: between pixels: `bilinear` or `bicubic`; None means bilinear.
         random_crop: in training, cut at a random place instead, at the same scale.
         transforms: for training pictures, by their names in `torchvision.transforms.v2`: `RandomRotation`, or with
             arguments, `{name: RandomResizedCrop, size: 224}`.
@@ -56,6 +57,7 @@ class PictureDataModule(DataModule):
         image_size: Size | None = None,
         resize: int | None = None,
         center_crop: bool = True,
+        interpolation: Literal["bilinear", "bicubic"] | None = None,
         random_crop: bool = False,
         transforms: Iterable[str | Mapping[str, Any]] = (),
         grayscale: bool = False,
@@ -77,7 +79,10 @@ class PictureDataModule(DataModule):
         self.center_crop, self.random_crop = boolean("center_crop", center_crop), boolean("random_crop", random_crop)
         if self.center_crop and self.resize < min(height, width):
             raise ValueError(f"resize must be at least image_size, {min(height, width)}, not {resize}")
-        self.resizing = {"resize": self.resize, "center_crop": self.center_crop}
+        if interpolation not in (None, *INTERPOLATIONS):
+            raise ValueError(f"interpolation must be bilinear or bicubic, not {interpolation!r}")
+        self.resizing: dict[str, Any] = {"resize": self.resize, "center_crop": self.center_crop}
+        self.resizing |= {"interpolation": interpolation} if interpolation else {}
         if self.random_crop and not self.center_crop and self.resize <= min(height, width):
             raise ValueError(
                 f"random_crop has nothing to cut: with center_crop=false, resize must be above {min(height, width)}"
@@ -119,8 +124,10 @@ class PictureDataModule(DataModule):
         return v2.Compose([*self.transforms, resized]) if training else resized
 
     def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> Batch:
-        """Augment (in training only) and normalise: images uint8 [B, C, H, W] become float32."""
-        return self.normalize(self.augmented(inputs) if training else inputs), targets
+        """Augment and mix (in training only) and normalise: images uint8 [B, C, H, W] become float32."""
+        if not training:
+            return self.normalize(inputs), targets
+        return self.mixed(self.normalize(self.augmented(inputs)), targets)
 
     def hold_out(self, size: int, of_val: bool = True, of_test: bool = True) -> dict[str, Tensor]:
         """Sorted indices of the splits, int64, drawn by `seed` alone: `train`, and `val` and `test` if there are any.

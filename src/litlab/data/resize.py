@@ -8,6 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
 
 def fit(
     image: Image.Image,
@@ -24,7 +26,8 @@ def fit(
         image: mode `L` or `RGB`.
         shape: (C, H, W) of the result; one channel is grey.
         preprocess: may have `resize`, the pixels to which the shorter side is resized (0 means just to fit `shape`),
-            and `center_crop`; `center_crop=False` squeezes the picture to `shape` and cuts nothing off.
+            and `center_crop`; `center_crop=False` squeezes the picture to `shape` and cuts nothing off; and
+            `interpolation`, `bilinear` or `bicubic`.
         random_crop: cut at a random place, on whole pixels of the result. A squeezed picture is then cut as if its
             shorter side had `resize` pixels.
 
@@ -35,7 +38,7 @@ def fit(
     if channels not in (1, 3):
         raise ValueError(f"pictures have 1 or 3 channels; the network was trained on {channels}")
     image = image.convert("L" if channels == 1 else "RGB")
-    options = {"resize": 0, "center_crop": True} | dict(preprocess or {})
+    options: dict[str, Any] = {"resize": 0, "center_crop": True, "interpolation": "bilinear"} | dict(preprocess or {})
     kept: tuple[float, float] = image.size
     if options["center_crop"]:
         scale = min(image.width / width, image.height / height)  # pixels of the picture per pixel of the result
@@ -53,7 +56,7 @@ def fit(
     right, bottom = image.width - (image.width - kept[0] - left), image.height - (image.height - kept[1] - top)
     box = max(0.0, left), max(0.0, top), min(image.width, right), min(image.height, bottom)
     if image.size != (width, height) or box != (0, 0, width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+        image = image.resize((width, height), INTERPOLATIONS[options["interpolation"]], box=box)
     values = np.array(image, dtype=np.uint8).reshape(height, width, channels)
     return torch.from_numpy(values).permute(2, 0, 1).contiguous()
 

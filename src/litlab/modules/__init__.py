@@ -3,9 +3,10 @@
 `losses`, `optimizers` and `schedules` are what torch does not have. `meter` adds up the loss and the metrics.
 """
 
+from litlab.modules.accuracy import SoftAccuracy
 from litlab.modules.classification import Classification
 from litlab.modules.compiled import CompiledNetwork
-from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL
+from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL, balanced_weights
 from litlab.modules.meter import Meter, NonFiniteLoss, as_float
 from litlab.modules.optimizers import Muon
 from litlab.modules.regression import Regression
@@ -20,6 +21,8 @@ __all__ = [
     "Muon",
     "NonFiniteLoss",
     "Regression",
+    "SoftAccuracy",
     "Supervised",
     "as_float",
+    "balanced_weights",
 ]

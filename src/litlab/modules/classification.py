@@ -4,6 +4,7 @@ from torch import nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
+from litlab.modules.accuracy import SoftAccuracy
 from litlab.modules.schedules import Schedule
 from litlab.modules.supervised import MakeOptimizer, Supervised
 
@@ -21,6 +22,8 @@ class Classification(Supervised):
         optimizer: from parameters to an optimizer; None means Adam with learning rate 1e-3.
         scheduler: one of `litlab.modules.schedules`, with its options bound; None keeps the learning rate.
         top5: log `acc_top5` too.
+        soft_targets: training targets may be shares of the classes, float32 [B, num_classes], as `litlab.data.Mix`
+            makes them.
 
     Raises:
         ValueError: `top5` with five classes or fewer, where it is always 1.
@@ -34,12 +37,15 @@ class Classification(Supervised):
         optimizer: MakeOptimizer | None = None,
         scheduler: Schedule | None = None,
         top5: bool = False,
+        soft_targets: bool = False,
     ) -> None:
         if top5 and num_classes <= 5:
             raise ValueError(f"top5 needs more than 5 classes, not {num_classes}")
 
         def metrics() -> dict[str, Metric]:
             counted = {"acc": 1, "acc_top5": 5} if top5 else {"acc": 1}
+            if soft_targets:
+                return {name: SoftAccuracy(k) for name, k in counted.items()}
             return {
                 name: MulticlassAccuracy(num_classes, top_k=k, average="micro", validate_args=False)
                 for name, k in counted.items()

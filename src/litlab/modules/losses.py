@@ -1,6 +1,7 @@
 """Losses that torch.nn does not have as one module, or not with plain numbers as settings."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,21 +9,28 @@ from torch import Tensor, nn
 
 
 class CrossEntropy(nn.CrossEntropyLoss):
-    """Cross-entropy of logits [B, num_classes] and class indices [B], with plain numbers as settings.
+    """Cross-entropy of logits [B, num_classes] and targets, with plain numbers as settings.
+
+    Targets are class indices [B], or the shares of the classes [B, num_classes].
 
     Args:
         label_smoothing: the part of each target that is spread over all classes, 0 to 1 (Szegedy et al. 2015,
             https://arxiv.org/abs/1512.00567, section 7).
         class_weights: one number for each class, above 0, larger for rare or important classes; None means all equal.
+            In a config, `balanced` stands for the numbers that `balanced_weights` works out.
 
     Raises:
         ValueError: an argument has a wrong value. (A weight of 0 could make the loss 0 / 0: it is divided by the sum of
             the weights in a batch, which may have one class only.)
     """
 
-    def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, label_smoothing: float = 0.0, class_weights: Sequence[float] | Literal["balanced"] | None = None
+    ) -> None:
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing must be in [0, 1], not {label_smoothing}")
+        if class_weights == "balanced":
+            raise ValueError("class_weights must be numbers here: balanced_weights(targets, num_classes) makes them")
         if class_weights is not None and not all(weight > 0 for weight in class_weights or [0]):
             raise ValueError(f"class_weights must be above 0, one for each class, not {list(class_weights)}")
         weight = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float)
@@ -31,15 +39,31 @@ class CrossEntropy(nn.CrossEntropyLoss):
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Loss of logits [B, num_classes] against class indices [B]."""
+        """Loss of logits [B, num_classes] against class indices [B] or shares [B, num_classes]."""
         if self.weight is not None and len(self.weight) != logits.shape[1]:
             raise ValueError(f"class_weights must be {logits.shape[1]}, one for each class, not {len(self.weight)}")
         return super().forward(logits, targets)
 
 
+def balanced_weights(targets: Tensor, num_classes: int) -> list[float]:
+    """Weights with which all classes count the same in sum; their mean over the targets is 1.
+
+    Args:
+        targets: class indices of the training set, int64 [N].
+        num_classes: number of classes.
+    """
+    counts = torch.bincount(targets, minlength=num_classes).clamp(min=1)
+    return [float(f"{weight:.6g}") for weight in (len(targets) / (num_classes * counts)).tolist()]
+
+
 def total_weight(loss: nn.CrossEntropyLoss | nn.NLLLoss, targets: Tensor) -> Tensor:
-    """The sum of the weights of targets [B], []. A loss with class weights is divided by it, smoothed or not."""
+    """What a loss with class weights was divided by, smoothed or not, []: the sum of the weights of targets [B].
+
+    torch divides the loss of shares [B, num_classes] by B.
+    """
     assert loss.weight is not None
+    if targets.ndim > 1:
+        return loss.weight.new_full((), len(targets))
     return loss.weight[targets].sum()
 
 
@@ -51,5 +75,7 @@ class LogSoftmaxNLL(nn.NLLLoss):
     """
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Loss of logits [B, num_classes] against class indices [B]."""
+        """Loss of logits [B, num_classes] against class indices [B] or shares [B, num_classes]."""
+        if targets.is_floating_point():
+            return F.cross_entropy(logits, targets, weight=self.weight)
         return super().forward(F.log_softmax(logits, dim=1), targets)

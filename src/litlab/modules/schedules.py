@@ -7,12 +7,16 @@ nearly 0 to `lr`.
 All raise ValueError for a wrong value; the message begins with the argument's name.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LinearLR, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CyclicLR, LambdaLR, LinearLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+
+from litlab.direction import better
 
 Schedulers = list[dict[str, Any]]
 
@@ -98,13 +102,17 @@ def plateau(
     steps_per_epoch: int,
     epochs: int,
     monitor: str = "val/loss",
-    mode: str = "min",
+    mode: str | None = None,
     factor: float = 0.1,
     patience: int = 3,
     min_lr: float = 0.0,
     warmup_epochs: float = 0,
 ) -> Schedulers:
-    """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience` epochs."""
+    """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience` epochs.
+
+    `mode` is `min` if a lower value is better. None: by the name of `monitor`.
+    """
+    mode = mode or better(monitor)
     main = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience, min_lr=min_lr)  # type: ignore[arg-type]
     schedulers: Schedulers = [{"scheduler": main, "interval": "epoch", "monitor": monitor}]
     if warmup := warmup_steps(warmup_epochs, steps_per_epoch, epochs):
@@ -151,3 +159,26 @@ def every_step(scheduler: Any) -> Schedulers:
 
 
 Schedule = Callable[[Optimizer, int, int], Schedulers]
+
+
+def is_of_torch(make: Any) -> bool:
+    """Whether a class, or a partial call of it, is one of torch's own schedulers, which takes an optimizer alone."""
+    target = make.func if isinstance(make, partial) else make
+    return inspect.isclass(target) and issubclass(target, LRScheduler)
+
+
+def of_torch(make: Callable[[Optimizer], LRScheduler]) -> Schedule:
+    """A scheduler of `torch.optim.lr_scheduler`, with its options bound, as a schedule.
+
+    It steps after each epoch, as PyTorch's documentation has it; OneCycleLR and CyclicLR step after each batch.
+    ReduceLROnPlateau watches `val/loss`.
+    """
+
+    def schedule(optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> Schedulers:
+        scheduler = make(optimizer)
+        if isinstance(scheduler, OneCycleLR | CyclicLR):
+            return every_step(scheduler)
+        watched = {"monitor": "val/loss"} if isinstance(scheduler, ReduceLROnPlateau) else {}
+        return [{"scheduler": scheduler, "interval": "epoch", **watched}]
+
+    return schedule

@@ -16,7 +16,7 @@ from litlab.lightning_internals import is_accumulating, remember_signature
 from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.losses import total_weight
 from litlab.modules.measured import Measured
-from litlab.modules.schedules import Schedule
+from litlab.modules.schedules import Schedule, is_of_torch, of_torch
 from litlab.networks import WithAuxiliary
 
 
@@ -46,7 +46,8 @@ class Supervised(Measured):
         loss: from (predictions, targets) to a scalar.
         make_metrics: makes the metrics of the task by name; called once for each split.
         optimizer: from parameters to an optimizer; None means Adam with learning rate 1e-3.
-        scheduler: one of `litlab.modules.schedules`, with its options bound; None keeps the learning rate.
+        scheduler: one of `litlab.modules.schedules` or of torch's schedulers, with its options bound; None keeps the
+            learning rate.
     """
 
     def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
@@ -90,7 +91,7 @@ class Supervised(Measured):
         self.network = network.to(memory_format=torch.channels_last)
         self.loss = loss
         self.make_optimizer: MakeOptimizer = optimizer or partial(torch.optim.Adam, lr=1e-3)
-        self.make_schedulers = scheduler
+        self.make_schedulers = of_torch(scheduler) if is_of_torch(scheduler) else scheduler  # type: ignore[arg-type]
         self._is_sharded = False
         self.compiled: CompiledNetwork | None = None  # for `model.compile=true`
         self.engine: Engine | None = None  # runs blocks of steps; None: Lightning runs each step

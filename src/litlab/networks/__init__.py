@@ -11,8 +11,11 @@ from litlab.networks.googlenet import GoogLeNet
 from litlab.networks.lenet import LeNet5
 from litlab.networks.mlp import MLP
 from litlab.networks.modes import evaluating
+from litlab.networks.registered import Registered
 from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
 from litlab.networks.summary import Layer, summarize
+from litlab.networks.timm_model import TimmModel
+from litlab.networks.torchvision_model import TorchvisionModel
 from litlab.networks.transfer import Transfer
 from litlab.networks.vgg import VGG11, VGG13, VGG16, VGG19
 from litlab.networks.weights import load_published, load_weights, preprocessing
@@ -33,6 +36,9 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "ResNet34",
     "ResNet50",
     "WhitenedCNN",
+    "TorchvisionModel",
+    "TimmModel",
+    "Registered",
     "Transfer",
     "load_weights",
     "load_published",

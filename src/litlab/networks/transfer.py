@@ -48,6 +48,7 @@ class Transfer(nn.Module):
     published_arguments: ClassVar[dict[str, Any]] = {"variant": "imagenet"}  # the published weights need these
     optional: ClassVar[tuple[str, ...]] = ()  # beginnings of names in published weights that the network may lack
     frozen = False  # whether only the new layer is trained
+    inner: ClassVar[str] = ""  # what the names of the parameters begin with, and those in published weights do not
 
     @classmethod
     def published(cls, **arguments: Any) -> WeightsEnum:
@@ -76,12 +77,13 @@ class Transfer(nn.Module):
         new = []
         for name in self.heads:
             last = self.get_submodule(name)
-            assert isinstance(last, nn.Linear)
             if head == "append":
+                if not isinstance(last, nn.Linear):
+                    raise ValueError("head must be replace: the last layer is a convolution")
                 self.set_submodule(name, AppendedLinear(last, num_classes))
                 new.append(f"{name}.appended.")
             else:
-                self.set_submodule(name, nn.Linear(last.in_features, num_classes))
+                self.set_submodule(name, _renewed(last, num_classes))
                 new.append(f"{name}.")
         self.new_layers = tuple(new)
         if freeze == "backbone":
@@ -97,6 +99,14 @@ class Transfer(nn.Module):
                 if isinstance(module, BATCH_NORMS):
                     module.eval()
         return self
+
+
+def _renewed(last: nn.Module, num_classes: int) -> nn.Module:
+    """A new layer in place of the last one: a linear layer, or a 1x1 convolution."""
+    if isinstance(last, nn.Conv2d):
+        return nn.Conv2d(last.in_channels, num_classes, 1)
+    assert isinstance(last, nn.Linear)
+    return nn.Linear(last.in_features, num_classes)
 
 
 def is_small(input_shape: Sequence[int], variant: Variant) -> bool:

@@ -1,4 +1,4 @@
-"""Loading weights into a network: torchvision's published ones, or any `state_dict`."""
+"""Loading weights into a network: published ones, or any `state_dict`."""
 
 import socket
 from collections.abc import Iterable, Mapping
@@ -8,32 +8,33 @@ from urllib.parse import urlparse
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum
 
 from litlab.errors import one_line
+from litlab.networks.names import fitted
 from litlab.networks.transfer import Transfer
 
 HOST_TIMEOUT = 20  # seconds without a byte, after which the host counts as down
 LISTED = 6  # parameter names that an error lists; it only counts the others
 
 
-def preprocessing(weights: WeightsEnum) -> dict[str, Any]:
+def preprocessing(weights: Any) -> dict[str, Any]:
     """The preprocessing that published weights need.
 
     Returns:
         `resize`, the pixels of the shorter side, and `image_size`, the pixels per side of the centre crop after it;
-        `normalize`, as `{mean: [...], std: [...]}`.
+        `interpolation`, such as `bilinear`; `normalize`, as `{mean: [...], std: [...]}`.
     """
     preset = weights.transforms()
     return {
         "image_size": preset.crop_size[0],
         "resize": preset.resize_size[0],
+        "interpolation": preset.interpolation.value,
         "normalize": {"mean": list(preset.mean), "std": list(preset.std)},
     }
 
 
-def load_published(network: Transfer, weights: WeightsEnum) -> None:
-    """Loads torchvision's weights into all layers except the new ones. They are downloaded once.
+def load_published(network: Transfer, weights: Any) -> None:
+    """Loads what `Transfer.published` has named into all layers except the new ones. It is downloaded once.
 
     Raises:
         FileNotFoundError: they are not on disk and cannot be downloaded; the message says where to put the file.
@@ -45,9 +46,10 @@ def load_published(network: Transfer, weights: WeightsEnum) -> None:
     try:
         state_dict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:
-        action = "delete it and try again" if file.exists() else "put the file there by hand"
+        action = f"{'delete it and try again' if file.exists() else 'put the file there by hand'}: {file}"
+        action = weights.where() if hasattr(weights, "where") else action
         raise FileNotFoundError(
-            f"pretrained=true: {weights.url} could not be downloaded ({one_line(error)}); {action}: {file}"
+            f"pretrained=true: {weights.url} could not be downloaded ({one_line(error)}); {action}"
         ) from None
     finally:
         socket.setdefaulttimeout(before)
@@ -68,8 +70,7 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
         ValueError: names are missing, unexpected, or have another size; the message lists them.
     """
     own = network.state_dict()
-    if all(name.startswith("module.") and name not in own for name in state_dict):  # saved from a DataParallel
-        state_dict = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
+    state_dict = fitted(state_dict, own)
     head = head_of(network)
     appended = tuple(name for name in head if name.endswith(".appended."))
     missing = [name for name in own if name not in state_dict and not name.endswith(".num_batches_tracked")]

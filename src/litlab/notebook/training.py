@@ -13,12 +13,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from litlab.cli.explain import explain
-from litlab.cli.runs import NewFolders
+from litlab.cli.folders import NewFolders
 from litlab.config import Run
 from litlab.errors import ConfigError
 from litlab.notebook.prediction import Predictor, load
 from litlab.project import CONF, Project, Searched, searching
-from litlab.runs import CONFIG, METRICS, OVERRIDES, read_result
+from litlab.runs import CONFIG, METRICS, OVERRIDES, holds_run, read_result
 from litlab.training import run_training
 
 
@@ -86,7 +86,9 @@ def train(experiment: str | None = None, overrides: Sequence[str] = ()) -> Train
     folder = Path(whole.hydra.run.dir)
     cfg = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
     chosen = {str(group): str(option) for group, option in whole.hydra.runtime.choices.items()}
-    (folder / CONFIG).parent.mkdir(parents=True)
+    if holds_run(folder):
+        raise ConfigError(f"{folder}: there is a run in it already; choose another folder or name")
+    (folder / CONFIG).parent.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, folder / CONFIG)
     OmegaConf.save(OmegaConf.create(given), folder / OVERRIDES)
     run_training(Run(cfg, folder, given, chosen, project=project))

@@ -15,7 +15,7 @@ from litlab.checkpoint import Trained
 from litlab.config import Run
 from litlab.console import printable
 from litlab.data import Unreadable, fit, open_picture
-from litlab.data.picture_files import suffixes
+from litlab.data.picture_files import is_of_system, suffixes
 from litlab.errors import ConfigError
 from litlab.prediction.invert import on_background
 
@@ -52,8 +52,8 @@ def _pictures_in(folder: str) -> list[str]:
     for parent, folders, files in os.walk(folder):
         folders.sort()
         look_like_pictures = [name for name in folders if Path(name).suffix.lower() in endings]
-        folders[:] = [name for name in folders if name not in look_like_pictures and not name.startswith(".")]
-        names = sorted([*look_like_pictures, *(name for name in files if not name.startswith("."))])
+        folders[:] = [name for name in folders if name not in look_like_pictures and not is_of_system(name)]
+        names = sorted([*look_like_pictures, *(name for name in files if not is_of_system(name))])
         found += [os.path.join(parent, name) for name in names if Path(name).suffix.lower() in endings]  # noqa: PTH118
     return found
 

@@ -1,10 +1,11 @@
 """The run folder: the names of its files, its result and its lock. Needs no torch."""
 
-from litlab.runs.folders import find_run, make_new, newest_checkpoint, remove_if_unused
+from litlab.runs.folders import find_run, holds_run, make_new, newest_checkpoint, remove_if_unused
 from litlab.runs.layout import (
     BEST,
     CONFIG,
     FOLDER,
+    HYDRA,
     LAST,
     LATEST,
     LOG,
@@ -22,6 +23,7 @@ __all__ = [
     "BEST",
     "CONFIG",
     "FOLDER",
+    "HYDRA",
     "LAST",
     "LATEST",
     "LOG",
@@ -34,6 +36,7 @@ __all__ = [
     "find_run",
     "finite",
     "hold",
+    "holds_run",
     "is_running",
     "make_new",
     "newest_checkpoint",

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from litlab.errors import ConfigError
 from litlab.runs.layout import BEST, CONFIG, FOLDER, LAST, LOG, METRICS, RESULT, best_or_last
+from litlab.runs.lock import is_running
 
 STARTED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")  # the time in a folder's name
-WRITTEN_BY_HYDRA = {".hydra", LOG, "multirun.yaml"}  # a folder with nothing else holds no training
+SWEEP = "multirun.yaml"  # Hydra writes it into the folder of a sweep
+WRITTEN_BY_HYDRA = {".hydra", LOG, SWEEP}  # a folder with nothing else holds no training
 
 
 def make_new(path: str) -> Path:
@@ -22,6 +24,16 @@ def make_new(path: str) -> Path:
             folder.mkdir()
             return folder
     raise AssertionError
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a run or a sweep has begun in a folder. One that Hydra alone has written to can be used again."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    if names & {RESULT, METRICS, SWEEP, Path(LAST).parent.name}:
+        return True
+    return Path(CONFIG).parent.name in names and (not names <= WRITTEN_BY_HYDRA or is_running(folder))
 
 
 def remove_if_unused(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from litlab.sweeps.folders import folder_name, has_begun
 from litlab.sweeps.jobs import Job, Sweep, jobs_in, read
 from litlab.sweeps.launchers import EXTRAS, jobs_at_once, launcher_name, needs_extra
-from litlab.sweeps.pruning import hopeless_by_median
+from litlab.sweeps.pruning import compared_with_others, is_final, waits_after
 from litlab.sweeps.stopping import STARTED_BY, note_refused, stop, stopped_with
 from litlab.sweeps.table import print_report
 
@@ -12,9 +12,10 @@ __all__ = [
     "STARTED_BY",
     "Job",
     "Sweep",
+    "compared_with_others",
     "folder_name",
     "has_begun",
-    "hopeless_by_median",
+    "is_final",
     "jobs_at_once",
     "jobs_in",
     "launcher_name",
@@ -24,4 +25,5 @@ __all__ = [
     "read",
     "stop",
     "stopped_with",
+    "waits_after",
 ]

@@ -3,11 +3,17 @@
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from litlab.config import objective_mode
 from litlab.sweeps.folders import in_their_folders, subdir
+from litlab.sweeps.halving import UNTIL, Halving, job_key, load, rungs, write_until
+from litlab.sweeps.pruning import check_pruning
+from litlab.sweeps.stopping import stopped_with
+from litlab.sweeps.study import has_study
 from litlab.sweeps.sweeper import ReportedSweeper
 
 
@@ -17,22 +23,72 @@ class GridSweeper(ReportedSweeper):
     Args:
         max_batch_size: how many jobs the launcher gets at once; None: all.
         params: more overrides, beside those of the command line.
+        prune: `asha`: most jobs end early, see `litlab.sweeps.halving`; False: each job trains to its end.
+        prune_after_epochs: the epochs of the first rung.
+        reduction_factor: one of so many jobs trains on from each rung.
     """
 
-    def __init__(self, max_batch_size: int | None = None, params: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        max_batch_size: int | None = None,
+        params: Mapping[str, str] | None = None,
+        prune: Any = False,
+        prune_after_epochs: int = 1,
+        reduction_factor: int = 3,
+    ) -> None:
         if max_batch_size is not None and max_batch_size < 1:
             raise HydraException(f"hydra.sweeper.max_batch_size={max_batch_size}: must be at least 1, or null")
+        check_pruning(prune, ("asha",), prune_after_epochs, reduction_factor)
         self.max_batch_size, self.params = max_batch_size, dict(params or {})
+        self.prune, self.prune_after_epochs, self.reduction_factor = prune, prune_after_epochs, reduction_factor
 
     def run_jobs(self, arguments: list[str]) -> None:
         jobs = combinations(self.parsed([*(f"{key}={value}" for key, value in self.params.items()), *arguments]))
         self.save_config()
+        if self.prune:
+            self._run_and_halve(jobs)
+            return
+        if has_study(self.folder):
+            write_until(self.folder, [], [])  # trials that were pruned train to their end
         size = self.max_batch_size or len(jobs)
         for first in range(0, len(jobs), size):
-            batch = in_their_folders(jobs[first : first + size], self.folder, subdir(self.config.hydra))
-            self._compose_one_of_each_kind(batch)
-            for done in self.launcher.launch(batch, initial_job_idx=first):
-                _ = done.return_value  # raises the error of the job, if it had one
+            self._launch(jobs[first : first + size], first)
+
+    def _launch(self, jobs: Sequence[Sequence[str]], first: int) -> None:
+        """Runs some jobs. `first` is the number of the first of them."""
+        batch = in_their_folders(jobs, self.folder, subdir(self.config.hydra))
+        self._compose_one_of_each_kind(batch)
+        for done in self.launcher.launch(batch, initial_job_idx=first):
+            _ = done.return_value  # raises the error of the job, if it had one
+
+    def _run_and_halve(self, jobs: Sequence[Sequence[str]]) -> None:
+        """Runs jobs in waves. After each wave, the best of them train on."""
+        named = {job_key(job): job for job in jobs}
+        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, list(jobs[0]))
+        best_of = max if objective_mode(cfg) == "max" else min
+        halving = self._halving(cfg.trainer.max_epochs)
+        first = 0
+        while wave := halving.next_wave(list(named), self.max_batch_size, best_of):
+            halving.save(self.folder)
+            write_until(self.folder, wave, halving.rungs)
+            self._launch([named[job] for job, _ in wave], first)
+            if stopped_with(self.folder):
+                return
+            halving.read_scores(self.folder, wave)
+            first += len(wave)
+        halving.save(self.folder)
+        (self.folder / UNTIL).unlink(missing_ok=True)
+
+    def _halving(self, epochs: int | None) -> Halving:
+        if epochs is None or epochs < 1:
+            raise HydraException(f"hydra.sweeper.prune=asha needs a length: trainer.max_epochs={epochs}")
+        found = rungs(self.prune_after_epochs, self.reduction_factor, epochs)
+        if len(found) == 1:
+            raise HydraException(
+                f"hydra.sweeper.prune_after_epochs={self.prune_after_epochs}: must be less than "
+                f"trainer.max_epochs={epochs}"
+            )
+        return load(self.folder, found, self.reduction_factor)
 
     def _compose_one_of_each_kind(self, batch: Sequence[Sequence[str]]) -> None:
         """Composes configs before the first job begins, so that a mistake in the last job is found now.

@@ -19,6 +19,7 @@ from litlab.errors import ConfigError, SweepStopped, one_line
 from litlab.runs import OVERRIDES, read_result, write_failed
 from litlab.sweeps.folders import folder_name
 from litlab.sweeps.launchers import jobs_at_once
+from litlab.sweeps.pruning import METHODS, check_pruning, make_pruner
 from litlab.sweeps.space import Space, choose, distribution, some_values, written
 from litlab.sweeps.study import NAME, check_same, go_on_with, import_optuna, running_trials, storage_of
 from litlab.sweeps.sweeper import ReportedSweeper
@@ -34,15 +35,17 @@ COMPOSITION = (HydraException, OmegaConfBaseException)  # raised when settings d
 class OptunaSweeper(ReportedSweeper):
     """Searches the settings given as `a,b`, `range(...)`, `interval(...)` or `tag(log, interval(...))`.
 
-    The processes of the trials read the three settings of pruning: see `hopeless_by_median`.
+    The processes of the trials read the settings of pruning: see `litlab.sweeps.pruning`.
 
     Args:
         n_trials: the number of trials, those of earlier starts in the same folder included.
         n_jobs: how many are chosen, and given to the launcher, at once; -1: one for each core.
         seed: of Optuna's sampler (TPE, Bergstra et al. 2011).
-        prune: whether a trial ends early if it is worse than the median of the others at the same epoch.
-        prune_after_trials: how many trials must have ended before that.
+        prune: whether a trial ends early if it is worse than others at the same epoch: `median`, `asha`, `hyperband` or
+            False; True is `median`.
+        prune_after_trials: how many trials must have ended before that; for `median`.
         prune_after_epochs: how many epochs each trial has before that.
+        reduction_factor: one of so many trials trains on; for `asha` and `hyperband`.
     """
 
     def __init__(
@@ -50,10 +53,12 @@ class OptunaSweeper(ReportedSweeper):
         n_trials: int,
         n_jobs: int | None = 1,
         seed: int = 0,
-        prune: bool = False,
+        prune: Any = False,
         prune_after_trials: int = 5,
         prune_after_epochs: int = 1,
+        reduction_factor: int = 3,
     ) -> None:
+        check_pruning(prune, METHODS, prune_after_epochs, reduction_factor)
         if n_trials < 1:
             raise HydraException(f"hydra.sweeper.n_trials={n_trials}: must be at least 1")
         self.n_trials, self.n_jobs, self.seed = n_trials, jobs_at_once(n_jobs), seed
@@ -73,8 +78,14 @@ class OptunaSweeper(ReportedSweeper):
         described = self._describe(fixed, space)
         self.save_config()
         storage = storage_of(self.folder)
-        direction = "minimize" if described["mode"] == "min" else "maximize"
-        study = optuna.create_study(storage=storage, study_name=NAME, direction=direction, load_if_exists=True)
+        study = optuna.create_study(
+            storage=storage,
+            study_name=NAME,
+            direction="minimize" if described["mode"] == "min" else "maximize",
+            load_if_exists=True,
+            # With Hyperband, the sampler looks only at the trials of the same bracket.
+            pruner=make_pruner(self.config.hydra.sweeper, described["settings"].get("trainer.max_epochs")),
+        )
         check_same(study, described, space, self.folder)
         while trials := self._next_trials(study, storage, space):
             self._run(study, trials, space, fixed)

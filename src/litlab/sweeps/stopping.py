@@ -9,6 +9,7 @@ from typing import Any
 
 from litlab.config import SweepJob
 from litlab.errors import SweepStopped
+from litlab.sweeps.halving import UNTIL
 
 STOPPED = ".stopped"  # begin no more jobs; the file holds the exit status
 REFUSED = ".refused"  # a line for each job that this start has refused, because it was trained with another config
@@ -17,7 +18,7 @@ STARTED_BY = "LITLAB_SWEEP"  # in the environment of joblib's processes: the pro
 
 def clear_marks(folder: Path) -> None:
     """Removes the marks of an earlier start."""
-    for name in (STOPPED, REFUSED):
+    for name in (STOPPED, REFUSED, UNTIL):
         (folder / name).unlink(missing_ok=True)
 
 

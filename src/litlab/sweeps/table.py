@@ -39,7 +39,8 @@ def print_report(folder: Path) -> Sweep:
 def command_of(job: Job) -> list[str]:
     """The words of a command that trains a job again, alone."""
     options = [word for folder in config_dirs(job.folder) for word in ("--config-dir", str(folder))]
-    return [*console.typed("train").split(), *job.overrides, *options]
+    overrides = [override for override in job.overrides if not override.startswith("name=")]  # that of the sweep
+    return [*console.typed("train").split(), *overrides, *options]
 
 
 def ranking(sweep: Sweep) -> Table:

@@ -6,6 +6,7 @@ settle              fills in what all processes must know and a config leaves op
 assemble            builds the data module and the network in its LightningModule, and prepares the data
 trainer             builds the Trainer with its callbacks and loggers
 build               puts all of these together: the parts of a run
+lr_range_test       `lr_find=true`: rising learning rates on fresh weights; `lr_picture` draws them
 checks              refuses parts that do not fit together
 weights             loads the first weights of a network: published ones, or those of a file
 batch_size          `data.batch_size=auto`; `batch_size_search` is the process that tries the sizes

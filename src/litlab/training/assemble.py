@@ -2,11 +2,12 @@
 
 from litlab.callbacks import learning_rate
 from litlab.config import FILLED_FROM_DATA, Run
-from litlab.data import DataModule, SourcesFailedError
+from litlab.data import DataModule, Mix, SourcesFailedError
 from litlab.errors import ConfigError, one_line
-from litlab.modules import Classification, Regression, Supervised
+from litlab.modules import Classification, Regression, Supervised, balanced_weights
 from litlab.training import weights
 from litlab.training.checks import check_loss, check_monitors, check_network, check_optimization
+from litlab.training.network import build_network
 
 
 def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
@@ -23,8 +24,11 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
         run = run.settled(**needed)
         data = run.build("data")
     _check_filled_from_data(run, data)
-    network = run.build("model", input_shape=data.input_shape, num_classes=data.num_classes)
+    data.mix = build_mix(run, data)
+    network = build_network(run, data)
     check_network(run, network, data)
+    if run.get("loss.class_weights") == "balanced":
+        run = run.settled(**{"loss.class_weights": class_weights(run, data)})
     loss = run.build("loss")
     check_loss(run, loss, data, network)
     halved = {"lr": learning_rate(run.cfg)} if run.get("rewinds") else {}
@@ -34,13 +38,39 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
         module = Regression(network, data.target_shape, *optimization)
     else:
         try:
-            module = Classification(network, data.num_classes, *optimization, top5=run.cfg.top5)
+            module = Classification(
+                network, data.num_classes, *optimization, top5=run.cfg.top5, soft_targets=bool(data.mix)
+            )
         except ValueError as error:
             raise ConfigError(f"top5=true: {run.option('data')} {one_line(error)}") from error
     module.writes_rows = True
     check_optimization(run, module)
     check_monitors(run, module, data)
     return run, data, module
+
+
+def class_weights(run: Run, data: DataModule) -> list[float]:
+    """The weights that `loss.class_weights=balanced` stands for. They need the training set.
+
+    Raises:
+        ConfigError: if the data cannot be had, or have no classes.
+    """
+    if data.task != "classification":
+        raise ConfigError(f"loss.class_weights=balanced: {run.option('data')} has no classes")
+    prepare_data(run, data)
+    return balanced_weights(data.train_set.targets, data.num_classes)  # type: ignore[union-attr]
+
+
+def build_mix(run: Run, data: DataModule) -> Mix | None:
+    """What mixes the training images of a run, if anything does.
+
+    Raises:
+        ConfigError: if a value is refused, or the data have no classes.
+    """
+    mix: Mix | None = run.build("mix", num_classes=data.num_classes, epochs=run.cfg.trainer.max_epochs)
+    if mix and data.task != "classification":
+        raise ConfigError(f"{run.option('mix')} mixes classes, and {run.option('data')} has none: write mix=none")
+    return mix
 
 
 def _check_filled_from_data(run: Run, data: DataModule) -> None:

@@ -15,9 +15,10 @@ from litlab.callbacks import (
     RunFolder,
     StopOnSignal,
     Throughput,
+    was_pruned,
 )
 from litlab.checkpoint import record_of
-from litlab.config import Run, objective_mode
+from litlab.config import Run, directions
 from litlab.data import DataModule
 from litlab.distributed import is_rank
 from litlab.engines import choose_engine
@@ -36,7 +37,7 @@ class Parts:
     Args:
         run: with a config that leaves nothing open.
         checkpoints: None if the config switches them off.
-        prune: None if the run is no job of a sweep that prunes.
+        prune: None if the run is no job of a sweep that prunes, and never was.
     """
 
     run: Run
@@ -60,13 +61,13 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
         ConfigError: if a value is refused, or two parts do not fit each other.
     """
     lightning.seed_everything(run.cfg.seed, workers=True, verbose=False)
-    run, data, module = assemble(run.settled(objective_mode=objective_mode(run.cfg)))
+    run, data, module = assemble(run.settled(**directions(run.cfg)))
     run = run.settled(**{"trainer.precision": precision(run, data, saved)})
     if not saved:
         weights.load(run, module.network)
     checkpoints, throughput, resume = make_checkpoints(run, data, module), Throughput(), ExactResume(run.plain())
     stop = StopOnSignal(checkpoints, run.get("preempt_grace_s", 20))
-    prune = make_prune(run)
+    prune = make_prune(run, saved)
     always = [EvaluationOutputs(), KeepMemory(), RunFolder(run.folder), resume]
     always += [*filter(None, (prune, checkpoints)), stop]
     trainer = make_trainer(run, throughput, always, module.network)
@@ -89,13 +90,19 @@ def make_checkpoints(run: Run, data: DataModule, module: Supervised) -> Checkpoi
     return Checkpoints(run.folder / "checkpoints", run.cfg.objective, run.cfg.objective_mode, record, **often)
 
 
-def make_prune(run: Run) -> Prune | None:
-    """The callback that ends a hopeless job early; None if the run is no job of a sweep that prunes.
+def make_prune(run: Run, saved: dict[str, Any] | None) -> Prune | None:
+    """The callback that ends a job of a sweep early; None if the run is no job of a sweep that prunes, and never was.
 
     Every rank of several has the callback, because they must stop together and only rank 0 knows of the sweep.
+
+    Args:
+        saved: the checkpoint that the run goes on from. A run that was pruned may go on.
     """
-    hopeless = sweeps.hopeless_by_median(run.folder)
-    return Prune(run.cfg.objective, hopeless) if hopeless or is_rank() else None
+    until = sweeps.waits_after(run.folder, run.overrides) if run.job else None
+    hopeless = sweeps.compared_with_others(run.folder, run.cfg.trainer.max_epochs)
+    if until is None and hopeless is None and not is_rank() and not was_pruned(saved):
+        return None
+    return Prune(run.cfg.objective, hopeless, until)
 
 
 def check_batch_size(data: DataModule, trainer: lightning.Trainer) -> None:

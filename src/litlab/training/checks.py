@@ -1,14 +1,18 @@
 """Refuses parts that do not fit together, before anything is trained."""
 
+import warnings
+
 import torch
 
 from litlab.config import Run
 from litlab.data import DataModule
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Supervised
-from litlab.networks import evaluating
+from litlab.networks import Registered, evaluating
+from litlab.training.network import unfit
 
 FOR_CLASSES = (torch.nn.CrossEntropyLoss, torch.nn.NLLLoss)
+FOR_VALUES = (torch.nn.MSELoss, torch.nn.L1Loss, torch.nn.SmoothL1Loss, torch.nn.HuberLoss, torch.nn.BCELoss)
 
 
 def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
@@ -22,9 +26,9 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
     try:
         with torch.no_grad(), evaluating(network):
             logits = network(batch)
-    except (RuntimeError, ValueError) as error:
-        shape = list(batch.shape)
-        raise ConfigError(f"{model} cannot take {source}: images {shape} fail, {one_line(error)}") from error
+    except (RuntimeError, ValueError, AssertionError) as error:
+        hint = network.hint() if isinstance(network, Registered) else ""
+        raise unfit(run, data, one_line(error) + hint) from error
     if tuple(logits.shape) != (2, data.num_classes):
         raise ConfigError(
             f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
@@ -33,7 +37,7 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
 
 
 def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
-    """Computes the loss of one batch of zeros.
+    """Computes the loss of one batch of zeros, and its gradient. What the loss does with it decides, not its class.
 
     Raises:
         ConfigError: if the loss is for another task, or refuses the shapes or the outputs of the network.
@@ -45,33 +49,51 @@ def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch
             _check_loss_of_values(run, loss, data, network)
     except ConfigError:
         raise
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:  # of any kind: the loss may be a user's own
         message = one_line(error)
         key = "loss." if message.startswith("class_weights") else f"{run.option('loss')}: "
         raise ConfigError(f"{key}{message}") from error
 
 
 def _check_loss_of_classes(run: Run, loss: torch.nn.Module, data: DataModule) -> None:
-    if not isinstance(loss, FOR_CLASSES):
-        raise ConfigError(f"{run.option('loss')} is for regression, and {run.option('data')} has classes")
     batch_size = data.num_classes + 1  # another number than that of classes: a loss must not mix up the dimensions
-    loss(torch.zeros(batch_size, data.num_classes), torch.zeros(batch_size, dtype=torch.long))
+    logits = torch.zeros(batch_size, data.num_classes, requires_grad=True)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of shapes that do not fit; then there is an error, too
+            value = loss(logits, torch.zeros(batch_size, dtype=torch.long))
+    except Exception as error:
+        if isinstance(loss, FOR_VALUES):
+            given, source = run.option("loss"), run.option("data")
+            raise ConfigError(f"{given} is for regression, and {source} has classes") from error
+        raise
+    _check_value(run, value)
 
 
 def _check_loss_of_values(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
     given = run.option("loss")
     if isinstance(loss, FOR_CLASSES):
         raise ConfigError(
-            f"{given} is for classes, and {run.option('data')} has none: use loss=mse objective=val/mse "
-            "(or l1, smooth_l1)"
+            f"{given} is for classes, and {run.option('data')} has none: use loss=mse "
+            f"objective={'val' if data.validates else 'train'}/mse (or l1, smooth_l1)"
         )
     batch_size = data.num_classes + 1
-    loss(torch.zeros(batch_size, *data.target_shape), torch.zeros(batch_size, *data.target_shape))
+    values = torch.full((batch_size, *data.target_shape), 0.5, requires_grad=True)
+    _check_value(run, loss(values, torch.zeros(batch_size, *data.target_shape)))
     if isinstance(loss, torch.nn.BCELoss) and not makes_probabilities(network, data):
         raise ConfigError(
             f"{given} takes predictions from 0 to 1, and {run.option('model')} makes others: "
             "write model.output=sigmoid, or loss=mse"
         )
+
+
+def _check_value(run: Run, value: object) -> None:
+    """Raises `ConfigError` unless a loss is one number with a gradient."""
+    shape = list(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+    if shape != []:
+        raise ConfigError(f"{run.option('loss')} must return one number for a batch, [], not {shape}")
+    assert isinstance(value, torch.Tensor)
+    if not value.requires_grad:
+        raise ConfigError(f"{run.option('loss')} has no gradient with respect to the outputs of the network")
 
 
 @torch.no_grad()

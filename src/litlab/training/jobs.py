@@ -17,7 +17,7 @@ from litlab.distributed import end_with
 from litlab.errors import ConfigError, Interrupted, RunFailed
 from litlab.machine import cores
 from litlab.runs import hold, read_result
-from litlab.sweeps import STARTED_BY, has_begun, note_refused
+from litlab.sweeps import STARTED_BY, has_begun, is_final, note_refused
 from litlab.training.batch_size import is_auto
 
 
@@ -49,7 +49,7 @@ def resume_job(run: Run) -> tuple[Run, dict[str, Any] | None]:
     """Goes on with a job where an earlier start of the same sweep has left it.
 
     Returns:
-        The job, from its checkpoint if it has one; its result if it was completed or pruned, else None.
+        The job, from its checkpoint if it has one; its result if it has nothing more to do, else None.
 
     Raises:
         ConfigError: if the earlier start had another config, naming the first difference.
@@ -57,7 +57,8 @@ def resume_job(run: Run) -> tuple[Run, dict[str, Any] | None]:
     if is_auto(run) and (size := _earlier_batch_size(run.folder)):
         run = run.settled(**{"data.batch_size": size})
     result = read_result(run.folder)
-    if result.get("status") in ("completed", "pruned"):
+    status = result.get("status")
+    if status == "completed" or (status == "pruned" and is_final(run.folder, run.overrides, result["epochs"])):
         _check_same_config(run, result["config"])
         return run, result
     run = _from_checkpoint(run, result)
@@ -67,7 +68,7 @@ def resume_job(run: Run) -> tuple[Run, dict[str, Any] | None]:
 
 
 def _from_checkpoint(run: Run, result: dict[str, Any]) -> Run:
-    """The job from its last checkpoint on, if it was killed or interrupted.
+    """The job from its last checkpoint on, if it was killed, interrupted or pruned.
 
     It keeps what an earlier start has filled into the config. A job that failed in its training begins anew, because it
     would fail again from its checkpoint.

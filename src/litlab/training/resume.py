@@ -12,7 +12,7 @@ from litlab.errors import ConfigError
 from litlab.runs import BEST, LATEST, RESULT
 from litlab.training.build import Parts
 
-FIXED = ("model", "data._target_", "data.seed", "data.val_size", "optimizer._target_")
+FIXED = ("model", "data._target_", "data.seed", "data.val_size", "optimizer._target_", "mix._target_")
 
 
 def restore_settings(run: Run, saved: dict[str, Any]) -> Run:

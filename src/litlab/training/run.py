@@ -20,13 +20,14 @@ from litlab.runs import hold, objective_value, read_result, remove_if_unused
 from litlab.training import jobs, weights
 from litlab.training.assemble import prepare_data
 from litlab.training.build import Parts, build_parts
+from litlab.training.lr_range_test import find_learning_rate
 from litlab.training.outcome import Outcome, has_page, note_error, note_evaluation, note_training, note_unsaved
 from litlab.training.record import failure_recorded, settled_and_recorded
 from litlab.training.result import finish
 from litlab.training.resume import check_same_batches, reset_files, restore_settings
 from litlab.training.rewind import rewound
 from litlab.training.settle import settle_for_other_hosts
-from litlab.training.terminal import print_layers, print_start
+from litlab.training.terminal import print_layers, print_names, print_start
 
 
 def run_training(run: Run) -> float | None:
@@ -52,10 +53,17 @@ def run_training(run: Run) -> float | None:
                 console.say(f"{run.folder.name}: finished before, not run again")
                 return objective_value(result)
         with failure_recorded(run):
+            if run.get("list"):
+                print_names(run)
+                remove_if_unused(run.folder)
+                return None
             check(run.cfg)
             if run.get("summary"):
                 print_layers(run)
                 remove_if_unused(run.folder)
+                return None
+            if run.get("lr_find"):
+                find_learning_rate(run)
                 return None
             with settled_and_recorded(run) as settled:
                 train(settled)

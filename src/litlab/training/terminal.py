@@ -10,11 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from litlab.callbacks import summary_table
-from litlab.config import Run
-from litlab.console import console, number, quieten, say, typed
+from litlab.config import Run, class_of
+from litlab.console import console, number, quieten, say, typed, warn
+from litlab.errors import ConfigError
 from litlab.files import shown
+from litlab.networks import Registered
 from litlab.training.assemble import assemble
 from litlab.training.build import Parts
+from litlab.training.network import advice
 
 HEADING = 14  # characters before the text of a line
 WIDEST = 110  # characters of a line of the verdict on a terminal
@@ -24,10 +27,13 @@ def print_start(parts: Parts) -> None:
     """Prints the first line of a run: data, network, device, precision."""
     data = parts.data
     kind = "images" if len(data.input_shape) == 3 else "points"
+    classes = f", {len(data.class_names):,} classes" if data.class_names else ""
     say(
-        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}  |  "
+        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {kind}{classes}  |  "
         f"{type(parts.module.network).__name__}  |  {device_name(parts.trainer)}, {parts.run.cfg.trainer.precision}"
     )
+    if better := advice(parts.run, data):
+        warn(better)
 
 
 def print_end(run: Run, result: dict[str, Any], takes_pictures: bool) -> None:
@@ -66,6 +72,25 @@ def print_layers(run: Run) -> None:
     _, data, module = assemble(run.settled(**{"data.batch_size": 1}) if automatic else run)
     say(f"{data.name}: {' x '.join(map(str, data.input_shape))}")
     say(summary_table(module.network, data.input_shape, max_depth=3))
+
+
+def print_names(run: Run) -> None:
+    """Prints the names of a registry that match `model.name`, one a line.
+
+    Raises:
+        ConfigError: if `model` is no registry, or no name matches.
+    """
+    registry = class_of(run.cfg, "model")
+    if not (isinstance(registry, type) and issubclass(registry, Registered)):
+        raise ConfigError("list=true lists the names of a registry: write model=torchvision or model=timm")
+    pattern = str(run.cfg.model.name)
+    try:
+        names = registry.names(pattern if {"*", "?", "["} & set(pattern) else f"*{pattern}*")
+    except ValueError as error:
+        raise run.blame("model", error) from error
+    if not names:
+        raise ConfigError(f"model.name={pattern} matches none of {registry.registry}'s names")
+    say("\n".join(names))
 
 
 def device_name(trainer: lightning.Trainer) -> str:

@@ -19,7 +19,7 @@ from litlab.callbacks.steering.checkpoints import Checkpoints, epoch_metrics
 from litlab.callbacks.steering.folder import RunFolder
 from litlab.callbacks.steering.memory import KeepMemory
 from litlab.callbacks.steering.new_settings import learning_rate
-from litlab.callbacks.steering.prune import Prune
+from litlab.callbacks.steering.prune import Prune, was_pruned
 from litlab.callbacks.steering.resume import KEY, ExactResume
 from litlab.callbacks.steering.signals import StopOnSignal, interruption
 
@@ -34,4 +34,5 @@ __all__ = [
     "epoch_metrics",
     "interruption",
     "learning_rate",
+    "was_pruned",
 ]

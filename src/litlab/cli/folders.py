@@ -1,0 +1,104 @@
+"""The folder of a new run or sweep: its name, and the refusal of a folder that holds a run already."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from litlab.errors import ConfigError
+from litlab.files import shown
+from litlab.runs import holds_run, make_new
+
+
+class Refused(BaseException):
+    """A folder that is refused. A BaseException, because Hydra turns an Exception of a callback into a warning."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class NewFolders:
+    """The resolver `new_folder` of the config. Hydra calls it several times in one call of a script."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Path] = {}  # by the path that the config asks for
+
+    def __call__(self, path: str, name: Any = None) -> str:
+        """The folder of a new run.
+
+        Args:
+            path: of a folder that is made now, with a number behind it if it exists.
+            name: the setting `name`. The folder beside `path` with this name is then taken, and made by `UnusedFolder`.
+        """
+        if name is not None:
+            return str(Path(path).parent / str(name))
+        if path not in self.made:
+            self.made[path] = make_new(path)
+        return str(self.made[path])
+
+
+class UnusedFolder(Callback):
+    """Hydra calls this when it has composed the config, and before it writes into the folder of a run or a sweep."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Refuses the folder of a run if it cannot be a new one."""
+        try:
+            folder, given = str(config.hydra.run.dir), _is_given(config, "hydra.run.dir")
+            if given:
+                _check_given(folder, config.get("name"), Path(config.hydra.runtime.cwd), _conf(config))
+            else:
+                _make_named(config.get("name"), Path(folder), "resume={}")
+        except (ConfigError, OSError) as error:
+            raise Refused(error) from error
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Refuses the name of a sweep if there is a folder of that name. With `hydra.sweep.dir` a sweep goes on."""
+        try:
+            if not _is_given(config, "hydra.sweep.dir"):
+                _make_named(config.get("name"), Path(str(config.hydra.sweep.dir)), "hydra.sweep.dir={}")
+        except (ConfigError, OSError) as error:
+            raise Refused(error) from error
+
+
+def _check_given(folder: str, name: Any, here: Path, conf: Path | None) -> None:
+    """Refuses `hydra.run.dir` if it names no folder, the folder of litlab's code, or that of another run."""
+    if not folder:
+        raise ConfigError("hydra.run.dir= is empty: name a folder, or leave it out")
+    if name is not None:
+        raise ConfigError(f"name={name} and hydra.run.dir={folder}: leave one of them out")
+    if conf is not None and conf.parent == (here / folder).resolve():
+        raise ConfigError(f"hydra.run.dir={folder} is the folder of litlab itself: name another")
+    if holds_run(Path(folder)):
+        raise ConfigError(
+            f"hydra.run.dir={folder}: there is a run in it; go on with resume={folder}, or name another folder"
+        )
+
+
+def _make_named(name: Any, folder: Path, go_on: str) -> None:
+    """Makes the folder that `name` asks for, or refuses it. Only one of two processes can make it."""
+    if name is None:
+        return
+    text = str(name)
+    if not text.strip() or "/" in text or text in (".", ".."):
+        raise ConfigError(f"name={name}: must be the name of a folder, without /")
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise ConfigError(
+            f"name={name}: {shown(folder)} is there already; choose another name, or go on with {go_on.format(folder)}"
+        ) from None
+
+
+def _is_given(config: DictConfig, key: str) -> bool:
+    """Whether the command line, or a config file of the user's own, names a folder."""
+    group, _, name = key.rpartition(".")
+    written: Any = OmegaConf.to_container(OmegaConf.select(config, group), resolve=False)
+    return "${new_folder:" not in str(written[name])
+
+
+def _conf(config: DictConfig) -> Path | None:
+    """The folder of litlab's configs."""
+    paths = [source.path for source in config.hydra.runtime.config_sources if source.provider == "main"]
+    return Path(paths[0]).resolve() if paths and Path(paths[0]).is_dir() else None

@@ -1,0 +1,41 @@
+"""Lists the runs below a folder: name, when, data, network, status, objective, test.
+
+python -m litlab.runs --sort objective
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from litlab import console
+from litlab.runs import FOLDER
+from litlab.runs.listing import COLUMNS, as_json, as_table, in_order, runs_in
+
+WIDTH = 1000  # columns, more than any row has
+
+
+def main() -> int:
+    """Prints the list, and returns the exit status."""
+    summary, example = (__doc__ or "").strip().split("\n\n")
+    parser = argparse.ArgumentParser("python -m litlab.runs", description=summary, epilog=example)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(FOLDER), metavar="FOLDER", help="default: runs")
+    parser.add_argument("--sort", choices=COLUMNS, default="when", help="values: the best first; default: when")
+    parser.add_argument("--reverse", action="store_true", help="the other way round")
+    parser.add_argument("--json", action="store_true", help="for other programs")
+    asked = parser.parse_args()
+    if not asked.folder.is_dir():
+        print(f"error: {asked.folder}: no such folder", file=sys.stderr)
+        return 2
+    runs = in_order(runs_in(asked.folder), asked.sort, asked.reverse)
+    if asked.json:
+        print(as_json(runs))
+    elif runs:
+        console.Terminal(**console.PLAIN, width=WIDTH).print(as_table(runs))  # a terminal wraps rows, not columns
+    else:
+        print(f"no runs in {asked.folder}")
+    console.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""A list of runs: what each was, how it ended, and how good it is, as their folders tell."""
+
+import json
+import re
+import textwrap
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from litlab.console import number, printable
+from litlab.direction import better
+from litlab.runs.folders import STARTED
+from litlab.runs.layout import CONFIG, HYDRA
+from litlab.runs.lock import is_running
+from litlab.runs.result import read_result
+
+COLUMNS = ("name", "when", "data", "network", "status", "objective", "test")
+CHOICES = re.compile(r"^    choices:\n((?: {6}.*\n)+)", re.MULTILINE)  # the options of each group, in HYDRA
+
+
+@dataclass
+class Listed:
+    """One run of a list.
+
+    Args:
+        folder: as a user can type it.
+        name: the folder, without those above it that all runs with this data set and network share.
+        when: it began, such as `2026-01-31 12:00:00`.
+        data: the option of the data set.
+        network: the option of the network.
+        status: of `result.json`; without that file `running` or `killed`.
+        objective: the best value of the objective; None if there is none.
+        test: the value of the objective's metric on the test set, or the loss; None if there was no test.
+        objective_name: such as `val/acc`.
+        objective_mode: `max` if a higher value is better.
+        test_name: such as `test/acc`.
+        epochs: that were finished.
+        seconds: of training.
+    """
+
+    folder: str
+    name: str
+    when: str
+    data: str
+    network: str
+    status: str
+    objective: float | None = None
+    test: float | None = None
+    objective_name: str = ""
+    objective_mode: str = "max"
+    test_name: str = ""
+    epochs: int | None = None
+    seconds: float | None = None
+
+
+def runs_in(folder: Path) -> list[Listed]:
+    """All runs below a folder, also the jobs of sweeps."""
+    return [_listed(config.parents[1], folder) for config in sorted(folder.glob(f"**/{CONFIG}"))]
+
+
+def in_order(runs: list[Listed], column: str, backwards: bool = False) -> list[Listed]:
+    """Sorts runs by a column: values the best first, text by the alphabet, times the oldest first.
+
+    Runs without a value come last.
+    """
+    ordered = sorted(runs, key=lambda run: (run.when, run.name))
+    ordered.sort(key=lambda run: _rank(run, column), reverse=backwards)
+    return sorted(ordered, key=lambda run: getattr(run, column) in (None, ""))
+
+
+def as_table(runs: list[Listed]) -> Table:
+    """A row for each run."""
+    table = Table(box=SIMPLE_HEAD)
+    for column in COLUMNS:
+        table.add_column(column, no_wrap=True)
+    for run in runs:
+        values = [printable(str(getattr(run, column))) for column in COLUMNS[:5]]
+        table.add_row(*values, _scored(run.objective_name, run.objective), _scored(run.test_name, run.test))
+    return table
+
+
+def as_json(runs: list[Listed]) -> str:
+    """The runs as a list of objects."""
+    return json.dumps([asdict(run) for run in runs], indent=2)
+
+
+def _listed(run: Path, root: Path) -> Listed:
+    try:
+        result = read_result(run)
+    except ValueError:
+        result = {"status": "damaged"}
+    choices = _choices(run / HYDRA)
+    data = choices.get("data") or result.get("dataset", {}).get("name", "")
+    network = choices.get("model") or result.get("config", {}).get("model._target_", "").rpartition(".")[2]
+    found = result.get("objective") or {}
+    name = found.get("name", "")
+    test_name, test = _test(result.get("metrics", {}), name)
+    return Listed(
+        folder=str(run),
+        name=str(run.relative_to(root)).removeprefix(f"{data}_{network}/") if run != root else run.resolve().name,
+        when=_began(run),
+        data=data,
+        network=network,
+        status=result.get("status") or ("running" if is_running(run) else "killed"),
+        objective=found.get("value"),
+        test=test,
+        objective_name=name,
+        objective_mode=found.get("mode", "max"),
+        test_name=test_name,
+        epochs=result.get("epochs"),
+        seconds=result.get("seconds"),
+    )
+
+
+def _choices(recorded: Path) -> dict[str, str]:
+    """The options of the groups. The file is long, and only this part of it is parsed."""
+    block = CHOICES.search(recorded.read_text()) if recorded.exists() else None
+    return (yaml.safe_load(textwrap.dedent(block[1])) or {}) if block else {}
+
+
+def _test(metrics: dict[str, Any], objective: str) -> tuple[str, float | None]:
+    """The metric of the objective on the test set, or the loss there."""
+    wanted = f"test/{objective.rpartition('/')[2]}"
+    name = next((name for name in (wanted, "test/loss") if name in metrics), "")
+    return name, metrics.get(name)
+
+
+def _began(run: Path) -> str:
+    """The time in the name of the folder, else that of the file which Hydra wrote when the run began."""
+    if stamps := STARTED.findall(str(run)):
+        day, _, time = stamps[-1].partition("_")
+        return f"{day} {time.replace('-', ':')}"
+    file = run / HYDRA if (run / HYDRA).exists() else run / CONFIG
+    return datetime.fromtimestamp(file.stat().st_mtime).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _rank(run: Listed, column: str) -> tuple[str, Any]:
+    """What runs are compared by. Values of different metrics are not mixed."""
+    value = getattr(run, column)
+    if column == "objective":
+        return run.objective_name, (value or 0.0) * (-1 if run.objective_mode == "max" else 1)
+    if column == "test":
+        return run.test_name, (value or 0.0) * (-1 if better(run.test_name) == "max" else 1)
+    return "", value
+
+
+def _scored(name: str, value: float | None) -> str:
+    return "" if value is None else f"{name} {number(value)}"

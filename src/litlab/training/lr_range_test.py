@@ -1,0 +1,166 @@
+"""`lr_find=true`: tries rising learning rates on fresh weights, and suggests a sweep around the best ones.
+
+A range test (Smith 2017, Cyclical Learning Rates for Training Neural Networks, section 3.3), three times: each seed has
+fresh weights, which are thrown away. It makes its own steps, so the answer is the same for every engine. It leaves
+nothing but its picture.
+"""
+
+import math
+import shlex
+import shutil
+import statistics
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+
+from litlab.config import Run
+from litlab.console import quieten, say, typed
+from litlab.data import DataModule
+from litlab.errors import ConfigError
+from litlab.files import shown
+from litlab.runs import CONFIG, LOG
+from litlab.training import weights
+from litlab.training.assemble import assemble, prepare_data
+from litlab.training.settle import precision, settle_for_all_processes
+
+SEEDS = 3
+STEPS = 100
+LOWEST, HIGHEST = 1e-6, 10.0  # learning rates
+SMOOTHING = 3.0  # steps: the standard deviation of the bell by which losses are averaged
+IN_SWEEP = 7  # rates of the sweep that is suggested
+PICTURE = "lr_find.png"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The losses of one seed.
+
+    Args:
+        rates: learning rates, rising.
+        losses: of each step, as they were.
+        smooth: the same, smoothed.
+    """
+
+    rates: list[float]
+    losses: list[float]
+    smooth: list[float]
+
+    @property
+    def lowest(self) -> int:
+        """The place of the lowest smoothed loss."""
+        return min(range(len(self.smooth)), key=self.smooth.__getitem__)
+
+    @property
+    def steepest(self) -> float:
+        """The rate at which the smoothed loss falls fastest."""
+        falls = [self.smooth[i] - self.smooth[i + 1] for i in range(max(1, self.lowest))]
+        return self.rates[max(range(len(falls)), key=falls.__getitem__)]
+
+    @property
+    def too_high(self) -> float:
+        """The first rate at which half of what was learned is lost again; the last rate if there is none."""
+        low = self.smooth[self.lowest]
+        limit = low + 0.5 * (self.smooth[0] - low)
+        lost = (rate for rate, loss in zip(self.rates, self.smooth, strict=True) if loss > limit)
+        return next((rate for rate in lost if rate > self.rates[self.lowest]), self.rates[-1])
+
+
+def find_learning_rate(run: Run) -> None:
+    """Prints a suggestion with its spread over the seeds, and the command of a sweep. Draws the picture.
+
+    Raises:
+        ConfigError: if the run cannot be built, is a job of a sweep, or learns nothing at any rate.
+    """
+    if run.job:
+        raise ConfigError("lr_find=true: not in a sweep; leave out -m")
+    quieten()
+    run = settle_for_all_processes(run)
+    curves = [range_test(run.settled(seed=run.cfg.seed + number)) for number in range(SEEDS)]
+    if any(curve.lowest == 0 for curve in curves):
+        raise ConfigError(f"lr_find=true: the loss falls at no rate from {LOWEST:g} to {HIGHEST:g}")
+    from litlab.training.lr_picture import draw  # imports matplotlib
+
+    suggested = statistics.geometric_mean(curve.steepest for curve in curves)
+    draw(curves, suggested, run.folder / PICTURE)
+    _remove_record(run.folder)
+    low, high = (of(curve.steepest for curve in curves) for of in (min, max))
+    rates = ",".join(f"{rate:.2g}" for rate in sweep_rates(curves))
+    say(f"{'lr_find':<14}optimizer.lr={suggested:.2g} falls fastest ({low:.2g} to {high:.2g} over {SEEDS} seeds)")
+    say(f"{'too high':<14}from {min(curve.too_high for curve in curves):.2g} on")
+    say(f"{'picture':<14}{shown(run.folder)}/{PICTURE}")
+    overrides = [o for o in run.overrides if o.lstrip("+").split("=")[0] not in ("lr_find", "optimizer.lr")]
+    say(f"{'a sweep':<14}{typed('train')} -m {shlex.join([*overrides, f'optimizer.lr={rates}'])}")
+
+
+def sweep_rates(curves: list[Curve]) -> list[float]:
+    """Rates for a sweep: from a tenth of the lowest suggestion to where the first seed loses what it has learned."""
+    low = min(curve.steepest for curve in curves) / 10
+    high = min(curve.too_high for curve in curves)
+    return [low * (high / low) ** (number / (IN_SWEEP - 1)) for number in range(IN_SWEEP)]
+
+
+def range_test(run: Run) -> Curve:
+    """The losses of one seed, on fresh weights, until they diverge."""
+    lightning.seed_everything(run.cfg.seed, workers=True, verbose=False)
+    run, data, module = assemble(run)
+    weights.load(run, module.network)
+    prepare_data(run, data)
+    on_gpu = run.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
+    module.to(device).train()
+    optimizer = module.make_optimizer([p for p in module.network.parameters() if p.requires_grad])
+    first = [group["lr"] / run.cfg.optimizer.lr for group in optimizer.param_groups]
+    mixed = "mixed" in precision(run, data)
+    rates = [LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1)) for step in range(STEPS)]
+    losses: list[float] = []
+    for rate, (images, targets) in zip(rates, batches(data, device), strict=False):
+        for group, factor in zip(optimizer.param_groups, first, strict=True):
+            group["lr"] = rate * factor
+        with torch.autocast(device.type, torch.bfloat16) if mixed else nullcontext():
+            total, loss, _ = module.step(*data.preprocess(images, targets, training=True))
+        if not math.isfinite(value := loss.item()) or diverges([*losses, value]):
+            break
+        losses.append(value)
+        optimizer.zero_grad()
+        total.backward()
+        if limit := run.get("trainer.gradient_clip_val"):
+            torch.nn.utils.clip_grad_norm_(module.network.parameters(), limit)
+        optimizer.step()
+    return Curve(rates[: len(losses)], losses, smoothed(losses))
+
+
+def batches(data: DataModule, device: torch.device) -> Iterator[Any]:
+    """Training batches on a device, one epoch after the other."""
+    loader: Any = data.train_dataloader()
+    for epoch in count():
+        loader.batch_sampler.set_epoch(epoch)
+        data.set_epoch(epoch)
+        for batch in loader:
+            yield data.transfer_batch_to_device(batch, device, 0)
+
+
+def diverges(losses: list[float]) -> bool:
+    """Whether the last losses are far above the first ones, and above the best."""
+    recent = statistics.median(losses[-3:])
+    return len(losses) > 10 and recent > 4 * max(statistics.median(losses[:5]), 1e-12)
+
+
+def smoothed(losses: list[float]) -> list[float]:
+    """Each loss averaged with its neighbours before and after, so that the curve does not lag behind."""
+    found = []
+    for place in range(len(losses)):
+        bell = [math.exp(-0.5 * ((place - other) / SMOOTHING) ** 2) for other in range(len(losses))]
+        found.append(sum(w * loss for w, loss in zip(bell, losses, strict=True)) / sum(bell))
+    return found
+
+
+def _remove_record(folder: Path) -> None:
+    """Removes what Hydra has written: the folder is no run."""
+    shutil.rmtree((folder / CONFIG).parent, ignore_errors=True)
+    (folder / LOG).unlink(missing_ok=True)

@@ -1,0 +1,91 @@
+import json
+
+import pytest
+from scripts import QUICK, REPOSITORY
+
+from litlab.cli.folders import NewFolders
+
+SHORT = [*QUICK, "model=mlp", "model.hidden=[8]", "data.train_limit=64", "test=false", "logger=none"]
+
+
+def test_the_same_path_is_the_same_folder_in_one_call_of_a_script(tmp_path):
+    """Hydra resolves the folder of a run several times."""
+    first, second = NewFolders(), NewFolders()
+    path = str(tmp_path / "runs/now")
+    assert first(path) == first(path) == path
+    assert second(path) == f"{path}_2"
+    assert first(path) == path
+    assert list(first.made.values()) == [tmp_path / "runs/now"]
+
+
+def test_a_name_takes_the_place_of_the_time(tmp_path):
+    assert NewFolders()(str(tmp_path / "runs/now"), "mine") == str(tmp_path / "runs/mine")
+    assert NewFolders()(str(tmp_path / "runs/now"), 7) == str(tmp_path / "runs/7")
+
+
+def test_a_finished_run_is_never_overwritten(train_here, tmp_path):
+    assert train_here(*SHORT, "name=baseline").status == 0
+    folder = tmp_path / "runs/mnist_sample_mlp/baseline"
+    assert json.loads((folder / "result.json").read_text())["status"] == "completed"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    again = train_here(*SHORT, "name=baseline")
+    assert (again.status, again.err) == (
+        2,
+        "error: name=baseline: runs/mnist_sample_mlp/baseline is there already; choose another name, "
+        "or go on with resume=runs/mnist_sample_mlp/baseline\n",
+    )
+    there = train_here(*SHORT, "seed=3", "hydra.run.dir=runs/mnist_sample_mlp/baseline")
+    assert (there.status, there.err) == (
+        2,
+        "error: hydra.run.dir=runs/mnist_sample_mlp/baseline: there is a run in it; "
+        "go on with resume=runs/mnist_sample_mlp/baseline, or name another folder\n",
+    )
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["hydra.run.dir="], "hydra.run.dir= is empty: name a folder, or leave it out"),
+        ([f"hydra.run.dir={REPOSITORY}"], f"hydra.run.dir={REPOSITORY} is the folder of litlab itself: name another"),
+        (["name=a/b"], "name=a/b: must be the name of a folder, without /"),
+        (["name=.."], "name=..: must be the name of a folder, without /"),
+        (["name=a", "hydra.run.dir=b"], "name=a and hydra.run.dir=b: leave one of them out"),
+        (["-m", "name=there", "seed=1,2"], "name=there: runs/mnist_sample_mlp/there is there already; choose another"),
+    ],
+)
+def test_a_folder_that_cannot_be_a_new_one_is_refused_and_nothing_is_written(train_here, tmp_path, overrides, message):
+    (tmp_path / "runs/mnist_sample_mlp/there").mkdir(parents=True)
+    done = train_here(*SHORT, *overrides)
+    assert done.status == 2
+    assert done.err.startswith(f"error: {message}")
+    assert done.err.count("\n") == 1
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert not (REPOSITORY / "train.log").exists()
+
+
+def test_a_refused_run_leaves_no_folder_of_its_name(train_here, tmp_path):
+    assert train_here(*SHORT, "name=baseline", "optimizer.lr=-1").status == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_other_files_can_become_a_run_folder(train_here, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/job.out").touch()
+    assert train_here(*SHORT, "hydra.run.dir=mine").status == 0
+    assert (tmp_path / "mine/result.json").exists()
+
+
+def test_a_name_is_that_of_the_folder_of_a_sweep(train_here, tmp_path):
+    done = train_here("-m", *SHORT, "name=two", "seed=1,2")
+    assert done.status == 0, done.err
+    assert sorted(path.parent.name for path in tmp_path.glob("runs/mnist_sample_mlp/two/*/result.json")) == [
+        "seed=1",
+        "seed=2",
+    ]
+    repeat = next(line for line in done.out.splitlines() if line.startswith("repeat it"))
+    assert "name=" not in repeat  # that folder is there
+    go_on = train_here("-m", *SHORT, "name=two", "seed=1,2", "hydra.sweep.dir=runs/mnist_sample_mlp/two")
+    assert go_on.status == 0, go_on.err
+    assert "finished before" in go_on.out

@@ -1,0 +1,107 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from omegaconf import OmegaConf
+
+from litlab import runs
+from litlab.console import Terminal
+from litlab.runs.listing import as_json, as_table, in_order, runs_in
+
+RUNS = {  # folder below runs/: objective, its value, the test set
+    "a_b/2026-01-02_03-04-05": ("val/acc", 0.9, {"test/acc": 0.8, "test/loss": 0.3}),
+    "a_b/good": ("val/acc", 0.99, {"test/acc": 0.7}),
+    "c_d/sweep_2026-01-01_00-00-00/seed=1": ("val/loss", 0.5, {"test/acc": 0.6, "test/loss": 0.4}),
+    "c_d/sweep_2026-01-01_00-00-00/seed=2": ("val/loss", 0.25, {}),
+}
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """Four completed runs and one that was killed."""
+    for name, (objective, value, tests) in RUNS.items():
+        folder = tmp_path / name
+        record(folder, *name.split("/")[0].split("_"))
+        mode = "max" if objective == "val/acc" else "min"
+        score = {"name": objective, "mode": mode, "value": value}
+        runs.write_result(folder, {"status": "completed", "objective": score, "metrics": tests, "epochs": 3})
+    record(tmp_path / "a_b/cut", "a", "b")
+    return tmp_path
+
+
+def record(folder, data, network):
+    (folder / ".hydra").mkdir(parents=True)
+    OmegaConf.save({}, folder / runs.CONFIG)
+    choices = {"experiment": None, "model": network, "data": data, "hydra/help": "default"}
+    OmegaConf.save({"hydra": {"runtime": {"cwd": ".", "choices": choices}, "verbose": False}}, folder / runs.HYDRA)
+
+
+def test_each_run_is_told_from_its_folder(listed):
+    found = {run.name: run for run in runs_in(listed)}
+    first = found["2026-01-02_03-04-05"]
+    assert (first.when, first.data, first.network, first.status) == ("2026-01-02 03:04:05", "a", "b", "completed")
+    assert (first.objective, first.test, first.test_name) == (0.9, 0.8, "test/acc")
+    job = found["sweep_2026-01-01_00-00-00/seed=1"]
+    assert (job.when, job.data, job.test, job.test_name) == ("2026-01-01 00:00:00", "c", 0.4, "test/loss")
+    assert found["good"].when.startswith("20")
+    assert (found["cut"].status, found["cut"].objective, found["cut"].test) == ("killed", None, None)
+
+
+def test_a_run_is_running_while_its_folder_is_locked(listed):
+    lock = runs.hold(listed / "a_b/cut")
+    assert {run.name: run.status for run in runs_in(listed)}["cut"] == "running"
+    os.close(lock)
+
+
+@pytest.mark.parametrize(
+    ("column", "order"),
+    [
+        ("objective", ["good", "2026-01-02_03-04-05", "seed=2", "seed=1", "cut"]),
+        ("name", ["2026-01-02_03-04-05", "cut", "good", "seed=1", "seed=2"]),
+    ],
+)
+def test_values_are_sorted_the_best_first_and_runs_without_one_come_last(listed, column, order):
+    assert [run.name.rpartition("/")[2] for run in in_order(runs_in(listed), column)] == order
+
+
+def test_the_values_on_the_test_set_are_sorted_by_their_metric(listed):
+    names = [run.name.rpartition("/")[2] for run in in_order(runs_in(listed), "test")]
+    assert names[:3] == ["2026-01-02_03-04-05", "good", "seed=1"]
+    assert set(names[3:]) == {"cut", "seed=2"}
+
+
+def test_the_times_are_sorted_the_oldest_first(listed):
+    names = [run.name for run in in_order(runs_in(listed), "when")]
+    assert names[:3] == [*(f"sweep_2026-01-01_00-00-00/seed={seed}" for seed in (1, 2)), "2026-01-02_03-04-05"]
+    backwards = [run.name for run in in_order(runs_in(listed), "when", backwards=True)]
+    assert backwards[-1].startswith("sweep")
+
+
+def test_the_table_and_json_have_every_run(listed):
+    console = Terminal(width=200)
+    with console.capture() as captured:
+        console.print(as_table(runs_in(listed)))
+    line = next(line for line in captured.get().splitlines() if " good " in line)
+    assert line.split()[-7:] == ["a", "b", "completed", "val/acc", "0.9900", "test/acc", "0.7000"]
+    told = json.loads(as_json(runs_in(listed)))
+    assert {entry["folder"] for entry in told} == {str(listed / name) for name in [*RUNS, "a_b/cut"]}
+
+
+def test_a_damaged_result_does_not_hide_the_other_runs(listed):
+    (listed / "a_b/good/result.json").write_text("{")
+    assert {run.name: run.status for run in runs_in(listed)}["good"] == "damaged"
+
+
+def test_the_command_lists_the_runs_below_a_folder(listed):
+    def call(*arguments):
+        command = [sys.executable, "-m", "litlab.runs", *arguments]
+        return subprocess.run(command, cwd=listed, capture_output=True, text=True)
+
+    shown = call("a_b", "--sort", "objective")
+    assert shown.returncode == 0, shown.stderr
+    assert [line.split()[0] for line in shown.stdout.splitlines()[3:-1]] == ["good", "2026-01-02_03-04-05", "cut"]
+    assert len(json.loads(call(".", "--json").stdout)) == 5
+    missing = call()
+    assert (missing.returncode, missing.stderr) == (2, "error: runs: no such folder\n")
