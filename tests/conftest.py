@@ -4,6 +4,7 @@ import signal
 import sys
 from functools import partial
 
+import mps_stand_in
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from scripts import QUICK, REPOSITORY, Finished, asked, finish, start
@@ -80,3 +81,9 @@ def use(tmp_path, monkeypatch):
         run_prediction(asked(*overrides, script="predict"))
 
     return call
+
+
+@pytest.fixture
+def control(tmp_path, monkeypatch):
+    """The log of a program that stands for nvidia-cuda-mps-control."""
+    return mps_stand_in.install(tmp_path, monkeypatch)

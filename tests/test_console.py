@@ -64,3 +64,24 @@ def test_a_console_is_quiet_when_its_reader_has_left():
         os.dup2(standard_output, 1)
         os.close(standard_output)
     assert terminal.quiet
+
+
+@pytest.mark.parametrize(
+    ("typed", "arguments", "printed"),
+    [
+        ("train.py", ["resume=runs/a"], "python predict.py resume=runs/a"),
+        ("./train.py", ["ckpt=my runs/a", "trust=[mine]"], "python predict.py 'ckpt=my runs/a' 'trust=[mine]'"),
+        ("../clone/train.py", ["ckpt=a"], "python ../clone/predict.py ckpt=a"),
+        ("my clone/train.py", [], "python 'my clone/predict.py'"),
+        ("/usr/lib/python3/notebook.py", ["ckpt=a"], "python predict.py ckpt=a"),
+    ],
+)
+def test_a_command_is_printed_so_that_it_can_be_pasted(monkeypatch, typed, arguments, printed):
+    monkeypatch.setattr("sys.argv", [typed])
+    assert console.command("predict.py", *arguments) == printed
+
+
+def test_where_litlab_is_installed_a_command_is_one_of_litlab(monkeypatch):
+    monkeypatch.setenv(console.INSTALLED, "1")
+    assert console.command("predict.py", "ckpt=my runs/a") == "litlab predict 'ckpt=my runs/a'"
+    assert console.typed("train") == "litlab train"

@@ -24,6 +24,19 @@ def test_cores_where_processes_are_not_bound(monkeypatch):
     assert machine.cores() == 1
 
 
+def test_a_container_may_have_a_share_of_the_cores(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "GROUP", tmp_path)
+    bound = machine.cores()
+    for limit, expected in (
+        ("max 100000", bound),
+        ("100000 100000", 1),
+        ("50000 100000", 1),
+        ("9900000 100000", bound),
+    ):
+        (tmp_path / "cpu.max").write_text(f"{limit}\n")
+        assert machine.cores() == expected
+
+
 def test_free_memory_is_less_than_the_machine_has():
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert 0 < machine.free_memory() < pages

@@ -7,6 +7,7 @@ file or a pipe.
 import io
 import logging
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -34,6 +35,9 @@ HARMLESS_WARNINGS = (
     # Lightning calls a function that torch has deprecated.
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
 )
+
+
+SCRIPTS = ("train.py", "predict.py")  # in one folder, the clone
 
 
 class Terminal(Console):
@@ -111,6 +115,21 @@ def warn(message: str) -> None:
     if is_rank_zero():
         print(f"warning: {message}", file=sys.stderr, flush=True)
         log.warning(message)
+
+
+def command(script: str, *arguments: str) -> str:
+    """A command that can be pasted: quoted for a shell, with the script where the user has found the other one.
+
+    Args:
+        script: `train.py` or `predict.py`.
+        arguments: unquoted.
+    """
+    if INSTALLED in os.environ:
+        return shlex.join(["litlab", script.removesuffix(".py"), *arguments])
+    started = Path(sys.argv[0])
+    here = started.parent if started.name in SCRIPTS else Path()
+    here = Path() if here.absolute() == Path.cwd() else here
+    return shlex.join(["python", str(here / script), *arguments])
 
 
 # Characters without width that say whether the letters beside them join. Persian words and some emoji need them.

@@ -1,12 +1,17 @@
-"""What a sweep adds to its trainings, and what two jobs at once gain.
+"""What a sweep adds to its trainings, and what jobs at once and jobs that end early gain.
 
 python tests/benchmarks/sweep.py overhead 100    # 100 jobs of about a second each on mnist_sample
 python tests/benchmarks/sweep.py joblib 5        # the same six jobs, serial and two at once, five times in turn
+python tests/benchmarks/sweep.py asha 3          # 27 rates on MNIST for 9 epochs, all and with prune=asha, three seeds
+python tests/benchmarks/sweep.py gpu 32          # 32 rates of mnist_cnn on one GPU at once, and one rate alone
+
+`asha` and `gpu` take more settings: asha 3 data.train_limit=6000
 
 `overhead` counts as training what happens inside the epochs, validation included; all else is added: starting Python,
 imports, Hydra, data, checkpoints, test, logging, the report. CPU seconds say more than wall seconds on a busy machine.
 """
 
+import csv
 import os
 import runpy
 import statistics
@@ -27,8 +32,8 @@ def overhead(jobs: int) -> None:
     """Starts a sweep in a new process that measures its own epochs."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        rates = ",".join(f"{0.0005 + 0.00001 * job:.5f}" for job in range(jobs))
-        command = [sys.executable, __file__, "measured", *SWEEP, f"optimizer.lr={rates}"]
+        hundred = ",".join(f"{0.0005 + 0.00001 * job:.5f}" for job in range(jobs))
+        command = [sys.executable, __file__, "measured", *SWEEP, f"optimizer.lr={hundred}"]
         log = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
         wall = time.perf_counter() - began
     cpu, training_wall, training_cpu = map(float, log.splitlines()[-1].split())
@@ -60,10 +65,48 @@ def measured(arguments: list[str]) -> None:
     print(time.process_time(), *spent)
 
 
+def timed(settings: list[str]) -> tuple[float, float]:
+    """Runs a sweep on MNIST. Returns its seconds, and the best final accuracy of its completed jobs."""
+    data = Path("data").resolve()  # fetched once
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        common = ["-m", "data=mnist", f"data.data_dir={data}", "callbacks.model_summary.enabled=false"]
+        command = [sys.executable, REPOSITORY / "train.py", *common, "hydra.sweep.dir=sweep", *settings]
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE)
+        seconds = time.perf_counter() - began
+        with (Path(folder) / "sweep/sweep.csv").open(newline="") as file:
+            completed = [float(row["objective"]) for row in csv.DictReader(file) if row["status"] == "completed"]
+    return seconds, max(completed)
+
+
+def rates(count: int) -> str:
+    return "optimizer.lr=" + ",".join(f"{10 ** (-4 + 3 * n / max(1, count - 1)):.3g}" for n in range(count))
+
+
+def asha(rounds: int, *settings: str) -> None:
+    """All epochs of 27 rates, and successive halving over them, in turn, with a seed for each round."""
+    for seed in range(1, rounds + 1):
+        common = ["trainer=cpu", "trainer.max_epochs=9", f"seed={seed}", rates(27), *settings]
+        (all_seconds, all_best), (seconds, best) = timed(common), timed([*common, "hydra.sweeper.prune=asha"])
+        print(
+            f"seed {seed}: all {all_seconds:.0f} s, best {all_best:.4f}; asha {seconds:.0f} s, best {best:.4f}: "
+            f"{seconds / all_seconds:.2f} of the time, {100 * (all_best - best):+.2f} points behind",
+            flush=True,
+        )
+
+
+def gpu(jobs: int, *settings: str) -> None:
+    """Many rates at once on one GPU, beside one alone."""
+    common = ["trainer=gpu", "trainer.devices=1", "model=mnist_cnn", *settings]
+    one, _ = timed([*common, rates(1)])
+    many, _ = timed([*common, rates(jobs), "hydra/launcher=joblib", "hydra.launcher.n_jobs=auto"])
+    print(f"one rate {one:.0f} s, {jobs} rates {many:.0f} s: {many / one:.1f} times the time of one")
+
+
 def joblib(rounds: int) -> None:
     """The same sweep serial and with two jobs at once, in turn."""
     seconds: dict[str, list[float]] = {"serial": [], "two at once": []}
-    rates = "optimizer.lr=0.0003,0.001,0.002,0.003,0.005,0.01"
+    six = "optimizer.lr=0.0003,0.001,0.002,0.003,0.005,0.01"
     for _ in range(rounds):
         for name, engine in (
             ("serial", []),
@@ -71,7 +114,7 @@ def joblib(rounds: int) -> None:
         ):
             with tempfile.TemporaryDirectory() as folder:
                 began = time.perf_counter()
-                command = [sys.executable, REPOSITORY / "train.py", *SWEEP, "trainer.max_epochs=10", rates, *engine]
+                command = [sys.executable, REPOSITORY / "train.py", *SWEEP, "trainer.max_epochs=10", six, *engine]
                 subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE)
                 seconds[name].append(time.perf_counter() - began)
     for name, values in seconds.items():
@@ -82,4 +125,7 @@ def joblib(rounds: int) -> None:
 
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
-    measured(rest) if what == "measured" else {"overhead": overhead, "joblib": joblib}[what](int(rest[0]))
+    if what == "measured":
+        measured(rest)
+    else:
+        {"overhead": overhead, "joblib": joblib, "asha": asha, "gpu": gpu}[what](int(rest[0]), *rest[1:])

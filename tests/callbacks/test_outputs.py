@@ -40,4 +40,4 @@ def test_a_network_that_is_always_right_makes_none():
 
 
 def test_a_mistake_in_words():
-    assert Mistake(0.934, 7, 1, 0).caption(["cat", "dog"]) == "says dog, 93%\nis cat"
+    assert Mistake(0.934, 7, 1, 0).caption(["cat", "dog"]) == "said dog (93%)\nis cat"

@@ -193,3 +193,11 @@ def test_somebody_elses_data_dir_is_read_but_never_written(write, tmp_path, use)
     with pytest.raises(ConfigError, match=f"data.data_dir={there} allows to write there"):
         use(f"ckpt={path}", "evaluate=test")
     assert list(there.iterdir()) == []
+
+
+def test_the_packages_that_a_checkpoint_needs_are_named():
+    own = {"model": {"_target_": "mine.nets.Tiny"}, "loss": {"_target_": "yours.Focal"}}
+    data = {"data": {"_target_": "litlab.data.MNIST"}}
+    assert trust.to_be_trusted(own | data) == ["mine", "yours"]
+    usual = {"model": {"_target_": "torchvision.models.resnet18"}, "loss": {"_target_": "torch.nn.NLLLoss"}}
+    assert trust.to_be_trusted(usual | data) == []

@@ -29,7 +29,7 @@ def explained():
     [
         (["optimizer=adm"], "optimizer=adm: no such option; did you mean adam? there is: adam, adamw, muon, sgd"),
         (["hydra/launcher=zzz"], "hydra/launcher=zzz: no such option; there is: basic"),
-        (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is: betas, fused, lr"),
+        (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is: backbone_factor, betas"),
         (
             ["optimizer=sgd", "optimizer.betas=1"],
             "optimizer.betas is unknown here; it is a setting of optimizer=adam",

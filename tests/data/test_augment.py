@@ -56,9 +56,9 @@ def test_alternating_flip_shows_each_image_both_ways_in_turn():
     mirrored = (first == images.flip(-1)).flatten(1).all(1)
     assert 60 < mirrored.sum() < 140
     assert torch.equal(first[~mirrored], images[~mirrored])
-    flip.epoch = 1
+    flip.set_epoch(1)
     assert torch.equal(flip(images), first.flip(-1))
-    flip.epoch = 2
+    flip.set_epoch(2)
     assert torch.equal(flip(images[50:]), first[50:]), "whatever batch an image comes in"
 
 

@@ -1,6 +1,7 @@
 """Folders of classes, with splits and without."""
 
 import shutil
+import warnings
 
 import pytest
 import torch
@@ -189,3 +190,32 @@ def test_balanced_draws_every_class_equally_often_the_same_on_all_ranks(tmp_path
 def _epoch(sampler, epoch):
     sampler.set_epoch(epoch)
     return [index for batch in sampler for index in batch]
+
+
+def test_each_class_is_split_in_the_same_proportions(tmp_path):
+    draw_folder(tmp_path, count=10)
+    for picture in sorted((tmp_path / "blue").iterdir())[3:]:
+        picture.unlink()
+    for seed in range(6):
+        data = ImageFolder(tmp_path, val_size=0.3, stratified=True, seed=seed)
+        data.setup()
+        found = [torch.bincount(split.targets).tolist() for split in (data.train_set, data.val_set)]
+        assert found == [[2, 7], [1, 3]]
+
+
+def test_a_class_that_the_split_leaves_without_a_training_picture_is_an_error(tmp_path):
+    draw_folder(tmp_path, count=4)
+    for picture in sorted((tmp_path / "blue").iterdir())[1:]:
+        picture.unlink()
+    for seed in range(12):
+        with pytest.warns(UserWarning, match="no validation pictures for blue"):
+            ImageFolder(tmp_path, val_size=0.4, stratified=True, seed=seed).setup()
+    with pytest.raises(ValueError, match="no readable pictures to train on for class 'blue'"):
+        split_twelve_times(tmp_path)
+
+
+def split_twelve_times(root):
+    """Without regard to classes: in some of these splits, the one blue picture is held out."""
+    for seed in range(12):
+        with warnings.catch_warnings(action="ignore"):
+            ImageFolder(root, val_size=0.4, seed=seed).setup()

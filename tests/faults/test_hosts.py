@@ -18,7 +18,7 @@ from faults.compare import differences
 from faults.harness import PATHS, RUN, count, judge, orphans, stopped_process, wait_for
 from scripts import REPOSITORY, Finished, finish
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hosts")]  # one after the other: they share a network
 
 TWO = (*RUN, "trainer=ddp_cpu", "trainer.max_epochs=8", "trainer.log_every_n_steps=3")
 FAULT = "{_target_: faults.injected.SignalAt, signal_name: SIGSTOP, step: 43, rank: 1, enabled: true}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from faults.harness import PATHS, at_work
+from mps_stand_in import ended
 from scripts import finish, start
 
 pytestmark = pytest.mark.slow
@@ -46,7 +47,7 @@ def trials(folder: Path) -> list[tuple]:
 
 
 def wait_for(found, process):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # a busy machine may take a minute to start Python with torch
     while not found():
         assert process.poll() is None
         assert time.monotonic() < deadline
@@ -176,6 +177,22 @@ def test_joblibs_processes_end_with_a_sweep_that_is_killed(tmp_path):
     results = [json.loads(path.read_text())["status"] for path in tmp_path.glob("s/*/result.json")]
     assert results == ["interrupted"] * 2
     process.communicate()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT, None], ids=["killed", "ctrl-c", "at its end"])
+def test_the_mps_daemon_of_a_sweep_ends_with_it(signum, tmp_path, control):
+    """A program stands for NVIDIA's. The jobs run on the CPU."""
+    pytest.importorskip("joblib")
+    epochs = "trainer.max_epochs=1000" if signum else "trainer.max_epochs=1"
+    settings = [*JOBLIB, "hydra.launcher.mps=true", "optimizer.lr=0.001,0.01", epochs]
+    process = start("train.py", *SWEEP, *settings, folder=tmp_path)
+    if signum:
+        wait_for(lambda: list(tmp_path.glob("s/*/checkpoints/last.ckpt")), process)
+        assert control.read_text().startswith("start")
+        process.send_signal(signum)
+    process.communicate()
+    assert process.returncode == {signal.SIGKILL: -9, signal.SIGINT: 130, None: 0}[signum]
+    assert ended(control)
 
 
 def test_a_sweep_that_is_started_twice_at_once_trains_each_job_once(tmp_path):

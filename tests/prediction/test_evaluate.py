@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error,
 
 from litlab import checkpoint
 from litlab.data import MNISTSample
+from litlab.errors import ConfigError
 from litlab.prediction.details import Details
 
 
@@ -102,10 +104,22 @@ def test_other_pictures_are_resized_as_in_training(train_here, use, tmp_path):
         done = train_here(*chosen, special, *quick, "data.train_limit=8", f"hydra.run.dir={number}")
         assert done.status == 0, done.err
         loss = json.loads((tmp_path / f"{number}/result.json").read_text())["metrics"]["val/loss"]
-        use(f"ckpt={number}", "evaluate=val", *chosen)
-        assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] == loss
+        use(f"ckpt={number}", "evaluate=val", *chosen[:2], "data.num_workers=0")  # not the size: it is the training's
+        result = evaluated(tmp_path / "evaluation")
+        assert result["metrics"]["val/loss"] == loss
+        assert all(Path(mistake["file"]).is_file() for mistake in result["most_wrong"])
+        assert {Path(mistake["file"]).parent.name for mistake in result["most_wrong"]} <= {"blue", "red"}
         use(f"ckpt={number}", "evaluate=val", *chosen, "data.resize=16")
         assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] != loss
+    with pytest.raises(ConfigError, match="^evaluate=test: image_folder has no such split; there is: train, val$"):
+        use("ckpt=0", "evaluate=test")
+    with pytest.raises(ConfigError, match=r"has images \[3, 20, 20\]; the network was trained on \[3, 16, 16\]"):
+        use("ckpt=0", "evaluate=val", *chosen, "data.image_size=20")
+
+
+def test_the_checkpoint_that_was_chosen_is_named_first(best, use, capsys):
+    use(f"ckpt={best.parents[1]}", "evaluate=val")
+    assert capsys.readouterr().out.startswith(f"{best}: MnistCNN trained on mnist_sample (val/loss ")
 
 
 def test_a_checkpoint_needs_no_other_file(best, use, tmp_path):

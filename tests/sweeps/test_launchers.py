@@ -9,9 +9,10 @@ from sweep_folders import SWEEP, job_of, rows
 
 from litlab.errors import SweepStopped
 from litlab.machine import cores
-from litlab.sweeps import jobs_at_once, launcher_name, needs_extra
+from litlab.sweeps import jobs_at_once, launcher_name, needs_extra, print_report
 from litlab.sweeps.launchers import ResilientLauncher
 from litlab.sweeps.optuna import OptunaSweeper
+from litlab.sweeps.stopping import ran_again
 
 
 def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
@@ -21,6 +22,8 @@ def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
     assert done.status == 0, done.err
     serial = {row["folder"]: row["objective"] for row in rows(swept.folder) if row["status"] == "completed"}
     assert {row["folder"]: row["objective"] for row in rows(tmp_path)} == serial
+    assert "epoch 1/" not in done.out, "the lines of jobs would mix"
+    assert "epoch 1/" in (tmp_path / "runs/s/optimizer.lr=0.003,seed=1/train.log").read_text()
 
 
 def test_joblibs_own_number_of_jobs_is_one_a_core():
@@ -48,7 +51,7 @@ def test_a_launcher_has_a_name_and_may_have_to_be_installed():
     )
     assert launcher_name(hydra) == "Joblib"
     assert needs_extra("submitit_local") == 'hydra/launcher=submitit_local: pip install -e ".[slurm]" first'
-    assert (jobs_at_once(None), jobs_at_once(3), jobs_at_once(-1)) == (1, 3, cores())
+    assert (jobs_at_once(None), jobs_at_once(3), jobs_at_once(-1), jobs_at_once("auto")) == (1, 3, cores(), cores())
 
 
 class JoblibLauncher(Launcher):
@@ -93,3 +96,22 @@ def test_a_sweep_that_a_signal_has_stopped_does_not_run_jobs_again(tmp_path):
     with pytest.raises(SweepStopped) as stopped:
         ResilientLauncher(begun, tmp_path).launch([["seed=0"]], initial_job_idx=0)
     assert (stopped.value.status, len(begun.launched)) == (143, 1)
+
+
+def test_jobs_that_went_down_with_the_gpu_run_again_alone(tmp_path, capsys):
+    """Those with an error of their own do not, and none without MPS."""
+    jobs = [[f"seed={number}"] for number in range(3)]
+    errors = ["RuntimeError: CUDA error: unspecified launch failure", "the loss became NaN", "AcceleratorError: x"]
+    for (override,), error in zip(jobs, errors, strict=True):
+        job_of(tmp_path, override, [override], status="failed", error=error)
+    for has_daemon, launched in ((False, [3]), (True, [3, 1, 1])):
+        chosen = JoblibLauncher(kills=set(), folder=tmp_path)
+        chosen.has_daemon = has_daemon
+        returned = ResilientLauncher(chosen, tmp_path).launch(jobs, 0)
+        assert [len(batch) for batch in chosen.launched] == launched
+        assert len(returned) == 3
+    assert chosen.launched[1:] == [["seed=0"], ["seed=2"]]
+    assert ran_again(tmp_path) == ["seed=0", "seed=2"]
+    assert "seed=2 ended with an error of the GPU: it runs again, alone" in capsys.readouterr().err
+    print_report(tmp_path)
+    assert "run again     seed=0  alone" in capsys.readouterr().out

@@ -4,7 +4,8 @@ from PIL import Image
 from sweep_folders import job_of, scored
 
 from litlab import sweeps
-from litlab.sweeps.plot import curve, draw
+from litlab.sweeps.jobs import curve
+from litlab.sweeps.plot import draw
 
 
 def test_the_picture_shows_more_than_one_colour(swept):

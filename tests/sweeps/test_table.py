@@ -7,7 +7,7 @@ import pytest
 from sweep_folders import job_of, rows, scored
 
 from litlab import sweeps
-from litlab.sweeps.table import groups
+from litlab.sweeps.seeds import groups
 
 
 def test_jobs_are_ranked_and_failures_are_rows(swept):

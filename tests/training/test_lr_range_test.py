@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scripts import QUICK, composed
 
-from litlab.training.lr_range_test import Curve, diverges, smoothed, sweep_rates
+from litlab.training.lr_curve import Curve, diverges, smoothed, sweep_rates
 
 RATES = [10 ** (-6 + 7 * step / 99) for step in range(100)]
 

@@ -37,7 +37,7 @@ def undisturbed(tmp_path_factory):
 
 
 TODAY = [
-    *("mix=both", "mix.until=0.5", "loss.class_weights=balanced"),
+    *("mix=both", "mix.until=0.5", "loss.class_weights=balanced", "ema=0.9"),
     "data.augment=[rand_augment,trivial_augment,auto_augment,random_erasing,random_resized_crop]",
 ]
 VALIDATED_WITHIN = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5"]

@@ -1,8 +1,9 @@
 """What a training prints."""
 
 import re
+import shlex
 
-from scripts import QUICK
+from scripts import QUICK, REPOSITORY
 
 
 def test_the_output_has_no_control_codes_and_no_warnings(quick_run):
@@ -21,3 +22,16 @@ def test_a_summary_prints_the_layers_and_leaves_no_folder(train_here, tmp_path):
     assert re.search(r"features\.3 +Conv2d +6 x 14 x 14 +16 x 10 x 10 +2,416", done.out)
     assert re.search(r"LeNet5 +61,706", done.out)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_commands_at_the_end_can_be_pasted(train_here, use, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("from litlab.networks import MLP\n\n\nclass Net(MLP):\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = "hydra.run.dir='my runs/a b'"
+    done = train_here(*QUICK, folder, "model=mlp", "model._target_=mine.Net", "data.train_limit=64", "test=false")
+    assert done.status == 0, done.err
+    python, script, *arguments = shlex.split(re.search(r"use it +(.*)", done.out)[1])
+    assert (python, script) == ("python", str(REPOSITORY / "predict.py"))
+    assert arguments == ["ckpt=my runs/a b", "trust=[mine]", "input=IMAGE"]
+    use(*arguments[:2], "evaluate=val")
+    assert (tmp_path / "evaluation/evaluation.json").exists()

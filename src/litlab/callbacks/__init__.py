@@ -13,6 +13,7 @@ from litlab.callbacks.fit_plot import FitPlot, LandmarkPictures
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
 from litlab.callbacks.outputs import EvaluationOutputs, outputs_of
 from litlab.callbacks.steering import (
+    AveragedWeights,
     Checkpoints,
     ExactResume,
     KeepMemory,
@@ -43,10 +44,11 @@ from litlab.callbacks.tensorboard import (
     Projector,
     Speed,
 )
-from litlab.callbacks.terminal import ModelSummary, Progress, summary_table
+from litlab.callbacks.terminal import ModelSummary, Progress, part_of_epoch, summary_table
 from litlab.callbacks.throughput import Throughput
 
 __all__ = [
+    "AveragedWeights",
     "Checkpoints",
     "ConfigText",
     "ConfusionMatrix",
@@ -84,6 +86,7 @@ __all__ = [
     "interruption",
     "learning_rate",
     "outputs_of",
+    "part_of_epoch",
     "summary_table",
     "was_pruned",
 ]

@@ -89,8 +89,8 @@ class Mistake:
     true: int
 
     def caption(self, class_names: Sequence[str]) -> str:
-        """What to write below the image, in two lines."""
-        return f"says {class_names[self.predicted]}, {self.probability:.0%}\nis {class_names[self.true]}"
+        """What to write below the image: what the network said and how sure it was, and what is true."""
+        return f"said {class_names[self.predicted]} ({self.probability:.0%})\nis {class_names[self.true]}"
 
 
 def most_confident_mistakes(

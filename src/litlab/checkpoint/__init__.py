@@ -8,6 +8,7 @@ from litlab.checkpoint.load import Trained, load
 from litlab.checkpoint.plugin import PlainCheckpointIO
 from litlab.checkpoint.record import FORMAT, Data, Named, record_of
 from litlab.checkpoint.recovery import good_checkpoint, whole_checkpoint
+from litlab.checkpoint.trust import to_be_trusted
 from litlab.checkpoint.weights import read_weights
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "read",
     "read_weights",
     "record_of",
+    "to_be_trusted",
     "verify",
     "whole_checkpoint",
     "write",

@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -83,6 +83,13 @@ def build(name: Any, args: Any, kind: type, packages: Sequence[str], trust: Sequ
     if not isinstance(made, kind):
         raise NotAllowed(f"{name} makes a {type(made).__name__}, not a {kind.__name__}")
     return made
+
+
+def to_be_trusted(config: Mapping[str, Any]) -> list[str]:
+    """The packages that `trust` must name, so that a checkpoint of this config can be used."""
+    named = {group: str(config[group]["_target_"]) for group in ("model", "loss", "data")}
+    own = [name for group, name in named.items() if not _within(name, DATA if group == "data" else NETWORKS)]
+    return sorted({name.split(".")[0] for name in own})
 
 
 def _within(module: str, packages: Sequence[str]) -> bool:

@@ -1,7 +1,7 @@
 """The config of a run: checks it, builds from it, records it, and says what identifies a run. Needs no torch."""
 
 from litlab.config.build import Chosen, blame, build, class_of, option
-from litlab.config.check import FILLED_FROM_DATA, GROUPS, OWN_MODEL_KEYS, check, suggest
+from litlab.config.check import FILLED_FROM_DATA, GROUPS, OWN_MODEL_KEYS, UNGROUPED, check, suggest
 from litlab.config.identity import filled_then, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
@@ -11,6 +11,7 @@ __all__ = [
     "FILLED_FROM_DATA",
     "GROUPS",
     "OWN_MODEL_KEYS",
+    "UNGROUPED",
     "Chosen",
     "Run",
     "SweepJob",

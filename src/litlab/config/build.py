@@ -6,7 +6,7 @@ from typing import Any
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
-from litlab.config.check import OWN_MODEL_KEYS
+from litlab.config.check import OWN_KEYS
 from litlab.errors import ConfigError, one_line
 
 Chosen = Mapping[str, str]  # the option of each group, such as {"data": "mnist"}; only messages show it
@@ -28,8 +28,7 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
     node = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else dict(node)
     if "_target_" not in node:  # scheduler=none, where an experiment still has settings for a schedule
         return None
-    if group == "model":
-        node = {key: value for key, value in node.items() if key not in OWN_MODEL_KEYS}
+    node = {key: value for key, value in node.items() if key not in OWN_KEYS.get(group, ())}
     if group == "scheduler":
         node = {"_partial_": True} | node  # it is made later, of the optimizer
     try:

@@ -22,6 +22,10 @@ OWN_MODEL_KEYS: dict[str, Any] = {
     "weights_skip_head": bool,
     "compile": bool,
 }
+# Likewise of an optimizer. See litlab.modules.groups.
+OWN_OPTIMIZER_KEYS: dict[str, Any] = {"decay_norm_and_bias": bool, "backbone_factor": float, "layer_decay": float}
+UNGROUPED = {"decay_norm_and_bias": True, "backbone_factor": 1.0, "layer_decay": 1.0}  # their values without groups
+OWN_KEYS = {"model": OWN_MODEL_KEYS, "optimizer": OWN_OPTIMIZER_KEYS}
 # Settings that take `auto`, although the constructor does not.
 MAY_BE_AUTO = ("trainer.precision", "data.batch_size")
 # The types of the settings that are in no group. All others have the types of a constructor's arguments.
@@ -29,6 +33,7 @@ TYPES: dict[str, Any] = {
     "seed": int,
     "objective": str,
     "top5": bool,
+    "ema": float | None,
     "summary": bool,
     "list": bool,
     "lr_find": bool,
@@ -47,10 +52,13 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "optimizer.lr": (0, float("inf"), True),
     "optimizer.weight_decay": (0, float("inf"), False),
     "optimizer.momentum": (0, 1, False),
+    "optimizer.backbone_factor": (0, 1, True),
+    "optimizer.layer_decay": (0, 1, True),
     "trainer.max_epochs": (1, float("inf"), False),
     "trainer.accumulate_grad_batches": (1, float("inf"), False),
     "trainer.log_every_n_steps": (1, float("inf"), False),
     "seed": (0, 2**32 - 1, False),
+    "ema": (0, 1, True),
     "threads": (1, float("inf"), False),
     "checkpoint.every_n_steps": (1, float("inf"), False),
     "checkpoint.every_minutes": (0, float("inf"), True),
@@ -120,9 +128,9 @@ def _check_group(group: str, node: Mapping[str, Any]) -> None:
     except Exception as error:
         raise ConfigError(f"{group}._target_={node['_target_']}: {one_line(error)}") from error
     parameters, hints, takes_any = signature(target)
-    if group == "model":
-        hints |= OWN_MODEL_KEYS
-        parameters |= dict.fromkeys(key for key in OWN_MODEL_KEYS if key in node)
+    own = OWN_KEYS.get(group, {})
+    hints |= own
+    parameters |= dict.fromkeys(key for key in own if key in node)
     for key, value in node.items():
         if (key.startswith("_") and key.endswith("_")) or (value is None and key in FILLED_FROM_DATA):
             continue

@@ -7,7 +7,7 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.config.check import GROUPS, MAY_BE_AUTO
+from litlab.config.check import GROUPS, MAY_BE_AUTO, UNGROUPED
 from litlab.config.leaves import leaves
 from litlab.config.objective import directions
 
@@ -41,8 +41,11 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     """
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
     flat: dict[str, Any] = {}
-    for name in (*GROUPS, "seed", "objective", "top5", "on_nan", "test"):
+    for name in (*GROUPS, "seed", "objective", "top5", "ema", "on_nan", "test"):
         flat |= _flat(name, composed.get(name))
+    for key, value in UNGROUPED.items():  # runs from before these settings have not recorded them
+        if flat.get(f"optimizer.{key}") == value:
+            del flat[f"optimizer.{key}"]
     modes: dict[str, Any] = {**directions(composed)}
     stopping_mode = modes.pop("callbacks.early_stopping.mode", None)
     flat |= modes

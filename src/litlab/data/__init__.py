@@ -30,6 +30,7 @@ from litlab.data.landmarks import Landmarks, draw_points
 from litlab.data.mix import Mix
 from litlab.data.mnist import MNIST, FashionMNIST, MNISTSample
 from litlab.data.normalize import Normalize
+from litlab.data.picture_dataset import file_of
 from litlab.data.picture_files import Unreadable, open_picture
 from litlab.data.pictures import PictureDataModule
 from litlab.data.points import LinePoints, Points, SigmoidPoints
@@ -74,6 +75,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "AUGMENTATIONS",
     "build_augmentations",
     "SourcesFailedError",
+    "file_of",
     "open_picture",
     "fit",
     "Unreadable",

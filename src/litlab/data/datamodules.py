@@ -19,6 +19,7 @@ from litlab.data import sources
 from litlab.data.arguments import folder_path, whole_number
 from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
+from litlab.data.folds import held_out
 from litlab.data.in_memory import ImageDataset
 from litlab.data.sources import Arrays, Release
 
@@ -32,6 +33,9 @@ class ImageDataModule(DataModule):
         data_dir: the folder of the verified cache, and of files that the user put there.
         val_size: number of training images that are held out for validation, drawn by `seed` alone. None means 5000
             (500 for the sample); 0 means no validation.
+        folds: number of folds for cross-validation. One of them is held out in place of `val_size` images. Each has its
+            share of every class.
+        fold: which of them is held out, from 0; None means the first.
         image_size: pixels per side to which each batch is resized on its device; None keeps the size of the images.
         normalize: True for the data set's own mean and standard deviation, False or None to scale to [0, 1] only, or
             `{mean: [...], std: [...]}` with one value per channel.
@@ -53,6 +57,8 @@ class ImageDataModule(DataModule):
         self,
         data_dir: str | Path = "data",
         val_size: int | None = None,
+        folds: int | None = None,
+        fold: int | None = None,
         image_size: int | None = None,
         normalize: bool | Mapping[str, Sequence[float]] | Sequence[Sequence[float]] | None = True,
         augment: Iterable[str | Mapping[str, Any] | Augmentation] = (),
@@ -68,6 +74,10 @@ class ImageDataModule(DataModule):
         self._moved: dict[tuple[int, torch.device], Tensor] = {}
         self.data_dir = folder_path("data_dir", data_dir)
         self.val_size = whole_number("val_size", self.default_val_size if val_size is None else val_size, 0)
+        self.folds = None if folds is None else whole_number("folds", folds, 2)
+        self.fold = whole_number("fold", fold or 0, 0)
+        if self.fold >= (self.folds or 1):
+            raise ValueError(f"fold must be below folds, {self.folds}, not {fold}")
         self._set_preprocessing(normalize, (self.mean, self.std), augment)
         self._stored_shape = self.input_shape
         self.image_size = None if image_size is None else whole_number("image_size", image_size, 1)
@@ -94,10 +104,10 @@ class ImageDataModule(DataModule):
         arrays = self.load_arrays()
         self._check(arrays.train_images, arrays.train_labels, "train")
         self._check(arrays.test_images, arrays.test_labels, "test")
-        train, val = self._split(len(arrays.train_images))
         train_labels = arrays.train_labels.long()
+        train, val = self._split(train_labels)
         self.train_set = ImageDataset(arrays.train_images, train_labels, train)
-        self.val_set = ImageDataset(arrays.train_images, train_labels, val) if self.val_size else None
+        self.val_set = ImageDataset(arrays.train_images, train_labels, val) if self.validates else None
         self.test_set = ImageDataset(arrays.test_images, arrays.test_labels.long())
 
     def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> Batch:
@@ -147,8 +157,18 @@ class ImageDataModule(DataModule):
                 f"{self.num_classes} class_names, not from {labels.min()} to {labels.max()}"
             )
 
-    def _split(self, size: int) -> tuple[Tensor, Tensor]:
+    @property
+    def validates(self) -> bool:
+        return bool(self.val_size or self.folds)
+
+    def _split(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Sorted indices of the training and of the validation split, int64."""
+        size = len(labels)
+        if self.folds:
+            val = held_out(self._permutation(size), labels, self.folds, self.fold)
+            is_train = torch.ones(size, dtype=torch.bool)
+            is_train[val] = False
+            return self._limited(is_train.nonzero().flatten()), val
         if self.val_size >= size:
             raise ValueError(f"val_size must be under {size:,}, the size of the training set, not {self.val_size:,}")
         order = self._permutation(size)

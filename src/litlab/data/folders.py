@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from litlab.console import listed
 from litlab.data.arguments import folder_path
 from litlab.data.picture_dataset import NAMED, find_readable
 from litlab.data.picture_files import is_of_system, suffixes
@@ -83,6 +84,8 @@ class ImageFolder(PictureDataModule):
                 readable[name].append((path, label))
         self._check_classes({label for _, label in readable["train"] + readable["all"]})
         splits = self._split(readable)
+        self._check_classes({label for _, label in splits["train"]})
+        self._mention_unvalidated({label for _, label in splits["val"]})
         chosen = self._limited(self._permutation(len(splits["train"])))  # a limit takes some of every class
         splits["train"] = [splits["train"][i] for i in chosen.sort().values.tolist()]
         index = {name: number for number, name in enumerate(self.class_names)}
@@ -116,6 +119,11 @@ class ImageFolder(PictureDataModule):
             classes = ("class " if len(missing) == 1 else "classes ") + ", ".join(missing[:NAMED]) + more
             raise ValueError(f"data_dir {self.roots[0]}: no readable pictures to train on for {classes}")
 
+    def _mention_unvalidated(self, validated: set[str]) -> None:
+        """Warns of classes that have no validation pictures."""
+        if missing := [name for name in self.class_names if name not in validated]:
+            warnings.warn(f"no validation pictures for {listed(missing, NAMED)}", stacklevel=3)
+
     def _split(self, files: dict[str, Labelled]) -> dict[str, Labelled]:
         """The pictures of each split, after those without one were divided.
 
@@ -128,7 +136,8 @@ class ImageFolder(PictureDataModule):
             without_split, train = without_split + train, []
         for pictures, held_out in ((without_split, (True, needs_test)), (train, (False, needs_test))):
             if pictures:
-                for name, indices in self.hold_out(len(pictures), *held_out).items():
+                classes = [label for _, label in pictures]
+                for name, indices in self.hold_out(len(pictures), *held_out, classes=classes).items():
                     files[name] = files[name] + [pictures[i] for i in indices.tolist()]
         if not files["val"]:
             raise ValueError(f"data_dir {self.roots[0]}: no readable pictures for val")

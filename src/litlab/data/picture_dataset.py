@@ -61,6 +61,12 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         return torch.stack(images), torch.stack(targets)
 
 
+def file_of(dataset: Any, index: int) -> str | None:
+    """The file of one image of a data set; None if the images are in memory, as MNIST's are."""
+    paths: Sequence[Path] | None = getattr(dataset, "paths", None)
+    return None if paths is None else str(paths[index])
+
+
 def find_readable(paths: Sequence[Path], max_bad_fraction: float) -> list[bool]:
     """Whether each file is a complete picture. Decodes each once, on all cores, and warns of those that are not.
 

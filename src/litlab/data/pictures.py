@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
@@ -42,6 +44,7 @@ class PictureDataModule(DataModule):
         grayscale: one grey channel instead of RGB.
         val_size: number of pictures held out for validation, or their part if below 1; drawn by `seed`.
         test_size: number of pictures held out for the test, or their part if below 1; 0 means none.
+        stratified: split each class in the same proportions, where there are classes.
         max_bad_fraction: the largest part of the files that may be unreadable, 0 to 1.
         normalize: True for ImageNet's mean and standard deviation, False or None to scale to [0, 1] only, or
             `{mean: [...], std: [...]}` with one value per channel.
@@ -63,6 +66,7 @@ class PictureDataModule(DataModule):
         grayscale: bool = False,
         val_size: float = 0.2,
         test_size: float = 0.0,
+        stratified: bool = False,
         max_bad_fraction: float = 0.01,
         normalize: bool | Mapping[str, Sequence[float]] | Sequence[Sequence[float]] | None = True,
         augment: Iterable[str | Mapping[str, Any] | Augmentation] = (),
@@ -90,6 +94,7 @@ class PictureDataModule(DataModule):
         self.transforms = build_transforms(transforms)
         self._transforms_resize = try_transforms(self.transforms, channels, (width, height)) == (width, height)
         self.val_size, self.test_size = _split_size("val_size", val_size), _split_size("test_size", test_size)
+        self.stratified = boolean("stratified", stratified)
         if not 0 <= max_bad_fraction <= 1:
             raise ValueError(f"max_bad_fraction must be from 0 to 1, not {max_bad_fraction}")
         self.max_bad_fraction = max_bad_fraction
@@ -129,23 +134,44 @@ class PictureDataModule(DataModule):
             return self.normalize(inputs), targets
         return self.mixed(self.normalize(self.augmented(inputs)), targets)
 
-    def hold_out(self, size: int, of_val: bool = True, of_test: bool = True) -> dict[str, Tensor]:
+    def hold_out(
+        self, size: int, of_val: bool = True, of_test: bool = True, classes: Sequence[str] | None = None
+    ) -> dict[str, Tensor]:
         """Sorted indices of the splits, int64, drawn by `seed` alone: `train`, and `val` and `test` if there are any.
 
         Args:
             size: number of pictures to split.
             of_val: False for no validation split.
             of_test: False for no test split.
+            classes: of each picture, for `stratified`.
 
         Raises:
             ValueError: nothing is left to train on.
         """
         order = self._permutation(size)
+        if self.stratified and classes is not None:
+            order = by_class(order, classes)
         val, test = of_val * _count(self.val_size, size), of_test * _count(self.test_size, size)
         if val + test >= size:
             raise ValueError(f"val_size and test_size leave nothing to train on: {val} and {test} of {size} pictures")
         splits = {"train": order[val + test :], "val": order[:val], "test": order[val : val + test]}
         return {name: split.sort().values for name, split in splits.items() if len(split)}
+
+
+def by_class(order: Tensor, classes: Sequence[str]) -> Tensor:
+    """A random order in which each beginning has about the same part of each class. One of each class comes last.
+
+    Args:
+        order: the pictures in random order, int64 [N].
+        classes: of each picture, N of them.
+    """
+    sizes, seen = Counter(classes), Counter[str]()
+    places = []
+    for picture in order.tolist():
+        name = classes[picture]
+        seen[name] += 1
+        places.append(1.0 if seen[name] == sizes[name] else (seen[name] - 0.5) / sizes[name])
+    return order[torch.tensor(places).argsort(stable=True)]
 
 
 def _count(split_size: float, size: int) -> int:

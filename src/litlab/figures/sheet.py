@@ -30,7 +30,7 @@ class Picture:
 
     Args:
         image: uint8 [C, H, W], of any size.
-        caption: of up to two lines; what is too wide is cut.
+        caption: of up to three lines; what is too wide is cut.
         colour: of the caption.
         marks: points to draw on the picture.
     """
@@ -71,7 +71,7 @@ def sheet(
 def _row(pictures: Sequence[Picture], side: int, gap: int, text: int) -> Image.Image:
     """One row: the pictures stand on a line, their captions below it."""
     images = [fitted(picture.image, side) for picture in pictures]
-    lines = [picture.caption.split("\n")[:2] if picture.caption else [] for picture in pictures]
+    lines = [picture.caption.split("\n")[:3] if picture.caption else [] for picture in pictures]
     line, high = text + 3, max(image.height for image in images)
     height = high + max(map(len, lines)) * line + GAP
     row = Image.new("RGB", (len(pictures) * (side + gap), height), "white")

@@ -4,19 +4,24 @@
 """
 
 from litlab.modules.accuracy import SoftAccuracy
+from litlab.modules.averages import Averages
 from litlab.modules.classification import Classification
 from litlab.modules.compiled import CompiledNetwork
+from litlab.modules.groups import Grouped
 from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL, balanced_weights
 from litlab.modules.meter import Meter, NonFiniteLoss, as_float
 from litlab.modules.optimizers import Muon
 from litlab.modules.regression import Regression
-from litlab.modules.supervised import Supervised
+from litlab.modules.supervised import MakeOptimizer, Supervised
 
 __all__ = [
+    "Averages",
     "Classification",
     "CompiledNetwork",
     "CrossEntropy",
+    "Grouped",
     "LogSoftmaxNLL",
+    "MakeOptimizer",
     "Meter",
     "Muon",
     "NonFiniteLoss",

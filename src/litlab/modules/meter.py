@@ -190,6 +190,8 @@ class Flushed:
 class MeanLoss(Metric):
     """The weighted mean of losses. torchmetrics' MeanMetric waits for the device at each update, to look for NaN."""
 
+    full_state_update = False  # two states can be merged
+
     mean_value: Tensor  # the names of MeanMetric's states, which checkpoints have
     weight: Tensor
 

@@ -7,6 +7,7 @@ The first arguments of each are `input_shape`, (C, H, W) of the images, and `num
 from litlab.networks.alexnet import AlexNet
 from litlab.networks.auxiliary import WithAuxiliary
 from litlab.networks.convnets import CIFAR10Quick, MnistCNN
+from litlab.networks.convnext import ConvNeXt
 from litlab.networks.googlenet import GoogLeNet
 from litlab.networks.lenet import LeNet5
 from litlab.networks.mlp import MLP
@@ -18,7 +19,8 @@ from litlab.networks.timm_model import TimmModel
 from litlab.networks.torchvision_model import TorchvisionModel
 from litlab.networks.transfer import Transfer
 from litlab.networks.vgg import VGG11, VGG13, VGG16, VGG19
-from litlab.networks.weights import load_published, load_weights, preprocessing
+from litlab.networks.vit import ViT
+from litlab.networks.weights import head_of, load_published, load_weights, preprocessing
 from litlab.networks.whitened import WhitenedCNN
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
@@ -36,6 +38,8 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "ResNet34",
     "ResNet50",
     "WhitenedCNN",
+    "ViT",
+    "ConvNeXt",
     "TorchvisionModel",
     "TimmModel",
     "Registered",
@@ -43,6 +47,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "load_weights",
     "load_published",
     "preprocessing",
+    "head_of",
     "WithAuxiliary",
     "Layer",
     "summarize",

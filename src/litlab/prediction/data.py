@@ -54,9 +54,22 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
 def _chosen(trained: Trained, run: Run, given: dict[str, Any]) -> DataModule:
     """The data module that the config chooses. It resizes pictures as in training, unless the config says otherwise."""
     data: DataModule = build({"data": given}, "data", run.chosen)
+    if list(data.input_shape) != list(trained.data.input_shape):
+        resized = build({"data": given | shape_of_training(trained, run)}, "data", run.chosen)
+        data = resized if list(resized.input_shape) == list(trained.data.input_shape) else data
     if isinstance(data, PictureDataModule) and "resize" not in given and given.get("center_crop", True):
         data.resizing = trained.data.preprocess or data.resizing
     return data
+
+
+def shape_of_training(trained: Trained, run: Run) -> dict[str, Any]:
+    """The settings that bring other images to the shape of the training's. What the command line sets stays."""
+    if len(trained.data.input_shape) != 3:
+        return {}
+    channels, height, width = trained.data.input_shape
+    wanted = {"image_size": height if height == width else [height, width], "grayscale": channels == 1}
+    typed = {override.lstrip("+").partition("=")[0] for override in run.overrides}
+    return {key: value for key, value in wanted.items() if key in run.cfg.data and f"data.{key}" not in typed}
 
 
 def _recorded(trained: Trained, run: Run, given: dict[str, Any]) -> tuple[DataModule, bool]:
@@ -92,5 +105,6 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
     if images is None:
         with contextlib.suppress(OSError):  # the folder is not empty if something else is in it
             output_folder(run, "evaluation").rmdir()
-        raise ConfigError(f"evaluate={split}: {data.name} has no such split")
+        there = [name for name in ("train", "val", "test") if data.evaluation_set(name) is not None]
+        raise ConfigError(f"evaluate={split}: {data.name} has no such split; there is: {', '.join(there)}")
     return data, images

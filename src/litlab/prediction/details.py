@@ -17,6 +17,7 @@ from torchmetrics.classification import (
 
 from litlab.callbacks.outputs import Mistake, most_confident_mistakes, of_all_processes
 from litlab.checkpoint import Data
+from litlab.data import file_of
 from litlab.figures import Picture, as_png, confusion_matrix, sheet
 
 MOST_WRONG = 40  # images on the sheet
@@ -72,13 +73,20 @@ class Details(lightning.Callback):
     def compute(self, trainer: lightning.Trainer) -> "Found":
         """Puts together what all processes have found. All of them must call this."""
         values = {name: value.cpu() for name, value in self.metrics.compute().items()}
-        return Found(values, of_all_processes(self.mistakes, trainer, MOST_WRONG), self.data)
+        loader: Any = trainer.test_dataloaders
+        return Found(values, of_all_processes(self.mistakes, trainer, MOST_WRONG), self.data, loader.dataset)
 
 
 class Found:
-    """What `Details` found, as plain values and as files."""
+    """What `Details` found, as plain values and as files.
 
-    def __init__(self, metrics: dict[str, Tensor], mistakes: list[Mistake], data: Data) -> None:
+    Args:
+        data: what the network was trained on.
+        images: the data set that was evaluated.
+    """
+
+    def __init__(self, metrics: dict[str, Tensor], mistakes: list[Mistake], data: Data, images: Any) -> None:
+        self.images = images
         self.confusion, self.mistakes, self.names = metrics["confusion"], mistakes, list(data.class_names)
         rows = zip(self.names, *(metrics[n].tolist() for n in ("precision", "recall", "f1")), strict=True)
         images = self.confusion.sum(1).tolist()
@@ -91,6 +99,7 @@ class Found:
             "most_wrong": [
                 {
                     "index": mistake.index,
+                    **({"file": file} if (file := file_of(images, mistake.index)) else {}),
                     "true": self.names[mistake.true],
                     "predicted": self.names[mistake.predicted],
                     "probability": round(mistake.probability, 6),
@@ -99,22 +108,22 @@ class Found:
             ],
         }
 
-    def write(self, folder: Path, images: Any, title: str) -> None:
-        """Writes the files that `FILES` names.
-
-        Args:
-            images: the data set that was evaluated.
-            title: stands above the pictures.
-        """
+    def write(self, folder: Path, title: str) -> None:
+        """Writes the files that `FILES` names. The title stands above the pictures."""
         with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["true \\ predicted", *self.names])
             writer.writerows([name, *row] for name, row in zip(self.names, self.confusion.tolist(), strict=True))
         (folder / MATRIX).write_bytes(as_png(confusion_matrix(self.confusion, self.names, title)))
         if self.mistakes:
-            wrong, _ = images.__getitems__([mistake.index for mistake in self.mistakes])
+            wrong, _ = self.images.__getitems__([mistake.index for mistake in self.mistakes])
             pictures = [
-                Picture(image, mistake.caption(self.names), "firebrick")
+                Picture(image, self._caption(mistake), "firebrick")
                 for image, mistake in zip(wrong, self.mistakes, strict=True)
             ]
             (folder / SHEET).write_bytes(as_png(sheet(pictures, f"most confidently wrong: {title}")))
+
+    def _caption(self, mistake: Mistake) -> str:
+        """What stands below a wrong picture: two lines, and its file if it has one."""
+        file = file_of(self.images, mistake.index)
+        return mistake.caption(self.names) + (f"\n{Path(file).name}" if file else "")

@@ -7,7 +7,7 @@ from typing import Any
 import lightning
 from torch import nn
 
-from litlab import checkpoint, modules
+from litlab import modules
 from litlab.callbacks import Progress, epoch_metrics
 from litlab.checkpoint import Trained
 from litlab.checkpoint import trust as trusted
@@ -20,7 +20,8 @@ from litlab.modules import Supervised
 from litlab.prediction import evaluation_result
 from litlab.prediction.data import data_module, prepare_split
 from litlab.prediction.details import FILES, Details
-from litlab.prediction.settings import output_folder, trust_list
+from litlab.prediction.ensemble import load_asked
+from litlab.prediction.settings import output_folder, print_network
 from litlab.runs import finite
 
 
@@ -33,6 +34,7 @@ def evaluate(trained: Trained, run: Run) -> None:
     data_module(trained, run)  # finds a mistake before a process is started or a folder made
     supervised(trained)
     output_folder(run, "evaluation")
+    print_network(trained)
     run = run.settled(ckpt=str(trained.path))
     processes = ranks_wanted(run.cfg.trainer)
     if processes > 1 and not is_rank():
@@ -53,7 +55,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
         ConfigError: if the data cannot be had, or the Trainer refuses its settings.
     """
     quieten()
-    trained = trained or checkpoint.load(run.cfg.ckpt, trust_list(run))
+    trained = trained or load_asked(run)
     started, split = time.perf_counter(), str(run.cfg.evaluate)
     data, images = prepare_split(trained, run)
     module = supervised(trained)
@@ -77,7 +79,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     evaluation_result.print_result(result)
     evaluation_result.write_result(result, folder)
     if found:
-        found.write(folder, images, f"{data.name}, {split}: {len(images):,} images")
+        found.write(folder, f"{data.name}, {split}: {len(images):,} images")
     console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(FILES if found else ())])}")
 
 

@@ -16,7 +16,7 @@ from litlab.data import Normalize
 from litlab.errors import ConfigError, RunFailed
 from litlab.machine import cores
 from litlab.prediction.files import Loaded, PictureFiles, as_list, find_files
-from litlab.prediction.settings import device, output_folder
+from litlab.prediction.settings import device, output_folder, print_network
 from litlab.prediction.tasks import TASKS, Prediction, task_of
 from litlab.prediction.write import (
     CSV,
@@ -84,16 +84,6 @@ def workers(run: Run, files: int) -> int:
     if run.cfg.num_workers is not None:
         return int(run.cfg.num_workers)
     return min(4, cores()) if files >= MANY else 0
-
-
-def print_network(trained: Trained) -> None:
-    """Prints which network predicts, and how good it was in validation."""
-    metrics = ", ".join(f"{name} {value:.4f}" for name, value in trained.metrics.items() if name.startswith("val/"))
-    console.print(
-        f"{trained.path}: {trained.architecture.name.rpartition('.')[2]} trained on {trained.data.name}"
-        + (f" ({metrics})" if metrics else ""),
-        markup=False,
-    )
 
 
 def print_inverted(trained: Trained, inverted: int, read: int) -> None:

@@ -2,14 +2,13 @@
 
 import signal
 
-from litlab import checkpoint, console
+from litlab import console
 from litlab.config import Run
 from litlab.errors import ConfigError, RunFailed, one_line
+from litlab.prediction.ensemble import load_asked
 from litlab.prediction.evaluate import evaluate
 from litlab.prediction.export import export
-from litlab.prediction.find import find_checkpoint
 from litlab.prediction.predict import predict
-from litlab.prediction.settings import trust_list
 
 
 def run_prediction(run: Run) -> None:
@@ -22,7 +21,7 @@ def run_prediction(run: Run) -> None:
     console.quieten()
     check_settings(run)
     try:
-        trained = checkpoint.load(find_checkpoint(str(run.cfg.ckpt)), trust_list(run))
+        trained = load_asked(run)
         if run.cfg.export.format:
             export(trained, run)
         elif run.cfg.evaluate:
@@ -48,6 +47,8 @@ def check_settings(run: Run) -> None:
         raise ConfigError("nothing to do: give input=PICTURE, evaluate=test or export=onnx")
     if asked not in (["input"], ["evaluate"], ["export"], ["input", "export"]):  # an export is checked on the input
         raise ConfigError(f"{' and '.join(asked)} at once: one of them at a time")
+    if cfg.get("ensemble", False) not in (True, False):
+        raise ConfigError(f"ensemble={cfg.ensemble}: must be true or false")
     if cfg.evaluate not in (None, "train", "val", "test"):
         raise ConfigError(f"evaluate={cfg.evaluate}: must be train, val or test")
     if cfg.invert not in (True, False, "auto"):

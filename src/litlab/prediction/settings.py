@@ -4,7 +4,9 @@ from pathlib import Path
 
 import torch
 
+from litlab.checkpoint import Trained
 from litlab.config import Run
+from litlab.console import say
 from litlab.distributed import ranks_wanted
 from litlab.errors import ConfigError
 
@@ -54,3 +56,12 @@ def device(run: Run) -> torch.device:
     current = torch.accelerator.current_accelerator()
     assert current is not None
     return torch.device(current.type, 0 if isinstance(devices, int | str) else devices[0])
+
+
+def print_network(trained: Trained) -> None:
+    """Prints which checkpoint was chosen, and how good its network was in validation."""
+    metrics = ", ".join(f"{name} {value:.4f}" for name, value in trained.metrics.items() if name.startswith("val/"))
+    say(
+        f"{trained.path}: {trained.architecture.name.rpartition('.')[2]} trained on {trained.data.name}"
+        + (f" ({metrics})" if metrics else "")
+    )

@@ -1,22 +1,30 @@
-"""What a sweep found: a ranked table, `sweep.csv` and `sweep.png`, from the folders its jobs left.
+"""What a sweep found: a ranked table, `sweep.csv`, `sweep.png` and `sweep.html`, from the folders its jobs left.
 
 python -m litlab.sweeps runs/mnist_mnist_cnn/sweep_2026-01-31_12-00-00
 """
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
 from litlab import console
 from litlab.sweeps import print_report
+from litlab.sweeps.watch import watch
 
 console.quieten()
 console.draw_into_files()
 summary, example = (__doc__ or "").strip().split("\n\n")
 parser = argparse.ArgumentParser("python -m litlab.sweeps", description=summary, epilog=example)
+parser.add_argument("--watch", action="store_true", help="show the table while the sweep runs, until Ctrl-C")
 parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder of a sweep, finished or not")
+asked = parser.parse_args()
 try:
-    print_report(parser.parse_args().folder)
+    if asked.watch:
+        with contextlib.suppress(KeyboardInterrupt):
+            watch(asked.folder)
+    else:
+        print_report(asked.folder)
 except (ValueError, OSError) as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)

@@ -1,5 +1,6 @@
 """A sweep and its jobs, as their folders describe them."""
 
+import csv
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from litlab.config import read_overrides
-from litlab.runs import OVERRIDES, RESULT, is_running, read_result
+from litlab.runs import METRICS, OVERRIDES, RESULT, is_running, read_result
 
 
 @dataclass
@@ -121,6 +122,16 @@ def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
         result = read_result(job)
         overrides = result.get("overrides") or (read_overrides(job) if job in recorded else ())
         yield Job(job, [str(line) for line in overrides]), result
+
+
+def curve(job: Job, name: str) -> tuple[list[int], list[float]]:
+    """The epochs, from 1, and the values of one metric, from the job's `metrics.csv`."""
+    path = job.folder / METRICS
+    if not path.exists():
+        return [], []
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get(name)]
+    return [int(row["epoch"]) + 1 for row in rows], [float(row[name]) for row in rows]
 
 
 def names_job(job: Job, key: str) -> bool:

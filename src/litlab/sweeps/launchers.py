@@ -1,9 +1,10 @@
 """How the jobs of a sweep are started, and what happens when the process of a job is killed."""
 
 import importlib.util
+import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from litlab.errors import SweepStopped, one_line
 from litlab.machine import cores
 from litlab.sweeps.folders import subdir
 from litlab.sweeps.jobs import jobs_in
-from litlab.sweeps.stopping import stopped_with
+from litlab.sweeps.stopping import note_again, stopped_with
 
 # What to install for a launcher: `pip install -e ".[joblib]"`.
 EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
@@ -28,6 +29,8 @@ DIED = {
     "submitit.core.utils": "UncompletedJobError",
     "ray.exceptions": "WorkerCrashedError",
 }
+# What PyTorch says of a GPU that is lost, such as "CUDA error: The client process was terminated by the MPS server".
+GPU_ERRORS = re.compile(r"CUDA error|CUDNN_STATUS|CUBLAS_STATUS|AcceleratorError")
 
 
 def launcher_name(hydra: Any) -> str:
@@ -60,15 +63,23 @@ def needs_extra(launcher: str) -> str:
     return f'hydra/launcher={launcher}: pip install -e ".[{EXTRAS[launcher]}]" first'
 
 
-def jobs_at_once(n_jobs: int | None) -> int:
-    """The number of jobs for a launcher's `n_jobs`: one for None, and a job for each core for joblib's own -1."""
-    n_jobs = n_jobs or 1
+def jobs_at_once(n_jobs: int | str | None) -> int:
+    """The number of jobs for a launcher's `n_jobs`: one for None, and a job for each core for joblib's own -1.
+
+    For `auto`, too, if it must be known before the first job: Optuna chooses so many trials at once.
+    """
+    n_jobs = -1 if n_jobs == "auto" else int(n_jobs or 1)
     return cores() if n_jobs < 1 else n_jobs
 
 
 def died() -> tuple[type[Exception], ...]:
     """The classes of `DIED`. A module that is not imported cannot have raised its error."""
     return tuple(getattr(sys.modules[module], name) for module, name in DIED.items() if module in sys.modules)
+
+
+def is_gpu_error(result: Mapping[str, Any]) -> bool:
+    """Whether a job failed with an error of the GPU, which may be that of another process."""
+    return result.get("status") == "failed" and bool(GPU_ERRORS.search(result.get("error", "")))
 
 
 class ResilientLauncher(Launcher):
@@ -105,6 +116,8 @@ class ResilientLauncher(Launcher):
             for number in alone:
                 self._run([number], job_overrides, initial_job_idx, returned)
             todo = [number for number in todo if number not in alone]
+        if getattr(self.launcher, "has_daemon", False):
+            self._run_fallen_again(job_overrides, initial_job_idx, returned)
         lost = [number for number in range(len(job_overrides)) if number not in returned]
         self.lost += len(lost)
         return [returned.get(n) or JobReturn(status=JobStatus.COMPLETED) for n in range(len(job_overrides))]
@@ -129,6 +142,20 @@ class ResilientLauncher(Launcher):
             return False
         returned |= dict(zip(numbers, done, strict=True))
         return True
+
+    def _run_fallen_again(self, jobs: Sequence[Sequence[str]], first: int, returned: dict[int, JobReturn]) -> None:
+        """Runs the jobs that an error of the GPU has ended once more, one by one.
+
+        With MPS, a fatal error of one process ends all that share the GPU with it. The one that caused it fails again.
+        """
+        fallen = {frozenset(job.overrides): job for job, result in jobs_in(self.folder) if is_gpu_error(result)}
+        for number, overrides in enumerate(jobs):
+            if job := fallen.get(frozenset(o for o in overrides if not o.startswith("hydra."))):
+                note_again(self.folder, job.folder.name)
+                print(
+                    f"warning: {job.folder.name} ended with an error of the GPU: it runs again, alone", file=sys.stderr
+                )
+                self._run([number], jobs, first, returned)
 
     def _begun(self, numbers: list[int], jobs: Sequence[Sequence[str]]) -> list[int]:
         """The jobs that may have been running: those that have begun and have no result. All, if there are none."""

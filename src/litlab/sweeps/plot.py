@@ -1,26 +1,29 @@
 """`sweep.png`: at the top how the objective depends on the swept settings, below the curves of all jobs."""
 
-import csv
 import statistics
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from litlab.runs import METRICS
-from litlab.sweeps.jobs import Job, Sweep
+from litlab.sweeps.jobs import Job, Sweep, curve
+from litlab.sweeps.labels import Labels
+from litlab.sweeps.seeds import settings_compared
 
 matplotlib.use("Agg")  # draws into files, and needs no screen
 
 BEST, OTHERS = "tab:red", "tab:blue"  # colours
 MOST_LABELS = 12  # a longer legend cannot be read
+BESIDE: Any = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # of the axes, so that a legend covers nothing
 
 
 def draw(sweep: Sweep, path: Path) -> None:
     """Draws a line if one number was swept, a heat map if two were, else bars. The curves of all jobs are below."""
-    names = [name for name in sweep.swept if name != "seed"]
+    names, labels = settings_compared(sweep), Labels(sweep)
     numbers = [name for name in names if all(_is_number(job.settings.get(name)) for job in sweep.finished)]
     figure = Figure(figsize=(10, 8), layout="constrained")
     top, bottom = figure.subplots(2, 1)
@@ -29,9 +32,12 @@ def draw(sweep: Sweep, path: Path) -> None:
     elif len(names) == 1 and numbers:
         draw_line(sweep, numbers[0], top)
     else:
-        draw_bars(sweep, names, top)
-    draw_curves(sweep, names, bottom)
+        draw_bars(sweep, names, top, labels)
+    draw_curves(sweep, names, bottom, labels)
     figure.suptitle(f"{sweep.objective}: {len(sweep.finished)} of {len(sweep.jobs)} jobs in {sweep.folder.name}")
+    if labels.lines:
+        wrapped = (textwrap.fill(line, 150, subsequent_indent="    ") for line in labels.lines)
+        figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize=8)
     figure.savefig(path, dpi=110)
 
 
@@ -82,11 +88,11 @@ def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: F
     axes.set(xlabel=horizontal, ylabel=vertical)
 
 
-def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
+def draw_bars(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> None:
     """Draws a group of bars for each value of the first setting. In it is a bar for each combination of the others."""
     first, *others = names or ["seed"]
     places = list(dict.fromkeys(job.settings.get(first, "") for job in _by_name(sweep)))
-    kinds = list(dict.fromkeys(_label(job, others) for job in _by_name(sweep)))
+    kinds = list(dict.fromkeys(labels.of(job, others) for job in _by_name(sweep)))
     width = 0.8 / len(kinds)
     for index, kind in enumerate(kinds):
         heights, spreads, positions = [], [], []
@@ -94,7 +100,7 @@ def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
             scores = [
                 job.score or 0.0
                 for job in sweep.finished
-                if job.settings.get(first, "") == value and _label(job, others) == kind
+                if job.settings.get(first, "") == value and labels.of(job, others) == kind
             ]
             if scores:
                 positions.append(place + (index - (len(kinds) - 1) / 2) * width)
@@ -106,26 +112,28 @@ def draw_bars(sweep: Sweep, names: list[str], axes: Axes) -> None:
     scores = [job.score or 0.0 for job in sweep.finished]
     margin = (max(scores) - min(scores)) * 0.25 or 0.01
     axes.set_ylim(min(scores) - margin, max(scores) + margin)  # not from 0: the differences matter
-    axes.set_xticks(range(len(places)), places)
+    names_below = [labels.value(first, place) for place in places]
+    crowded = sum(map(len, names_below)) > 60
+    axes.set_xticks(range(len(places)), names_below, rotation=30 if crowded else 0)
     axes.set(xlabel=first, ylabel=sweep.objective)
     if 1 < len(kinds) <= MOST_LABELS:
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, **BESIDE)
 
 
-def draw_curves(sweep: Sweep, names: list[str], axes: Axes) -> None:
+def draw_curves(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> None:
     """Draws the objective of each job over its epochs. Jobs that differ only in their seed have one colour."""
     best = sweep.finished[0]
-    labels = list(dict.fromkeys(_label(job, names or ["seed"]) for job in sweep.finished))  # that of the best job first
+    kinds = list(
+        dict.fromkeys(labels.of(job, names or ["seed"]) for job in sweep.finished)
+    )  # that of the best job first
     palette = [color for color in matplotlib.colors.TABLEAU_COLORS if color != BEST]
-    if len(labels) > len(palette):
-        palette = [
-            matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](i / len(labels))) for i in range(len(labels))
-        ]
-    colors = dict(zip(labels, [BEST, *palette], strict=False))
+    if len(kinds) > len(palette):
+        palette = [matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](i / len(kinds))) for i in range(len(kinds))]
+    colors = dict(zip(kinds, [BEST, *palette], strict=False))
     named: set[str] = set()
     for job in sweep.finished:
         epochs, values = curve(job, sweep.objective)
-        label = _label(job, names or ["seed"])
+        label = labels.of(job, names or ["seed"])
         if values:
             axes.plot(epochs, values, marker=".", color=colors[label], label=None if label in named else label,
                       linewidth=2.5 if job is best else 1, zorder=3 if job is best else 2)  # fmt: skip
@@ -133,25 +141,11 @@ def draw_curves(sweep: Sweep, names: list[str], axes: Axes) -> None:
     axes.set(xlabel="epoch", ylabel=sweep.objective)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if 0 < len(named) <= MOST_LABELS:
-        axes.legend(fontsize=8)
-
-
-def curve(job: Job, name: str) -> tuple[list[int], list[float]]:
-    """The epochs, from 1, and the values of one metric, from the job's `metrics.csv`."""
-    path = job.folder / METRICS
-    if not path.exists():
-        return [], []
-    with path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row.get(name)]
-    return [int(row["epoch"]) + 1 for row in rows], [float(row[name]) for row in rows]
+        axes.legend(fontsize=8, **BESIDE)
 
 
 def _by_name(sweep: Sweep) -> list[Job]:
     return sorted(sweep.finished, key=lambda job: job.folder.name)
-
-
-def _label(job: Job, names: list[str]) -> str:
-    return " ".join(f"{name.rpartition('.')[2]}={job.settings.get(name, '')}" for name in names)
 
 
 def _is_number(text: str | None) -> bool:

@@ -13,12 +13,13 @@ from litlab.sweeps.halving import UNTIL
 
 STOPPED = ".stopped"  # begin no more jobs; the file holds the exit status
 REFUSED = ".refused"  # a line for each job that this start has refused, because it was trained with another config
+AGAIN = ".again"  # the name of each job that ran once more, because it ended with an error of the GPU
 STARTED_BY = "LITLAB_SWEEP"  # in the environment of joblib's processes: the process that started them
 
 
 def clear_marks(folder: Path) -> None:
     """Removes the marks of an earlier start."""
-    for name in (STOPPED, REFUSED, UNTIL):
+    for name in (STOPPED, REFUSED, AGAIN, UNTIL):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -53,6 +54,18 @@ def note_refused(folder: Path, message: str) -> None:
     """Adds a line for a refused job."""
     with (folder / REFUSED).open("a") as file:
         file.write(f"{message}\n")
+
+
+def ran_again(folder: Path) -> list[str]:
+    """The names of the jobs that this start has run once more."""
+    path = folder / AGAIN
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def note_again(folder: Path, name: str) -> None:
+    """Adds the name of a job that runs once more."""
+    with (folder / AGAIN).open("a") as file:
+        file.write(f"{name}\n")
 
 
 def pass_signals_on(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """The ranked table of a sweep, on the terminal and as `sweep.csv`."""
 
 import csv
-import shlex
 import statistics
 from pathlib import Path
 
@@ -12,38 +11,46 @@ from litlab import console
 from litlab.files import shown
 from litlab.runs import BEST, config_dirs
 from litlab.sweeps.jobs import Job, Sweep, read
-from litlab.sweeps.stopping import refused
+from litlab.sweeps.labels import Labels
+from litlab.sweeps.page import write_page
+from litlab.sweeps.seeds import REPEATED, are_distinguishable, groups, half_interval, settings_compared
+from litlab.sweeps.stopping import ran_again, refused
 
 
 def print_report(folder: Path) -> Sweep:
-    """Prints the ranked table, and writes `sweep.csv` and `sweep.png` into the sweep's folder."""
+    """Prints the ranked table, and writes `sweep.csv`, `sweep.html` and `sweep.png` into the sweep's folder."""
     sweep = read(folder)
     write_csv(sweep)
-    console.say(ranking(sweep))
-    if "seed" in sweep.swept and sweep.finished:
-        console.say(over_seeds(sweep))
+    write_page(sweep)
+    labels = Labels(sweep)
+    console.say(ranking(sweep, labels))
+    for line in labels.lines:
+        console.say(f"  {line}")
+    if any(name in sweep.swept for name in REPEATED) and sweep.finished:
+        console.say(over_seeds(sweep, labels))
+        _say_if_not_distinguishable(sweep, labels)
     if sweep.finished:
         from litlab.sweeps.plot import draw  # imports matplotlib, for which a training should not wait
 
         draw(sweep, folder / "sweep.png")
         best = sweep.finished[0]
         _say("best job", f"{shown(best.folder)}/{BEST}")
-        _say("repeat it", shlex.join(command_of(best)))
-        _say("table, plot", f"{folder}/sweep.csv, sweep.png")
+        _say("repeat it", command_of(best))
+        _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png, sweep.html")
     else:
-        _say("table", f"{folder}/sweep.csv")
+        _say("table", f"{shown(folder)}/sweep.csv")
     _print_jobs(sweep, refused(folder))
     return sweep
 
 
-def command_of(job: Job) -> list[str]:
-    """The words of a command that trains a job again, alone."""
+def command_of(job: Job) -> str:
+    """The command that trains a job again, alone."""
     options = [word for folder in config_dirs(job.folder) for word in ("--config-dir", str(folder))]
     overrides = [override for override in job.overrides if not override.startswith("name=")]  # that of the sweep
-    return [*console.typed("train").split(), *overrides, *options]
+    return console.command("train.py", *overrides, *options)
 
 
-def ranking(sweep: Sweep) -> Table:
+def ranking(sweep: Sweep, labels: Labels) -> Table:
     """A row for each job, the best first, with the settings that differ."""
     table = Table(box=SIMPLE_HEAD)
     for name in ("rank", *sweep.swept):
@@ -54,37 +61,35 @@ def ranking(sweep: Sweep) -> Table:
     for rank, job in enumerate(sweep.jobs, 1):
         score = "" if job.score is None else f"{job.score:.4f}"
         seconds = "" if job.seconds is None else f"{job.seconds:.1f}"
-        table.add_row(str(rank), *(job.settings.get(n, "") for n in sweep.swept), score, seconds, job.status)
+        table.add_row(
+            str(rank), *(labels.value(n, job.settings.get(n, "")) for n in sweep.swept), score, seconds, job.status
+        )
     return table
 
 
-def groups(sweep: Sweep) -> dict[tuple[str, ...], list[float]]:
-    """The scores of the finished jobs, one group for those that differ only in `seed`; the best mean first.
-
-    Returns:
-        By the values of the other settings: a score for each seed.
-    """
-    names = [name for name in sweep.swept if name != "seed"]
-    found: dict[tuple[str, ...], dict[str, float]] = {}  # by seed: two jobs with the same seed count once
-    for job in sweep.finished:
-        assert job.score is not None
-        values = tuple(job.settings.get(name, "") for name in names)
-        found.setdefault(values, {}).setdefault(job.seed, job.score)
-    scores = {values: list(by_seed.values()) for values, by_seed in found.items()}
-    return dict(sorted(scores.items(), key=lambda item: statistics.mean(item[1]), reverse=sweep.best_of is max))
-
-
-def over_seeds(sweep: Sweep) -> Table:
-    """Mean and standard deviation of the objective over the seeds."""
-    table = Table(box=SIMPLE_HEAD)
-    for name in (name for name in sweep.swept if name != "seed"):
-        table.add_column(name, justify="right")
-    for name in (f"mean {sweep.objective}", "std", "seeds"):
+def over_seeds(sweep: Sweep, labels: Labels) -> Table:
+    """Mean, standard deviation and 95 % interval of the objective over the seeds, or the folds."""
+    table, names = Table(box=SIMPLE_HEAD), settings_compared(sweep)
+    repeated = " x ".join(name.rpartition(".")[2] + "s" for name in REPEATED if name in sweep.swept)
+    for name in (*names, f"mean {sweep.objective}", "std", "95 %", repeated):
         table.add_column(name, justify="right")
     for values, scores in groups(sweep).items():
-        spread = f"{statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
-        table.add_row(*values, f"{statistics.mean(scores):.4f}", spread, str(len(scores)))
+        spread = (f"{statistics.stdev(scores):.4f}", f"±{half_interval(scores):.4f}") if len(scores) > 1 else ("", "")
+        shown_values = (labels.value(name, value) for name, value in zip(names, values, strict=True))
+        table.add_row(*shown_values, f"{statistics.mean(scores):.4f}", *spread, str(len(scores)))
     return table
+
+
+def _say_if_not_distinguishable(sweep: Sweep, labels: Labels) -> None:
+    """Says so if the best mean may be the best by chance."""
+    (best, scores), *others = groups(sweep).items()
+    if others and are_distinguishable(scores, others[0][1]) is False:
+        names = settings_compared(sweep)
+        one, other = (
+            " ".join(f"{name}={labels.value(name, value)}" for name, value in zip(names, values, strict=True))
+            for values in (best, others[0][0])
+        )
+        _say("not certain", f"the best, {one}, is not distinguishable from the second, {other} (95 %)")
 
 
 def write_csv(sweep: Sweep) -> None:
@@ -111,6 +116,8 @@ def _print_jobs(sweep: Sweep, refused: list[str]) -> None:
         _say(job.status, f"{job.folder.name}  {job.error}")
     for job in sweep.incomparable:
         _say("not ranked", f"{job.folder.name}  its objective is {job.objective}, and not {sweep.objective}")
+    for name in ran_again(sweep.folder):
+        _say("run again", f"{name}  alone, after an error of the GPU, which ends all processes that share it")
     for line in refused:
         _say("refused", line)
 

@@ -1,10 +1,12 @@
 """Builds the data module and the network in its LightningModule, and prepares the data."""
 
+from torch import nn
+
 from litlab.callbacks import learning_rate
-from litlab.config import FILLED_FROM_DATA, Run
+from litlab.config import FILLED_FROM_DATA, UNGROUPED, Run
 from litlab.data import DataModule, Mix, SourcesFailedError
 from litlab.errors import ConfigError, one_line
-from litlab.modules import Classification, Regression, Supervised, balanced_weights
+from litlab.modules import Classification, Grouped, MakeOptimizer, Regression, Supervised, balanced_weights
 from litlab.training import weights
 from litlab.training.checks import check_loss, check_monitors, check_network, check_optimization
 from litlab.training.network import build_network
@@ -32,7 +34,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
     loss = run.build("loss")
     check_loss(run, loss, data, network)
     halved = {"lr": learning_rate(run.cfg)} if run.get("rewinds") else {}
-    optimization = (loss, run.build("optimizer", **halved), run.build("scheduler"))
+    optimization = (loss, make_optimizer(run, network, run.build("optimizer", **halved)), run.build("scheduler"))
     module: Supervised
     if data.task == "regression":
         module = Regression(network, data.target_shape, *optimization)
@@ -47,6 +49,19 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
     check_optimization(run, module)
     check_monitors(run, module, data)
     return run, data, module
+
+
+def make_optimizer(run: Run, network: nn.Module, make: MakeOptimizer) -> MakeOptimizer:
+    """What makes the optimizer: `make`, with groups of parameters if the config asks for them.
+
+    Args:
+        make: the optimizer's class with its settings bound.
+    """
+    wanted = {key: run.get(f"optimizer.{key}", default) for key, default in UNGROUPED.items()}
+    if wanted == UNGROUPED:
+        return make
+    settings = getattr(make, "keywords", {})
+    return Grouped(make, network, settings["lr"], settings.get("weight_decay", 0.0), **wanted)
 
 
 def class_weights(run: Run, data: DataModule) -> list[float]:

@@ -7,6 +7,7 @@ import lightning
 
 from litlab import lightning_internals, sweeps
 from litlab.callbacks import (
+    AveragedWeights,
     Checkpoints,
     EvaluationOutputs,
     ExactResume,
@@ -23,7 +24,7 @@ from litlab.data import DataModule
 from litlab.distributed import is_rank
 from litlab.engines import choose_engine
 from litlab.errors import ConfigError
-from litlab.modules import CompiledNetwork, Supervised
+from litlab.modules import Averages, CompiledNetwork, Supervised
 from litlab.training import weights
 from litlab.training.assemble import assemble
 from litlab.training.settle import precision
@@ -67,9 +68,9 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
         weights.load(run, module.network)
     checkpoints, throughput, resume = make_checkpoints(run, data, module), Throughput(), ExactResume(run.plain())
     stop = StopOnSignal(checkpoints, run.get("preempt_grace_s", 20))
-    prune = make_prune(run, saved)
+    prune, averaged = make_prune(run, saved), make_averaged(run, module)
     always = [EvaluationOutputs(), KeepMemory(), RunFolder(run.folder), resume]
-    always += [*filter(None, (prune, checkpoints)), stop]
+    always += [*filter(None, (averaged, prune, checkpoints)), stop]
     trainer = make_trainer(run, throughput, always, module.network)
     lightning_internals.skip_empty_hooks([module])
     check_batch_size(data, trainer)
@@ -88,6 +89,21 @@ def make_checkpoints(run: Run, data: DataModule, module: Supervised) -> Checkpoi
     record = record_of(run.plain(), data.record(), type(module).__name__, data.input_shape, data.num_classes)
     often = {name: run.get(f"checkpoint.{name}") for name in ("every_n_steps", "every_minutes")}
     return Checkpoints(run.folder / "checkpoints", run.cfg.objective, run.cfg.objective_mode, record, **often)
+
+
+def make_averaged(run: Run, module: Supervised) -> AveragedWeights | None:
+    """The callback that averages the weights, with `ema=`; None without.
+
+    Raises:
+        ConfigError: if the weights are divided among processes.
+    """
+    decay = run.get("ema")
+    if decay is None:
+        return None
+    if run.cfg.trainer.strategy == "fsdp":
+        raise ConfigError("ema: not with trainer=fsdp, which divides the weights among the processes")
+    module.averages = Averages(module.network, decay)
+    return AveragedWeights(module.averages)
 
 
 def make_prune(run: Run, saved: dict[str, Any] | None) -> Prune | None:

@@ -12,7 +12,7 @@ import torch
 from litlab.callbacks import StopOnSignal
 from litlab.checkpoint import read, whole_checkpoint
 from litlab.config import Run, SweepJob, filled_then, is_left_open, numeric, record, restored
-from litlab.console import say
+from litlab.console import console, say
 from litlab.distributed import end_with
 from litlab.errors import ConfigError, Interrupted, RunFailed
 from litlab.machine import cores
@@ -104,6 +104,11 @@ def _earlier_batch_size(folder: Path) -> int | None:
     if checkpoint := whole_checkpoint(folder, None):
         return int(read(checkpoint)["litlab"]["config"]["data"]["batch_size"])
     return None
+
+
+def print_to_log_only(job: SweepJob) -> None:
+    """Keeps the lines of jobs that run side by side from mixing on the terminal: each job's log has its own."""
+    console.quiet = job.launcher == "Joblib" and job.jobs_at_once > 1
 
 
 @functools.cache  # once for each process: joblib trains several jobs in one

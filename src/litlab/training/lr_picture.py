@@ -1,18 +1,16 @@
 """`lr_find.png`: the loss against the learning rate, for each seed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from litlab.training.lr_range_test import Curve
+from litlab.training.lr_curve import Curve
 
 matplotlib.use("Agg")  # draws into files, and needs no screen
 
 
-def draw(curves: "list[Curve]", suggested: float, path: Path) -> None:
+def draw(curves: list[Curve], suggested: float, path: Path) -> None:
     """Draws the losses as points, the smoothed ones as lines, and the suggestion with its spread.
 
     Args:

@@ -6,12 +6,10 @@ nothing but its picture.
 """
 
 import math
-import shlex
 import shutil
 import statistics
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,56 +17,21 @@ from typing import Any
 import lightning
 import torch
 
-from litlab.config import Run
-from litlab.console import quieten, say, typed
+from litlab.config import Run, directions
+from litlab.console import command, quieten, say
 from litlab.data import DataModule
 from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.runs import CONFIG, LOG
 from litlab.training import weights
 from litlab.training.assemble import assemble, prepare_data
+from litlab.training.lr_curve import Curve, diverges, smoothed, sweep_rates
 from litlab.training.settle import precision, settle_for_all_processes
 
 SEEDS = 3
 STEPS = 100
 LOWEST, HIGHEST = 1e-6, 10.0  # learning rates
-SMOOTHING = 3.0  # steps: the standard deviation of the bell by which losses are averaged
-IN_SWEEP = 7  # rates of the sweep that is suggested
 PICTURE = "lr_find.png"
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The losses of one seed.
-
-    Args:
-        rates: learning rates, rising.
-        losses: of each step, as they were.
-        smooth: the same, smoothed.
-    """
-
-    rates: list[float]
-    losses: list[float]
-    smooth: list[float]
-
-    @property
-    def lowest(self) -> int:
-        """The place of the lowest smoothed loss."""
-        return min(range(len(self.smooth)), key=self.smooth.__getitem__)
-
-    @property
-    def steepest(self) -> float:
-        """The rate at which the smoothed loss falls fastest."""
-        falls = [self.smooth[i] - self.smooth[i + 1] for i in range(max(1, self.lowest))]
-        return self.rates[max(range(len(falls)), key=falls.__getitem__)]
-
-    @property
-    def too_high(self) -> float:
-        """The first rate at which half of what was learned is lost again; the last rate if there is none."""
-        low = self.smooth[self.lowest]
-        limit = low + 0.5 * (self.smooth[0] - low)
-        lost = (rate for rate, loss in zip(self.rates, self.smooth, strict=True) if loss > limit)
-        return next((rate for rate in lost if rate > self.rates[self.lowest]), self.rates[-1])
 
 
 def find_learning_rate(run: Run) -> None:
@@ -95,20 +58,13 @@ def find_learning_rate(run: Run) -> None:
     say(f"{'too high':<14}from {min(curve.too_high for curve in curves):.2g} on")
     say(f"{'picture':<14}{shown(run.folder)}/{PICTURE}")
     overrides = [o for o in run.overrides if o.lstrip("+").split("=")[0] not in ("lr_find", "optimizer.lr")]
-    say(f"{'a sweep':<14}{typed('train')} -m {shlex.join([*overrides, f'optimizer.lr={rates}'])}")
-
-
-def sweep_rates(curves: list[Curve]) -> list[float]:
-    """Rates for a sweep: from a tenth of the lowest suggestion to where the first seed loses what it has learned."""
-    low = min(curve.steepest for curve in curves) / 10
-    high = min(curve.too_high for curve in curves)
-    return [low * (high / low) ** (number / (IN_SWEEP - 1)) for number in range(IN_SWEEP)]
+    say(f"{'a sweep':<14}{command('train.py', '-m', *overrides, f'optimizer.lr={rates}')}")
 
 
 def range_test(run: Run) -> Curve:
     """The losses of one seed, on fresh weights, until they diverge."""
     lightning.seed_everything(run.cfg.seed, workers=True, verbose=False)
-    run, data, module = assemble(run)
+    run, data, module = assemble(run.settled(**directions(run.cfg)))
     weights.load(run, module.network)
     prepare_data(run, data)
     on_gpu = run.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
@@ -143,21 +99,6 @@ def batches(data: DataModule, device: torch.device) -> Iterator[Any]:
         data.set_epoch(epoch)
         for batch in loader:
             yield data.transfer_batch_to_device(batch, device, 0)
-
-
-def diverges(losses: list[float]) -> bool:
-    """Whether the last losses are far above the first ones, and above the best."""
-    recent = statistics.median(losses[-3:])
-    return len(losses) > 10 and recent > 4 * max(statistics.median(losses[:5]), 1e-12)
-
-
-def smoothed(losses: list[float]) -> list[float]:
-    """Each loss averaged with its neighbours before and after, so that the curve does not lag behind."""
-    found = []
-    for place in range(len(losses)):
-        bell = [math.exp(-0.5 * ((place - other) / SMOOTHING) ** 2) for other in range(len(losses))]
-        found.append(sum(w * loss for w, loss in zip(bell, losses, strict=True)) / sum(bell))
-    return found
 
 
 def _remove_record(folder: Path) -> None:

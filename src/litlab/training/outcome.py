@@ -1,16 +1,18 @@
 """How a training ended: what `fit_and_test` has found so far, also if an error ended it."""
 
+import signal
 from dataclasses import dataclass, field
 from typing import Any
 
 from litlab import report
-from litlab.callbacks import Diagnosis, callback_of, epoch_metrics
+from litlab.callbacks import Diagnosis, callback_of, epoch_metrics, part_of_epoch
 from litlab.config import Run
 from litlab.errors import Diverged, Interrupted, RunFailed
 from litlab.modules import NonFiniteLoss
 from litlab.training.build import Parts
 from litlab.training.failure import explain
 from litlab.training.rewind import may_rewind
+from litlab.training.stopped import stopped_by
 
 
 @dataclass
@@ -22,6 +24,9 @@ class Outcome:
         metrics: of the best checkpoint, or of the last epoch if there is no best one.
         images_per_second: in training; 0 if the training did not come to its end.
         verdict: the sentences of the diagnosis; None if it is switched off, or not yet made.
+        stopped_by: what ended the training, in one word, or the name of the signal; None: an error.
+        cut_short: whether the last epoch is not whole.
+        idle: whether a resumed run had nothing left to train.
         evaluation: predictions of the best checkpoint, for the page; None if there is no page.
         failure: the error with which the run ends.
     """
@@ -30,6 +35,9 @@ class Outcome:
     metrics: dict[str, float] = field(default_factory=dict)
     images_per_second: float = 0.0
     verdict: list[str] | None = None
+    stopped_by: str | None = None
+    cut_short: bool = False
+    idle: bool = False
     evaluation: report.Evaluation | None = None
     failure: Exception | None = None
 
@@ -42,6 +50,9 @@ def note_training(outcome: Outcome, parts: Parts) -> None:
     outcome.metrics = dict(best_metrics) or epoch_metrics(parts.trainer)
     if parts.prune and parts.prune.pruned:
         outcome.status = "pruned"
+    outcome.stopped_by = stopped_by(parts.trainer, outcome.status == "pruned")
+    outcome.cut_short = bool(part_of_epoch(parts.trainer))
+    outcome.idle = parts.resume.resumed_at == parts.trainer.global_step
 
 
 def note_error(outcome: Outcome, parts: Parts, error: Exception | Interrupted) -> None:
@@ -56,6 +67,8 @@ def note_error(outcome: Outcome, parts: Parts, error: Exception | Interrupted) -
     if outcome.verdict is None and isinstance(error, NonFiniteLoss | Interrupted):
         outcome.verdict = _verdict(parts, error)
     outcome.status, outcome.failure = explain(error, parts)
+    if isinstance(error, Interrupted):
+        outcome.stopped_by = signal.Signals(error.signum).name
     if has_page(parts.run) and parts.trainer.world_size == 1 and isinstance(outcome.failure, RunFailed):
         note_evaluation(outcome, parts)
 

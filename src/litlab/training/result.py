@@ -12,10 +12,12 @@ import torchvision
 import litlab
 from litlab import report
 from litlab.config import numeric
+from litlab.console import say
 from litlab.errors import RunFailed
 from litlab.runs import finite, write_result
 from litlab.training.build import Parts
 from litlab.training.outcome import Outcome, has_page
+from litlab.training.stopped import last_line, nothing_to_train
 from litlab.training.terminal import device_name, print_end
 
 
@@ -34,7 +36,9 @@ def finish(parts: Parts, outcome: Outcome) -> None:
             result["report"] = report.FILES[0]
             unsaved = _save(run.folder, result)
     finally:
-        print_end(run, result, takes_pictures=len(parts.data.input_shape) == 3)
+        if outcome.idle:
+            say(nothing_to_train(run, outcome.stopped_by))
+        print_end(run, result, last_line(run, result, outcome.cut_short), len(parts.data.input_shape) == 3)
     outcome.failure = failure or unsaved
 
 
@@ -43,6 +47,7 @@ def as_result(parts: Parts, outcome: Outcome) -> dict[str, Any]:
     run, data, trainer, checkpoints, failure = parts.run, parts.data, parts.trainer, parts.checkpoints, outcome.failure
     result = {
         "status": outcome.status,
+        "stopped_by": outcome.stopped_by,
         "metrics": finite(outcome.metrics),
         "objective": _objective(parts),
         "best_checkpoint": _if_saved(checkpoints.best, run.folder) if checkpoints else None,

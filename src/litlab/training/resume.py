@@ -6,13 +6,19 @@ from typing import Any
 from litlab.callbacks import Checkpoints
 from litlab.callbacks.steering import KEY
 from litlab.checkpoint import copy
-from litlab.config import Run, filled_then, restored, select
+from litlab.config import UNGROUPED, Run, filled_then, restored, select
 from litlab.data.loader import OtherBatches
 from litlab.errors import ConfigError
 from litlab.runs import BEST, LATEST, RESULT
 from litlab.training.build import Parts
 
-FIXED = ("model", "data._target_", "data.seed", "data.val_size", "optimizer._target_", "mix._target_")
+# Keys, and the value that a run has which has not recorded the key.
+FIXED: dict[str, Any] = {
+    **dict.fromkeys(("model", "data._target_", "data.seed", "data.val_size", "optimizer._target_")),
+    **{f"optimizer.{key}": value for key, value in UNGROUPED.items()},
+    **dict.fromkeys(("mix._target_", "ema", "data.folds", "data.fold")),
+    "data.stratified": False,
+}
 
 
 def restore_settings(run: Run, saved: dict[str, Any]) -> Run:
@@ -27,8 +33,8 @@ def restore_settings(run: Run, saved: dict[str, Any]) -> Run:
     before = restored(saved["litlab"]["config"])
     run = run.settled(**filled_then(run.cfg, before))
     now = restored(run.plain())  # interpolations are resolved, as in the checkpoint
-    for key in FIXED:
-        if select(before, key) != select(now, key):
+    for key, default in FIXED.items():
+        if select(before, key, default) != select(now, key, default):
             name = key.removesuffix("._target_")
             raise ConfigError(f"{name} cannot change in a run that is resumed: start a new run")
     done, epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"], run.cfg.trainer.max_epochs

@@ -45,6 +45,7 @@ def run_training(run: Run) -> float | None:
         run.project.make_importable()
     if run.job:
         jobs.end_with_sweep(run.job.launcher)
+        jobs.print_to_log_only(run.job)
     lock = jobs.hold_when_free(run.folder) if run.job else hold(run.folder)
     try:
         if run.job:

@@ -1,5 +1,6 @@
 """What a training prints itself: its first line, its last lines, and the layers of a network."""
 
+import shlex
 import textwrap
 from typing import Any
 
@@ -10,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from litlab.callbacks import summary_table
+from litlab.checkpoint import to_be_trusted
 from litlab.config import Run, class_of
-from litlab.console import console, number, quieten, say, typed, warn
+from litlab.console import command, console, number, quieten, say, warn
 from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.networks import Registered
@@ -36,20 +38,18 @@ def print_start(parts: Parts) -> None:
         warn(better)
 
 
-def print_end(run: Run, result: dict[str, Any], takes_pictures: bool) -> None:
+def print_end(run: Run, result: dict[str, Any], ended: str, takes_pictures: bool) -> None:
     """Prints the last lines of a run: the test metrics, how it ended, where its files are, and what to type next.
 
     Args:
         result: the content of `result.json`.
+        ended: how the run ended, in one line.
         takes_pictures: whether `predict.py` can use the network.
     """
     tested = {name: value for name, value in result["metrics"].items() if name.startswith("test/")}
     if tested:
         say(_test_table(tested))
-    say(
-        f"{result['status']} after {result['epochs']} epoch{'s' * (result['epochs'] != 1)}, {result['seconds']:.0f} s, "
-        f"{result['images_per_second']:,.0f} images/s"
-    )
+    say(ended)
     if run.job:  # the sweep prints a table of its jobs
         return
     folder = shown(run.folder)
@@ -58,11 +58,14 @@ def print_end(run: Run, result: dict[str, Any], takes_pictures: bool) -> None:
     if result.get("report"):
         _say("one page", f"{folder}/report.png, report.html")
     if any(run.folder.glob("events.out.tfevents.*")):
-        _say("curves", f"tensorboard --logdir {folder}")
+        _say("curves", shlex.join(["tensorboard", "--logdir", str(folder)]))
     if result["best_checkpoint"] and takes_pictures:
-        _say("use it", f"{typed('predict')} ckpt={folder} input=IMAGE")
+        trusted = run.project.trusted if run.project else []
+        packages = [name for name in to_be_trusted(run.plain()) if name not in trusted]
+        trust = [f"trust=[{','.join(packages)}]"] if packages else []
+        _say("use it", command("predict.py", f"ckpt={folder}", *trust, "input=IMAGE"))
     if result["status"] == "interrupted":
-        _say("go on", f"{typed('train')} resume={folder}")
+        _say("go on", command("train.py", f"resume={folder}"))
 
 
 def print_layers(run: Run) -> None:

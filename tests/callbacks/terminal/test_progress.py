@@ -42,7 +42,7 @@ def test_a_terminal_has_a_bar_and_ctrl_c_says_how_to_go_on(tmp_path):
     assert any(frame.startswith("validation") for frame in frames)
     lines = CODES.sub("", shown).replace("\r", "\n").splitlines()
     assert sum(line.startswith("epoch 1/99  train: loss ") for line in lines) == 1, "a line that stays"
-    assert "go on         python train.py resume=run" in lines
+    assert f"go on         python {REPOSITORY / 'train.py'} resume=run" in lines
     assert any(line.startswith("verdict       learning: train loss ") for line in lines)
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h"), "the cursor is back"

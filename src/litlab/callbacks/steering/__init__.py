@@ -15,6 +15,7 @@ What happens when a signal arrives:
 A second signal, or the end of the grace period, ends the process at once.
 """
 
+from litlab.callbacks.steering.averaging import AveragedWeights
 from litlab.callbacks.steering.checkpoints import Checkpoints, epoch_metrics
 from litlab.callbacks.steering.folder import RunFolder
 from litlab.callbacks.steering.memory import KeepMemory
@@ -25,6 +26,7 @@ from litlab.callbacks.steering.signals import StopOnSignal, interruption
 
 __all__ = [
     "KEY",
+    "AveragedWeights",
     "Checkpoints",
     "ExactResume",
     "KeepMemory",

@@ -33,6 +33,7 @@ class ExactResume(lightning.Callback):
         self.config = config
         self.seconds_before = 0.0
         self._began = time.perf_counter()
+        self.resumed_at: int | None = None  # the step of the checkpoint; None: a new run
         self._loaded: dict[str, Any] = {}
 
     @property
@@ -69,7 +70,7 @@ class ExactResume(lightning.Callback):
         self._loaded = {**checkpoint[KEY], "config": checkpoint["litlab"]["config"], "loaders": loaders}
         if self.config and name_of(self.config["scheduler"]) != name_of(self._loaded["config"]["scheduler"]):
             checkpoint["lr_schedulers"] = []  # the progress of another kind of schedule cannot be used
-        self.seconds_before = self._loaded["seconds"]
+        self.seconds_before, self.resumed_at = self._loaded["seconds"], checkpoint["global_step"]
         pl_module.history = self._loaded.get("history", {})
         pl_module.images_seen = self._loaded["images_seen"]
         trainer.should_stop = self._loaded["should_stop"] and not self._may_go_on()

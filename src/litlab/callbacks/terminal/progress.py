@@ -63,6 +63,8 @@ class Progress(ProgressBar):
         self._stop()
         # The line is written later: the module computes the metrics of the epoch in its hook, which runs after this.
         self._finished, self._seconds = trainer.current_epoch, time.perf_counter() - self._started
+        part = part_of_epoch(trainer)
+        self._part = f" ({part})" if part else ""
 
     def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         self._write_line(trainer)
@@ -104,7 +106,7 @@ class Progress(ProgressBar):
         parts.append(f"{self._seconds:.1f} s")
         throughput = callback_of(trainer, Throughput)
         speed = f", {throughput.last_epoch:,.0f} images/s" if throughput else ""
-        say(f"{numbered(trainer, self._finished)}  {'  |  '.join(parts)}{speed}")
+        say(f"{numbered(trainer, self._finished)}{self._part}  {'  |  '.join(parts)}{speed}")
         self._finished, self._validated = None, False
 
     def _start(self, label: str, total: Any) -> None:
@@ -142,6 +144,12 @@ class Progress(ProgressBar):
 def numbered(trainer: lightning.Trainer, epoch: int) -> str:
     """An epoch, counted from 0, in words: `epoch 2/5`, or `epoch 2` where steps or time end the training."""
     return f"epoch {epoch + 1}" + (f"/{trainer.max_epochs}" if (trainer.max_epochs or 0) > 0 else "")
+
+
+def part_of_epoch(trainer: lightning.Trainer) -> str:
+    """`20 of 55 batches`, if the training has ended within its last epoch; else nothing."""
+    done, total = trainer.fit_loop.epoch_loop.batch_progress.current.ready, trainer.num_training_batches
+    return f"{done} of {total} batches" if isinstance(total, int) and 0 < done < total else ""
 
 
 def validated(trainer: lightning.Trainer) -> list[str]:

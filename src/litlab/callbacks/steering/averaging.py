@@ -1,0 +1,58 @@
+"""Averaged weights: they are validated, tested and saved, while others are trained (`ema=0.999`)."""
+
+from typing import Any
+
+import lightning
+
+from litlab.modules import Averages
+
+KEY = "ema"  # in a checkpoint: what is needed to go on with the training
+PREFIX = "network."  # of the names of the network's weights
+
+
+class AveragedWeights(lightning.Callback):
+    """Updates the average after each step of the optimizer, and gives it to the network wherever it is judged.
+
+    `state_dict` of a checkpoint holds the averages, so whoever loads the file uses them.
+
+    Args:
+        averages: of the network; a submodule of the LightningModule, so that it moves to the device with it.
+    """
+
+    def __init__(self, averages: Averages) -> None:
+        self.averages = averages
+        self.loaded = False
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        if not self.loaded:
+            self.averages.restart()
+        for optimizer in trainer.optimizers:
+            optimizer.register_step_post_hook(lambda *_: self.averages.update())
+
+    def on_validation_start(self, *_: Any) -> None:
+        if not self.averages.shown:
+            self.averages.swap()
+
+    def on_validation_end(self, *_: Any) -> None:
+        if self.averages.shown:
+            self.averages.swap()
+
+    def on_fit_end(self, *_: Any) -> None:
+        if not self.averages.shown:
+            self.averages.swap()
+
+    def on_save_checkpoint(self, trainer: lightning.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        saved, other = checkpoint["state_dict"], self.averages.other()
+        trained = {name: saved[f"{PREFIX}{name}"] for name in other}
+        if self.averages.shown:
+            trained, other = other, trained
+        saved |= {f"{PREFIX}{name}": value for name, value in other.items()}
+        checkpoint[KEY] = {"trained": trained, "steps": float(self.averages.steps)}
+
+    def on_load_checkpoint(self, trainer: lightning.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        if trainer.state.fn != "fit" or KEY not in checkpoint:
+            return
+        self.averages.restart()  # the network has the averages of the checkpoint
+        pl_module.network.load_state_dict(checkpoint[KEY]["trained"], strict=False)
+        self.averages.steps.fill_(checkpoint[KEY]["steps"])
+        self.averages.shown, self.loaded = False, True

@@ -1,0 +1,104 @@
+"""Groups of parameters with learning rates and weight decay of their own, for fine-tuning."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from litlab.networks import head_of
+
+
+class Grouped:
+    """Makes an optimizer whose groups of parameters have learning rates and weight decay of their own.
+
+    The first group is the head's, so that its learning rate is the one that is shown.
+
+    Args:
+        make: from parameters to an optimizer.
+        network: whose parameters they are.
+        lr: learning rate of the head.
+        weight_decay: of all that decays.
+        decay_norm_and_bias: False for no weight decay on parameters with one dimension: biases, and scales and shifts
+            of normalisations.
+        backbone_factor: learning rate of all but the head, as a multiple of `lr`.
+        layer_decay: learning rate of a block, as a multiple of that of the next block towards the head (Clark et al.
+            2020, https://arxiv.org/abs/2003.10555, section 3.3). A block is what has a number in its name.
+
+    Raises:
+        ValueError: an argument has a wrong value; the message begins with the argument's name.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Any], Optimizer],
+        network: nn.Module,
+        lr: float,
+        weight_decay: float = 0.0,
+        decay_norm_and_bias: bool = True,
+        backbone_factor: float = 1.0,
+        layer_decay: float = 1.0,
+    ) -> None:
+        for name, value in (("backbone_factor", backbone_factor), ("layer_decay", layer_decay)):
+            if not 0 < value <= 1:
+                raise ValueError(f"{name} must be above 0 and at most 1, not {value}")
+        self.make, self.network, self.lr, self.weight_decay = make, network, lr, weight_decay
+        self.decay_norm_and_bias = decay_norm_and_bias
+        self.backbone_factor, self.layer_decay = backbone_factor, layer_decay
+
+    def __call__(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """The optimizer of these parameters of the network."""
+        wanted = {id(parameter) for parameter in parameters}
+        head, named = head_of(self.network), list(self.network.named_parameters())
+        depths = block_depths([name for name, _ in named], head)
+        deepest = max(depths.values(), default=0)
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in named:
+            if id(parameter) in wanted:
+                factor = self.layer_decay ** (deepest - depths[name])
+                factor *= 1.0 if name.startswith(head) and head else self.backbone_factor
+                decays = self.decay_norm_and_bias or parameter.ndim > 1
+                groups.setdefault((factor, self.weight_decay if decays else 0.0), []).append(parameter)
+        ordered = sorted(groups.items(), key=lambda group: group[0], reverse=True)
+        return self.make(
+            [
+                {"params": group, "lr": self.lr * factor, "weight_decay": weight_decay}
+                for (factor, weight_decay), group in ordered
+            ]
+        )
+
+
+def block_depths(names: Sequence[str], head: Sequence[str]) -> dict[str, int]:
+    """How many blocks lie before each parameter, by its name; the head is a block of its own.
+
+    What has no number in its name belongs to the block before it. If nothing has a number, each layer is a block.
+
+    Args:
+        names: of all parameters, from the input to the output.
+        head: beginnings of the names of the head's parameters.
+    """
+    body = [name for name in names if not (head and name.startswith(tuple(head)))]
+    keys = [_block(name) for name in body]
+    if not any(keys):
+        keys = [name.rpartition(".")[0] for name in body]
+    depths: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for name, key in zip(body, keys, strict=True):
+        if key:
+            seen.setdefault(key, len(seen))
+        depths[name] = seen[key] if key else max(len(seen) - 1, 0)
+    return {name: depths.get(name, len(seen)) for name in names}
+
+
+def _block(name: str) -> str:
+    """`layer1.0` of `layer1.0.conv1.weight`; `stages.1.blocks.2` of `stages.1.blocks.2.norm.bias`; or nothing."""
+    parts = name.split(".")[:-1]
+    numbers = [place for place, part in enumerate(parts) if part.isdigit()]
+    if not numbers:
+        return ""
+    last = numbers[0]
+    for place in numbers[1:]:
+        if place - last > 2 or (place - last == 2 and parts[place - 1] not in ("blocks", "layers")):
+            break
+        last = place
+    return ".".join(parts[: last + 1])

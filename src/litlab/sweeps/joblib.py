@@ -1,0 +1,88 @@
+"""`hydra/launcher=joblib`: jobs side by side on this machine, with NVIDIA's MPS where they share a GPU."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
+from hydra.types import HydraContext, TaskFunction
+from hydra_plugins.hydra_joblib_launcher import joblib_launcher
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from litlab.console import say
+from litlab.machine import cores
+from litlab.sweeps import mps, side_by_side
+from litlab.sweeps.live_line import live_line
+
+
+class JoblibLauncher(joblib_launcher.JoblibLauncher):
+    """Hydra's launcher for joblib. A worker runs one job after the other, and keeps what it has imported.
+
+    Args:
+        n_jobs: how many at once; -1: one for each core; auto: as many as fit, judged by the first job.
+        mps: see `litlab.sweeps.mps.wanted`.
+        joblib: the arguments of joblib's `Parallel`.
+    """
+
+    def __init__(self, n_jobs: Any = -1, mps: Any = "auto", **joblib: Any) -> None:
+        if n_jobs != "auto" and not (isinstance(n_jobs, int) and n_jobs != 0):
+            raise HydraException(f"hydra.launcher.n_jobs={n_jobs}: must be auto, a number of jobs, or -1")
+        super().__init__(**joblib)
+        self.n_jobs, self.mps = n_jobs, mps
+        self.pre_dispatch = joblib.get("pre_dispatch", "2*n_jobs")
+        self.has_daemon = False
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.decide(config)
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Runs jobs. With `n_jobs=auto`, the very first one runs alone."""
+        first: list[JobReturn] = []
+        if self.n_jobs == "auto":
+            first = list(super().launch(job_overrides[:1], initial_job_idx))
+            self.n_jobs, reason = side_by_side.after_the_first_job()
+            say(f"n_jobs=auto: {self.n_jobs} at once ({reason})")
+            assert self.config is not None
+            self.decide(self.config)
+        rest = job_overrides[len(first) :]
+        if not rest:
+            return first
+        assert self.config is not None
+        with self.shared_gpu(), live_line(Path(self.config.hydra.sweep.dir), len(rest)):
+            return [*first, *super().launch(rest, initial_job_idx + len(first))]
+
+    def decide(self, config: DictConfig) -> None:
+        """Tells joblib and the jobs how many of them run at once. The processes of jobs compose the config again."""
+        n_jobs = 1 if self.n_jobs == "auto" else self.n_jobs
+        # With one, joblib would run the jobs in this process, and its signals are handled otherwise. So there are two
+        # processes, and one job in them.
+        alone = n_jobs == 1
+        self.joblib |= {"n_jobs": 2 if alone else n_jobs, "pre_dispatch": 1 if alone else self.pre_dispatch}
+        with open_dict(config):
+            config.hydra.overrides.hydra.append(f"hydra.launcher.n_jobs={n_jobs}")
+
+    @contextlib.contextmanager
+    def shared_gpu(self) -> Any:
+        """Has an MPS daemon while jobs share a GPU. Workers that began before cannot use it, so they end."""
+        n_jobs = self.n_jobs if self.n_jobs > 0 else cores()
+        on_gpu = OmegaConf.select(self.config, "trainer.accelerator") != "cpu"
+        gpus = side_by_side.gpus(set()).count if on_gpu and str(self.mps).lower() != "false" else 0
+        if not mps.wanted(self.mps, n_jobs, gpus):
+            yield
+            return
+        end_workers()
+        with mps.daemon() as self.has_daemon:
+            try:
+                yield
+            finally:
+                end_workers()
+
+
+def end_workers() -> None:
+    """Ends joblib's processes. The next jobs start new ones."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True)

@@ -1,0 +1,68 @@
+"""Why a training ended: one word for `result.json`, and the last line in words."""
+
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import EarlyStopping, Timer
+
+from litlab.callbacks import callback_of, part_of_epoch
+from litlab.config import Run
+
+
+def stopped_by(trainer: lightning.Trainer, pruned: bool) -> str | None:
+    """What ended a training: max_epochs, max_steps, max_time, early_stopping or pruned; None if a callback of a user.
+
+    Args:
+        pruned: whether the sweep has ended it.
+    """
+    epochs = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+    timer = callback_of(trainer, Timer)
+    if pruned:
+        return "pruned"
+    if trainer.max_epochs not in (None, -1) and epochs >= trainer.max_epochs and not part_of_epoch(trainer):
+        return "max_epochs"
+    if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
+        return "max_steps"
+    if timer is not None and (timer.time_remaining() or 0) <= 0:
+        return "max_time"
+    return "early_stopping" if callback_of(trainer, EarlyStopping) else None
+
+
+def in_words(word: str, run: Run) -> str:
+    """`early_stopping (val/acc, patience 5)`, `max_steps (100)`."""
+    if word == "early_stopping":
+        setting = run.get("callbacks.early_stopping")
+        return f"{word} ({setting.monitor}, patience {setting.patience})" if setting else word
+    value = run.get(f"trainer.{word}")
+    return f"{word} ({value})" if value is not None else word
+
+
+def last_line(run: Run, result: dict[str, Any], cut_short: bool) -> str:
+    """How a run ended, in one line.
+
+    Args:
+        result: the content of `result.json`.
+        cut_short: whether the last epoch is not whole.
+    """
+    whole = result["epochs"] - cut_short
+    epochs = f"{whole} epoch{'s' * (whole != 1)}{' and a part of one' * cut_short}"
+    word = result["stopped_by"]
+    why = f"; stopped by {in_words(word, run)}" if result["status"] == "completed" and word not in ENOUGH else ""
+    speed = f"{result['images_per_second']:,.0f} images/s"
+    return f"{result['status']} after {epochs}, {result['seconds']:.0f} s, {speed}{why}"
+
+
+def nothing_to_train(run: Run, word: str | None) -> str:
+    """Says why a resumed run had nothing left to do, and what to change."""
+    if word is None or word not in CHANGE:
+        return "nothing to train: the run had ended"
+    return f"nothing to train: the run was stopped by {in_words(word, run)}; to go on, give another {CHANGE[word]}"
+
+
+ENOUGH = (None, "max_epochs")  # what the number of epochs says already
+CHANGE = {  # the settings with which a run goes on
+    "max_epochs": "trainer.max_epochs",
+    "max_steps": "trainer.max_steps",
+    "max_time": "trainer.max_time",
+    "early_stopping": "callbacks.early_stopping.patience",
+}

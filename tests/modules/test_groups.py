@@ -1,0 +1,54 @@
+from functools import partial
+
+import pytest
+import torch
+
+from litlab.modules.groups import Grouped, block_depths
+from litlab.networks import LeNet5, ResNet18, TorchvisionModel
+
+
+def rates(network, **settings):
+    """The learning rate and the weight decay of each parameter, by its name."""
+    make = Grouped(partial(torch.optim.AdamW, lr=1.0, weight_decay=0.5), network, 1.0, 0.5, **settings)
+    optimizer = make([p for p in network.parameters() if p.requires_grad])
+    found = {id(p): (g["lr"], g["weight_decay"]) for g in optimizer.param_groups for p in g["params"]}
+    assert optimizer.param_groups[0]["lr"] == 1.0
+    return {name: found[id(p)] for name, p in network.named_parameters() if id(p) in found}
+
+
+def test_norms_and_biases_do_not_decay():
+    found = rates(ResNet18(), decay_norm_and_bias=False)
+    assert {name for name, (_, decay) in found.items() if decay == 0} == {
+        name for name, p in ResNet18().named_parameters() if p.ndim == 1
+    }
+    assert {lr for lr, _ in found.values()} == {1.0}
+
+
+def test_the_backbone_learns_more_slowly():
+    found = rates(ResNet18(), backbone_factor=0.1)
+    assert {name for name, (lr, _) in found.items() if lr == 1.0} == {"fc.weight", "fc.bias"}
+    assert {lr for lr, _ in found.values()} == {1.0, 0.1}
+
+
+@pytest.mark.parametrize("make", [ResNet18, lambda: TorchvisionModel(name="resnet18")])
+def test_learning_rates_fall_towards_the_input(make):
+    found = rates(make(), layer_decay=0.5)
+    by_block = {}
+    for name, (lr, _) in found.items():
+        by_block.setdefault(name.removeprefix("model.").rsplit(".", 1)[0][:8], lr)
+    assert [by_block[b] for b in ("fc", "layer4.1", "layer4.0", "layer3.1", "layer1.0")] == [1, 0.5, 0.25, 0.125, 2**-8]
+    assert by_block["conv1"] == 2**-8
+
+
+def test_layers_are_blocks_where_nothing_has_a_number():
+    names = ["conv1.weight", "conv1.bias", "conv2.weight", "fc.weight", "fc.bias"]
+    assert list(block_depths(names, ("fc.",)).values()) == [0, 0, 1, 2, 2]
+    blocks = ["embed.weight", "stages.0.blocks.0.w.weight", "stages.0.blocks.1.w.weight", "norm.weight", "head.weight"]
+    assert list(block_depths(blocks, ("head.",)).values()) == [0, 0, 1, 1, 2]
+    assert len({lr for lr, _ in rates(LeNet5(), layer_decay=0.5).values()}) > 2
+
+
+def test_a_frozen_backbone_has_no_groups():
+    assert set(rates(ResNet18(freeze="backbone"), backbone_factor=0.1)) == {"fc.weight", "fc.bias"}
+    with pytest.raises(ValueError, match="^layer_decay must be above 0 and at most 1, not 2"):
+        Grouped(torch.optim.SGD, ResNet18(), 1.0, layer_decay=2)

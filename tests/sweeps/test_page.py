@@ -1,0 +1,86 @@
+"""`sweep.html`, and the live table."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from rich.console import Console
+from sweep_folders import job_of, scored
+
+from litlab import runs, sweeps
+from litlab.sweeps.labels import Labels
+from litlab.sweeps.page import FILE, content, importance, write_page
+from litlab.sweeps.watch import picture, summary
+
+
+def make(folder, count):
+    for number in range(count):
+        settings = [f"optimizer.lr={10 ** -(1 + number % 5)}", f"model={'mlp' if number % 2 else 'lenet5'}"]
+        job = job_of(folder, f"job={number}", settings, **scored(0.5 + (number % 5) / 10), seconds=1.0)
+        (job / "metrics.csv").write_text("epoch,step,val/acc\n0,10,0.4\n1,20,0.5\n")
+    return sweeps.read(folder)
+
+
+def test_the_page_is_one_file_with_all_that_is_known(tmp_path):
+    make(tmp_path, 3)
+    job_of(tmp_path, "bad", ["optimizer.lr=1", "+data.note='</script>'"], status="failed", error="a <b> & c")
+    sweep = sweeps.read(tmp_path)
+    write_page(sweep)
+    text = (tmp_path / FILE).read_text()
+    assert not re.findall(r"""(?:src|href)=["']""", text), "it needs no other file"
+    assert not [link for link in re.findall(r"https?://\S+", text) if "w3.org" not in link]
+    assert text.count("</script>") == 1
+    data = json.loads(re.search(r"const sweep = (.*);\n", text)[1])
+    assert data == content(sweep)
+    assert [job["rank"] for job in data["jobs"]] == [1, 2, 3, 4]
+    assert data["jobs"][0]["curve"] == [[1, 0.4], [2, 0.5]]
+    assert data["jobs"][3]["error"] == "a <b> & c"
+
+
+def test_what_matters_is_found_by_optuna(tmp_path):
+    pytest.importorskip("optuna")
+    found = importance(make(tmp_path, 20))
+    assert found["of"]["optimizer.lr"] > found["of"]["model"]
+    assert found["method"] in ("fANOVA", "PED-ANOVA")
+
+
+def test_few_jobs_say_nothing_of_what_matters(tmp_path):
+    assert importance(make(tmp_path, 3)) is None
+
+
+def test_long_values_are_numbered_and_listed(tmp_path, capsys):
+    short, long = "[random_crop]", "[random_crop,random_horizontal_flip,cutout]"
+    for number, value in enumerate((short, long)):
+        job_of(tmp_path, f"job={number}", [f"data.augment={value}", f"seed={number}"], **scored(0.5 + number / 10))
+    sweep = sweeps.read(tmp_path)
+    labels = Labels(sweep)
+    assert labels.lines == [f"data.augment #1 = {long}", f"data.augment #2 = {short}"]
+    assert labels.of(sweep.jobs[0], sweep.swept) == "augment=#1 seed=1"
+    sweeps.print_report(tmp_path)
+    assert f"  data.augment #1 = {long}\n" in capsys.readouterr().out
+
+
+def test_the_live_table_shows_what_runs(tmp_path):
+    make(tmp_path, 2)
+    job = job_of(tmp_path, "seed=9", ["seed=9"])
+    (job / "metrics.csv").write_text("epoch,step,val/acc\n0,10,0.4\n1,20,0.45\n")
+    _lock = runs.hold(job)
+    sweep = sweeps.read(tmp_path)
+    assert summary(sweep) == "2 of 3 jobs done, 1 running, best val/acc 0.6000"
+    shown = Console(width=120)
+    with shown.capture() as captured:
+        shown.print(picture(sweep))
+    assert "running  seed=9  epoch 2: 0.4500" in captured.get()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("count", [3, 30, 300])
+def test_a_browser_draws_the_page(count, tmp_path):
+    write_page(make(tmp_path, count))
+    chromium = shutil.which("chromium") or pytest.skip("needs Chromium")
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"file://{tmp_path / FILE}"]
+    page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert page.count("<tr") == count + 1
+    assert page.count('class="line"') == 2 * count

@@ -1,0 +1,76 @@
+"""Why a training ended: in `result.json` and in the last line."""
+
+import json
+import re
+
+import pytest
+from recorded_runs import record_run, stop_at, train_recorded
+
+from litlab.errors import RunFailed
+
+STEPS = ["+trainer.max_steps=15", "scheduler=none"]
+PATIENCE = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=0.9", "trainer.max_epochs=9"]
+PLAIN = ["callbacks.model_summary.enabled=false", "callbacks.diagnosis.enabled=false", "logger=none", "test=false"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "word", "epochs", "last"),
+    [
+        ([], "max_epochs", 3, "completed after 3 epochs, "),
+        (STEPS, "max_steps", 2, "completed after 1 epoch and a part of one, .*; stopped by max_steps .15.$"),
+        (PATIENCE, "early_stopping", 2, "after 2 epochs, .*; stopped by early_stopping .val/acc, patience 1.$"),
+        (
+            ["trainer.max_time=00:00:00:00", "scheduler=none", "trainer.max_epochs=9"],
+            "max_time",
+            0,
+            "; stopped by max_time .00:00:00:00.$",
+        ),
+    ],
+    ids=["max_epochs", "max_steps", "early_stopping", "max_time"],
+)
+def test_what_ended_a_training_is_one_word(tmp_path, capfd, settings, word, epochs, last):
+    record_run(tmp_path / "run", *PLAIN, *settings)
+    train_recorded(tmp_path / "run")
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert (result["status"], result["stopped_by"], result["epochs"]) == ("completed", word, epochs)
+    line = next(line for line in capfd.readouterr().out.splitlines() if line.startswith("completed"))
+    assert re.search(last, line)
+
+
+def test_an_epoch_that_was_cut_short_says_so(tmp_path, capfd):
+    record_run(tmp_path / "run", *PLAIN, *STEPS)
+    train_recorded(tmp_path / "run")
+    lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith("epoch")]
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3 (5 of 10 batches)"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (STEPS, "the run was stopped by max_steps (15); to go on, give another trainer.max_steps"),
+        (["trainer.max_epochs=1"], "the run was stopped by max_epochs (1); to go on, give another trainer.max_epochs"),
+        (PATIENCE, "early_stopping (val/acc, patience 1); to go on, give another callbacks.early_stopping.patience"),
+    ],
+)
+def test_a_resume_that_has_nothing_to_train_says_so(tmp_path, capfd, settings, said):
+    record_run(tmp_path / "run", *PLAIN, *settings)
+    train_recorded(tmp_path / "run")
+    assert "nothing to train" not in capfd.readouterr().out
+    train_recorded(tmp_path / "run")
+    assert said in capfd.readouterr().out
+
+
+def test_a_signal_is_the_word_of_an_interrupted_run(tmp_path):
+    record_run(tmp_path / "run", *PLAIN, stop_at(5))
+    with pytest.raises(RunFailed):
+        train_recorded(tmp_path / "run")
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert (result["status"], result["stopped_by"]) == ("interrupted", "SIGTERM")
+
+
+def test_a_failed_run_has_no_word(tmp_path):
+    record_run(tmp_path / "run", *PLAIN, "optimizer=sgd", "optimizer.lr=1e30")
+    with pytest.raises(RunFailed):
+        train_recorded(tmp_path / "run")
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert (result["status"], result["stopped_by"]) == ("failed", None)
