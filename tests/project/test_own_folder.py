@@ -1,10 +1,9 @@
 """A project of one's own works as litlab's own configs and networks do."""
 
 import shutil
-import subprocess
-import sys
 
 import pytest
+from litlab_command import call
 from omegaconf import OmegaConf
 from scripts import asked
 
@@ -12,15 +11,13 @@ from litlab.config import Run
 from litlab.project import Project
 
 FIRST = ("experiment=first", "trainer=cpu", "callbacks.report.enabled=false", "data.train_limit=64")
-LITLAB = [sys.executable, "-P", "-m", "litlab.cli.program"]  # -P: like the installed command, which has no folder first
 
 
 @pytest.fixture(scope="module")
 def trained(project):
-    """The project after a sweep of two jobs, in real processes."""
-    command = [*LITLAB, "train", "-m", *FIRST, "trainer.max_epochs=1", "seed=1,2"]
-    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=runs/sweep"]
-    done = subprocess.run([*command, *launcher], cwd=project, capture_output=True, text=True)
+    """The project after a sweep of two jobs."""
+    sweep = ["-m", *FIRST, "trainer.max_epochs=1", "seed=1,2", "hydra.sweep.dir=runs/sweep"]
+    done = call(project, "train", *sweep)
     assert done.returncode == 0, done.stderr
     assert "repeat it     litlab train experiment=first" in done.stdout
     return project
@@ -48,7 +45,7 @@ def test_a_typo_in_an_own_option_gets_its_suggestion(litlab_here, project, argum
     assert done.err.startswith(f"error: {said}")
 
 
-def test_jobs_of_a_sweep_in_other_processes_find_what_is_own(trained):
+def test_jobs_of_a_sweep_find_what_is_own(trained):
     assert len(list(trained.glob("runs/sweep/*/result.json"))) == 2
 
 
@@ -77,12 +74,7 @@ def test_predict_imports_nothing_from_the_current_folder_unasked(trained, tmp_pa
     evil = "_target_: os.system\ncommand: touch stolen\n"
     (tmp_path / "conf/trainer/cpu.yaml").write_text(evil)
     (tmp_path / "conf/predict.yaml").write_text(evil)
-    done = subprocess.run(
-        [*LITLAB, "predict", "ckpt=best.ckpt", "evaluate=test", "trainer=cpu"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    done = call(tmp_path, "predict", "ckpt=best.ckpt", "evaluate=test", "trainer=cpu")
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: best.ckpt: ownlab.networks.Tiny is not in litlab.networks")
     assert not (tmp_path / "stolen").exists()
