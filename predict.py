@@ -4,19 +4,11 @@ python predict.py ckpt=latest input=dog.png            # what is it? a file, a f
 python predict.py ckpt=latest evaluate=test            # how good is it? train, val or test
 python predict.py ckpt=latest export=onnx              # or torch_export, state_dict, safetensors
 python predict.py --help                               # all settings
+
+The way from here: litlab/cli/commands.py, litlab/prediction/run.py. `litlab predict` is the same program.
 """
 
-from litlab.cli import script, signals_wait
-from litlab.config import Run
-
-
-@script("predict", paths=("ckpt", "input", "output", "data.data_dir", "data.annotations"))
-def main(run: Run) -> None:
-    with signals_wait():
-        from litlab.prediction import run_prediction  # imports torch: a mistyped setting need not wait for that
-
-    run_prediction(run)
-
+from litlab.cli import predict
 
 if __name__ == "__main__":
-    main()
+    predict()

@@ -7,19 +7,12 @@ python train.py trainer=gpu trainer.devices=2          # one or many GPUs are co
 python train.py resume=latest                          # go on with a run: the latest, a run folder or a checkpoint
 python train.py -m optimizer.lr=0.001,0.01,0.1         # a sweep
 python train.py --help                                 # what can be chosen
+
+The way from here to the training step: litlab/cli/commands.py, litlab/training/run.py, litlab/modules/supervised.py.
+`litlab train` is the same program where litlab is installed.
 """
 
-from litlab.cli import script, signals_wait
-from litlab.config import Run
-
-
-@script("train", paths=("data.data_dir", "data.annotations", "model.weights"))
-def main(run: Run) -> float | None:
-    with signals_wait():
-        from litlab.training import run_training  # imports torch: a mistyped setting need not wait for that
-
-    return run_training(run)
-
+from litlab.cli import train
 
 if __name__ == "__main__":
-    main()
+    train()

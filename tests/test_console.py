@@ -79,3 +79,9 @@ def test_a_console_is_quiet_when_its_reader_has_left():
 def test_a_command_is_printed_so_that_it_can_be_pasted(monkeypatch, typed, arguments, printed):
     monkeypatch.setattr("sys.argv", [typed])
     assert console.command("predict.py", *arguments) == printed
+
+
+def test_where_litlab_is_installed_a_command_is_one_of_litlab(monkeypatch):
+    monkeypatch.setenv(console.INSTALLED, "1")
+    assert console.command("predict.py", "ckpt=my runs/a") == "litlab predict 'ckpt=my runs/a'"
+    assert console.typed("train") == "litlab train"

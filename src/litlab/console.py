@@ -69,6 +69,26 @@ def flush() -> None:
         leave_standard_output()
 
 
+def draw_into_files() -> None:
+    """Makes matplotlib draw into files, here and in the processes that this one starts.
+
+    A command that is typed in Jupyter or Colab inherits a backend of the notebook, which it may not have.
+    """
+    os.environ["MPLBACKEND"] = "agg"
+
+
+INSTALLED = "LITLAB_COMMAND"  # set by the command `litlab`, and not by the scripts of a clone
+
+
+def typed(script: str) -> str:
+    """The beginning of a command to type next: `python train.py`, or `litlab train` if that is what was typed.
+
+    Args:
+        script: train or predict.
+    """
+    return f"litlab {script}" if INSTALLED in os.environ else f"python {script}.py"
+
+
 # Text is printed as it is: [random_crop] is a list, not markup.
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 console = Terminal(**PLAIN, soft_wrap=not os.isatty(1))
@@ -111,6 +131,8 @@ def command(script: str, *arguments: str) -> str:
         script: `train.py` or `predict.py`.
         arguments: unquoted.
     """
+    if INSTALLED in os.environ:
+        return shlex.join(["litlab", script.removesuffix(".py"), *arguments])
     started = Path(sys.argv[0])
     here = started.parent if started.name in SCRIPTS else Path()
     here = Path() if here.absolute() == Path.cwd() else here

@@ -55,6 +55,8 @@ def shown(path: Path) -> Path:
 
 
 def _to_disk(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():  # Windows cannot open a folder
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

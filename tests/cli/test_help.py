@@ -16,9 +16,9 @@ def test_every_option_says_what_it_is():
     files = list(CONF.glob("*/*.yaml"))
     assert len(files) > 40
     assert [file for file in files if not described(file)] == []
-    assert described(CONF / "model/lenet5.yaml") in options(CONF, "train")
-    assert "export:" not in options(CONF, "train")
-    assert "model:" not in options(CONF, "predict")
+    assert described(CONF / "model/lenet5.yaml") in options([CONF], "train")
+    assert "export:" not in options([CONF], "train")
+    assert "model:" not in options([CONF], "predict")
 
 
 def test_help_lists_the_groups_and_says_what_each_option_is():

@@ -68,6 +68,6 @@ def test_a_sweep_is_known_by_its_option_wherever_it_stands():
 
 
 def test_no_option_of_a_group_is_called_null():
-    refuse_null(["resume=null", "data.data_dir=null"], REPOSITORY / "conf")
+    refuse_null(["resume=null", "data.data_dir=null"], [REPOSITORY / "conf"])
     with pytest.raises(HydraException, match="^trainer=null: no such option; there is: auto, cpu, ddp"):
-        refuse_null(["model=mlp", "trainer=null"], REPOSITORY / "conf")
+        refuse_null(["model=mlp", "trainer=null"], [REPOSITORY / "conf"])

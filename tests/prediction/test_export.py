@@ -129,7 +129,6 @@ def test_an_export_that_fails_leaves_no_folder(ckpt, use, tmp_path, monkeypatch)
     assert not list(tmp_path.iterdir())
 
 
-
 @pytest.mark.parametrize("resizer", ["torch", "pillow"])
 @pytest.mark.parametrize("center_crop", [True, False])
 def test_the_metadata_say_exactly_how_a_picture_becomes_an_image(resizer, center_crop):

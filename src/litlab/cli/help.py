@@ -14,30 +14,45 @@ from litlab.config import allowed_values, suggest
 WIDEST = 110  # characters of a line
 
 
-def options(conf: Path, config_name: str) -> str:
-    """Each group of a config with its options, and the first comment in the file of each option."""
+def options(folders: Sequence[Path], config_name: str) -> str:
+    """Each group of a config with its options, and the first comment in the file of each option.
+
+    Args:
+        folders: of configs, in the order in which Hydra looks into them.
+        config_name: such as `train`.
+    """
     lines = []
-    for group in groups(conf, config_name):
+    for group in groups(folders, config_name):
         lines.append(f"{group}:")
-        lines += [f"  {file.stem:<20} {described(file)}" for file in sorted((conf / group).glob("*.yaml"))]
+        lines += [f"  {file.stem:<20} {described(file)}" for file in _files(folders, group)]
     return "\n".join(lines) + "\n"
 
 
-def general(conf: Path, config_name: str) -> str:
+def _files(folders: Sequence[Path], group: str) -> list[Path]:
+    """The config files of a group. A file in an earlier folder takes the place of one with its name in a later one."""
+    files = {file.name: file for conf in reversed(folders) for file in (conf / group).glob("*.yaml")}
+    return [files[name] for name in sorted(files)]
+
+
+def _main(folders: Sequence[Path], config_name: str) -> Path:
+    return next(file for conf in folders if (file := conf / f"{config_name}.yaml").is_file())
+
+
+def general(folders: Sequence[Path], config_name: str) -> str:
     """The settings that belong to no group, explained."""
-    chosen = {group for group, option in groups(conf, config_name).items() if option != "None"}
-    found = [s for s in settings_of(conf / f"{config_name}.yaml") if s.value]
+    chosen = {group for group, option in groups(folders, config_name).items() if option != "None"}
+    found = [s for s in settings_of(_main(folders, config_name)) if s.value]
     return "\n".join(_explained([s for s in found if s.key.partition(".")[0] not in chosen]))
 
 
-def groups(conf: Path, config_name: str) -> dict[str, str]:
+def groups(folders: Sequence[Path], config_name: str) -> dict[str, str]:
     """The groups of a config by name, each with the option that is chosen if nobody chooses another one."""
-    defaults = OmegaConf.load(conf / f"{config_name}.yaml").defaults
+    defaults = OmegaConf.load(_main(folders, config_name)).defaults
     chosen = {key: str(entry[key]) for entry in defaults if entry != "_self_" for key in entry}
     return dict(sorted((key, option) for key, option in chosen.items() if "hydra" not in key))
 
 
-def explain(subject: str, arguments: Sequence[str], conf: Path, config_name: str) -> str:
+def explain(subject: str, arguments: Sequence[str], folders: Sequence[Path], config_name: str) -> str:
     """The settings of a group, or one setting, explained.
 
     Args:
@@ -47,38 +62,39 @@ def explain(subject: str, arguments: Sequence[str], conf: Path, config_name: str
     Raises:
         HydraException: if there is no such group or setting.
     """
-    known = groups(conf, config_name)
+    known = groups(folders, config_name)
     group, _, key = subject.partition(".")
     if group not in known:
-        whole = {setting.key: setting for setting in settings_of(conf / f"{config_name}.yaml")}
+        whole = {setting.key: setting for setting in settings_of(_main(folders, config_name))}
         if subject not in whole:
             raise HydraException(f"--help {subject}: no such group or setting; {suggest(subject, [*known, *whole])}")
         return "\n".join(_explained([whole[subject]]))
     option = next((a.partition("=")[2] for a in reversed(arguments) if a.startswith(f"{group}=")), known[group])
-    file = conf / group / f"{option}.yaml"
-    found = settings_of(file, group) if file.exists() else []
-    found += [s for s in settings_of(conf / f"{config_name}.yaml") if s.key.startswith(f"{group}.")]
+    file = next((file for file in _files(folders, group) if file.stem == option), None)
+    found = settings_of(file, group) if file else []
+    found += [s for s in settings_of(_main(folders, config_name)) if s.key.startswith(f"{group}.")]
     if key:
         found = [s for s in found if s.key == subject or s.key.startswith(f"{subject}.")]
         if not found:
             raise HydraException(f"--help {subject}: {group}={option} has no such setting; --help {group} lists them")
         return "\n".join(_explained(found, file))
-    return "\n".join([*_options(group, option, conf), "", *_explained(found, file)])
+    return "\n".join([*_options(group, option, folders), "", *_explained(found, file)])
 
 
-def _options(group: str, chosen: str, conf: Path) -> Iterator[str]:
+def _options(group: str, chosen: str, folders: Sequence[Path]) -> Iterator[str]:
     yield f"{group}=OPTION, one of:"
-    for file in sorted((conf / group).glob("*.yaml")):
+    files = _files(folders, group)
+    for file in files:
         words = " ".join(header(file)) if group == "experiment" else described(file)
         yield from _filled(f"  {file.stem:<20} ", words)
     yield ""
-    if (conf / group / f"{chosen}.yaml").exists():
+    if any(file.stem == chosen for file in files):
         yield f"The settings of {group}={chosen}, with their values (python train.py {group}=OPTION --help {group}):"
 
 
 def _explained(settings: Sequence[Setting], file: Path | None = None) -> Iterator[str]:
     """A line for each setting, or more if its words are many."""
-    allowed = allowed_values(file) if file and file.exists() else allowed_values(None)
+    allowed = allowed_values(file)
     names = [f"{s.key}={s.value}" if s.value else s.key for s in settings]
     wide = min(44, max(map(len, names), default=0))
     for setting, name in zip(settings, names, strict=True):

@@ -58,6 +58,18 @@ def multirun_first(arguments: Sequence[str]) -> list[str]:
     return sorted(arguments, key=lambda argument: argument not in MULTIRUN)
 
 
+def without_config_dir(arguments: Sequence[str]) -> tuple[list[str], list[Path]]:
+    """The command line without Hydra's `--config-dir FOLDER`, and the folders that it names."""
+    rest, folders, words = [], [], iter(arguments)
+    for word in words:
+        name, _, folder = word.partition("=")
+        if name in ("--config-dir", "-cd"):
+            folders.append(Path(folder or next(words, "")).expanduser().absolute())
+        else:
+            rest.append(word)
+    return rest, folders
+
+
 def check_options(arguments: Sequence[str], keys: Keys) -> None:
     """Refuses options that Hydra does not know. Hydra itself would print its usage over several lines.
 
@@ -85,7 +97,7 @@ def help_asked(arguments: Sequence[str]) -> str | None:
     return next((word for word in arguments if not word.startswith("-") and "=" not in word), None)
 
 
-def refuse_null(arguments: Sequence[str], conf: Path) -> None:
+def refuse_null(arguments: Sequence[str], folders: Sequence[Path]) -> None:
     """Refuses `GROUP=null`. Hydra's own error says neither which key is wrong nor which options there are.
 
     Raises:
@@ -93,5 +105,6 @@ def refuse_null(arguments: Sequence[str], conf: Path) -> None:
     """
     for argument in arguments:
         group, _, option = argument.partition("=")
-        if option == "null" and (known := [file.stem for file in (conf / group).glob("*.yaml")]):
+        known = {file.stem for conf in folders for file in (conf / group).glob("*.yaml")}
+        if option == "null" and known:
             raise HydraException(f"{argument}: no such option; {suggest(option, known)}")

@@ -20,7 +20,7 @@ Made of the files in `conf/` by `python -m litlab.cli.reference conf`. The same 
 
 def reference(conf: Path) -> str:
     """The page as text, in Markdown."""
-    known = [group for group in groups(conf, "train") if group != "experiment"]
+    known = [group for group in groups([conf], "train") if group != "experiment"]
     general = [s for s in settings_of(conf / "train.yaml") if s.value and s.key.partition(".")[0] not in known]
     links = ["[Of a training](#of-a-training)", *(f"[{group}](#{group})" for group in known)]
     links.append("[Of `predict.py`](#of-predictpy)")

@@ -1,5 +1,6 @@
 """Makes a `Run` of a command line."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,16 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from litlab.cli.overrides import without_config_dir
 from litlab.config import Run, SweepJob, compose_again
 from litlab.errors import ConfigError
-from litlab.runs import find_run, remove_absolute_paths
+from litlab.project import Project, searched, searching
+from litlab.runs import config_dirs, find_run, remove_absolute_paths
 from litlab.sweeps import jobs_at_once, launcher_name
 
 
-def as_asked(cfg: DictConfig) -> Run:
-    """The run for which Hydra has composed `cfg`."""
+def as_asked(cfg: DictConfig, project: Project | None = None) -> Run:
+    """The run for which Hydra has composed `cfg`, in the user's folder."""
     hydra: Any = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     job = None
@@ -29,20 +32,24 @@ def as_asked(cfg: DictConfig) -> Run:
         )
     for recorded in (folder / ".hydra/hydra.yaml", folder.parent / "multirun.yaml"):
         remove_absolute_paths(recorded)
-    return Run(cfg, folder, list(hydra.overrides.task), dict(hydra.runtime.choices), job=job)
+    return Run(cfg, folder, list(hydra.overrides.task), dict(hydra.runtime.choices), job=job, project=project)
 
 
-def as_resumed(arguments: list[str], conf: Path, config_name: str) -> Run:
+def as_resumed(arguments: list[str], conf: Path, config_name: str, project: Project | None = None) -> Run:
     """The run that `resume=...` asks for. It goes on in its own folder, with its own config.
+
+    The folders of configs that `--config-dir` named are those of this command line, else those of the first one.
 
     Args:
         arguments: the command line, with one `resume=...` among them.
         conf: the folder of configs.
         config_name: such as `train`.
+        project: the user's folder.
 
     Raises:
         ConfigError: if there is no such run, or the arguments do not go together.
     """
+    arguments, extra = without_config_dir(arguments)
     specs = [argument.removeprefix("resume=") for argument in arguments if argument.startswith("resume=")]
     overrides = [argument for argument in arguments if not argument.startswith("resume=")]
     if any(argument.startswith("-") for argument in overrides):
@@ -52,5 +59,7 @@ def as_resumed(arguments: list[str], conf: Path, config_name: str) -> Run:
     if len(specs) > 1:
         raise ConfigError(f"resume={specs[0]} and resume={specs[1]}: there can be one only")
     folder, checkpoint = find_run(specs[0])
-    cfg, together = compose_again(folder, overrides, conf, config_name)
-    return Run(cfg, folder, together, resumed=True, checkpoint=checkpoint)
+    extra = extra or [path.absolute() for path in config_dirs(folder)]
+    with searching(replace(searched(), after=(*searched().after, *extra))):
+        cfg, together = compose_again(folder, overrides, conf, config_name)
+    return Run(cfg, folder, together, resumed=True, checkpoint=checkpoint, project=project)

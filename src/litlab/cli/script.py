@@ -2,13 +2,14 @@
 
 import contextlib
 import functools
-import inspect
 import re
 import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,7 +26,15 @@ from litlab.cli.folders import NewFolders, Refused
 from litlab.cli.help import explain as explain_settings
 from litlab.cli.help import general, options
 from litlab.cli.keys import Keys
-from litlab.cli.overrides import check_options, help_asked, is_multirun, literal, multirun_first, refuse_null
+from litlab.cli.overrides import (
+    check_options,
+    help_asked,
+    is_multirun,
+    literal,
+    multirun_first,
+    refuse_null,
+    without_config_dir,
+)
 from litlab.cli.runs import as_asked, as_resumed
 from litlab.cli.signals import end_at_next_signal, sigterm_raises
 from litlab.cli.words import check_words
@@ -34,6 +43,7 @@ from litlab.distributed.ranks import is_rank, rank
 from litlab.distributed.slurm import adopt_slurm
 from litlab.distributed.store import leading
 from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_line
+from litlab.project import CONF, Project, Searched, searching
 from litlab.runs import remove_if_unused
 from litlab.sweeps import stop, stopped_with
 
@@ -42,8 +52,8 @@ COMPOSITION = (HydraException, OmegaConfBaseException)  # raised for a mistake i
 Main = Callable[[Run], Any]
 
 
-def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Main], Callable[[], None]]:
-    """Makes `main(run)` a script that composes `conf/<config_name>.yaml`, in the folder of the script.
+def script(config_name: str, paths: Sequence[str] = (), own_first: bool = True) -> Callable[[Main], Callable[[], None]]:
+    """Makes `main(run)` a script that composes `conf/<config_name>.yaml`. The current folder's configs extend litlab's.
 
     Exit status: 0 if all went well, 1 if a run failed, 2 for a wrong setting, 128 + the signal if interrupted.
 
@@ -51,22 +61,21 @@ def script(config_name: str, paths: Sequence[str] = ()) -> Callable[[Main], Call
         config_name: of the config.
         paths: settings that hold the name of a file. It is taken as it was typed, with all its commas and brackets,
             except in a sweep, where a comma separates values.
+        own_first: configs of the current folder may also take the place of litlab's.
     """
 
     def decorate(main: Main) -> Callable[[], None]:
-        conf = Path(inspect.getfile(main)).resolve().parent / "conf"
-        OmegaConf.register_new_resolver("options", lambda: options(conf, config_name), replace=True)  # for --help
-        OmegaConf.register_new_resolver("general", lambda: general(conf, config_name), replace=True)  # likewise
 
         @functools.wraps(main)
         def call() -> None:
+            console.draw_into_files()
             adopt_slurm()
             if rank() > 0:  # under torchrun or SLURM, where rank 0 reads the command line
                 from litlab.worker import follow
 
                 follow()
             with leading() if is_rank() else contextlib.nullcontext():
-                Script(main, conf, config_name, paths)()
+                Script(main, config_name, paths, own_first)()
 
         return call
 
@@ -78,13 +87,15 @@ class Script:
 
     Args:
         main: what the script does with a run.
-        conf: the folder of configs.
         config_name: of the config.
         paths: settings that hold the name of a file.
+        own_first: configs of the current folder may take the place of litlab's.
     """
 
-    def __init__(self, main: Main, conf: Path, config_name: str, paths: Sequence[str]) -> None:
-        self.main, self.conf, self.config_name, self.paths = main, conf, config_name, paths
+    def __init__(self, main: Main, config_name: str, paths: Sequence[str], own_first: bool) -> None:
+        self.main, self.config_name, self.paths = main, config_name, paths
+        self.project = Project.here()
+        self.searched = Searched.of(self.project, own_first)
         self.full_error = full_error.wanted()
         self.failures: list[Exception] = []  # errors that have been printed
         self.unexpected: list[Exception] = []  # errors to be shown with their traceback
@@ -93,10 +104,15 @@ class Script:
     def __call__(self) -> None:
         """Reads the command line, does the work, and exits with the right status."""
         OmegaConf.register_new_resolver("new_folder", self.folders, replace=True)
+        for name, shown in (("options", options), ("general", general)):  # for --help
+            OmegaConf.register_new_resolver(
+                name, partial(shown, self.folders_of_configs, self.config_name), replace=True
+            )
+        OmegaConf.register_new_resolver("typed", console.typed, replace=True)
         console.never_fail_to_encode()
         if not self.wants_traceback:
             console.one_line_warnings()
-        with sigterm_raises():
+        with sigterm_raises(), searching(self.searched):
             try:
                 with full_error.hydra_raises():
                     self.read_command_line()
@@ -117,6 +133,11 @@ class Script:
             sys.exit(getattr(self.failures[0], "status", 2))
 
     @property
+    def folders_of_configs(self) -> list[Path]:
+        """In the order in which Hydra looks into them."""
+        return [*self.searched.folders, *without_config_dir(sys.argv[1:])[1]]
+
+    @property
     def wants_traceback(self) -> bool:
         return self.full_error == "1"
 
@@ -126,13 +147,13 @@ class Script:
         if "--version" in arguments:  # litlab's, and not Hydra's
             print(f"litlab {litlab.__version__}")
             sys.exit()
-        keys = Keys(self.conf, self.config_name)
+        keys = Keys(CONF, self.config_name)
         check_options(arguments, keys)
         if subject := help_asked(arguments):
-            print(explain_settings(subject, arguments, self.conf, self.config_name))
+            print(explain_settings(subject, arguments, self.folders_of_configs, self.config_name))
             sys.exit()
         check_words(arguments, keys)
-        refuse_null(arguments, self.conf)
+        refuse_null(arguments, self.searched.folders)
         if is_multirun(arguments):
             sys.argv[1:] = multirun_first(arguments)
         else:
@@ -144,10 +165,10 @@ class Script:
             # Some files of conf/ have the name of a plugin's own config, and take its place. Hydra warns about that.
             warnings.filterwarnings("ignore", message=r"\n.* is validated against ConfigStore schema")
             job = functools.update_wrapper(lambda cfg: self.work_as_asked(cfg), self.main)
-            hydra.main(version_base="1.3", config_path="conf", config_name=self.config_name)(job)()
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=self.config_name)(job)()
             return
         try:
-            run = as_resumed(sys.argv[1:], self.conf, self.config_name)
+            run = as_resumed(sys.argv[1:], CONF, self.config_name, self.project)
         except ConfigError as error:
             self.say(error)
         else:
@@ -155,7 +176,7 @@ class Script:
 
     def work_as_asked(self, cfg: DictConfig) -> Any:
         """Works with a config that Hydra has composed. In a sweep Hydra calls this for each job."""
-        run = as_asked(cfg)
+        run = as_asked(cfg, self.project)
         if run.job and stopped_with(run.job.folder):
             remove_if_unused(run.folder)
             return None
@@ -167,7 +188,8 @@ class Script:
 
     def work(self, run: Run) -> Any:
         """Calls `main`, and prints its error: Hydra would print it again, and would end a sweep."""
-        queue_again = signal.getsignal(signal.SIGUSR2)  # in a job that submitit has started
+        usr2 = getattr(signal, "SIGUSR2", None)  # None on Windows
+        queue_again = signal.getsignal(usr2) if usr2 else None  # in a job that submitit has started
         try:
             with full_error.full_error(self.full_error):  # as the user wants it in the processes that the job starts
                 return self.main(run)
@@ -180,7 +202,7 @@ class Script:
                 traceback.print_exc()
             self.say(error)
             status = getattr(error, "status", 0)
-            if status == 128 + signal.SIGUSR2 and callable(queue_again):
+            if usr2 and status == 128 + usr2 and callable(queue_again):
                 _queue(queue_again)
             elif run.job and status > 128:
                 stop(run.job, status)
@@ -197,7 +219,9 @@ class Script:
     def end_with_mistake(self, error: Exception) -> NoReturn:
         """Prints a mistake in the command line in one line, and exits."""
         if isinstance(error, COMPOSITION):
-            said = explain(error, sys.argv[1:], self.conf, self.config_name)
+            arguments, extra = without_config_dir(sys.argv[1:])
+            with searching(replace(self.searched, after=(*self.searched.after, *extra))):
+                said = explain(error, arguments, CONF, self.config_name)
         else:
             said = _without_number(error)
         print(f"error: {said}", file=sys.stderr)

@@ -13,6 +13,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @contextlib.contextmanager
 def signals_wait() -> Iterator[None]:
     """Makes Ctrl-C and SIGTERM wait for the end of the block. Their exceptions can get lost during an import."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield

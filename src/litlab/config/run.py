@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab.config.build import blame, build, option
 from litlab.errors import ConfigError
+from litlab.project import Project
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Run:
         resumed: whether an earlier run goes on.
         checkpoint: where to go on; None: the latest checkpoint that is not damaged, if there is one.
         job: of a sweep, if the run is one.
+        project: the user's folder, with packages of its own; None: there is none.
     """
 
     cfg: DictConfig
@@ -53,6 +55,7 @@ class Run:
     resumed: bool = False
     checkpoint: Path | None = None
     job: SweepJob | None = None
+    project: Project | None = None
 
     def __post_init__(self) -> None:
         OmegaConf.set_readonly(self.cfg, True)
@@ -91,16 +94,18 @@ class Run:
             "resumed": self.resumed,
             "checkpoint": self.checkpoint and str(self.checkpoint),
             "job": self.job and asdict(self.job) | {"folder": str(self.job.folder)},
+            "project": self.project and str(self.project.folder),
         }
 
     @classmethod
     def from_plain(cls, told: Mapping[str, Any]) -> Run:
         """The run that `to_plain` has described."""
         job = told["job"] and SweepJob(**told["job"] | {"folder": Path(told["job"]["folder"])})
+        project = told["project"] and Project(Path(told["project"]))
         cfg = OmegaConf.create(told["cfg"])
         assert isinstance(cfg, DictConfig)
         paths = {"folder": Path(told["folder"]), "checkpoint": told["checkpoint"] and Path(told["checkpoint"])}
-        return cls(**{**told, "cfg": cfg, "job": job, **paths})
+        return cls(**{**told, "cfg": cfg, "job": job, "project": project, **paths})
 
     def plain(self) -> dict[str, Any]:
         """The config as plain data, with all interpolations resolved."""

@@ -178,6 +178,15 @@ class DataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader | list[DataLoader]:
         return self._eval_loader(self.test_set) if self.test_set is not None else []
 
+    def predict_dataloader(self) -> DataLoader:
+        """The inputs that `trainer.predict` predicts: those of the test set, or of validation if there is none.
+
+        Its batch sampler is torch's own, since Lightning makes it anew for `trainer.predict`.
+        """
+        dataset = self.val_set if self.test_set is None else self.test_set
+        assert dataset is not None, f"{self.name} has neither a test nor a validation set"
+        return DataLoader(dataset, batch_size=self.eval_batch_size, collate_fn=collate, num_workers=self.num_workers)
+
     def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         """A batch of the loaders as the network sees it. It stays on its device.
 

@@ -23,7 +23,8 @@ def ignore_signals(worker: int) -> None:
 
     A signal may be sent to all processes of a run. A worker ends when the training process tells it to, or has ended.
     """
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for name in {"SIGINT", "SIGTERM", "SIGUSR1"} & set(dir(signal)):  # Windows lacks the last one
+        signum = getattr(signal, name)
         signal.signal(signum, signal.SIG_IGN)
 
 
@@ -87,7 +88,8 @@ class WatchedWorkers:
         torch's own handler raises at any time, also in the middle of a save, and is never removed. So a handler of
         litlab replaces it while a batch is awaited, and the handler from before is back after that.
         """
-        is_main = threading.current_thread() is threading.main_thread()  # other threads may not set handlers
+        # Other threads may not set handlers, and Windows has no such signal.
+        is_main = threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCHLD")
         before = signal.getsignal(signal.SIGCHLD) if is_main else None
 
         def raise_if_dead(signum: int, frame: Any) -> None:

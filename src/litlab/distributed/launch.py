@@ -46,7 +46,8 @@ def start_ranks(message: dict[str, Any], count: int, grace_s: float = 20) -> Non
         path = Path(folder) / "message.json"
         path.write_text(json.dumps(message))
         try:
-            elastic_launch(_agent(count, grace_s), sys.executable)("-u", "-m", "litlab.worker", str(path))
+            # -P: without it, -m would import from the current folder before all that is installed
+            elastic_launch(_agent(count, grace_s), sys.executable)("-u", "-P", "-m", "litlab.worker", str(path))
         except SignalException as stopped:
             signum = int(stopped.sigval)
             raise RunFailed(f"stopped by {signal.Signals(signum).name}", 128 + signum) from None

@@ -25,6 +25,7 @@ class Measured(FastAttributes):
         self.meters = {split: Meter(make_metrics(), weigh) for split in ("train", "val", "test")}
         self.log_every_n_steps = 50  # the Trainer's, once it is known, or the steps of an epoch if there are fewer
         self.flush_every_n_batches = 50  # of an evaluation; the Trainer's `log_every_n_steps`
+        self.writes_rows = False  # True in a run of litlab: no logger gets a row from Lightning itself
         self.images_seen = 0  # by this process, in training
         self.trains_since = (
             0.0  # time.perf_counter() when training went on, after the start of an epoch or a validation
@@ -106,19 +107,28 @@ class Measured(FastAttributes):
         values = {f"{split}/{name}": value for name, value in meter.compute().items()}
         if self.trainer.sanity_checking:
             return
-        self.log_dict(values, logger=False)
-        self._log({name: as_float(value) for name, value in values.items()}, self.global_step, self.current_epoch)
+        is_asked_for = self._is_asked_for()
+        self.log_dict(values, logger=is_asked_for)
+        numbers = {name: as_float(value) for name, value in values.items()}
+        self._log(numbers, self.global_step, self.current_epoch, to_loggers=not is_asked_for)
         if split != "val":  # validation and the end of the training epoch are one row
             for logger in self.loggers:
                 logger.save()
+
+    def _is_asked_for(self) -> bool:
+        """Whether this is `trainer.test` or `trainer.validate` of a user, who gets the metrics back.
+
+        Lightning returns and prints only what it gives to the loggers itself.
+        """
+        return self.trainer.state.fn in ("validate", "test") and not self.writes_rows
 
     def _note_first_loss(self, flushed: Flushed) -> None:
         if flushed.start == 0 and not self.history:
             self.history["train/loss_step"] = [(0, as_float(flushed.losses[0]))]
 
-    def _log(self, values: dict[str, float], step: int, epoch: int) -> None:
+    def _log(self, values: dict[str, float], step: int, epoch: int, to_loggers: bool = True) -> None:
         # `log_dict` would log the training epoch one step before the validation.
-        for logger in self.loggers:
+        for logger in self.loggers if to_loggers else ():
             logger.log_metrics({"epoch": epoch, **values}, step)
         for name, value in values.items():
             self.history.setdefault(name, []).append((step, value))

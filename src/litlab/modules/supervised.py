@@ -171,6 +171,10 @@ class Supervised(Measured):
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return self._evaluation_step(batch, "test")
 
+    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, _ = self.preprocess(*batch, training=False)
+        return self(images)
+
     def _evaluation_step(self, batch: tuple[Tensor, Tensor], split: str) -> Tensor:
         images, targets = self.preprocess(*batch, training=False)
         predictions = self.shaped(self.network(images))
@@ -179,6 +183,21 @@ class Supervised(Measured):
         if len(meter) == self.flush_every_n_batches:
             meter.flush().check()
         return predictions  # callbacks get them, see Lightning's `on_test_batch_end`
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **arguments: Any) -> Any:
+        """Lightning's own, for which all arguments of the constructor must be given. `litlab.load` needs none.
+
+        Raises:
+            TypeError: if one is missing.
+        """
+        try:
+            return super().load_from_checkpoint(checkpoint_path, *args, **arguments)
+        except TypeError as error:
+            raise TypeError(
+                f"{checkpoint_path}: call litlab.load(path).network for a checkpoint of litlab, or give "
+                f"load_from_checkpoint the arguments of {cls.__name__} too, such as network=... ({error})"
+            ) from None
 
     # Optimizer and schedule
 

@@ -17,8 +17,8 @@ export_images       the images on which an export is checked
 export_formats      ONNX, torch.export, plain weights
 """
 
-from litlab.prediction.evaluate import evaluate_in_this_process
+from litlab.prediction.evaluate import evaluate_in_this_process, measure
 from litlab.prediction.find import find_checkpoint
 from litlab.prediction.run import run_prediction
 
-__all__ = ["evaluate_in_this_process", "find_checkpoint", "run_prediction"]
+__all__ = ["evaluate_in_this_process", "find_checkpoint", "measure", "run_prediction"]

@@ -44,8 +44,9 @@ def load_asked(run: Run) -> Trained:
         ConfigError: if the jobs of the sweep do not go together, or `ckpt` is no sweep.
         FileNotFoundError, ValueError: if there is no checkpoint, or it cannot be used.
     """
+    trust = trust_list(run)
     if not run.get("ensemble"):
-        return checkpoint.load(find_checkpoint(str(run.cfg.ckpt)), trust_list(run))
+        return checkpoint.load(find_checkpoint(str(run.cfg.ckpt)), trust)
     if run.get("export.format"):
         raise ConfigError("ensemble=true: for input and evaluate only, not for export")
     sweep = Path(str(run.cfg.ckpt)).expanduser()
@@ -53,7 +54,7 @@ def load_asked(run: Run) -> Trained:
     files = [job.folder / BEST for job in jobs if (job.folder / BEST).is_file()]
     if not files:
         raise ConfigError(f"ensemble=true: ckpt={run.cfg.ckpt} is no sweep with completed jobs")
-    return together([checkpoint.load(file, trust_list(run)) for file in files], sweep)
+    return together([checkpoint.load(file, trust) for file in files], sweep)
 
 
 def together(members: Sequence[Trained], sweep: Path) -> Trained:

@@ -83,6 +83,18 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(FILES if found else ())])}")
 
 
+def measure(trained: Trained, run: Run) -> dict[str, float]:
+    """The metrics of a network on the split `evaluate`, in this process. It prints and writes nothing.
+
+    Raises:
+        ConfigError: if the data cannot be had, or have no such split.
+    """
+    data, _ = prepare_split(trained, run)
+    trainer = make_trainer(trained, run, None)
+    trainer.test(supervised(trained), datamodule=data, verbose=False)
+    return finite({name.replace("test/", f"{run.cfg.evaluate}/"): v for name, v in epoch_metrics(trainer).items()})
+
+
 def supervised(trained: Trained) -> Supervised:
     """The LightningModule in which the network was trained, with its loss.
 
@@ -102,6 +114,7 @@ def supervised(trained: Trained) -> Supervised:
     taken = inspect.signature(make).parameters
     module: Supervised = make(**{name: value for name, value in arguments.items() if name in taken})
     module.flush_every_n_batches = trained.log_every_n_steps
+    module.writes_rows = True
     return module
 
 

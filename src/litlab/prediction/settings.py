@@ -14,14 +14,19 @@ from litlab.errors import ConfigError
 
 
 def trust_list(run: Run) -> list[str]:
-    """The packages that `trust` names, as a list.
+    """The packages that `trust` names, or those that the user's own folder trusts. They can be imported then.
 
     Raises:
         ConfigError: if one is no name of a package.
     """
-    packages = [run.cfg.trust] if isinstance(run.cfg.trust, str) else list(run.cfg.trust or ())
+    if run.cfg.trust is None:
+        packages = run.project.trusted if run.project else []
+    else:
+        packages = [run.cfg.trust] if isinstance(run.cfg.trust, str) else list(run.cfg.trust)
     if bad := [name for name in packages if not isinstance(name, str) or not name.replace(".", "").isidentifier()]:
         raise ConfigError(f"trust={bad[0]}: must be the name of a package, or a list of them")
+    if run.project:
+        run.project.make_trusted_importable(packages)
     return packages
 
 

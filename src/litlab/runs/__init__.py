@@ -16,7 +16,7 @@ from litlab.runs.layout import (
     best_or_last,
 )
 from litlab.runs.lock import hold, is_running
-from litlab.runs.portable import remove_absolute_paths
+from litlab.runs.portable import config_dirs, remove_absolute_paths
 from litlab.runs.result import finite, objective_value, read_result, write_failed, write_result
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "PREVIOUS",
     "RESULT",
     "best_or_last",
+    "config_dirs",
     "find_run",
     "finite",
     "hold",

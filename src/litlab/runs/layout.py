@@ -7,6 +7,7 @@ FOLDER = "runs"  # below the current folder: all run folders are in it
 CONFIG = ".hydra/config.yaml"
 HYDRA = ".hydra/hydra.yaml"  # the config of Hydra itself, and the options that were chosen
 OVERRIDES = ".hydra/overrides.yaml"
+HYDRA = ".hydra/hydra.yaml"
 RESULT = "result.json"
 METRICS = "metrics.csv"
 LOG = "train.log"

@@ -1,11 +1,16 @@
 """The lock of a run folder: only one process at a time trains in it."""
 
-import fcntl
 import os
 import time
 from pathlib import Path
 
+from litlab.console import warn
 from litlab.errors import ConfigError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 WAIT_S = 1.0  # how long `hold` tries: `is_running` in another process may have the lock for a moment
 
@@ -19,6 +24,9 @@ def hold(folder: Path) -> int:
     Raises:
         ConfigError: if another process trains there.
     """
+    if fcntl is None:
+        warn("this system cannot lock a folder: do not start two processes in one run folder")
+        return os.open(os.devnull, os.O_RDONLY)
     handle = os.open(folder, os.O_RDONLY)
     deadline = time.monotonic() + WAIT_S
     while True:
@@ -39,6 +47,8 @@ def is_running(folder: Path) -> bool:
 
     It takes a shared lock for a moment. So several processes can ask at once, and `hold` waits for them.
     """
+    if fcntl is None:
+        return False
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -13,6 +13,7 @@ from litlab.sweeps import print_report
 from litlab.sweeps.watch import watch
 
 console.quieten()
+console.draw_into_files()
 summary, example = (__doc__ or "").strip().split("\n\n")
 parser = argparse.ArgumentParser("python -m litlab.sweeps", description=summary, epilog=example)
 parser.add_argument("--watch", action="store_true", help="show the table while the sweep runs, until Ctrl-C")

@@ -77,7 +77,7 @@ def pass_signals_on(folder: Path) -> None:
     def handle(signum: int, frame: FrameType | None) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / STOPPED).write_text(str(128 + signum))
-        if os.isatty(0) and os.getpgrp() == os.tcgetpgrp(0) and signum == signal.SIGINT:
+        if signum == signal.SIGINT and _in_foreground():
             return  # the terminal has sent Ctrl-C to them too
         for process in multiprocessing.active_children():
             if process.pid:
@@ -86,3 +86,8 @@ def pass_signals_on(folder: Path) -> None:
     os.environ[STARTED_BY] = str(os.getpid())
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, handle)
+
+
+def _in_foreground() -> bool:
+    """Whether this process reads from a terminal that sends Ctrl-C to it and to those that it has started."""
+    return os.isatty(0) and (not hasattr(os, "getpgrp") or os.getpgrp() == os.tcgetpgrp(0))  # Windows has no groups

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from litlab import console
 from litlab.files import shown
-from litlab.runs import BEST
-from litlab.sweeps.jobs import Sweep, read
+from litlab.runs import BEST, config_dirs
+from litlab.sweeps.jobs import Job, Sweep, read
 from litlab.sweeps.labels import Labels
 from litlab.sweeps.page import write_page
 from litlab.sweeps.seeds import REPEATED, are_distinguishable, groups, half_interval, settings_compared
@@ -35,13 +35,19 @@ def print_report(folder: Path) -> Sweep:
         draw(sweep, folder / "sweep.png")
         best = sweep.finished[0]
         _say("best job", f"{shown(best.folder)}/{BEST}")
-        again = [override for override in best.overrides if not override.startswith("name=")]  # that of the sweep
-        _say("repeat it", console.command("train.py", *again))
+        _say("repeat it", command_of(best))
         _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png, sweep.html")
     else:
         _say("table", f"{shown(folder)}/sweep.csv")
     _print_jobs(sweep, refused(folder))
     return sweep
+
+
+def command_of(job: Job) -> str:
+    """The command that trains a job again, alone."""
+    options = [word for folder in config_dirs(job.folder) for word in ("--config-dir", str(folder))]
+    overrides = [override for override in job.overrides if not override.startswith("name=")]  # that of the sweep
+    return console.command("train.py", *overrides, *options)
 
 
 def ranking(sweep: Sweep, labels: Labels) -> Table:

@@ -45,6 +45,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
             )
         except ValueError as error:
             raise ConfigError(f"top5=true: {run.option('data')} {one_line(error)}") from error
+    module.writes_rows = True
     check_optimization(run, module)
     check_monitors(run, module, data)
     return run, data, module

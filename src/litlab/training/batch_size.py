@@ -29,7 +29,7 @@ def largest(run: Run, processes: int) -> int:
     Raises:
         ConfigError: if not even one image for each process fits, or the run cannot be built.
     """
-    command = [sys.executable, "-m", "litlab.training.batch_size_search", str(processes)]
+    command = [sys.executable, "-P", "-m", "litlab.training.batch_size_search", str(processes)]
     done = subprocess.run(
         command, input=json.dumps(run.to_plain()), capture_output=True, text=True, env=_environment_without_launcher()
     )

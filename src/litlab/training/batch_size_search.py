@@ -5,7 +5,6 @@ python -m litlab.training.batch_size_search PROCESSES < RUN
 
 import gc
 import json
-import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -81,6 +80,13 @@ def try_steps(run: Run, data: DataModule, module: Supervised, batch_size: int) -
 
 def limit_memory(processes: int) -> None:
     """Limits the memory of this process to a part of what is free now, so that it runs out before the machine does."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        resource = None  # type: ignore[assignment]
+    if resource is None or not Path("/proc/self/status").exists():
+        console.warn("data.batch_size=auto: this system cannot limit memory, so the search may fill it")
+        return
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     used = int(status["VmData"].split()[0]) * 1024
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -92,7 +98,10 @@ def limit_memory(processes: int) -> None:
 def main(processes: int) -> None:
     console.quieten()
     try:
-        search(Run.from_plain(json.loads(sys.stdin.read())), processes)
+        run = Run.from_plain(json.loads(sys.stdin.read()))
+        if run.project:
+            run.project.make_importable()
+        search(run, processes)
     except ConfigError as error:
         print(PREFIX + json.dumps({"error": str(error)}), flush=True)
 

@@ -6,7 +6,6 @@ nothing but its picture.
 """
 
 import math
-import shlex
 import shutil
 import statistics
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import lightning
 import torch
 
 from litlab.config import Run, directions
-from litlab.console import quieten, say
+from litlab.console import command, quieten, say
 from litlab.data import DataModule
 from litlab.errors import ConfigError
 from litlab.files import shown
@@ -59,7 +58,7 @@ def find_learning_rate(run: Run) -> None:
     say(f"{'too high':<14}from {min(curve.too_high for curve in curves):.2g} on")
     say(f"{'picture':<14}{shown(run.folder)}/{PICTURE}")
     overrides = [o for o in run.overrides if o.lstrip("+").split("=")[0] not in ("lr_find", "optimizer.lr")]
-    say(f"{'a sweep':<14}python train.py -m {shlex.join([*overrides, f'optimizer.lr={rates}'])}")
+    say(f"{'a sweep':<14}{command('train.py', '-m', *overrides, f'optimizer.lr={rates}')}")
 
 
 def range_test(run: Run) -> Curve:

@@ -42,6 +42,8 @@ def run_training(run: Run) -> float | None:
             it was.
         RunFailed: if the training began and could not be finished.
     """
+    if run.project:
+        run.project.make_importable()
     if run.job:
         jobs.end_with_sweep(run.job.launcher)
         jobs.print_to_log_only(run.job)
@@ -103,6 +105,8 @@ def train_in_this_process(run: Run) -> None:
         ConfigError, RunFailed: as `run_training` does.
     """
     console.quieten()
+    if run.project:  # again: this may be a process of its own
+        run.project.make_importable()
     if run.get("threads"):
         torch.set_num_threads(run.cfg.threads)
     saved = read(run.checkpoint) if run.checkpoint and run.checkpoint.exists() else None  # other hosts may lack it

@@ -63,7 +63,8 @@ def print_end(run: Run, result: dict[str, Any], ended: str, best_epoch: int | No
     if any(run.folder.glob("events.out.tfevents.*")):
         _say("curves", shlex.join(["tensorboard", "--logdir", str(folder)]))
     if result["best_checkpoint"] and takes_pictures:
-        packages = to_be_trusted(run.plain())
+        trusted = run.project.trusted if run.project else []
+        packages = [name for name in to_be_trusted(run.plain()) if name not in trusted]
         trust = [f"trust=[{','.join(packages)}]"] if packages else []
         _say("use it", command("predict.py", f"ckpt={folder}", *trust, "input=IMAGE"))
     if result["status"] == "interrupted":

@@ -52,7 +52,9 @@ class StopOnSignal(lightning.Callback):
     def __init__(self, checkpoints: Checkpoints | None, grace_s: float = 20) -> None:
         self.checkpoints = checkpoints
         self.grace_s = grace_s
-        self.signals = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, *([signal.SIGUSR2] if is_queued() else [])]
+        self.signals = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGUSR1"):  # not on Windows
+            self.signals += [signal.SIGUSR1, *([signal.SIGUSR2] if is_queued() else [])]
         self.received: int = 0
         self._in_loop = False
         self._asked_at, self._asked_step, self._next_step = 0.0, 0, 0  # when the ranks asked last, and when next

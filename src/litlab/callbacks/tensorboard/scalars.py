@@ -1,6 +1,5 @@
 """Numbers of training steps beside the loss, logged every `trainer.log_every_n_steps` steps."""
 
-import resource
 import sys
 import time
 from pathlib import Path
@@ -9,6 +8,11 @@ import torch
 
 from litlab.callbacks.tensorboard.panel import Panel
 from litlab.callbacks.tensorboard.view import View
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 GIB = 2**30
 
@@ -65,13 +69,17 @@ class Memory(Panel):
     only_board = reproducible = False
 
     def scalars(self, view: View) -> dict[str, float | torch.Tensor]:
+        found: dict[str, float | torch.Tensor] = self._of_process() if resource else {}
+        if view.module.device.type == "cuda":
+            found["memory/gpu_allocated"] = torch.cuda.memory_allocated(view.module.device) / GIB
+            found["memory/gpu_reserved"] = torch.cuda.memory_reserved(view.module.device) / GIB
+        return found
+
+    def _of_process(self) -> dict[str, float | torch.Tensor]:
         found: dict[str, float | torch.Tensor] = {}
         if (pages := Path("/proc/self/statm")).exists():
             found["memory/cpu"] = int(pages.read_text().split()[1]) * resource.getpagesize() / GIB
         unit = 1 if sys.platform == "darwin" else 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
         found["memory/cpu_peak"] = max(peak, found.get("memory/cpu", 0.0))  # the kernel updates its peak late
-        if view.module.device.type == "cuda":
-            found["memory/gpu_allocated"] = torch.cuda.memory_allocated(view.module.device) / GIB
-            found["memory/gpu_reserved"] = torch.cuda.memory_reserved(view.module.device) / GIB
         return found

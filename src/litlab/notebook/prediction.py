@@ -1,0 +1,94 @@
+"""A trained network in a notebook."""
+
+from collections.abc import Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from torch import Tensor, nn
+
+from litlab import checkpoint
+from litlab.checkpoint import Trained
+from litlab.config import Run
+from litlab.data import Normalize
+from litlab.errors import ConfigError
+from litlab.prediction import find_checkpoint, measure
+from litlab.prediction.predict import check_outputs, predictions_for
+from litlab.prediction.settings import trust_list
+from litlab.prediction.tasks import TASKS, task_of
+from litlab.project import CONF, Project
+
+
+class Predictor:
+    """A trained network: call it with images or with the paths of pictures.
+
+    Args:
+        trained: what `litlab.checkpoint.load` returns.
+        run: with the settings of `litlab predict`.
+    """
+
+    def __init__(self, trained: Trained, run: Run) -> None:
+        self.trained, self._run = trained, run
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, in evaluation mode, for normalised images."""
+        return self.trained.network
+
+    def __call__(self, inputs: Tensor | str | PathLike[str] | Sequence[Any], invert: bool | str = "auto") -> list[Any]:
+        """The prediction for each picture, as `predictions.json` has them.
+
+        Args:
+            inputs: images uint8 [B, C, H, W] as the data set has them, a path, or a list of paths.
+            invert: for paths, see `invert` of `litlab predict`.
+
+        Raises:
+            ValueError: if a file cannot be read, or the images have another shape than those of the training.
+        """
+        if isinstance(inputs, Tensor):
+            return self._of_images(inputs)
+        paths = [inputs] if isinstance(inputs, str | PathLike) else inputs
+        files = [fspath(path) for path in paths]
+        found = list(predictions_for(self.trained, files, torch.device("cpu"), 64, 0, invert))
+        if failed := [prediction for prediction in found if prediction.error]:
+            raise ValueError(f"{failed[0].file}: {failed[0].error}")
+        return [prediction.values for prediction in found]
+
+    def _of_images(self, images: Tensor) -> list[Any]:
+        data = self.trained.data
+        if images.shape[1:] != torch.Size(data.input_shape) or images.dtype != torch.uint8:
+            shape = " x ".join(map(str, data.input_shape))
+            raise ValueError(f"images must be uint8 [B, {shape}], not {images.dtype} {list(images.shape)}")
+        with torch.inference_mode():
+            outputs = self.network(Normalize(data.mean, data.std)(images))
+        check_outputs(outputs, len(images), self.trained)
+        return [result["values"] for result in TASKS[task_of(self.trained)](outputs, data)]
+
+    def evaluate(self, split: str = "test") -> dict[str, float]:
+        """The metrics of the network on a split of its data set: train, val or test.
+
+        Raises:
+            ConfigError: if the data cannot be had, or have no such split.
+        """
+        return measure(self.trained, self._run.settled(evaluate=split))
+
+
+def load(ckpt: str | PathLike[str], trust: Sequence[str] | None = None) -> Predictor:
+    """The network of a checkpoint, ready to use.
+
+    Args:
+        ckpt: a checkpoint, a run folder, `latest`, or the folder of a sweep.
+        trust: packages that may define the network; None: those of `[tool.litlab]` in this folder's pyproject.toml.
+
+    Raises:
+        ConfigError: if there is no such checkpoint, or it cannot be used.
+    """
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = hydra.compose("predict", ["trainer=cpu"])
+    run = Run(cfg, Path(), project=Project.here()).settled(trust=list(trust) if trust else None)
+    try:
+        return Predictor(checkpoint.load(find_checkpoint(fspath(ckpt)), trust_list(run)), run)
+    except (ValueError, OSError) as error:
+        raise ConfigError(str(error)) from error

@@ -1,0 +1,109 @@
+"""Trains from a notebook, with the configs and the run folder of `litlab train`."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException
+from matplotlib.figure import Figure
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from litlab.cli.explain import explain
+from litlab.cli.folders import NewFolders
+from litlab.config import Run
+from litlab.errors import ConfigError
+from litlab.notebook.prediction import Predictor, load
+from litlab.project import CONF, Project, Searched, searching
+from litlab.runs import CONFIG, METRICS, OVERRIDES, holds_run, read_result
+from litlab.training import run_training
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run. `folder` is its run folder."""
+
+    folder: Path
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The content of `result.json`."""
+        return read_result(self.folder)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics of the best checkpoint, such as `{"test/acc": 0.99}`."""
+        return dict(self.result["metrics"])
+
+    def history(self) -> dict[str, list[tuple[int, float]]]:
+        """What `metrics.csv` has: for each name, the pairs (step, value)."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        with (self.folder / METRICS).open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                for name, text in row.items():
+                    if text and name not in ("step", "epoch"):
+                        found.setdefault(name, []).append((int(row["step"]), float(text)))
+        return found
+
+    def plot(self) -> Figure:
+        """The curves of training and validation, one plot for each metric. A notebook shows the figure."""
+        history = self.history()
+        trained = [name.removeprefix("train/") for name in history if name.startswith("train/")]
+        names = [name for name in trained if f"val/{name}" in history] or ["loss"]
+        figure = Figure(figsize=(5 * len(names), 3.5), layout="constrained")
+        for number, name in enumerate(names):
+            axes = figure.add_subplot(1, len(names), number + 1)
+            for split in ("train", "val"):
+                if points := history.get(f"{split}/{name}"):
+                    axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=split)
+            axes.set(title=name, xlabel="step")
+            axes.legend()
+        return figure
+
+    def load(self, trust: Sequence[str] = ()) -> Predictor:
+        """The network of the best checkpoint, ready to use."""
+        return load(self.folder, trust)
+
+
+def train(experiment: str | None = None, overrides: Sequence[str] = ()) -> TrainedRun:
+    """Trains as `litlab train` does, in this process.
+
+    Args:
+        experiment: the name of a recipe.
+        overrides: as on the command line, such as `["data=mnist_sample", "optimizer.lr=0.01"]`.
+
+    Raises:
+        ConfigError: for a wrong setting, in one line.
+        RunFailed: if the training began and could not be finished.
+    """
+    given = [*([f"experiment={experiment}"] if experiment else []), *overrides]
+    project = Project.here()
+    with searching(Searched.of(project, own_first=True)):
+        whole = _compose(given)
+    folder = Path(whole.hydra.run.dir)
+    cfg = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+    chosen = {str(group): str(option) for group, option in whole.hydra.runtime.choices.items()}
+    if holds_run(folder):
+        raise ConfigError(f"{folder}: there is a run in it already; choose another folder or name")
+    (folder / CONFIG).parent.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, folder / CONFIG)
+    OmegaConf.save(OmegaConf.create(given), folder / OVERRIDES)
+    run_training(Run(cfg, folder, given, chosen, project=project))
+    return TrainedRun(folder)
+
+
+def _compose(overrides: list[str]) -> DictConfig:
+    """The config of these overrides, with Hydra's own part.
+
+    Raises:
+        ConfigError: for a mistake in them.
+    """
+    OmegaConf.register_new_resolver("new_folder", NewFolders(), replace=True)
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            return hydra.compose("train", overrides, return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error, overrides, CONF, "train")) from error

@@ -1,0 +1,80 @@
+"""What a notebook does with litlab: train, look, load, predict, measure."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import litlab
+from litlab.data import MNISTSample
+from litlab.errors import ConfigError
+
+QUICK = ["data=mnist_sample", "model=mlp", "trainer=cpu", "trainer.max_epochs=2", "callbacks.report.enabled=false"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder, before = tmp_path_factory.mktemp("notebook"), Path.cwd()
+    os.chdir(folder)
+    try:
+        yield litlab.train(overrides=QUICK)
+    finally:
+        os.chdir(before)
+
+
+def test_train_leaves_a_run_folder_and_returns_it(run):
+    assert run.folder.parent.as_posix() == "runs/mnist_sample_mlp"
+    assert run.result["status"] == "completed"
+    assert run.metrics["test/acc"] > 0.8
+    assert [len(run.history()[name]) for name in ("train/loss", "val/acc")] == [2, 2]
+
+
+def test_plot_returns_a_figure(run):
+    figure = run.plot()
+    assert [axes.get_title() for axes in figure.axes] == ["loss", "acc"]
+    assert [len(axes.lines) for axes in figure.axes] == [2, 2]
+
+
+def test_a_loaded_network_takes_images_and_files(run, tmp_path):
+    predictor = litlab.load(run.folder)
+    data = MNISTSample()
+    data.prepare_data()
+    data.setup()
+    images, labels = data.test_set.__getitems__(list(range(50)))
+    found = predictor(images)
+    right = sum(one["class"] == str(label) for one, label in zip(found, labels.tolist(), strict=True))
+    assert right > 35
+    Image.fromarray(images[0, 0].numpy()).save(tmp_path / "digit.png")
+    for paths in (tmp_path / "digit.png", [str(tmp_path / "digit.png")]):
+        [one] = predictor(paths)
+        assert one["class"] == found[0]["class"]
+    assert not predictor.network.training
+    with pytest.raises(ValueError, match=r"^images must be uint8 \[B, 1 x 28 x 28\], not torch.float32"):
+        predictor(torch.zeros(1, 1, 28, 28))
+    with pytest.raises(ValueError, match="none.png"):
+        predictor("none.png")
+
+
+def test_evaluate_measures_again(run):
+    measured = litlab.load("latest").evaluate("test")
+    tested = {name: value for name, value in run.metrics.items() if name.startswith("test/")}
+    assert measured == pytest.approx(tested, abs=1e-6)
+
+
+def test_a_mistake_is_one_line_of_a_config_error(run):
+    for call, message in (
+        (lambda: litlab.train(overrides=["modle=mlp"]), "^modle is unknown; the config: did you mean model"),
+        (lambda: litlab.train(experiment="mnist_cn"), "^experiment=mnist_cn: no such option; did you mean mnist_cnn"),
+        (lambda: litlab.train(overrides=[*QUICK, "optimizer.lr=-1"]), "^optimizer.lr=-1: must be greater than 0"),
+        (lambda: litlab.load("none.ckpt"), "^ckpt=none.ckpt: not there"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            call()
+    assert len(list(run.folder.parent.iterdir())) == 1
+
+
+def test_importing_litlab_imports_no_torch_and_knows_no_other_name():
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = litlab.trian
