@@ -40,26 +40,26 @@ def test_what_is_for_hydra_does_not_describe_an_option(tmp_path):
 
 
 def test_help_of_a_group_explains_each_setting_of_the_chosen_option():
-    text = explain("optimizer", [], CONF, "train")
+    text = explain("optimizer", [], [CONF], "train")
     assert re.search(r"^  sgd +Stochastic gradient descent", text, re.M)
     assert re.search(r"^  optimizer\.lr=0\.001 +a number, greater than 0; learning rate$", text, re.M)
     assert "optimizer.momentum" not in text
-    assert "optimizer.momentum=0.0" in explain("optimizer", ["optimizer=sgd"], CONF, "train")
+    assert "optimizer.momentum=0.0" in explain("optimizer", ["optimizer=sgd"], [CONF], "train")
 
 
 def test_help_of_one_setting_is_its_line():
-    assert explain("scheduler.min_factor", [], CONF, "train").split() == (
+    assert explain("scheduler.min_factor", [], [CONF], "train").split() == (
         ["scheduler.min_factor=0.0", "a", "number;", "where", "it", "ends,", "as", "a", "part", "of", "lr"]
     )
-    assert explain("seed", [], CONF, "train").split()[:3] == ["seed=42", "an", "integer,"]
-    assert "model.compile=false" in explain("model", [], CONF, "train")
+    assert explain("seed", [], [CONF], "train").split()[:3] == ["seed=42", "an", "integer,"]
+    assert "model.compile=false" in explain("model", [], [CONF], "train")
 
 
 def test_help_of_what_is_not_there_names_what_is():
     with pytest.raises(HydraException, match="^--help optimzer: no such group or setting; did you mean optimizer?"):
-        explain("optimzer", [], CONF, "train")
+        explain("optimzer", [], [CONF], "train")
     with pytest.raises(HydraException, match="^--help optimizer.x: optimizer=adam has no such setting; --help opt"):
-        explain("optimizer.x", [], CONF, "train")
+        explain("optimizer.x", [], [CONF], "train")
 
 
 def test_help_of_a_group_is_printed_by_the_script(script_here):

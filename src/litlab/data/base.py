@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -19,19 +18,13 @@ from litlab.data.in_memory import collate
 from litlab.data.loader import EpochLoader
 from litlab.data.mix import Mix
 from litlab.data.normalize import Normalize, channel_statistics
+from litlab.data.worker_settings import check_worker_settings, number_of_workers
 from litlab.data.workers import ignore_signals
-from litlab.machine import cores
 
 Batch = tuple[Tensor, Tensor]
 Task = Literal["classification", "regression"]
 
-MOST_WORKERS = 8  # of one process, with num_workers=auto
 WORKER_TIMEOUT = 20  # seconds without a batch, after which the workers are killed
-
-
-def workers_for_cores() -> int:
-    """How many processes should load batches for this process: one for each CPU core that it has for itself."""
-    return min(MOST_WORKERS, max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
 
 
 class DataModule(L.LightningDataModule):
@@ -46,7 +39,7 @@ class DataModule(L.LightningDataModule):
         eval_batch_size: of validation and test; None means `default_eval_batch_size`, or `batch_size` if that is
             larger.
         num_workers: processes that load batches; `auto` means as many as there are CPU cores for each process that
-            trains, at most `MOST_WORKERS`.
+            trains, at most 8.
         pin_memory: load into page-locked memory; None means only if the trainer uses a GPU.
         persistent_workers: keep the workers between epochs; None means yes, if there are any.
         prefetch_factor: batches that each worker loads in advance; None means PyTorch's default.
@@ -94,7 +87,7 @@ class DataModule(L.LightningDataModule):
         self.eval_batch_size = max(batch_size, self.default_eval_batch_size)
         if eval_batch_size is not None:
             self.eval_batch_size = whole_number("eval_batch_size", eval_batch_size, 1)
-        self.num_workers = workers_for_cores() if num_workers == "auto" else whole_number("num_workers", num_workers, 0)
+        self.num_workers = number_of_workers(num_workers)
         self.pin_memory = None if pin_memory is None else boolean("pin_memory", pin_memory)
         self.persistent_workers = self.num_workers > 0
         if persistent_workers is not None:
@@ -105,7 +98,7 @@ class DataModule(L.LightningDataModule):
         self.drop_last = boolean("drop_last", drop_last)
         self.train_limit = None if train_limit is None else whole_number("train_limit", train_limit, 1)
         self.seed = whole_number("seed", seed, 0)
-        self._check_worker_settings()
+        check_worker_settings(self.num_workers, self.persistent_workers, self.prefetch_factor)
         if self.balanced and self.task != "classification":
             raise ValueError(f"balanced must be false for {self.name}: it has no classes")
         if self.balanced and not self.shuffle:
@@ -307,9 +300,3 @@ class DataModule(L.LightningDataModule):
         if self.drop_last and len(train) < self.batch_size:
             raise ValueError(f"drop_last leaves no batch of {self.batch_size} from {len(train)} training images")
         return train
-
-    def _check_worker_settings(self) -> None:
-        if self.num_workers == 0 and self.persistent_workers:
-            raise ValueError("persistent_workers must be false or null without workers: num_workers is 0")
-        if self.num_workers == 0 and self.prefetch_factor is not None:
-            raise ValueError("prefetch_factor must be null without workers: num_workers is 0")
