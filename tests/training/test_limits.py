@@ -1,9 +1,12 @@
 """Limits on batches and epochs, compared with what there is."""
 
 import pytest
-from scripts import QUICK
+import torch
+from scripts import QUICK, asked
 
-from litlab.training.limits import limited
+from litlab.data import MNISTSample
+from litlab.errors import ConfigError
+from litlab.training.limits import check_last_batch, limited
 
 SHORT = [*QUICK, "model=mlp", "model.hidden=[8]", "data.train_limit=128", "logger=none"]  # 2 batches
 
@@ -57,4 +60,34 @@ def test_steps_and_validations_within_epochs_are_settings_of_their_own(train_her
 
 def test_a_run_whose_objective_needs_no_validation_may_have_none(train_here):
     done = train_here(*SHORT, "trainer.check_val_every_n_epoch=5", "objective=train/loss", "test=false")
+    assert (done.status, done.err) == (0, "")
+
+
+def test_a_last_batch_of_one_image_is_refused_where_it_cannot_be_normalised():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 4), torch.nn.BatchNorm1d(4))
+    network.append(torch.nn.Dropout())
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    run, data = asked(), MNISTSample(train_limit=129, batch_size=64)
+    data.setup("fit")
+    state = torch.get_rng_state()
+    with pytest.raises(ConfigError, match=r"one of 129 images alone, .*: write data.drop_last=true, or another"):
+        check_last_batch(run, data, network)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    check_last_batch(run, data, torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4)))
+    for settings in ({"train_limit": 128}, {"train_limit": 129, "drop_last": True}):
+        data = MNISTSample(batch_size=64, **settings)
+        data.setup("fit")
+        check_last_batch(run, data, network)
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_images_have_the_type_of_the_weights(train_here, precision):
+    done = train_here(*SHORT, f"trainer.precision={precision}", "test=true")
+    assert (done.status, done.err) == (0, "")
+    assert "test/acc" in done.result["metrics"]
+
+
+def test_a_run_without_a_schedule_trains(train_here):
+    done = train_here(*SHORT, "~scheduler", "test=false")
     assert (done.status, done.err) == (0, "")

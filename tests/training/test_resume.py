@@ -13,8 +13,8 @@ import pytest
 import torch
 from faults.compare import differences
 from omegaconf import OmegaConf
-from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
-from scripts import QUICK, REPOSITORY
+from recorded_runs import TINY, WITHOUT_FAULT, record_run, stop_at, train_recorded
+from scripts import REPOSITORY, composed
 
 from litlab.config import Run, compose_again
 from litlab.errors import ConfigError, RunFailed
@@ -195,10 +195,10 @@ def test_max_steps_end_a_run_without_max_epochs(tmp_path):
 
 def test_validation_may_come_every_other_epoch(tmp_path):
     folder = tmp_path / "run"
-    record_run(folder, "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=1")
-    train_recorded(folder)  # ends before the first validation
+    record_run(folder, "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=2")
+    train_recorded(folder, "trainer.max_steps=10")  # ends before the first validation
     assert json.loads((folder / "result.json").read_text())["best_checkpoint"] is None
-    train_recorded(folder, "trainer.max_epochs=3")
+    train_recorded(folder, "trainer.max_epochs=3", "trainer.max_steps=null")
     assert torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["global_step"] == 20
     assert json.loads((folder / "result.json").read_text())["epochs"] == 3
 
@@ -273,12 +273,18 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path, u
     assert differences(folder, undisturbed()) == []
 
 
-def test_a_new_run_removes_the_checkpoints_of_an_earlier_one(train_here):
-    options = (*QUICK, "model=mlp", "data.train_limit=320", "hydra.run.dir=runs/one")
-    assert train_here(*options).status == 0
-    done = train_here(*options, "optimizer=sgd", "optimizer.lr=1e30", "on_nan=rewind")
-    assert done.status == 1, done.err
-    assert "back to the beginning" in done.err
-    assert "last good checkpoint" not in done.err
-    assert (done.result["status"], done.result["best_checkpoint"]) == ("failed", None)
-    assert not list(done.runs[0].glob("checkpoints/*"))
+def test_a_new_run_removes_the_checkpoints_of_an_earlier_one(tmp_path, capsys):
+    """As a job of a sweep that begins anew. The command line refuses the folder of another run."""
+    folder = tmp_path / "run"
+    record_run(folder, "trainer.max_epochs=1", "checkpoint.keep=all")
+    train_recorded(folder)
+    assert list(folder.glob("checkpoints/epoch_*"))
+    diverging = ["optimizer=sgd", "optimizer.lr=1e30", "on_nan=rewind"]
+    with pytest.raises(RunFailed):
+        run_training(Run(composed(*TINY, *diverging), folder))
+    said = capsys.readouterr().err
+    assert "back to the beginning" in said
+    assert "last good checkpoint" not in said
+    result = json.loads((folder / "result.json").read_text())
+    assert (result["status"], result["best_checkpoint"]) == ("failed", None)
+    assert not list(folder.glob("checkpoints/*"))

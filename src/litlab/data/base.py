@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from litlab.data.arguments import boolean, whole_number
 from litlab.data.augment import AlternatingFlip, Augmentation, build_augmentations, try_augmentations
-from litlab.data.batches import EpochBatchSampler
+from litlab.data.batches import EpochBatchSampler, rarity
 from litlab.data.block import Block
 from litlab.data.in_memory import collate
 from litlab.data.loader import EpochLoader
@@ -153,11 +153,12 @@ class DataModule(L.LightningDataModule):
         assert self.train_set is not None, "call setup() first"
         # Lightning's overfit_batches asks for the same batches in every epoch.
         overfitting = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
+        train: Any = self.train_set
         sampler = EpochBatchSampler(
-            len(self.train_set),  # type: ignore[arg-type]
+            len(train),
             self.batch_size,
             shuffle=self.shuffle and not overfitting,
-            weights=self._class_weights() if self.balanced and not overfitting else None,
+            weights=rarity(train.targets, self.num_classes) if self.balanced and not overfitting else None,
             seed=self.seed,
             drop_last=self.drop_last,
             rank=self._rank,
@@ -247,11 +248,6 @@ class DataModule(L.LightningDataModule):
     @property
     def _world_size(self) -> int:
         return 1 if self.trainer is None else self.trainer.world_size
-
-    def _class_weights(self) -> Tensor:
-        """One weight per training input, float32 [N]: 1 divided by the size of its class."""
-        targets = self.train_set.targets  # type: ignore[union-attr]
-        return (1.0 / torch.bincount(targets, minlength=self.num_classes))[targets]
 
     def _eval_loader(self, dataset: Dataset) -> DataLoader:
         sampler = EpochBatchSampler(

@@ -118,3 +118,13 @@ class EpochBatchSampler(Sampler[list[int]]):
         if self.weights is not None:
             return torch.multinomial(self.weights.double(), self.size, replacement=True, generator=generator)
         return torch.randperm(self.size, generator=generator)
+
+
+def rarity(targets: Tensor, num_classes: int) -> Tensor:
+    """One weight for each image, float32 [N]: 1 divided by the size of its class.
+
+    Args:
+        targets: the class of each image, int64 [N].
+        num_classes: number of classes.
+    """
+    return (1.0 / torch.bincount(targets, minlength=num_classes))[targets]

@@ -119,6 +119,8 @@ class Supervised(Measured):
     def setup(self, stage: str) -> None:
         data = getattr(self.trainer, "datamodule", None)
         self.preprocess = getattr(data, "preprocess", _unchanged)
+        if dtype := TRUE_PRECISION.get(self.trainer.precision):
+            self.preprocess = partial(_in_dtype, self.preprocess, dtype)
         self.set_epoch = getattr(data, "set_epoch", _ignore_epoch)
 
     def on_train_start(self) -> None:  # Lightning does not start an epoch that is resumed in its middle
@@ -244,6 +246,22 @@ class Supervised(Measured):
             if any(True for _ in layer.parameters()):
                 fully_shard(layer, mesh=mesh["data_parallel"])
         fully_shard(self.network, mesh=mesh["data_parallel"])
+
+
+# The precisions in which the network has weights of this type, so that it takes no other images.
+TRUE_PRECISION = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
+
+
+def _in_dtype(
+    preprocess: Callable[..., tuple[Tensor, Tensor]],
+    dtype: torch.dtype,
+    images: Tensor,
+    targets: Tensor,
+    training: bool,
+) -> tuple[Tensor, Tensor]:
+    """Images, and targets that are no classes, in the type of the weights."""
+    images, targets = preprocess(images, targets, training=training)
+    return images.to(dtype), targets.to(dtype) if targets.is_floating_point() else targets
 
 
 def _unchanged(images: Tensor, targets: Tensor, training: bool) -> tuple[Tensor, Tensor]:

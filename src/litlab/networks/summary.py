@@ -47,10 +47,10 @@ def summarize(network: nn.Module, input_shape: Sequence[int], max_depth: int = 2
             layers.append(Layer(name, type(parameter).__name__, (), (), parameter.numel(), trainable))
     hooks = [module.register_forward_hook(partial(record, name)) for name, module in rows]
     was_training = network.training
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    some = next(network.parameters(), torch.empty(0))
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, *input_shape, device=device))
+            network.eval()(torch.zeros(1, *input_shape, device=some.device, dtype=some.dtype))
     finally:
         network.train(was_training)
         for hook in hooks:

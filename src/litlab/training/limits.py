@@ -1,10 +1,13 @@
 """Compares the settings that count batches and epochs with the batches and epochs that there are."""
 
+import copy
 from typing import Any
+
+import torch
 
 from litlab.config import Run
 from litlab.data import DataModule
-from litlab.errors import ConfigError
+from litlab.errors import ConfigError, one_line
 
 SPLITS = ("train", "val", "test")
 
@@ -37,6 +40,29 @@ def check_validation(run: Run, data: DataModule) -> None:
             f"trainer.check_val_every_n_epoch={every}: the run has {epochs} epoch{'s' * (epochs > 1)} and would never "
             f"be validated; write at most {epochs}"
         )
+
+
+def check_last_batch(run: Run, data: DataModule, network: torch.nn.Module) -> None:
+    """Refuses a last training batch of one input that the network cannot normalise, as batch norm may be.
+
+    Args:
+        data: after `setup`.
+        network: is left as it is.
+
+    Raises:
+        ConfigError: naming the settings that help.
+    """
+    alone = data.batch_size == 1 or data.sizes["train"] % data.batch_size == 1
+    if not alone or data.drop_last or run.get("trainer.limit_train_batches") is not None:
+        return
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            copy.deepcopy(network).train()(torch.zeros(1, *data.input_shape))
+    except ValueError as error:
+        raise ConfigError(
+            f"the last batch would be one of {data.sizes['train']:,} images alone, which {run.option('model')} "
+            f"cannot train on ({one_line(error)}): write data.drop_last=true, or another data.batch_size"
+        ) from error
 
 
 def check_limit(key: str, limit: float, count: int) -> None:

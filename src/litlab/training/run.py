@@ -20,7 +20,7 @@ from litlab.runs import hold, objective_value, read_result, remove_if_unused
 from litlab.training import jobs, weights
 from litlab.training.assemble import prepare_data
 from litlab.training.build import Parts, build_parts
-from litlab.training.limits import check_limits
+from litlab.training.limits import check_last_batch, check_limits
 from litlab.training.lr_range_test import find_learning_rate
 from litlab.training.outcome import Outcome, has_page, note_error, note_evaluation, note_training, note_unsaved
 from litlab.training.record import failure_recorded, settled_and_recorded
@@ -113,6 +113,7 @@ def train_in_this_process(run: Run) -> None:
     parts = build_parts(restore_settings(run, saved) if saved else run, saved)
     prepare_data(parts.run, parts.data)
     check_limits(parts.run, parts.data)
+    check_last_batch(parts.run, parts.data, parts.module.network)
     if saved:
         check_same_batches(parts, saved)
     else:
