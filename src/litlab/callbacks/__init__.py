@@ -7,7 +7,7 @@ diagnosis    the verdict at the end of a run
 terminal     the progress bar and the table of layers
 """
 
-from litlab.callbacks.diagnosis import Diagnosis
+from litlab.callbacks.diagnosis import BEFORE_TRAINING, Diagnosis
 from litlab.callbacks.find import callback_of
 from litlab.callbacks.fit_plot import FitPlot, LandmarkPictures
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
@@ -48,6 +48,7 @@ from litlab.callbacks.terminal import ModelSummary, Progress, part_of_epoch, sum
 from litlab.callbacks.throughput import Throughput
 
 __all__ = [
+    "BEFORE_TRAINING",
     "AveragedWeights",
     "Checkpoints",
     "ConfigText",

@@ -10,11 +10,18 @@ from torchmetrics import Metric, MetricCollection
 
 
 class NonFiniteLoss(ArithmeticError):
-    """The loss became NaN or infinite. `step` is the first such training step, from 0."""
+    """The loss became NaN or infinite. `step` is the first such training step, from 0.
 
-    def __init__(self, loss: float, step: int) -> None:
+    Args:
+        loss: its value, or that of a weight.
+        step: from 0.
+        of_weights: whether it is a weight after the step, and not the loss before it.
+    """
+
+    def __init__(self, loss: float, step: int, of_weights: bool = False) -> None:
         super().__init__(f"the loss became {loss} at step {step}")
         self.loss, self.step = loss, step
+        self.before_training = step == 0 and not of_weights  # no learning rate can be the reason
 
 
 def as_float(value: Tensor) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from litlab.callbacks import learning_rate
+from litlab.callbacks import BEFORE_TRAINING, learning_rate
 from litlab.data.workers import BadPicture, WorkerFailed
 from litlab.errors import Interrupted, RunFailed, one_line
 from litlab.modules import NonFiniteLoss
@@ -37,6 +37,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def _not_finite(error: Exception, parts: Parts) -> str | None:
     if not isinstance(error, NonFiniteLoss):
         return None
+    if error.before_training:
+        return f"{error}, before any training: {BEFORE_TRAINING}"
     run, checkpoints = parts.run, parts.checkpoints
     rewinds = run.get("rewinds", 0)
     after = f", after {rewinds} rewinds" if rewinds else ""

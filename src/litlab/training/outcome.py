@@ -61,7 +61,7 @@ def note_error(outcome: Outcome, parts: Parts, error: Exception | Interrupted) -
     Raises:
         Diverged: if the loss became NaN and the run goes back to a checkpoint.
     """
-    if isinstance(error, NonFiniteLoss) and parts.checkpoints and may_rewind(parts.run):
+    if isinstance(error, NonFiniteLoss) and not error.before_training and parts.checkpoints and may_rewind(parts.run):
         parts.stop.done()
         raise Diverged(str(error)) from None
     if outcome.verdict is None and isinstance(error, NonFiniteLoss | Interrupted):

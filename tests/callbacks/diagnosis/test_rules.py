@@ -20,6 +20,12 @@ FALLING = [2.3, 1.0, 0.6, 0.4, 0.3, 0.25]
         (Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 3.0, 0.5, 0.49]), ["learning"]),  # an outlier
         (Evidence(losses=[2.3, 0.5, 0.4, 0.9, 1.5, 1.6], val=[0.5, 1.5]), ["diverged"]),
         (Evidence(losses=[2.3, 2.28, 2.3, 2.29], val=[2.2, 1.4]), ["wrong data"]),
+        (Evidence(losses=[2.3, 2.28, 2.3, 2.29], val=[2.2, 1.4], steps=2), ["too short to tell"]),
+        (Evidence(losses=[2.3, 2.29], steps=19), ["too short to tell"]),
+        (Evidence(losses=[2.3, 2.29], steps=20), ["stuck"]),
+        (Evidence(losses=[2.3, 1.9], steps=2), ["learning"]),
+        (Evidence(nonfinite_step=0, before_training=True), ["wrong start"]),
+        (Evidence(nonfinite_step=0), ["diverged"]),
         (Evidence(losses=[2.3, 0.4], val=[0.3, 0.29], waited=0.9, trained=1.0), ["learning"]),  # no second is lost
         (Evidence(losses=FALLING, train=FALLING, val=FALLING[1:], ended_early=True), ["learning"]),
     ],
@@ -35,6 +41,19 @@ def test_a_network_that_knows_its_classes_is_not_stuck(support, begins):
     evidence = Evidence(losses=[0.69, 0.68], num_classes=2, plain_cross_entropy=True, val_acc=0.93, support=support)
     evidence.predicted = support
     assert [sentence.split(":")[0] for sentence in verdict(evidence)] == begins
+
+
+def test_an_accuracy_above_chance_is_not_at_chance():
+    flat = Evidence(losses=[2.3, 2.25], num_classes=10, plain_cross_entropy=True, steps=50)
+    assert "at chance" in verdict(flat)[0]
+    flat.val_acc = 0.311
+    assert "at chance" not in verdict(flat)[0]
+
+
+def test_nan_before_the_first_step_is_not_blamed_on_the_learning_rate():
+    (sentence,) = verdict(Evidence(nonfinite_step=0, before_training=True))
+    assert "optimizer.lr" not in sentence
+    assert "look for NaN or huge numbers in the data" in sentence
 
 
 def test_what_is_in_use_is_not_proposed():

@@ -119,6 +119,7 @@ class Diagnosis(lightning.Callback):
             num_classes=data.num_classes if isinstance(module, Classification) else None,
             plain_cross_entropy=isinstance(module.loss, nn.CrossEntropyLoss | nn.NLLLoss),
             nonfinite_step=failure.step if isinstance(failure, NonFiniteLoss) else None,
+            before_training=isinstance(failure, NonFiniteLoss) and failure.before_training,
             class_names=data.class_names,
             support=self.support,
             predicted=self.predicted,

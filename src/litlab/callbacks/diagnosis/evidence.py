@@ -58,6 +58,7 @@ class Evidence:
         num_classes: None where there are no classes.
         plain_cross_entropy: whether the loss of a network that knows nothing is ln(num_classes).
         nonfinite_step: the step in which the loss became NaN or infinite.
+        before_training: whether that was the loss before the first step of the optimizer.
         class_names: of the classes.
         support: validation images of each class.
         predicted: how often each class was predicted for them.
@@ -79,6 +80,7 @@ class Evidence:
     num_classes: int | None = None
     plain_cross_entropy: bool = False
     nonfinite_step: int | None = None
+    before_training: bool = False
     class_names: Sequence[str] = ()
     support: Sequence[int] = ()
     predicted: Sequence[int] = ()

@@ -12,6 +12,10 @@ from litlab.callbacks.diagnosis.curves import FALLS, Curves
 from litlab.callbacks.diagnosis.evidence import Evidence, digits
 
 MOST = 4  # sentences
+BEFORE_TRAINING = (
+    "the learning rate is not the reason: look for NaN or huge numbers in the data (data.normalize) and in the first "
+    "weights (model.weights)"
+)
 
 VAL_FALLS = 0.10  # the same for a validation loss that is compared with a flat training loss
 PAST_BEST = 0.10  # overfitting: the validation loss ended this share above its lowest value,
@@ -24,6 +28,7 @@ IMPROVES = 0.05  # still improving: the last epoch lowered the loss by this shar
 DEAD_LAYER, DEAD = 0.80, 0.50  # dead ReLUs: the share of units that never fire, of one layer or of all
 UPDATE_HIGH, UPDATE_LOW = 0.1, 1e-5  # a step changes the weights too much, or too little, relative to the weights;
 UPDATE_USUAL = 1e-3  # what is usual
+FLAT_STEPS = 20  # after fewer steps, a flat curve says nothing
 FEW_STEPS = 100  # with fewer steps, a network may not have learned anything yet
 ENOUGH_DECAY = 0.01  # with more weight decay than this, even more is no advice
 WAIT, WAIT_S = 0.40, 1.0  # data too slow: the share of the training time without a batch, and the seconds
@@ -33,7 +38,7 @@ RARE = 5  # a class with fewer validation images says nothing by not being predi
 def verdict(evidence: Evidence) -> list[str]:
     """The sentences, the most important first. A healthy run has one, which begins with `learning`."""
     curves = Curves(evidence)
-    main = diverges(curves) or wrong_data(curves) or stuck(curves) or overfitting(curves)
+    main = diverges(curves) or too_short(curves) or wrong_data(curves) or stuck(curves) or overfitting(curves)
     advice = [main] if main else [learning(curves)]
     advice += [wrong_start(curves), dead_units(evidence), update_size(curves, explained=bool(main))]
     if main is None or main.startswith("overfitting"):  # else the first sentence explains it
@@ -61,6 +66,8 @@ def diverges(curves: Curves) -> str | None:
     """The loss is NaN, or has exploded, or ended far above its lowest value."""
     evidence, setup = curves.evidence, curves.evidence.setup
     advice = f"try {setup.lower}{'' if setup.clips else ' or trainer.gradient_clip_val=1'}"
+    if evidence.before_training:
+        return f"wrong start: the loss was NaN or infinite before the first step; {BEFORE_TRAINING}"
     if evidence.nonfinite_step is not None:
         return f"diverged: the loss was NaN or infinite at step {evidence.nonfinite_step}; {advice}"
     if curves.start is None or curves.end is None or curves.lowest is None or curves.peak is None:
@@ -71,6 +78,17 @@ def diverges(curves: Curves) -> str | None:
     if curves.end - low > max(DIVERGES * abs(low), 0.1 * curves.scale):
         return f"diverged: the train loss fell to {digits(low)} and rose to {digits(curves.end)}; {advice}"
     return None
+
+
+def too_short(curves: Curves) -> str | None:
+    """Training is flat, and has had so few steps that this says nothing."""
+    steps = curves.evidence.steps
+    if curves.train_falls is not False or steps is None or steps >= FLAT_STEPS:
+        return None
+    return (
+        f"too short to tell: {curves.span('train')} in {steps} step{'s' * (steps != 1)}; "
+        f"try trainer.max_epochs={_enough_epochs(curves.evidence)}"
+    )
 
 
 def wrong_data(curves: Curves) -> str | None:
@@ -102,8 +120,7 @@ def stuck(curves: Curves) -> str | None:
         frozen = " or less frozen (model.freeze)" if setup.frozen else ""
         advice = f"the weights {why}; try {setup.higher}{frozen}"
     elif evidence.steps is not None and evidence.steps < FEW_STEPS:
-        epochs = max(2, math.ceil(2 * FEW_STEPS / max(1, evidence.steps))) * setup.max_epochs
-        advice = f"{evidence.steps} steps may be too few; try trainer.max_epochs={epochs}"
+        advice = f"{evidence.steps} steps may be too few; try trainer.max_epochs={_enough_epochs(evidence)}"
     elif update is not None and update < UPDATE_USUAL:
         small = f"the weights change by {update:.0e} of their size a step, where {UPDATE_USUAL:.0e} is usual"
         advice = f"{small}; try {setup.higher}"
@@ -272,7 +289,16 @@ def _knows_classes(evidence: Evidence) -> bool:
     return evidence.val_acc > (1 + max(1 / evidence.num_classes, frequent)) / 2
 
 
+def _enough_epochs(evidence: Evidence) -> int:
+    """The number of epochs in which a network has the steps that it needs to learn something."""
+    return max(2, math.ceil(2 * FEW_STEPS / max(1, evidence.steps or 0))) * evidence.setup.max_epochs
+
+
 def _at_chance(curves: Curves) -> bool:
+    """Whether the loss is that of a network that knows nothing, and the accuracy too."""
+    classes, accuracy = curves.evidence.num_classes, curves.evidence.val_acc
+    if classes and accuracy is not None and accuracy > 2 / classes:
+        return False
     return (
         curves.chance is not None and curves.end is not None and abs(curves.end - curves.chance) < 0.1 * curves.chance
     )

@@ -191,7 +191,7 @@ def check_weights(trainer: lightning.Trainer) -> None:
     with torch.no_grad():
         worst = torch.nn.utils.get_total_norm(parameters, norm_type=float("inf"))
     if not torch.isfinite(worst):
-        raise NonFiniteLoss(worst.item(), trainer.global_step - 1)
+        raise NonFiniteLoss(worst.item(), trainer.global_step - 1, of_weights=True)
 
 
 def epoch_metrics(trainer: lightning.Trainer) -> dict[str, float]:
