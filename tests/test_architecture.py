@@ -28,7 +28,7 @@ FLOORS = [
     ["runs"],
     ["data", "networks"],
     ["figures", "lightning_internals"],
-    ["console"],
+    ["console", "openmp"],
     ["direction", "files", "machine"],
     ["errors"],
 ]

@@ -3,7 +3,7 @@ import torch
 from omegaconf import OmegaConf
 from scripts import QUICK
 
-from litlab.distributed import ranks_wanted
+from litlab.distributed import devices, ranks_wanted
 from litlab.errors import ConfigError
 
 
@@ -11,6 +11,7 @@ from litlab.errors import ConfigError
 def gpus(monkeypatch):
     """Makes this machine one with so many GPUs, for what only counts them. No launcher has started this process."""
     monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setattr(devices, "cores", lambda: 4)
     return lambda count: monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
 
 
@@ -68,3 +69,11 @@ def test_asking_for_a_gpu_where_there_is_none(train_here):
     done = train_here(*QUICK, "trainer=gpu")
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert "there is no GPU here; use trainer=cpu or trainer=auto" in done.err
+
+
+@pytest.mark.parametrize("accelerator", ["cpu", "auto"])
+def test_more_processes_than_cores_are_refused(gpus, accelerator):
+    gpus(0)
+    assert ranks_wanted(trainer(accelerator, 4)) == 4
+    with pytest.raises(ConfigError, match=r"^trainer.devices=64: a process each, and there are 4 CPU cores here$"):
+        ranks_wanted(trainer(accelerator, 64))

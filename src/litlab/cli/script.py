@@ -34,6 +34,7 @@ from litlab.distributed.ranks import is_rank, rank
 from litlab.distributed.slurm import adopt_slurm
 from litlab.distributed.store import leading
 from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_line
+from litlab.openmp import choose_waiting
 from litlab.runs import remove_if_unused
 from litlab.sweeps import stop, stopped_with
 
@@ -89,11 +90,13 @@ class Script:
         self.failures: list[Exception] = []  # errors that have been printed
         self.unexpected: list[Exception] = []  # errors to be shown with their traceback
         self.folders = NewFolders()
+        self.waiting: str | None = None  # how CPU threads wait, for the log
 
     def __call__(self) -> None:
         """Reads the command line, does the work, and exits with the right status."""
         OmegaConf.register_new_resolver("new_folder", self.folders, replace=True)
         console.never_fail_to_encode()
+        self.waiting = choose_waiting()
         if not self.wants_traceback:
             console.one_line_warnings()
         with sigterm_raises():
@@ -167,6 +170,8 @@ class Script:
 
     def work(self, run: Run) -> Any:
         """Calls `main`, and prints its error: Hydra would print it again, and would end a sweep."""
+        if self.waiting:
+            console.log.info(self.waiting)
         queue_again = signal.getsignal(signal.SIGUSR2)  # in a job that submitit has started
         try:
             with full_error.full_error(self.full_error):  # as the user wants it in the processes that the job starts

@@ -4,6 +4,9 @@ from typing import Any
 
 from litlab.distributed.ranks import is_rank, local_size
 from litlab.errors import ConfigError
+from litlab.machine import cores
+
+FEW = 4  # processes that may share fewer cores, to try distributed training
 
 
 def ranks_wanted(trainer: Any) -> int:
@@ -25,6 +28,9 @@ def ranks_wanted(trainer: Any) -> int:
     wanted, highest = _devices(devices, gpus if trainer.accelerator != "cpu" else 0)
     if wanted < 1:
         raise ConfigError(f"trainer.devices={devices}: must name at least one device")
+    on_cpu = trainer.accelerator == "cpu" or not gpus
+    if on_cpu and wanted > max(FEW, cores()):
+        raise ConfigError(f"trainer.devices={devices}: a process each, and there are {cores()} CPU cores here")
     if needs_gpus and highest > gpus:
         raise ConfigError(f"trainer.devices={devices}: this machine has {gpus} GPU{'s' * (gpus > 1)}")
     if is_rank():
