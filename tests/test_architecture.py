@@ -29,7 +29,7 @@ FLOORS = [
     ["runs"],
     ["data", "networks"],
     ["figures", "lightning_internals"],
-    ["console"],
+    ["console", "openmp"],
     ["direction", "files", "machine", "project"],
     ["errors"],
 ]

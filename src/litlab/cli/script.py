@@ -43,6 +43,7 @@ from litlab.distributed.ranks import is_rank, rank
 from litlab.distributed.slurm import adopt_slurm
 from litlab.distributed.store import leading
 from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_line
+from litlab.openmp import choose_waiting
 from litlab.project import CONF, Project, Searched, searching
 from litlab.runs import remove_if_unused
 from litlab.sweeps import stop, stopped_with
@@ -100,6 +101,7 @@ class Script:
         self.failures: list[Exception] = []  # errors that have been printed
         self.unexpected: list[Exception] = []  # errors to be shown with their traceback
         self.folders = NewFolders()
+        self.waiting: str | None = None  # how CPU threads wait, for the log
 
     def __call__(self) -> None:
         """Reads the command line, does the work, and exits with the right status."""
@@ -110,6 +112,7 @@ class Script:
             )
         OmegaConf.register_new_resolver("typed", console.typed, replace=True)
         console.never_fail_to_encode()
+        self.waiting = choose_waiting()
         if not self.wants_traceback:
             console.one_line_warnings()
         with sigterm_raises(), searching(self.searched):
@@ -188,6 +191,8 @@ class Script:
 
     def work(self, run: Run) -> Any:
         """Calls `main`, and prints its error: Hydra would print it again, and would end a sweep."""
+        if self.waiting:
+            console.log.info(self.waiting)
         usr2 = getattr(signal, "SIGUSR2", None)  # None on Windows
         queue_again = signal.getsignal(usr2) if usr2 else None  # in a job that submitit has started
         try:
