@@ -8,7 +8,7 @@ from PIL import Image
 from scripts import asked
 
 from litlab.config import check
-from litlab.data import base
+from litlab.data import worker_settings
 from litlab.data.workers import BadPicture
 from litlab.errors import ConfigError
 
@@ -76,7 +76,7 @@ def test_unreadable_files_are_named_counted_and_skipped(root):
 
 @pytest.mark.parametrize(("cores", "ranks", "workers"), [(1, 1, 1), (6, 1, 6), (6, 4, 1), (64, 2, 8)])
 def test_auto_takes_a_worker_for_each_core_that_a_process_has(root, monkeypatch, cores, ranks, workers):
-    monkeypatch.setattr(base, "cores", lambda: cores)
+    monkeypatch.setattr(worker_settings, "cores", lambda: cores)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(ranks))
     data = load_folder(root, num_workers="auto")
     assert (data.num_workers, data.persistent_workers) == (workers, True)

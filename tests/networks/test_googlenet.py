@@ -16,5 +16,5 @@ def test_googlenet_trains_its_auxiliary_classifiers():
         weight * module.loss(x, targets) for weight, x in zip((1, 0.3, 0.3), (output[0], *output[1]), strict=True)
     )
     torch.manual_seed(1)  # for dropout
-    torch.testing.assert_close(module.training_step((images, targets), 0), expected)
+    torch.testing.assert_close(module.step(images, targets)[0], expected)
     assert isinstance(network.eval()(images), torch.Tensor)

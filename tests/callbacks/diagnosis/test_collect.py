@@ -106,7 +106,7 @@ def test_training_labels_that_are_not_those_of_validation():
 def test_weights_that_hardly_move():
     (sentence,) = diagnosed(MNISTSample(train_limit=640), lr=1e-8, epochs=2)
     assert re.match(
-        r"stuck: .*, at chance \(ln 10 = 2.30\); the weights change by \d?e?\S+ of .* optimizer.lr=1e-07 ", sentence
+        r"stuck: .*, at chance \(ln 10 = 2.30\); the weights change by \d?e?\S+ of .* optimizer.lr=0.001 ", sentence
     )
 
 
