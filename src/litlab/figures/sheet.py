@@ -117,5 +117,6 @@ def _mark(image: Image.Image, marks: Sequence[Marks]) -> None:
             elif mark.shape == "ring":
                 draw.ellipse((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), outline=mark.colour, width=2)
             else:
-                draw.line(box, mark.colour, 2)
-                draw.line((box[0], box[3], box[2], box[1]), mark.colour, 2)
+                for colour, wide in (("white", 4), (mark.colour, 2)):  # the white is seen on any picture
+                    draw.line(box, colour, wide)
+                    draw.line((box[0], box[3], box[2], box[1]), colour, wide)

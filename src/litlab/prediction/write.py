@@ -14,6 +14,7 @@ from litlab.files import atomic
 from litlab.prediction.tasks import HEADINGS, Prediction, csv_columns, csv_values, task_of
 
 CSV, JSON, SHEET = "predictions.csv", "predictions.json", "predictions.png"
+POINTS = "#D55E00"  # as on the page of a run
 WIDEST = 60  # characters of the column of files
 ON_SHEET = 64  # pictures on a sheet; with more files, it shows some from all over the list
 Writer = Callable[[Prediction], None]
@@ -104,7 +105,7 @@ class Sheet:
         if prediction.thumbnail is None:
             return
         caption = f"{prediction.label}\n{printable(Path(prediction.file).name)}".strip()
-        marks = [Marks(prediction.points)] if prediction.points is not None else []
+        marks = [Marks(prediction.points, POINTS, "cross")] if prediction.points is not None else []
         self.pictures.append(Picture(prediction.thumbnail, caption, marks=marks))
 
     def write(self, path: Path) -> bool:
