@@ -79,7 +79,7 @@ def test_settings_that_published_weights_fill_in_are_the_same_config(tmp_path):
     (job / ".hydra/config.yaml").touch()
     (job / "checkpoints").mkdir()
     progress = {"fit_loop": {"epoch_progress": {"current": {"processed": 1}}}}
-    saved = {"litlab": {"config": run.plain()}, "loops": progress}
+    saved = {"litlab": {"config": run.plain(), "data": {"preprocess": {"resizer": "torch"}}}, "loops": progress}
     torch.save(saved, job / "checkpoints/last.ckpt")
     again, result = resume_job(asked(*overrides, folder=job))
     assert (again.checkpoint, result) == (job / "checkpoints/last.ckpt", None)
