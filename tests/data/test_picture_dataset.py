@@ -81,5 +81,5 @@ def test_auto_takes_a_worker_for_each_core_that_a_process_has(root, monkeypatch,
     data = load_folder(root, num_workers="auto")
     assert (data.num_workers, data.persistent_workers) == (workers, True)
     check(asked("data=image_folder", f"data.data_dir={root}", "data.num_workers=auto").cfg)
-    with pytest.raises(ConfigError, match=r"^data\.num_workers=many: must be an integer or one of auto"):
+    with pytest.raises(ConfigError, match=r"^data\.num_workers=many: must be one of auto or an integer"):
         check(asked("data=image_folder", f"data.data_dir={root}", "data.num_workers=many").cfg)

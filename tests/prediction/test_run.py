@@ -33,9 +33,9 @@ def test_the_script_leaves_only_its_output(quick_run, digits):
         (["input=a.png", "batch_size=0"], "batch_size=0"),
         (["input=a.png", "num_workers=-1"], "num_workers=-1"),
         (["input=a.png", "trust=[1]"], "trust=1: must be the name of a package"),
-        (["input=a.png", "trainer=ddp_cpu"], "trainer.devices: pictures are predicted on one device"),
+        (["input=file", "trainer=ddp_cpu"], "trainer.devices: pictures are predicted on one device"),
         (["input=a.png", "ckpt=none"], "ckpt=none: not there"),
-        (["input=a.png", "output=file"], "output=file"),
+        (["input=file", "output=file"], "output=file"),
         (["evaluate=test", "data=cifar10"], "has images [3, 32, 32]; the network was trained on [1, 28, 28]"),
         (["evaluate=test", "data=fashion_mnist"], "has other classes than mnist_sample"),
         (["evaluate=test", "data.val_size=-1"], "val_size"),
@@ -55,4 +55,4 @@ def test_help_lists_the_settings():
     done = subprocess.run([sys.executable, REPOSITORY / "predict.py", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "evaluate=test" in done.stdout
-    assert "include_preprocess" in done.stdout
+    assert "batch_size=null" in done.stdout

@@ -120,7 +120,7 @@ def _rows(listing: Listing, index: Listing, root: Path) -> np.ndarray:
     found = np.full(len(listing), -1, np.int64)
     known = dict(by_folder(index.files))
     for folder, rows in by_folder(listing.files):
-        before = known.get(os.path.relpath(folder, root))
+        before = known.get(os.path.relpath(folder or ".", root))
         if before is not None:
             where = dict(zip(names_of(index.files, before), before.tolist(), strict=True))
             found[rows] = [where.get(name, -1) for name in names_of(listing.files, rows)]
@@ -129,7 +129,7 @@ def _rows(listing: Listing, index: Listing, root: Path) -> np.ndarray:
 
 def _save(new: Index, root: Path, path: Path) -> None:
     """Writes an index with what is new, and what the old one knows about other folders that are still there."""
-    folders = [os.path.relpath(folder, root) for folder in new.listing.files.folders]
+    folders = [os.path.relpath(folder or ".", root) for folder in new.listing.files.folders]
     parts = [part_of(new, np.flatnonzero(new.pixels[:, 0] > 0), folders)]
     if old := index_file.load(path):
         listed, files = set(folders), old.listing.files
