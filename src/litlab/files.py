@@ -1,4 +1,4 @@
-"""Writes files safely: a crash, a full disk or a power cut never leaves half a file."""
+"""Writes files safely: a crash, a full disk or a power cut never leaves half a file. Says where caches are."""
 
 import contextlib
 import errno
@@ -6,6 +6,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where litlab keeps what it can make again, if the folder of the data is read-only. It need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "litlab"
 
 
 @contextlib.contextmanager

@@ -30,10 +30,8 @@ UNGROUPED = {"decay_norm_and_bias": True, "backbone_factor": 1.0, "layer_decay":
 OF_EVERY_MODEL: dict[str, Any] = {"head": Literal["replace"], "freeze": Literal["backbone"] | None}
 # Settings that take `auto`, although the constructor does not.
 MAY_BE_AUTO = ("trainer.precision", "data.batch_size")
-MAY_BE_NULL = (
-    "trainer.max_steps",
-    "callbacks.early_stopping.mode",
-)  # settings that take null, although the constructor does not
+# Settings that take null, although the constructor does not.
+MAY_BE_NULL = ("trainer.max_steps", "callbacks.early_stopping.mode")
 # The types of the settings that are in no group. All others have the types of a constructor's arguments.
 TYPES: dict[str, Any] = {
     "seed": int,

@@ -16,7 +16,7 @@ import torch
 
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
-from litlab.files import atomic
+from litlab.files import atomic, cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,8 @@ def index_path(root: Path, beside: bool = True) -> Path:
     """
     if beside and os.access(root, os.W_OK):
         return root / NAME
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]
-    return cache / "litlab" / "pictures" / f"{name}.npz"
+    return cache_folder() / "pictures" / f"{name}.npz"
 
 
 def load(path: Path) -> Index | None:

@@ -21,8 +21,8 @@ class OtherBatches(ValueError):
 class EpochLoader(DataLoader):
     """A DataLoader over an `EpochBatchSampler` that can begin a pass in its middle.
 
-    It never uses torch's global generator. (A plain DataLoader draws a seed for its workers in each pass.) So the
-    random numbers of a training do not depend on how often a pass was begun, nor in which process.
+    It never uses torch's global generator. A plain DataLoader draws a seed for its workers from it in each pass. Here
+    the random numbers of a training do not depend on how often a pass was begun, nor in which process.
 
     Args:
         dataset: returns a whole batch from `__getitems__`.

@@ -27,9 +27,8 @@ class Measured(FastAttributes):
         self.flush_every_n_batches = 50  # of an evaluation; the Trainer's `log_every_n_steps`
         self.writes_rows = False  # True in a run of litlab: no logger gets a row from Lightning itself
         self.images_seen = 0  # by this process, in training
-        self.trains_since = (
-            0.0  # time.perf_counter() when training went on, after the start of an epoch or a validation
-        )
+        # time.perf_counter() when training went on, after the start of an epoch or a validation
+        self.trains_since = 0.0
         self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
         # The logged values by name, each as (step, value). `train/loss_step` begins with the loss of the first step.
         self.history: dict[str, list[tuple[int, float]]] = {}

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from litlab.networks.shapes import check_image_shape
 from litlab.networks.transfer import Freeze, Head, Transfer
 
 SIZES = (28, 32, 56, 64, 96, 112, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 512)  # that are suggested
@@ -45,8 +46,7 @@ class Registered(Transfer):
         **options: Any,
     ) -> None:
         super().__init__()
-        if len(input_shape) != 3:
-            raise ValueError(f"input_shape must be (C, H, W) of images, not {list(input_shape)}")
+        check_image_shape(input_shape)
         self.check_name(name)
         self.name, self.input_shape, self.options = name, tuple(input_shape), options
         try:

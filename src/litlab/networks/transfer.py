@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor, nn
 
+from litlab.networks.shapes import check_image_shape
+
 Variant = Literal["auto", "imagenet", "small"]
 Head = Literal["replace", "append"]
 Freeze = Literal["backbone"]
@@ -143,8 +145,7 @@ def is_small(input_shape: Sequence[int], variant: Variant) -> bool:
     Raises:
         ValueError: `input_shape` is not (C, H, W), or there is no such variant.
     """
-    if len(input_shape) != 3:
-        raise ValueError(f"input_shape must be (C, H, W) of images, not {list(input_shape)}")
+    check_image_shape(input_shape)
     if variant not in ("auto", "imagenet", "small"):
         raise ValueError(f"variant must be auto, imagenet or small, not {variant!r}")
     return min(input_shape[1:]) < SMALL_BELOW if variant == "auto" else variant == "small"

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from litlab.networks.shapes import check_image_shape
+
 
 class Attention(nn.Module):
     """Self-attention with several heads: tokens [B, N, width] to [B, N, width]."""
@@ -67,8 +69,7 @@ class ViT(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if len(input_shape) != 3:
-            raise ValueError(f"input_shape must be (C, H, W) of images, not {list(input_shape)}")
+        check_image_shape(input_shape)
         channels, height, width_of_image = input_shape
         if patch < 1 or height % patch or width_of_image % patch:
             raise ValueError(f"patch must divide the sides of the images, {height} x {width_of_image}, not be {patch}")

@@ -1,6 +1,5 @@
 """Loading weights into a network: published ones, or any `state_dict`."""
 
-import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from torch import Tensor, nn
 from litlab.errors import one_line
 from litlab.networks.names import fitted
 from litlab.networks.transfer import Transfer
+from litlab.socket_timeout import socket_timeout
 
-HOST_TIMEOUT = 20  # seconds without a byte, after which the host counts as down
 LISTED = 6  # parameter names that an error lists; it only counts the others
 
 
@@ -41,18 +40,15 @@ def load_published(network: Transfer, weights: Any) -> None:
         ValueError: they do not fit.
     """
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(weights.url).path).name
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(HOST_TIMEOUT)  # torch.hub has no argument for it, and some hosts hang
     try:
-        state_dict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        with socket_timeout():
+            state_dict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:
         action = f"{'delete it and try again' if file.exists() else 'put the file there by hand'}: {file}"
         action = weights.where() if hasattr(weights, "where") else action
         raise FileNotFoundError(
             f"pretrained=true: {weights.url} could not be downloaded ({one_line(error)}); {action}"
         ) from None
-    finally:
-        socket.setdefaulttimeout(before)
     load_weights(network, in_order(state_dict, network), skip_head=True)
 
 

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import logging
 import math
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import torch
 from filelock import FileLock
 
 from litlab.data.sources.releases import Arrays, Parts, Release, Source, SourcesFailedError, verify
+from litlab.files import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def prepare(release: Release, data_dir: str | Path, sources: Sequence[Source] | 
     """Make sure that `data_dir` holds the cache of `release`.
 
     Many processes may call it at once: one builds the cache, the others wait for it. If the cache is complete, nothing
-    is written. If `data_dir` is read-only and has no cache, the cache is made in `own_folder()`.
+    is written. If `data_dir` is read-only and has no cache, the cache is made in `cache_folder()`.
 
     Args:
         release: the data set.
@@ -38,7 +38,7 @@ def prepare(release: Release, data_dir: str | Path, sources: Sequence[Source] | 
         if _is_cached(release, data_dir):
             return
         data_dir.mkdir(parents=True, exist_ok=True)
-        folder = data_dir if is_writable(data_dir) else own_folder()
+        folder = data_dir if is_writable(data_dir) else cache_folder()
         if folder != data_dir:
             log.info("%s: data_dir %s is read-only, the cache is in %s", release.name, data_dir, folder)
             folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def load(release: Release, data_dir: str | Path) -> Arrays:
         ValueError: a cache file is corrupt.
     """
     data_dir = Path(data_dir).expanduser()
-    folder = next((folder for folder in (data_dir, own_folder()) if _is_cached(release, folder)), None)
+    folder = next((folder for folder in (data_dir, cache_folder()) if _is_cached(release, folder)), None)
     if folder is None:
         raise FileNotFoundError(f"{release.name} is not in data_dir {data_dir}; call prepare_data() first")
     tensors = {}
@@ -76,11 +76,6 @@ def load(release: Release, data_dir: str | Path) -> Arrays:
             raise ValueError(_corrupt(path, "its SHA-256 is not the published one"))
         tensors[name] = tensor.view(part.shape)
     return Arrays(**tensors)
-
-
-def own_folder() -> Path:
-    """Where a cache is made if `data_dir` is read-only, as a shared folder of a cluster may be."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "litlab"
 
 
 def is_writable(folder: Path) -> bool:

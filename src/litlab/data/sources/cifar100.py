@@ -9,8 +9,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from litlab.data.sources.cache import shortened
-from litlab.data.sources.fetch import HOST_TIMEOUT, socket_timeout
 from litlab.data.sources.releases import Arrays
+from litlab.socket_timeout import socket_timeout
 
 CIFAR100_NAMES = (
     "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can "
@@ -33,7 +33,7 @@ def prepare_cifar100(data_dir: str | Path) -> None:
     cifar = torchvision.datasets.CIFAR100
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(data_dir / ".cifar100.lock"), socket_timeout(HOST_TIMEOUT):
+        with FileLock(data_dir / ".cifar100.lock"), socket_timeout():
             cifar(data_dir, download=True)
     except Exception as error:
         raise FileNotFoundError(

