@@ -1,3 +1,4 @@
+import logging
 import os
 import runpy
 import signal
@@ -7,17 +8,32 @@ from functools import partial
 import mps_stand_in
 import pytest
 from hydra.core.global_hydra import GlobalHydra
-from scripts import QUICK, REPOSITORY, Finished, asked, finish, start
+from scripts import QUICK, REPOSITORY, Finished, asked, finish, once, start
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: threads that wait for each other only slow them
+
+
+@pytest.fixture(autouse=True)
+def process_as_before():
+    """Takes back what a script that runs in this process leaves in it: environment variables and Hydra's logging."""
+    environment = dict(os.environ)
+    root, log = logging.getLogger(), logging.getLogger("litlab")
+    handlers, level = list(root.handlers), root.level
+    yield
+    os.environ.clear()
+    os.environ.update(environment)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    log.disabled = False
 
 
 @pytest.fixture(scope="session")
 def quick_run(tmp_path_factory):
     """A finished run of two epochs on the sample, with everything that a run leaves."""
-    folder = tmp_path_factory.mktemp("quick")
     complete = ["callbacks.report.enabled=true", "trainer.max_epochs=2", "seed=1"]
-    done = finish(start("train.py", *QUICK, *complete, folder=folder), folder)
+    done = once(
+        tmp_path_factory, "quick", lambda folder: finish(start("train.py", *QUICK, *complete, folder=folder), folder)
+    )
     assert done.status == 0, done.err
     return done
 

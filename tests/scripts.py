@@ -1,14 +1,17 @@
 """Runs litlab as a user does: the real scripts, in a folder of their own."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import hydra
+import pytest
 
 from litlab.config import Run
 
@@ -67,3 +70,19 @@ def finish(process: subprocess.Popen, folder: Path, timeout: float = 240) -> Fin
     """Waits for a started script."""
     out, err = process.communicate(timeout=timeout)
     return Finished(process.returncode, out, err, folder)
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Finished]) -> Finished:
+    """What `make` does in a folder, done in one of the processes that share the tests; the others wait for it."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # of all processes
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        record, folder = base / f"{name}.json", base / name
+        if record.exists():
+            known = json.loads(record.read_text())
+            return Finished(**known | {"folder": Path(known["folder"])})
+        folder.mkdir()
+        done = make(folder)
+        record.write_text(json.dumps(asdict(done), default=str))
+        return done

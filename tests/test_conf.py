@@ -51,10 +51,10 @@ def choose(data: str, root: Path) -> list[str]:
 DISTINCT = [name for name in options("data") if name not in ("fake", "fashion_mnist", "mnist_sample")]  # shapes
 
 
-# Each data set with the light networks, each network on grey, on colour and on points; the rest is more of the same.
-LIGHT = ["mlp", "mnist_cnn", "cifar10_quick", "lenet5", "resnet18"]
+# Each data set with the light networks, and each network on colour; the rest is more of the same.
+LIGHT = ["mlp", "cifar10_quick"]
 PAIRS = [
-    pytest.param(model, data, marks=() if model in LIGHT or data in ("mnist", "cifar10", *POINTS) else pytest.mark.slow)
+    pytest.param(model, data, marks=() if model in LIGHT or data == "cifar10" else pytest.mark.slow)
     for model in options("model")
     if model != "timm"  # an extra: tests/networks/test_registered.py
     for data in DISTINCT

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from scripts import QUICK, REPOSITORY
 
 WITHOUT = """
@@ -33,6 +34,7 @@ def test_a_system_without_locks_and_unix_signals_trains(tmp_path):
     assert warned == ["warning: this system cannot lock a folder: do not start two processes in one run folder"]
 
 
+@pytest.mark.slow
 def test_a_backend_of_a_notebook_that_is_not_there_does_not_matter(tmp_path):
     """`!python train.py` in Jupyter or Colab inherits MPLBACKEND."""
     environment = {**os.environ, "MPLBACKEND": "module://not_there.backend_inline"}

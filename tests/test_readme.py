@@ -67,6 +67,7 @@ def test_add_your_own_network(tmp_path):
     assert len(list(tmp_path.glob("runs/*/*/result.json"))) == 1, "a summary leaves no run folder"
 
 
+@pytest.mark.slow
 def test_add_your_own_data_set(tmp_path):
     out = follow(OWN[1], tmp_path)
     assert "lines: 900 / 100 / 200 images" in out
@@ -120,7 +121,7 @@ def one_job(arguments: list[str]) -> Iterator[str]:
 
 
 @pytest.mark.filterwarnings(r"ignore:\n.* is validated against ConfigStore schema")  # as in the scripts
-@each_page
+@pytest.mark.parametrize("page", [PAGES[0], *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES[1:])])
 def test_every_command_composes(page):
     for script, arguments in commands(page):
         cfg = composed(*one_job(arguments), script=script)
@@ -170,7 +171,7 @@ def known_settings() -> set[str]:
     """Every key that an option of a group or one of the two scripts has."""
     found: set[str] = set()
     for file in CONF.rglob("*.yaml"):
-        parts = () if file.parent.name == "experiment" else file.parent.relative_to(CONF).parts
+        parts = () if file.parent.name in ("experiment", "debug") else file.parent.relative_to(CONF).parts
         found |= set(keys(OmegaConf.load(file), "".join(f"{part}." for part in parts)))
     return found
 
@@ -190,7 +191,8 @@ def test_every_setting_in_the_text_exists(page):
 
 def test_the_table_of_options_is_true():
     table = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section("Choose"), re.M))
-    for group in ("data", "model", "loss", "optimizer", "scheduler", "trainer", "callbacks", "logger", "experiment"):
+    groups = "data", "model", "loss", "optimizer", "scheduler", "trainer", "callbacks", "logger", "experiment", "debug"
+    for group in groups:
         written = set(re.findall(r"`(\w+)`", table[group]))
         there = {path.stem for path in (CONF / group).glob("*.yaml")}
         assert there <= written, f"{group}: {there - written} are missing"

@@ -25,7 +25,7 @@ def test_help_lists_the_groups_and_says_what_each_option_is():
     done = subprocess.run(
         [sys.executable, REPOSITORY / "train.py", "--help"], capture_output=True, text=True, check=True
     )
-    for group in ("data", "model", "loss", "optimizer", "scheduler", "trainer", "experiment"):
+    for group in ("data", "model", "loss", "optimizer", "scheduler", "trainer", "experiment", "debug"):
         assert f"\n{group}:" in done.stdout
     assert re.search(r"^  resnet18 +ResNet-18: residual blocks", done.stdout, re.M)
     assert re.search(r"^  linear_regression +A line through six points", done.stdout, re.M)

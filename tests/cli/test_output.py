@@ -45,6 +45,7 @@ def test_a_reader_that_leaves_while_hydra_exits_sees_no_traceback():
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_training_whose_reader_leaves_goes_on(tmp_path):
     settings = [*QUICK, "data.train_limit=128", "trainer.max_epochs=3", "hydra.run.dir=run"]
     pipe = f"{sys.executable} {REPOSITORY / 'train.py'} {' '.join(settings)} | head -1"

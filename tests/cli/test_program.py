@@ -1,12 +1,10 @@
 """The command `litlab` itself."""
 
-import os
 import sys
 
 import pytest
 
 import litlab
-from litlab import console
 from litlab.cli.program import main
 
 
@@ -17,8 +15,6 @@ def said(monkeypatch, capsys, *arguments):
         status = 0
     except SystemExit as ended:
         status = ended.code
-    finally:
-        os.environ.pop(console.INSTALLED, None)  # other tests in this process are scripts of a clone
     return status, *capsys.readouterr()
 
 

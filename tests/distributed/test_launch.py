@@ -13,6 +13,7 @@ from litlab.distributed.launch import start_ranks
 from litlab.errors import ConfigError, RunFailed
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(train, tmp_path):
     done = train(*QUICK, "trainer=ddp_cpu", "data.batch_size=50")
     assert done.status == 0, done.err
@@ -34,6 +35,7 @@ def test_two_processes_train_as_one(train, tmp_path):
         assert len(seen.Images("wrong/val")) == len(seen.Images("confusion/val")) == 1
 
 
+@pytest.mark.slow
 def test_a_mistake_under_ddp_is_still_one_line(train):
     done = train(*QUICK, "trainer=ddp_cpu", "data.batch_size=51")
     assert done.status == 2
@@ -42,9 +44,12 @@ def test_a_mistake_under_ddp_is_still_one_line(train):
 
 
 def test_a_rank_that_dies_without_a_word_is_named_with_its_exit_code():
+    signals = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
+    before = [signal.getsignal(signum) for signum in signals]
     with pytest.raises(RunFailed, match=r"^rank [01] ended with exit code 1$") as caught:
         start_ranks({"job": "evaluate", "run": None}, 2)  # there is no such run: a mistake that nobody expects
     assert caught.value.status == 1
+    assert [signal.getsignal(signum) for signum in signals] == before, "a later job of a sweep would die of them"
 
 
 def test_the_first_last_word_is_heard(tmp_path):

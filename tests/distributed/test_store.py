@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import sys
 from litlab.distributed import follow_rank_zero, leading, leave, rank, tell
@@ -49,6 +51,7 @@ def test_rank_1_does_what_rank_0_tells_and_ends_with_its_status():
     assert two_processes("fails there") == [(7, "", ""), (7, "count 1\ncount 2\n", "")]
 
 
+@pytest.mark.slow
 def test_an_error_that_rank_0_does_not_have_is_told_by_the_process_that_has_it():
     _, (status, out, err) = two_processes("fails here")
     assert (status, out, err) == (1, "count 1\ncount 2\n", "failed: rank 1: this disk is full\n")

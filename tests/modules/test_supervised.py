@@ -81,6 +81,7 @@ def test_compiled_steps_make_the_same_weights(tmp_path, train_here):
     assert all(name.startswith("network.layers") for name in found[0])
 
 
+@pytest.mark.slow
 def test_compile_without_a_compiler_ends_in_one_line(train):
     done = train(*QUICK, "model=mlp", "model.hidden=[7]", "model.compile=true", CXX="no-such-compiler")
     assert done.status == 1

@@ -128,6 +128,7 @@ def test_a_checkpoint_needs_no_other_file(best, use, tmp_path):
     assert evaluated(tmp_path / "evaluation")["metrics"]["test/acc"] > 0.5
 
 
+@pytest.mark.slow
 def test_two_processes_evaluate_every_image_once(quick_run, best, use, tmp_path):
     use(f"ckpt={best}", "evaluate=test", "output=one")
     # 1,000 images are three batches of 333 and one of 1. Neither 333 nor 1 can be divided by two.

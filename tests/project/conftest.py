@@ -26,7 +26,6 @@ def litlab_here(monkeypatch, capfd):
     def run(folder, *arguments: str) -> Finished:
         monkeypatch.chdir(folder)
         monkeypatch.setattr(sys, "argv", ["litlab", *arguments])
-        monkeypatch.delenv("LITLAB_COMMAND", raising=False)
         capfd.readouterr()
         try:
             main()
@@ -35,7 +34,6 @@ def litlab_here(monkeypatch, capfd):
             status = int(ended.code or 0)
         finally:
             GlobalHydra.instance().clear()
-        monkeypatch.delenv("LITLAB_COMMAND", raising=False)
         return Finished(status, *capfd.readouterr(), folder)
 
     return run

@@ -45,6 +45,7 @@ def test_a_typo_in_an_own_option_gets_its_suggestion(litlab_here, project, argum
     assert done.err.startswith(f"error: {said}")
 
 
+@pytest.mark.slow
 def test_jobs_of_a_sweep_find_what_is_own(trained):
     assert len(list(trained.glob("runs/sweep/*/result.json"))) == 2
 

@@ -5,18 +5,18 @@ import re
 import shutil
 
 import pytest
-from scripts import QUICK, finish, start
+from scripts import QUICK
 from sweep_folders import SWEEP, job_of, rows
 
 from litlab import sweeps
 from litlab.sweeps.folders import in_their_folders, record_folder
 
 
-def test_going_on_runs_only_what_is_missing(copied):
+def test_going_on_runs_only_what_is_missing(copied, train_here):
     before = {path: path.stat().st_mtime_ns for path in copied.glob("runs/s/*/checkpoints/best.ckpt")}
     arguments = [*SWEEP, "optimizer.lr=0.0001,0.003,0.002", "seed=1,2", "threads=1"]
     shutil.rmtree(copied / "runs/s/optimizer.lr=0.0001,seed=2")
-    done = finish(start("train.py", *arguments, folder=copied), copied)
+    done = train_here(*arguments)
     assert done.out.count("finished before, not run again") == 3
     table = rows(copied)
     assert sorted(row["optimizer.lr"] for row in table if row["status"] == "completed") == [
@@ -40,11 +40,11 @@ def test_a_job_keeps_its_folder_whatever_else_is_swept_then(copied, train_here):
     assert "optimizer.lr=0.003,seed=2 was trained with data.batch_size=64, which is now 32" in done.err
 
 
-def test_going_on_with_another_config_is_refused_with_the_difference(copied):
+def test_going_on_with_another_config_is_refused_with_the_difference(copied, train_here):
     arguments = [*SWEEP, "optimizer.lr=0.003,0.0001", "seed=1,2", "threads=1", "data.batch_size=32"]
     result = copied / "runs/s/optimizer.lr=0.003,seed=1/result.json"
     before = result.read_text()
-    done = finish(start("train.py", *arguments, folder=copied), copied)
+    done = train_here(*arguments)
     assert done.status != 0
     assert "optimizer.lr=0.003,seed=1 was trained with data.batch_size=64, which is now 32" in done.err
     assert result.read_text() == before
@@ -107,8 +107,8 @@ def test_different_values_are_different_jobs_and_the_same_one_is_one(train_here,
     assert sorted(row["folder"] for row in rows(tmp_path)) == folders
 
 
-def test_a_sweep_has_one_folder_a_job(train):
-    done = train("-m", *QUICK, "optimizer.lr=0.001,0.01", "data.train_limit=640")
+def test_a_sweep_has_one_folder_a_job(train_here):
+    done = train_here("-m", *QUICK, "optimizer.lr=0.001,0.01", "data.train_limit=640")
     assert done.status == 0, done.err
     assert len(done.runs) == 2
     results = [json.loads((run / "result.json").read_text()) for run in done.runs]

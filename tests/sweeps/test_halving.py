@@ -98,6 +98,7 @@ RATES = "optimizer.lr=0.0001,0.003,0.001"
 HALVED = [*SWEEP, "trainer.max_epochs=3", "model=mlp", "model.hidden=[20]", RATES]
 
 
+@pytest.mark.slow
 def test_the_best_job_trains_as_if_it_had_never_waited(train_here, tmp_path):
     done = train_here(*HALVED, "hydra.sweeper.prune=asha")
     assert done.status == 0, done.err

@@ -15,6 +15,7 @@ from litlab.sweeps.optuna import OptunaSweeper
 from litlab.sweeps.stopping import ran_again
 
 
+@pytest.mark.slow
 def test_two_jobs_at_once_give_the_same_numbers(swept, tmp_path):
     arguments = [*SWEEP, "optimizer.lr=0.0001,0.003", "seed=1,2", "threads=1"]
     engine = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]

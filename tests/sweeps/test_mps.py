@@ -30,14 +30,14 @@ def test_an_error_quits_it_too(control):
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_sweep_that_is_killed_leaves_no_daemon(signum, control):
+def test_a_sweep_that_is_killed_leaves_no_daemon(signum, control, ctrl_c):
     code = (
         "import time; from litlab.sweeps import mps\nwith mps.daemon():\n    print('there', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "there\n"
     process.send_signal(signum)
-    process.wait()
+    assert process.wait(timeout=20) != 0, "the signal has not ended it"
     process.stdout.close()
     assert ended(control)
 

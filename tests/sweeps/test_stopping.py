@@ -19,7 +19,13 @@ from litlab.sweeps.stopping import clear_marks, refused
 JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 
 
-@pytest.mark.parametrize("engine", [[], [*JOBLIB, "hydra.job.chdir=true"]], ids=["serial", "joblib"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param([], id="serial"),
+        pytest.param([*JOBLIB, "hydra.job.chdir=true"], id="joblib", marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_ends_the_sweep_with_a_report(tmp_path, engine):
     endless = ["trainer.max_epochs=1000", "optimizer.lr=0.01,0.001,0.0001", *engine]
     process = start("train.py", *SWEEP, *endless, folder=tmp_path)

@@ -2,6 +2,7 @@ import json
 import shlex
 from pathlib import Path
 
+import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from scripts import finish, start
 from sweep_folders import SWEEP, job_of, rows
@@ -26,6 +27,7 @@ def test_a_job_that_fails_outside_of_the_training_is_a_row_too(train_here, tmp_p
     assert [(row["status"], row["error"]) for row in rows(tmp_path)] == [("failed", "the tape is torn")] * 2
 
 
+@pytest.mark.slow
 def test_ddp_in_a_sweep_has_one_folder_a_job_and_survives_a_failing_one(tmp_path):
     arguments = [*SWEEP, "trainer=ddp_cpu", "optimizer=sgd", "optimizer.lr=1e30,0.1", "callbacks.report.enabled=true"]
     done = finish(start("train.py", *arguments, folder=tmp_path), tmp_path)

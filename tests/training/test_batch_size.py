@@ -2,11 +2,13 @@
 
 import json
 
+import pytest
 from faults.compare import differences
 from omegaconf import OmegaConf
 from recorded_runs import TINY
 
 
+@pytest.mark.slow
 def test_auto_gives_the_run_that_the_found_size_gives(tmp_path, train_here):
     short = [*TINY, "trainer.max_epochs=1"]
     found = train_here(*short, "data.batch_size=auto", "hydra.run.dir=auto")

@@ -43,29 +43,34 @@ TODAY = [
 VALIDATED_WITHIN = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5"]
 
 
+STOPPED = [  # hook, step, overrides
+    ("on_train_batch_start", 13, ["data.num_workers=2"]),
+    ("on_train_batch_start", 5, ["trainer.accumulate_grad_batches=3"]),
+    ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
+    ("on_train_batch_start", 14, TODAY),
+    ("on_validation_batch_end", 20, []),
+]
+STOPPED_ELSEWHERE = [
+    ("on_train_batch_start", 0, []),
+    ("on_train_batch_start", 13, []),
+    ("on_train_batch_start", 14, ["scheduler=one_cycle"]),
+    ("on_train_batch_start", 19, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
+    ("on_train_batch_start", 13, ["scheduler=plateau", "scheduler.patience=0"]),
+    ("on_train_epoch_end", 10, ["data.num_workers=2"]),
+    ("on_train_epoch_end", 10, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
+    ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
+    ("on_train_batch_start", 9, []),  # the last batch of an epoch
+    ("on_train_batch_start", 14, VALIDATED_WITHIN),  # the last before a validation
+    ("on_validation_batch_end", 1, ["+trainer.val_check_interval=5", "trainer.accumulate_grad_batches=3"]),
+    ("on_train_epoch_start", 20, []),
+    ("on_train_end", 30, []),
+    ("on_test_batch_end", 30, []),
+]
+
+
 @pytest.mark.parametrize(
     ("hook", "step", "overrides"),
-    [
-        ("on_train_batch_start", 0, []),
-        ("on_train_batch_start", 13, []),
-        ("on_train_batch_start", 13, ["data.num_workers=2"]),
-        ("on_train_batch_start", 5, ["trainer.accumulate_grad_batches=3"]),
-        ("on_train_batch_start", 14, ["scheduler=one_cycle"]),
-        ("on_train_batch_start", 19, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
-        ("on_train_batch_start", 13, ["scheduler=plateau", "scheduler.patience=0"]),
-        ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
-        ("on_train_epoch_end", 10, ["data.num_workers=2"]),
-        ("on_train_epoch_end", 10, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
-        ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "trainer.check_val_every_n_epoch=2"]),
-        ("on_train_batch_start", 14, TODAY),
-        ("on_train_batch_start", 9, []),  # the last batch of an epoch
-        ("on_train_batch_start", 14, VALIDATED_WITHIN),  # the last before a validation
-        ("on_validation_batch_end", 1, ["+trainer.val_check_interval=5", "trainer.accumulate_grad_batches=3"]),
-        ("on_validation_batch_end", 20, []),
-        ("on_train_epoch_start", 20, []),
-        ("on_train_end", 30, []),
-        ("on_test_batch_end", 30, []),
-    ],
+    [*STOPPED, *(pytest.param(*case, marks=pytest.mark.slow) for case in STOPPED_ELSEWHERE)],
 )
 def test_a_run_that_is_stopped_anywhere_and_resumed_is_the_same_run(tmp_path, undisturbed, hook, step, overrides):
     folder = tmp_path / "run"

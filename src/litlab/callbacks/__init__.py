@@ -5,8 +5,10 @@ loggers      metrics.csv and TensorBoard's event file
 tensorboard  the panels that TensorBoard shows
 diagnosis    the verdict at the end of a run
 terminal     the progress bar and the table of layers
+debug        what `debug=` switches on to look for mistakes
 """
 
+from litlab.callbacks.debug import FirstNonFinite, OverfitOneBatch, Profile
 from litlab.callbacks.diagnosis import BEFORE_TRAINING, Diagnosis
 from litlab.callbacks.find import callback_of
 from litlab.callbacks.fit_plot import FitPlot, LandmarkPictures
@@ -58,6 +60,7 @@ __all__ = [
     "ExactResume",
     "FeatureMaps",
     "Filters",
+    "FirstNonFinite",
     "FitPlot",
     "GradientNorm",
     "Graph",
@@ -70,10 +73,12 @@ __all__ = [
     "MetricsCSV",
     "ModelSummary",
     "MostWrong",
+    "OverfitOneBatch",
     "PRCurves",
     "Panel",
     "Panels",
     "Pictures",
+    "Profile",
     "Progress",
     "Projector",
     "Prune",

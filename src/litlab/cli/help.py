@@ -8,7 +8,7 @@ from pathlib import Path
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from litlab.cli.settings import Setting, described, header, settings_of
+from litlab.cli.settings import ACROSS, Setting, described, header, settings_of
 from litlab.config import allowed_values, suggest
 
 WIDEST = 110  # characters of a line
@@ -85,7 +85,7 @@ def _options(group: str, chosen: str, folders: Sequence[Path]) -> Iterator[str]:
     yield f"{group}=OPTION, one of:"
     files = _files(folders, group)
     for file in files:
-        words = " ".join(header(file)) if group == "experiment" else described(file)
+        words = " ".join(header(file)) if group in ACROSS else described(file)
         yield from _filled(f"  {file.stem:<20} ", words)
     yield ""
     if any(file.stem == chosen for file in files):

@@ -12,6 +12,8 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from litlab.cli.settings import ACROSS
+
 # What other programs, and courses, call a setting of litlab. The first key that the script has is meant.
 OTHER_WORDS: dict[str, Sequence[str]] = {
     "accelerator": ("trainer.accelerator",),
@@ -109,7 +111,7 @@ class Keys:
         """`optimizer=sgd` for `momentum`: the options, not chosen here, that have a setting of this name."""
         group, _, last = name.rpartition(".")
         files = sorted(self.conf.glob(f"{group or '*'}/*.yaml"))
-        return [f"{f.parent.name}={f.stem}" for f in files if f.parent.name != "experiment" and last in _top_keys(f)]
+        return [f"{f.parent.name}={f.stem}" for f in files if f.parent.name not in ACROSS and last in _top_keys(f)]
 
 
 def _keys(plain: Any, prefix: str = "") -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from litlab.cli.help import groups
-from litlab.cli.settings import Setting, header, own_settings, parents, settings_of
+from litlab.cli.settings import ACROSS, Setting, header, own_settings, parents, settings_of
 from litlab.config import allowed_values
 
 TITLE = """# All settings
@@ -20,7 +20,7 @@ Made of the files in `conf/` by `python -m litlab.cli.reference conf`. The same 
 
 def reference(conf: Path) -> str:
     """The page as text, in Markdown."""
-    known = [group for group in groups([conf], "train") if group != "experiment"]
+    known = [group for group in groups([conf], "train") if group not in ACROSS]
     general = [s for s in settings_of(conf / "train.yaml") if s.value and s.key.partition(".")[0] not in known]
     links = ["[Of a training](#of-a-training)", *(f"[{group}](#{group})" for group in known)]
     links.append("[Of `predict.py`](#of-predictpy)")

@@ -10,6 +10,7 @@ import yaml
 
 LINE = re.compile(r"(?P<indent> *)(?P<key>[\w/]+):(?: (?P<value>[^#].*?))?(?: +# (?P<words>.*))?\s*$")
 OWN = ("defaults", "hydra")  # keys of a file that are no settings of litlab
+ACROSS = ("experiment", "debug")  # groups whose files change the settings of other groups
 
 
 @dataclass(frozen=True)

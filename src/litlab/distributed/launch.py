@@ -4,6 +4,7 @@ The process that the user started only watches. It holds no device, ends all ran
 on itself, so that a sweep can begin its next job.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -12,6 +13,8 @@ import os
 import signal
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from litlab.machine import cores
 
 # Where torch's agent says that a rank has failed. litlab says why, in one line.
 AGENT_LOGS = ("torch.distributed.elastic.multiprocessing.api", "torch.distributed.elastic.agent.server.api")
+PASSED_ON = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")  # by the agent, to the ranks
 AGENT_WAITS_S = 30  # from a signal to SIGKILL, where torch's agent takes no other time (torch 2.11)
 
 
@@ -42,7 +46,7 @@ def start_ranks(message: dict[str, Any], count: int, grace_s: float = 20) -> Non
     for name in AGENT_LOGS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // count)))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, handlers_as_before():
         path = Path(folder) / "message.json"
         path.write_text(json.dumps(message))
         try:
@@ -53,6 +57,19 @@ def start_ranks(message: dict[str, Any], count: int, grace_s: float = 20) -> Non
             raise RunFailed(f"stopped by {signal.Signals(signum).name}", 128 + signum) from None
         except ChildFailedError as error:
             raise _failure(path, error) from None
+
+
+@contextlib.contextmanager
+def handlers_as_before() -> Iterator[None]:
+    """Puts back the signal handlers that torch's agent replaces. Later jobs of a sweep would die of them."""
+    known = [getattr(signal, name) for name in PASSED_ON if hasattr(signal, name)]  # Windows has two of them
+    before = {signum: signal.getsignal(signum) for signum in known}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():  # in another one, the agent leaves them as they are
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
 
 
 def leave_last_word(message: Path, kind: str, text: str, status: int) -> None:
@@ -112,6 +129,6 @@ def _agent(count: int, grace_s: float) -> Any:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
         monitor_interval=0.5,
-        signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGUSR2",  # the agent passes them on to the ranks
+        signals_to_handle=",".join(PASSED_ON),
         **to_kill,
     )

@@ -47,7 +47,7 @@ def last_line(run: Run, result: dict[str, Any], cut_short: bool, kind: str = "im
     """
     whole = result["epochs"] - cut_short
     epochs = f"{whole} epoch{'s' * (whole != 1)}{' and a part of one' * cut_short}"
-    epochs += f" ({result['steps']:,} steps)" if not whole and result["steps"] else ""
+    epochs += f" ({result['steps']:,} step{'s' * (result['steps'] != 1)})" if not whole and result["steps"] else ""
     word = result["stopped_by"]
     why = f"; stopped by {in_words(word, run)}" if result["status"] == "completed" and word not in ENOUGH else ""
     speed = f"{result['images_per_second']:,.0f} {kind}/s"

@@ -6,6 +6,7 @@ import pty
 import re
 import sys
 
+import pytest
 from scripts import QUICK, REPOSITORY
 
 from litlab.callbacks.terminal import progress
@@ -60,6 +61,7 @@ def test_a_pipe_gets_a_line_every_half_minute_and_the_best_epoch_is_marked(train
     assert re.search(r"^epoch 1/1  train: .*  \|  val: loss \S+ acc \S+ \(best\)  \|  ", done.out, re.M)
 
 
+@pytest.mark.slow
 def test_evaluate_has_a_bar_on_a_terminal(quick_run, tmp_path):
     checkpoint = quick_run.runs[0] / "checkpoints/best.ckpt"
     arguments = [f"ckpt={checkpoint}", "evaluate=val", "trainer=cpu", "data.eval_batch_size=5"]

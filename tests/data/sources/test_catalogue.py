@@ -35,6 +35,7 @@ def test_recorded_sums_are_the_published_ones(release):
     assert tuple(part.sha256 for part in release.parts.values()) == PUBLISHED[release.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
 def test_npm_gives_the_published_data(name, request):
     folder = request.getfixturevalue(f"{name}_folder")
