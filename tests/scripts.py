@@ -12,8 +12,11 @@ from typing import Any
 
 import hydra
 import pytest
+from warm import Warm
 
 from litlab.config import Run
+
+Process = subprocess.Popen | Warm
 
 REPOSITORY = Path(__file__).parents[1]
 QUICK = ["data=mnist_sample", "trainer=cpu", "callbacks.report.enabled=false", "trainer.max_epochs=1"]
@@ -53,12 +56,22 @@ class Finished:
         return json.loads((self.runs[0] / "result.json").read_text())
 
 
-def start(script: str, *arguments: str, folder: Path, new_group: bool = False, **environment: str) -> subprocess.Popen:
-    """Starts `python SCRIPT ARGUMENTS` in `folder`."""
+def start(
+    script: str, *arguments: str, folder: Path, new_group: bool = False, cold: bool = False, **environment: str
+) -> Process:
+    """Starts `python SCRIPT ARGUMENTS` in `folder`.
+
+    Args:
+        cold: with a new Python, as a user does. Otherwise with one that has imported the libraries, see `Warm`.
+    """
+    command = [REPOSITORY / script, *arguments]
+    variables = {**os.environ, "HYDRA_FULL_ERROR": "0", "COLUMNS": "120", **environment}
+    if not cold:
+        return Warm(command, cwd=folder, env=variables, start_new_session=new_group)
     return subprocess.Popen(
-        [sys.executable, REPOSITORY / script, *arguments],
+        [sys.executable, *command],
         cwd=folder,
-        env={**os.environ, "HYDRA_FULL_ERROR": "0", "COLUMNS": "120", **environment},
+        env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -66,7 +79,7 @@ def start(script: str, *arguments: str, folder: Path, new_group: bool = False, *
     )
 
 
-def finish(process: subprocess.Popen, folder: Path, timeout: float = 240) -> Finished:
+def finish(process: Process, folder: Path, timeout: float = 240) -> Finished:
     """Waits for a started script."""
     out, err = process.communicate(timeout=timeout)
     return Finished(process.returncode, out, err, folder)

@@ -71,9 +71,8 @@ def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_full_error_shows_the_traceback(train_here, monkeypatch):
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    done = train_here(*QUICK, "optimizer.lr=-1")
+def test_full_error_shows_the_traceback(train):
+    done = train(*QUICK, "optimizer.lr=-1", HYDRA_FULL_ERROR="1")
     assert done.status != 0
     assert "Traceback" in done.err
 
