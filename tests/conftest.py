@@ -4,6 +4,7 @@ import runpy
 import signal
 import sys
 from functools import partial
+from typing import Any
 
 import mps_stand_in
 import pytest
@@ -71,8 +72,8 @@ def imagenet_weights(torch_home, monkeypatch):
 def train(tmp_path):
     """Calls `python train.py ARGUMENTS` in an empty folder."""
 
-    def run(*arguments: str, **environment: str) -> Finished:
-        return finish(start("train.py", *arguments, folder=tmp_path, **environment), tmp_path)
+    def run(*arguments: str, **options: Any) -> Finished:
+        return finish(start("train.py", *arguments, folder=tmp_path, **options), tmp_path)
 
     return run
 

@@ -66,7 +66,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(train_here, tmp_path, argument
 
 
 def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
-    done = train(*QUICK, "optimizer.lr=-0.1")
+    done = train(*QUICK, "optimizer.lr=-0.1", cold=True)
     assert (done.status, done.out, done.err) == (2, "", "error: optimizer.lr=-0.1: must be greater than 0\n")
     assert not list(tmp_path.iterdir())
 

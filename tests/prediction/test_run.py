@@ -13,9 +13,8 @@ from litlab.errors import ConfigError
 def test_the_script_leaves_only_its_output(quick_run, digits):
     folder, _ = digits
     before = set(quick_run.folder.rglob("*"))
-    done = finish(
-        start("predict.py", "ckpt=latest", f"input={folder}/00_7.png", folder=quick_run.folder), quick_run.folder
-    )
+    arguments = ["ckpt=latest", f"input={folder}/00_7.png"]
+    done = finish(start("predict.py", *arguments, folder=quick_run.folder, cold=True), quick_run.folder)
     assert (done.status, done.err) == (0, "")
     assert "\x1b" not in done.out
     new = {str(path.relative_to(quick_run.folder)) for path in set(quick_run.folder.rglob("*")) - before}
