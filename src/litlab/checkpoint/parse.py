@@ -89,6 +89,7 @@ def data_of(record: Mapping[str, Any]) -> Data:
         std=tuple(std),
         background=_background(found),
         preprocess=_preprocess(found),
+        drawn=_drawn(found),
     )
 
 
@@ -133,6 +134,16 @@ def _preprocess(data: Mapping[str, Any]) -> dict[str, Any]:
         raise NotAllowed(f"its preprocess resizes to {excerpt(found['resize'])} pixels")
     if found and found.get("resizer", "pillow") not in ("torch", "pillow"):
         raise NotAllowed(f"its resizer is {excerpt(found['resizer'])}, not torch or pillow: a newer litlab may know it")
+    return found
+
+
+def _drawn(data: Mapping[str, Any]) -> dict[str, Any]:
+    found = data.get("drawn") or {}
+    if not isinstance(found, dict):
+        raise NotAllowed(f"its drawn is {excerpt(found)}, not a mapping")
+    counts = [value for key, value in found.items() if key != "sha256"]
+    if found and not (type(found.get("sha256")) is str and all(type(count) is int for count in counts)):
+        raise NotAllowed(f"its drawn is {excerpt(found)}, not numbers of pictures and their sha256")
     return found
 
 

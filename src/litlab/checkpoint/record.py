@@ -4,7 +4,7 @@ network   {"name": "litlab.networks.MLP", "args": {...}}
 task      "Classification" or "Regression"
 loss      {"name": "torch.nn.CrossEntropyLoss", "args": {...}}
 data      {"name", "input_shape", "num_classes", "class_names", "target_shape", "mean", "std", "background"};
-          data sets of picture files add "preprocess"
+          data sets of picture files add "preprocess" and "drawn"
 source    {"name": "litlab.data.MNIST", "args": {...}}: the data set, to measure the checkpoint again
 numerics  {"precision", "log_every_n_steps"}: measured with these, the metrics are the same to the last digit
 metrics   of the epoch in which the checkpoint was saved, if they are finite
@@ -36,6 +36,7 @@ class Data:
         background: the brightness (0 to 255) that the borders of all images have; None: they have no common one.
         preprocess: `resize` (pixels), `center_crop` (bool) and `resizer`, as in `litlab.data.fit`, if the pictures were
             not all of one size. Version 0.1 has no `resizer`: it was Pillow.
+        drawn: how many pictures were drawn for each split, and a checksum of their names (`sha256`), if any were.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Data:
     std: tuple[float, ...]
     background: int | None = None
     preprocess: dict[str, Any] = field(default_factory=dict)
+    drawn: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from litlab.data.batches import EpochBatchSampler
 from litlab.data.block import Block
 from litlab.data.cifar import CIFAR10, CIFAR100
 from litlab.data.datamodules import ImageDataModule
+from litlab.data.drawn_splits import DrawnSplits
 from litlab.data.fake import Fake
 from litlab.data.folders import ImageFolder
 from litlab.data.in_memory import ImageDataset, collate
@@ -51,6 +52,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "LinePoints",
     "SigmoidPoints",
     "DataModule",
+    "DrawnSplits",
     "PictureDataModule",
     "Points",
     "draw_points",

@@ -76,6 +76,16 @@ class FileNames(Sequence[Path]):
         start = int(self.ends[row - 1]) if row else 0
         return self.names[start : int(self.ends[row])].numpy().tobytes()
 
+    def renamed(self, folders: Sequence[str]) -> list[str]:
+        """The names of all files, in other folders.
+
+        Args:
+            folders: what stands in the place of each of `self.folders`, with its slash.
+        """
+        letters, ends, folder_of = self.names.numpy().tobytes(), self.ends.tolist(), self.folder_of.tolist()
+        rows = range(len(ends)) if self.chosen is None else self.chosen.tolist()
+        return [folders[folder_of[row]] + os.fsdecode(letters[ends[row - 1] if row else 0 : ends[row]]) for row in rows]
+
     def take(self, indices: Tensor) -> FileNames:
         """Some of the files, in this order. The names are not copied.
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from litlab.console import listed
 from litlab.data.arguments import folder_path
+from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing, list_files
 from litlab.data.picture_dataset import NAMED, find_readable
 from litlab.data.picture_files import is_of_system, suffixes
@@ -82,7 +83,7 @@ class ImageFolder(PictureDataModule):
         if not len(listing):
             raise ValueError(f"data_dir {self.roots[0]} holds no pictures: {', '.join(sorted(SUFFIXES)[:12])}, ...")
         parts = {name: (split_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
-        splits = self._split(parts, class_of)
+        splits = self._split(parts, class_of, listing.files)
         self._check_classes(class_of[splits["train"]])
         self._mention_unvalidated(class_of[splits["val"]])
         chosen = self._limited(self._permutation(len(splits["train"])))  # a limit takes some of every class
@@ -141,10 +142,15 @@ class ImageFolder(PictureDataModule):
         if missing := self._without(validated):
             warnings.warn(f"no validation pictures for {listed(missing, NAMED)}", stacklevel=3)
 
-    def _split(self, files: dict[str, Tensor], class_of: Tensor) -> dict[str, Tensor]:
+    def _split(self, files: dict[str, Tensor], class_of: Tensor, names: FileNames) -> dict[str, Tensor]:
         """The pictures of each split, int64, after those without one were divided.
 
         If there is a `train/` but no `val/` or no `test/`, some of its pictures go into the missing split.
+
+        Args:
+            files: the pictures of each folder of `PARTS`, int64.
+            class_of: of each picture, int64 [N].
+            names: of the N pictures.
         """
         without_split, train = files.pop("all"), files["train"]
         files["train"] = train[:0]
@@ -154,7 +160,7 @@ class ImageFolder(PictureDataModule):
         for pictures, held_out in ((without_split, (True, needs_test)), (train, (False, needs_test))):
             if len(pictures):
                 classes = class_of[pictures].tolist()
-                for name, indices in self.hold_out(len(pictures), *held_out, classes=classes).items():
+                for name, indices in self.divide(names.take(pictures), self.roots, *held_out, classes=classes).items():
                     files[name] = torch.cat((files[name], pictures[indices]))
         if not len(files["val"]):
             raise ValueError(f"data_dir {self.roots[0]}: no readable pictures for val")

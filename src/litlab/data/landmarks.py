@@ -94,7 +94,7 @@ class Landmarks(PictureDataModule):
             named = ", ".join(files.text(i) for i in outside[:NAMED]) + (", ..." if len(outside) > NAMED else "")
             note = f"points lie outside of {len(outside):,} of {len(files):,} pictures: {named}"
             warnings.warn(f"annotations {self.annotations}: {note}", stacklevel=2)
-        splits = self.hold_out(len(files))
+        splits = self.divide(files, [self.annotations.parent])
         splits["train"] = self._limited(splits["train"])
         for name, indices in splits.items():
             setattr(self, f"{name}_set", self.picture_set(files.take(indices), targets[indices], training=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +12,12 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
+from litlab.console import listed
 from litlab.data.arguments import boolean, whole_number
 from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
+from litlab.data.drawn_splits import DrawnSplits, names_below
+from litlab.data.file_names import FileNames
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.picture_transforms import build_transforms, try_transforms
 from litlab.data.resize import INTERPOLATIONS, RESIZERS, Fit
@@ -105,6 +109,8 @@ class PictureDataModule(DataModule):
         own = (GREY_MEAN, GREY_STD) if grayscale else (IMAGENET_MEAN, IMAGENET_STD)
         self._set_preprocessing(normalize, own, augment)
         self.index_beside = True  # whether the index of the pictures may be written beside them
+        self.known_splits: DrawnSplits | None = None  # of an earlier run, instead of a new drawing
+        self.drawn_splits = DrawnSplits()  # after `setup`
 
     def record(self) -> dict[str, Any]:
         return super().record() | {"preprocess": self.resizing}
@@ -139,6 +145,40 @@ class PictureDataModule(DataModule):
         if not training:
             return self.normalize(inputs), targets
         return self.mixed(self.normalize(self.augmented(inputs)), targets)
+
+    def divide(
+        self,
+        files: FileNames,
+        roots: Sequence[Path],
+        of_val: bool = True,
+        of_test: bool = True,
+        classes: Sequence[int] | None = None,
+    ) -> dict[str, Tensor]:
+        """The splits of pictures that have none, as `hold_out` draws them or as `known_splits` has them.
+
+        Pictures that `known_splits` does not know are left out, with a warning: they came later.
+
+        Args:
+            files: the pictures.
+            roots: the folders that their names are relative to.
+            of_val: see `hold_out`.
+            of_test: see `hold_out`.
+            classes: see `hold_out`.
+        """
+        if not (of_val or (of_test and self.test_size) or self.known_splits):
+            return self.hold_out(len(files), of_val, of_test, classes)
+        names = names_below(files, roots)
+        known = self.known_splits or DrawnSplits()
+        if any(name in known for name in names):
+            split_of = [known.get(name) for name in names]
+            if late := [name for name, split in zip(names, split_of, strict=True) if split is None]:
+                warnings.warn(f"left out, newer than the run: {len(late):,} pictures ({listed(late, 3)})", stacklevel=4)
+            rows = {name: [i for i, split in enumerate(split_of) if split == name] for name in ("train", "val", "test")}
+            splits = {name: torch.tensor(indices) for name, indices in rows.items() if indices}
+        else:
+            splits = self.hold_out(len(files), of_val, of_test, classes)
+        self.drawn_splits.update((names[i], split) for split, indices in splits.items() for i in indices.tolist())
+        return splits
 
     def hold_out(
         self, size: int, of_val: bool = True, of_test: bool = True, classes: Sequence[int] | None = None

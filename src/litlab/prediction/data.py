@@ -1,15 +1,16 @@
 """The data set on which a network is evaluated: the one that its checkpoint names, or another one that fits it."""
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
 from litlab.checkpoint import Trained
 from litlab.checkpoint import trust as trusted
 from litlab.config import Run, build
-from litlab.data import DataModule, Normalize, PictureDataModule, SourcesFailedError
+from litlab.console import listed, warn
+from litlab.data import DataModule, DrawnSplits, Normalize, PictureDataModule, SourcesFailedError
 from litlab.errors import ConfigError, one_line
-from litlab.prediction.settings import output_folder, trust_list
+from litlab.prediction.settings import trust_list
+from litlab.runs import SPLITS
 
 # Arguments of the training's data module that an evaluation does not take over.
 OF_TRAINING = (
@@ -95,9 +96,12 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
         ConfigError: if the data cannot be had, or have no such split.
     """
     data, read_only = data_module(trained, run)
+    given = {key for key, value in (run.plain()["data"] or {}).items() if value is not None}
     try:
         if not read_only:
             data.prepare_data()
+        if isinstance(data, PictureDataModule) and "_target_" not in given:
+            data.known_splits = DrawnSplits.read(trained.path.parent.parent / SPLITS)
         data.setup("test")
     except SourcesFailedError as error:
         raise ConfigError(str(error)) from error
@@ -105,10 +109,29 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
         hint = f"; data.data_dir={trained.source.args['data_dir']} allows to write there" if read_only else ""
         raise ConfigError(f"data={data.name}: {one_line(error)}{hint}") from error
     split = str(run.cfg.evaluate)
+    if isinstance(data, PictureDataModule) and not {"_target_", "data_dir", "annotations"} & given:
+        check_splits(trained, data, split)
     images = data.test_set = data.evaluation_set(split)
     if images is None:
-        with contextlib.suppress(OSError):  # the folder is not empty if something else is in it
-            output_folder(run, "evaluation").rmdir()
         there = [name for name in ("train", "val", "test") if data.evaluation_set(name) is not None]
         raise ConfigError(f"evaluate={split}: {data.name} has no such split; there is: {', '.join(there)}")
     return data, images
+
+
+def check_splits(trained: Trained, data: PictureDataModule, split: str) -> None:
+    """Compares the pictures of a split with those of the training, of which some may be gone.
+
+    Raises:
+        ConfigError: if the pictures have changed, and the run folder does not say which was in which split. Pictures
+            that were trained on could then be in the split.
+    """
+    drawn, known, then = data.drawn_splits, data.known_splits, trained.data.drawn
+    if known and any(name in drawn for name in known):
+        if gone := [name for name, of in known.items() if of == split and name not in drawn]:
+            warn(f"{len(gone):,} pictures of {split} are gone since the training: {listed(gone, 3)}")
+    elif then and drawn and split in ("train", "val", "test") and drawn.summary() != then:
+        raise ConfigError(
+            f"evaluate={split}: the pictures have changed since the training, and {SPLITS} is not in the run folder "
+            f"of {trained.path.name}. A new split could hold pictures that were trained on. Choose the pictures "
+            "yourself: data=image_folder data.data_dir=DIR"
+        )

@@ -21,7 +21,7 @@ from litlab.prediction import evaluation_result
 from litlab.prediction.data import data_module, prepare_split
 from litlab.prediction.details import FILES, Details
 from litlab.prediction.ensemble import load_asked
-from litlab.prediction.settings import output_folder, print_network
+from litlab.prediction.settings import made_folder, output_folder, print_network
 from litlab.runs import finite
 
 
@@ -33,16 +33,16 @@ def evaluate(trained: Trained, run: Run) -> None:
     """
     data_module(trained, run)  # finds a mistake before a process is started or a folder made
     supervised(trained)
-    output_folder(run, "evaluation")
-    print_network(trained)
-    run = run.settled(ckpt=str(trained.path))
-    processes = ranks_wanted(run.cfg.trainer)
-    if processes > 1 and not is_rank():
-        start_ranks({"job": "evaluate", "run": run.to_plain()}, processes)
-        return
-    tell("evaluate", run=run.to_plain())
-    with Heartbeat():
-        evaluate_in_this_process(run, trained)
+    with made_folder(run, "evaluation"):
+        print_network(trained)
+        run = run.settled(ckpt=str(trained.path))
+        processes = ranks_wanted(run.cfg.trainer)
+        if processes > 1 and not is_rank():
+            start_ranks({"job": "evaluate", "run": run.to_plain()}, processes)
+            return
+        tell("evaluate", run=run.to_plain())
+        with Heartbeat():
+            evaluate_in_this_process(run, trained)
 
 
 def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:

@@ -13,6 +13,7 @@ from litlab.runs.layout import (
     OVERRIDES,
     PREVIOUS,
     RESULT,
+    SPLITS,
     best_or_last,
 )
 from litlab.runs.lock import hold, is_running
@@ -31,6 +32,7 @@ __all__ = [
     "OVERRIDES",
     "PREVIOUS",
     "RESULT",
+    "SPLITS",
     "best_or_last",
     "config_dirs",
     "find_run",

@@ -7,9 +7,9 @@ FOLDER = "runs"  # below the current folder: all run folders are in it
 CONFIG = ".hydra/config.yaml"
 HYDRA = ".hydra/hydra.yaml"  # the config of Hydra itself, and the options that were chosen
 OVERRIDES = ".hydra/overrides.yaml"
-HYDRA = ".hydra/hydra.yaml"
 RESULT = "result.json"
 METRICS = "metrics.csv"
+SPLITS = "splits.csv"  # which picture of a folder was drawn for which split
 LOG = "train.log"
 
 BEST = "checkpoints/best.ckpt"

@@ -28,6 +28,7 @@ from litlab.training.result import finish
 from litlab.training.resume import check_same_batches, reset_files, restore_settings
 from litlab.training.rewind import rewound
 from litlab.training.settle import settle_for_other_hosts
+from litlab.training.splits import note_splits, restore_splits, write_splits
 from litlab.training.terminal import print_layers, print_names, print_start
 
 
@@ -111,7 +112,10 @@ def train_in_this_process(run: Run) -> None:
         torch.set_num_threads(run.cfg.threads)
     saved = read(run.checkpoint) if run.checkpoint and run.checkpoint.exists() else None  # other hosts may lack it
     parts = build_parts(restore_settings(run, saved) if saved else run, saved)
+    if saved:
+        restore_splits(parts)
     prepare_data(parts.run, parts.data)
+    note_splits(parts, saved)
     check_limits(parts.run, parts.data)
     check_last_batch(parts.run, parts.data, parts.module.network)
     if saved:
@@ -121,6 +125,7 @@ def train_in_this_process(run: Run) -> None:
     print_start(parts)
     if parts.trainer.is_global_zero:
         reset_files(parts, saved)
+        write_splits(parts)
     del saved
     outcome = fit_and_test(parts)
     parts.stop.done()

@@ -1,0 +1,61 @@
+"""Which picture was drawn for which split.
+
+Pictures that come later, or go, change what is drawn. So a run keeps what was drawn when it began, in `splits.csv`.
+"""
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from litlab.data.file_names import FileNames
+from litlab.files import atomic
+
+
+class DrawnSplits(dict[str, str]):
+    """The split of each picture whose split was drawn, by its name: `train`, `val` or `test`."""
+
+    @classmethod
+    def read(cls, path: Path) -> "DrawnSplits | None":
+        """What was drawn for a run; None if its folder does not say so.
+
+        Raises:
+            ValueError: the file has other lines.
+        """
+        try:
+            text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        rows = list(csv.reader(text.splitlines()))
+        if rows[:1] != [["file", "split"]] or any(len(row) != 2 or row[1] not in SPLITS for row in rows[1:]):
+            raise ValueError(f"{path}: must have the columns file and split, with train, val or test in each line")
+        return cls((name, split) for name, split in rows[1:])
+
+    def write(self, path: Path) -> None:
+        with atomic(path) as temporary, temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
+            csv.writer(file, lineterminator="\n").writerows([("file", "split"), *sorted(self.items())])
+
+    def summary(self) -> dict[str, int | str]:
+        """How many pictures each split has, and a checksum of their names; empty if nothing was drawn."""
+        if not self:
+            return {}
+        lines = "".join(f"{split} {name}\n" for name, split in sorted(self.items()))
+        checksum = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+        return {split: sum(it == split for it in self.values()) for split in SPLITS} | {"sha256": checksum}
+
+
+SPLITS = ("train", "val", "test")
+
+
+def names_below(files: FileNames, roots: Sequence[Path]) -> list[str]:
+    """The names of pictures that do not depend on where their folder is: `cat/1.jpg`, or `1/cat/1.jpg` in the second of
+    several folders, which are counted from 0."""
+    below = []
+    for folder in files.folders:
+        number = next((i for i, root in enumerate(roots) if Path(folder).is_relative_to(root)), None)
+        if number is None:
+            below.append(f"{folder}/")
+        else:
+            inner = Path(folder).relative_to(roots[number]).as_posix()
+            below.append((f"{number}/" if len(roots) > 1 else "") + (f"{inner}/" if inner != "." else ""))
+    return files.renamed(below)
