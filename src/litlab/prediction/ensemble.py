@@ -13,6 +13,7 @@ from litlab.config import Run
 from litlab.errors import ConfigError
 from litlab.prediction.find import find_checkpoint
 from litlab.prediction.settings import trust_list
+from litlab.prediction.views import with_views
 from litlab.runs import BEST
 
 
@@ -38,12 +39,16 @@ class Ensemble(nn.Module):
 
 
 def load_asked(run: Run) -> Trained:
-    """The network that `ckpt` names, or all networks of that sweep as one.
+    """The network that `ckpt` names, or all networks of that sweep as one, with the views of `tta`.
 
     Raises:
-        ConfigError: if the jobs of the sweep do not go together, or `ckpt` is no sweep.
+        ConfigError: if the jobs of the sweep do not go together, `ckpt` is no sweep, or `tta` does not suit them.
         FileNotFoundError, ValueError: if there is no checkpoint, or it cannot be used.
     """
+    return with_views(_load(run), run)
+
+
+def _load(run: Run) -> Trained:
     trust = trust_list(run)
     if not run.get("ensemble"):
         return checkpoint.load(find_checkpoint(str(run.cfg.ckpt)), trust)

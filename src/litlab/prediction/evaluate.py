@@ -71,6 +71,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
         "split": split,
         "dataset": data.name,
         "images": len(images),
+        **({"tta": run.cfg.tta} if run.get("tta", "none") != "none" else {}),
         "metrics": finite(metrics),
         **(found.values if found else {}),
         "seconds": round(time.perf_counter() - started, 3),
