@@ -42,7 +42,7 @@ def _option(file: Path, group: str) -> Iterator[str]:
     yield " ".join(header(file))
     own = [s for s in own_settings(file, group) if s.value]
     if inherited := parents(file):
-        yield f"As `{group}={inherited[0]}`" + (", but:" if own else ".")
+        yield "As " + " and ".join(f"`{group}={name}`" for name in inherited) + (", but:" if own else ".")
     if own:
         yield ""
         yield from _table(own, allowed_values(file))
