@@ -144,6 +144,6 @@ def test_a_panel(follow, project):
 @pytest.mark.slow
 def test_a_logger(follow, project):
     follow("callbacks", "a logger")
-    rows = [json.loads(line) for line in (latest(project)[0] / "metrics.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (latest(project)[0] / "rows.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows if "val/loss" in row] == [0]
     assert sys.modules["ownlab.loggers"].JSONLines
