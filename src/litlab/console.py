@@ -34,6 +34,8 @@ HARMLESS_WARNINGS = (
     r".*The epoch parameter in `scheduler.step\(\)` was not necessary.*",
     # Lightning passes DDP an argument that torch has deprecated, in each process.
     r".*`broadcast_buffers` is deprecated.*",
+    # A block of steps may lack a class. The value of an epoch has them all.
+    r"No (positive|negative) samples in targets.*",
     # Lightning calls a function that torch has deprecated.
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
 )

@@ -45,6 +45,7 @@ from litlab.callbacks.tensorboard import (
     PRCurves,
     Projector,
     Speed,
+    View,
 )
 from litlab.callbacks.terminal import ModelSummary, Progress, part_of_epoch, summary_table
 from litlab.callbacks.throughput import Throughput
@@ -87,6 +88,7 @@ __all__ = [
     "StopOnSignal",
     "TensorBoard",
     "Throughput",
+    "View",
     "callback_of",
     "epoch_metrics",
     "interruption",

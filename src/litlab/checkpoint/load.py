@@ -1,13 +1,13 @@
 """From a checkpoint to a network that is ready to use."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import nn
 
 from litlab.checkpoint.archive import read
-from litlab.checkpoint.parse import checked_record, data_of, entry, named_class
+from litlab.checkpoint.parse import added_of, checked_record, data_of, entry, named_class
 from litlab.checkpoint.plain import NotAllowed, excerpt
 from litlab.checkpoint.rebuild import rebuild
 from litlab.checkpoint.record import TASKS, Data, Named
@@ -30,6 +30,8 @@ class Trained:
         metrics: of the epoch in which the checkpoint was saved.
         precision: with which it was trained.
         log_every_n_steps: as in training.
+        added: the classes of the metrics beside those of the task, by name.
+        trust: packages that may define the network, the loss and the metrics, beside litlab's own and torch's.
     """
 
     path: Path
@@ -42,6 +44,8 @@ class Trained:
     metrics: dict[str, float]
     precision: str
     log_every_n_steps: int
+    added: dict[str, Named] = field(default_factory=dict)
+    trust: tuple[str, ...] = ()
 
 
 def load(path: str | Path, trust: Sequence[str] = ()) -> Trained:
@@ -76,6 +80,8 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Trained:
             metrics=finite(entry(record, "metrics", dict)),
             precision=entry(numerics, "precision", str),
             log_every_n_steps=max(1, entry(numerics, "log_every_n_steps", int)),
+            added=added_of(record),
+            trust=tuple(trust),
         )
     except NotAllowed as error:
         raise ValueError(f"{path}: {error}") from None

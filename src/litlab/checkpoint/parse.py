@@ -64,6 +64,18 @@ def named_class(record: Mapping[str, Any], key: str) -> Named:
     return Named(entry(found, "name", str), entry(found, "args", dict))
 
 
+def added_of(record: Mapping[str, Any]) -> dict[str, Named]:
+    """The classes of the metrics that a record names beside those of the task; none in a record from before them.
+
+    Raises:
+        NotAllowed: if an entry is not a name with arguments.
+    """
+    if "added" not in record:
+        return {}
+    found = entry(record, "added", dict)
+    return {name: named_class(found, name) for name in found}
+
+
 def data_of(record: Mapping[str, Any]) -> Data:
     """What a record says about the data.
 

@@ -7,6 +7,8 @@ data      {"name", "input_shape", "num_classes", "class_names", "target_shape", 
           data sets of picture files add "preprocess" and "drawn"
 source    {"name": "litlab.data.MNIST", "args": {...}}: the data set, to measure the checkpoint again
 numerics  {"precision", "log_every_n_steps"}: measured with these, the metrics are the same to the last digit
+added     {"f1": {"name": "torchmetrics.classification.MulticlassF1Score", "args": {...}}}: metrics beside those of the
+          task; missing if there are none
 metrics   of the epoch in which the checkpoint was saved, if they are finite
 config    the composed config, resolved
 """
@@ -73,6 +75,7 @@ def record_of(
     """
     network = _as_named(config["model"], own_model_keys(config["model"]))
     shapes = {"input_shape": list(input_shape), "num_classes": num_classes}
+    added = {name: _as_named(node) for name, node in (config.get("metrics") or {}).items() if node}
     return {
         "format": FORMAT,
         "network": network | {"args": network["args"] | shapes},
@@ -81,6 +84,7 @@ def record_of(
         "data": dict(data),
         "source": _as_named(config["data"]),
         "numerics": {name: config["trainer"][name] for name in ("precision", "log_every_n_steps")},
+        **({"added": added} if added else {}),
         "config": dict(config),
     }
 

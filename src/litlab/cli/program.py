@@ -9,6 +9,7 @@ from pathlib import Path
 
 import litlab
 from litlab import console
+from litlab.cli import completion
 from litlab.cli.commands import predict, train
 from litlab.config import suggest
 from litlab.errors import ConfigError
@@ -52,6 +53,8 @@ def main() -> None:
         print(f"litlab {litlab.__version__}")
     elif name in SCRIPTS:
         os.environ[console.INSTALLED] = "1"  # for the commands that litlab prints, in the processes it starts too
+        if name != "new" and (request := completion.asked(arguments)):
+            completion.complete(request, sorted({*SCRIPTS, *modules}))
         sys.argv = [f"litlab {name}", *arguments]
         SCRIPTS[name]()
     elif name in modules:

@@ -15,7 +15,10 @@ TITLE = """# All settings
 
 Made of the files in `conf/` by `python -m litlab.cli.reference conf`. The same words are in the terminal:
 `python train.py --help optimizer` explains a group, `python train.py --help optimizer.lr` a setting, and
-`python train.py --cfg job` prints all settings as composed from the command line."""
+`python train.py --cfg job` prints all settings as composed from the command line.
+
+`python -m litlab.cli.schema .schemas` writes JSON schemas, with which an editor completes and checks these files. It
+prints what to put into the settings of VS Code."""
 
 
 def reference(conf: Path) -> str:
@@ -42,7 +45,7 @@ def _option(file: Path, group: str) -> Iterator[str]:
     yield " ".join(header(file))
     own = [s for s in own_settings(file, group) if s.value]
     if inherited := parents(file):
-        yield f"As `{group}={inherited[0]}`" + (", but:" if own else ".")
+        yield "As " + " and ".join(f"`{group}={name}`" for name in inherited) + (", but:" if own else ".")
     if own:
         yield ""
         yield from _table(own, allowed_values(file))

@@ -10,7 +10,14 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from litlab.config.hints import accepts, describe, signature
 from litlab.config.objective import objective_mode
 from litlab.config.suggest import suggest
-from litlab.config.unread import check_below, check_finite, check_switches, check_top_level, check_trainer
+from litlab.config.unread import (
+    check_below,
+    check_finite,
+    check_metrics,
+    check_switches,
+    check_top_level,
+    check_trainer,
+)
 from litlab.errors import ConfigError, one_line
 
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "trainer")
@@ -83,7 +90,7 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "preempt_grace_s": (3, float("inf"), False),
 }
 TOP_LEVEL = {*GROUPS, *(key.partition(".")[0] for key in TYPES)}
-TOP_LEVEL |= {"name", "resume", "objective_mode", "on_nan", "callbacks", "logger"}
+TOP_LEVEL |= {"name", "resume", "objective_mode", "on_nan", "callbacks", "logger", "metrics"}
 CHECKPOINT = [key.partition(".")[2] for key in TYPES if key.startswith("checkpoint.")]
 
 # Numbers of batches if they are whole numbers, else shares of all batches.
@@ -148,6 +155,10 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
     check_finite(plain)
     callbacks = plain.get("callbacks") or {}
     check_switches(callbacks)
+    check_metrics(plain.get("metrics") or {})
+    for name, entry in (plain.get("metrics") or {}).items():
+        if entry:
+            _check_group(f"metrics.{name}", entry)
     for name, entry in callbacks.items():
         if entry and "_target_" in entry and entry.get("enabled", True):
             given = {

@@ -1,7 +1,10 @@
 """Whether a higher or a lower value of a monitored metric is better."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from hydra.utils import get_object
 
 from litlab.direction import Direction, better
 from litlab.errors import ConfigError
@@ -14,7 +17,7 @@ MONITORS = {
 
 
 def objective_mode(cfg: Mapping[str, Any]) -> Any:
-    """`min` or `max`: as configured, else by the name of the objective.
+    """`min` or `max`: as configured, else what the objective's class or its name says.
 
     Raises:
         ConfigError: if `objective_mode` is another word, or there are several objectives.
@@ -25,14 +28,14 @@ def objective_mode(cfg: Mapping[str, Any]) -> Any:
     given = cfg["objective_mode"]
     if given not in (None, "min", "max"):
         raise ConfigError(f"objective_mode={given}: must be min, max or null")
-    return given or better(str(cfg["objective"]))
+    return given or direction_of(cfg, str(cfg["objective"]))
 
 
 def directions(cfg: Mapping[str, Any]) -> dict[str, Direction]:
     """The direction of each monitored metric, by the key that holds it, such as `scheduler.mode`.
 
     A direction that the config gives stays. The objective's counts wherever the objective is monitored. Each other
-    metric has the direction of its own name.
+    metric has a direction of its own.
 
     Args:
         cfg: a config, or plain data with its interpolations resolved.
@@ -45,9 +48,28 @@ def directions(cfg: Mapping[str, Any]) -> dict[str, Direction]:
         group = _group(cfg, key)
         metric, mode = group.get(monitor.rpartition(".")[2]), key.rpartition(".")[2]
         if metric is not None and mode in group:
-            own = found["objective_mode"] if metric == cfg["objective"] else better(str(metric))
+            own = found["objective_mode"] if metric == cfg["objective"] else direction_of(cfg, str(metric))
             found[key] = group[mode] or own
     return found
+
+
+def direction_of(cfg: Mapping[str, Any], metric: str) -> Direction:
+    """The direction that the class of a metric in the group `metrics` says, else that of its name.
+
+    Args:
+        cfg: a config, or plain data with its interpolations resolved.
+        metric: as it is logged, such as `val/f1`.
+    """
+    node = _group(cfg, f"metrics.{metric.rpartition('/')[2]}.")
+    try:
+        found = get_object(str(node["_target_"]))
+    except Exception:  # it is none of this group, or there is no such class: `check` tells the user
+        return better(metric)
+    # torchmetrics' F1Score makes a MulticlassF1Score, and does not say itself which values are better.
+    of_classes = getattr(sys.modules.get(found.__module__), f"Multiclass{found.__name__}", None)
+    higher = [getattr(cls, "higher_is_better", None) for cls in (found, of_classes)]
+    known = next((value for value in higher if isinstance(value, bool)), None)
+    return better(metric) if known is None else "max" if known else "min"
 
 
 def _group(cfg: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -78,6 +78,23 @@ def check_switches(callbacks: Mapping[str, Any]) -> None:
                 raise ConfigError(f"callbacks.{name}.{key} is unknown; {suggest(str(key), own)}")
 
 
+def check_metrics(metrics: Any) -> None:
+    """Refuses a metric that nothing builds, and a name that cannot be logged.
+
+    Args:
+        metrics: the group of this name.
+    """
+    if not isinstance(metrics, Mapping):
+        raise ConfigError(f"metrics={metrics}: must be a mapping of names, such as metrics.f1._target_=CLASS")
+    for name, entry in metrics.items():
+        if entry is None:
+            continue
+        if not re.fullmatch(r"[A-Za-z]\w*", str(name)):
+            raise ConfigError(f"metrics.{name}: must be named with letters, digits and _ only, as in val/f1")
+        if not isinstance(entry, Mapping) or "_target_" not in entry:
+            raise ConfigError(f"metrics.{name} has no _target_, the class to build: nothing would read it")
+
+
 def check_trainer(trainer: Mapping[str, Any]) -> None:
     """Refuses arguments of the Trainer that litlab sets itself, and would ignore."""
     for key in SET_BY_LITLAB.keys() & trainer.keys():

@@ -4,6 +4,7 @@
 """
 
 from litlab.modules.accuracy import SoftAccuracy
+from litlab.modules.added import example, filled_arguments, tried, without_checks
 from litlab.modules.averages import Averages
 from litlab.modules.classification import Classification
 from litlab.modules.compiled import CompiledNetwork
@@ -30,4 +31,8 @@ __all__ = [
     "Supervised",
     "as_float",
     "balanced_weights",
+    "example",
+    "filled_arguments",
+    "tried",
+    "without_checks",
 ]

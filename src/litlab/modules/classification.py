@@ -1,10 +1,13 @@
 """Classification: one class for each image."""
 
+from collections.abc import Mapping
+
 from torch import nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from litlab.modules.accuracy import SoftAccuracy
+from litlab.modules.added import Added, of_classes
 from litlab.modules.schedules import Schedule
 from litlab.modules.supervised import MakeOptimizer, Supervised
 
@@ -24,9 +27,11 @@ class Classification(Supervised):
         top5: log `acc_top5` too.
         soft_targets: training targets may be shares of the classes, float32 [B, num_classes], as `litlab.data.Mix`
             makes them.
+        metrics: more metrics of torchmetrics by name. Each is updated with probabilities [B, num_classes] and class
+            indices [B]. Of shares of the classes, the largest counts.
 
     Raises:
-        ValueError: `top5` with five classes or fewer, where it is always 1.
+        ValueError: `top5` with five classes or fewer, where it is always 1; two metrics of one name.
     """
 
     def __init__(
@@ -38,11 +43,12 @@ class Classification(Supervised):
         scheduler: Schedule | None = None,
         top5: bool = False,
         soft_targets: bool = False,
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         if top5 and num_classes <= 5:
             raise ValueError(f"top5 needs more than 5 classes, not {num_classes}")
 
-        def metrics() -> dict[str, Metric]:
+        def own_metrics() -> dict[str, Metric]:
             counted = {"acc": 1, "acc_top5": 5} if top5 else {"acc": 1}
             if soft_targets:
                 return {name: SoftAccuracy(k) for name, k in counted.items()}
@@ -51,4 +57,5 @@ class Classification(Supervised):
                 for name, k in counted.items()
             }
 
-        super().__init__(network, loss or nn.CrossEntropyLoss(), metrics, optimizer, scheduler)
+        added = Added(metrics, of_classes) if metrics else None
+        super().__init__(network, loss or nn.CrossEntropyLoss(), own_metrics, optimizer, scheduler, added)

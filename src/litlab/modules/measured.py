@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from litlab.lightning_internals import FastAttributes
+from litlab.modules.added import Added
 from litlab.modules.meter import Flushed, Meter, as_float
 
 
@@ -16,13 +17,17 @@ class Measured(FastAttributes):
     Args:
         make_metrics: makes the metrics of the task by name; called once for each split.
         weigh: see `Meter`.
+        added: metrics of the user, beside those of the task.
     """
 
     def __init__(
-        self, make_metrics: Callable[[], dict[str, Metric]], weigh: Callable[[Tensor], Tensor] | None = None
+        self,
+        make_metrics: Callable[[], dict[str, Metric]],
+        weigh: Callable[[Tensor], Tensor] | None = None,
+        added: Added | None = None,
     ) -> None:
         super().__init__()
-        self.meters = {split: Meter(make_metrics(), weigh) for split in ("train", "val", "test")}
+        self.meters = {split: Meter(make_metrics(), weigh, added) for split in ("train", "val", "test")}
         self.log_every_n_steps = 50  # the Trainer's, once it is known, or the steps of an epoch if there are fewer
         self.flush_every_n_batches = 50  # of an evaluation; the Trainer's `log_every_n_steps`
         self.writes_rows = False  # True in a run of litlab: no logger gets a row from Lightning itself

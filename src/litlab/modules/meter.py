@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
+from litlab.modules.added import Added
+
 
 class NonFiniteLoss(ArithmeticError):
     """The loss became NaN or infinite. `step` is the first such training step, from 0.
@@ -39,13 +41,28 @@ class Meter:
         metrics: torchmetrics metrics by name, each updated with (predictions [B, ...], targets [B, ...]).
         weigh: from the targets [B, ...] of a batch to the weight of its loss in the mean, []. None means the number of
             targets, which is right for a loss that is a mean over images. A loss with class weights is not.
+        added: metrics of the user beside these.
+
+    Raises:
+        ValueError: if two metrics have one name.
     """
 
-    def __init__(self, metrics: dict[str, Metric], weigh: Callable[[Tensor], Tensor] | None = None) -> None:
-        self.names = ["loss", *metrics]
+    def __init__(
+        self,
+        metrics: dict[str, Metric],
+        weigh: Callable[[Tensor], Tensor] | None = None,
+        added: Added | None = None,
+    ) -> None:
         self.loss = MeanLoss()
         self.weigh = weigh
         self.metrics = MetricCollection(dict(metrics))
+        self.names = ["loss", *metrics]
+        self.added = added.copies() if added else MetricCollection({})
+        self._prepare = added.prepare if added else None
+        for name in added.metrics if added else ():
+            if name in self.names:
+                raise ValueError(f"{name}: the task itself logs a metric of this name; choose another name")
+            self.names.append(name)
         self._block: list[tuple[Tensor, Tensor, Tensor]] = []
         self._block_start = 0
 
@@ -79,14 +96,17 @@ class Meter:
             sizes = losses.new_tensor([len(t) for t in targets])
         self.to(losses.device)
         self.loss.update(losses, sizes)
-        block = self.metrics(torch.cat(predictions), torch.cat(targets))
+        counted = torch.cat(predictions), torch.cat(targets)
+        block = self.metrics(*counted)
+        if self._prepare:
+            block |= self.added(*self._prepare(*counted))
         return Flushed({"loss": (losses * sizes).sum() / sizes.sum(), **block}, losses, self._block_start)
 
     def compute(self) -> dict[str, Tensor]:
         """The mean loss and the metrics since the last `reset`, over all devices, [] each. Then it resets."""
         if self._block:
             self.flush().check()
-        values = {"loss": self.loss.compute(), **self.metrics.compute()}
+        values = {"loss": self.loss.compute(), **self.metrics.compute(), **self.added.compute()}
         self.reset()
         return values
 
@@ -121,7 +141,10 @@ class Meter:
         for loss, predictions, targets in state["block"]:
             self._block.append((loss.to(device), predictions.to(device), targets.to(device)))
         for name, metric in self._all().items():
-            count, values = state["states"][name]["updates"], _moved(state["states"][name]["values"], device)
+            saved = state["states"].get(name)
+            if saved is None or not _is_alike(metric, saved["values"]):  # a metric that a resumed run has changed
+                continue
+            count, values = saved["updates"], _moved(saved["values"], device)
             if metric.update_count == 0:
                 for key, value in values.items():
                     setattr(metric, key, value)
@@ -132,13 +155,15 @@ class Meter:
 
     def _all(self) -> dict[str, Metric]:
         """The loss and the metrics by name."""
-        return {"loss": self.loss, **dict(self.metrics.items(copy_state=True))}
+        both = (*self.metrics.items(copy_state=True), *self.added.items(copy_state=True))
+        return {"loss": self.loss, **dict(both)}
 
     def reset(self) -> None:
         """Starts again from nothing."""
         self._block = []
         self.loss.reset()
         self.metrics.reset()
+        self.added.reset()
 
     def to(self, device: Any) -> None:
         """Moves the metrics to a device."""
@@ -146,6 +171,7 @@ class Meter:
             return
         self.loss.to(device)
         self.metrics.to(device)
+        self.added.to(device)
 
 
 class Flushed:
@@ -219,6 +245,18 @@ class MeanLoss(Metric):
 
 def _state(metric: Metric) -> dict[str, Any]:
     return {"updates": metric.update_count, "values": _moved(metric.metric_state, "cpu")}
+
+
+def _is_alike(metric: Metric, values: dict[str, Any]) -> bool:
+    """Whether a metric that has counted nothing has states of these names and sizes."""
+    own = metric.metric_state
+    return own.keys() == values.keys() and (
+        metric.update_count > 0 or all(_size(own[name]) == _size(value) for name, value in values.items())
+    )
+
+
+def _size(value: Any) -> Any:
+    return "any" if isinstance(value, list) else value.shape
 
 
 def _moved(values: dict[str, Any], device: Any) -> dict[str, Any]:

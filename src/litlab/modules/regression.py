@@ -1,11 +1,12 @@
 """Regression: one or several numbers for each input."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, R2Score
 
+from litlab.modules.added import Added, of_numbers
 from litlab.modules.schedules import Schedule
 from litlab.modules.supervised import MakeOptimizer, Supervised
 
@@ -22,6 +23,11 @@ class Regression(Supervised):
         loss: from (predictions, targets), both [B, *target_shape], to a scalar; None means mean squared error.
         optimizer: from parameters to an optimizer; None means Adam with learning rate 1e-3.
         scheduler: one of `litlab.modules.schedules`, with its options bound; None keeps the learning rate.
+        metrics: more metrics of torchmetrics by name. Each is updated with predictions and targets, both [B, N], or [B]
+            where N is 1.
+
+    Raises:
+        ValueError: two metrics have one name.
     """
 
     def __init__(
@@ -31,11 +37,13 @@ class Regression(Supervised):
         loss: nn.Module | None = None,
         optimizer: MakeOptimizer | None = None,
         scheduler: Schedule | None = None,
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
-        def metrics() -> dict[str, Metric]:
+        def own_metrics() -> dict[str, Metric]:
             return {"mae": MeanAbsoluteError(), "mse": MeanSquaredError(), "r2": R2()}
 
-        super().__init__(network, loss or nn.MSELoss(), metrics, optimizer, scheduler)
+        added = Added(metrics, of_numbers) if metrics else None
+        super().__init__(network, loss or nn.MSELoss(), own_metrics, optimizer, scheduler, added)
         self.target_shape = tuple(target_shape)
 
     def shaped(self, output: Tensor) -> Tensor:

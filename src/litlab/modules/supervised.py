@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torchmetrics import Metric
 
 from litlab.lightning_internals import is_accumulating, remember_signature
+from litlab.modules.added import Added
 from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.losses import total_weight
 from litlab.modules.measured import Measured
@@ -48,6 +49,7 @@ class Supervised(Measured):
         optimizer: from parameters to an optimizer; None means Adam with learning rate 1e-3.
         scheduler: one of `litlab.modules.schedules` or of torch's schedulers, with its options bound; None keeps the
             learning rate.
+        added: metrics of the user, beside those of the task.
     """
 
     def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
@@ -82,11 +84,12 @@ class Supervised(Measured):
         make_metrics: Callable[[], dict[str, Metric]],
         optimizer: MakeOptimizer | None = None,
         scheduler: Schedule | None = None,
+        added: Added | None = None,
     ) -> None:
         weigh = None
         if isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) and loss.weight is not None:
             weigh = partial(total_weight, loss)
-        super().__init__(make_metrics, weigh)
+        super().__init__(make_metrics, weigh, added)
         # Convolutions of small images are up to twice as fast with channels last, on CPUs and on tensor cores.
         self.network = network.to(memory_format=torch.channels_last)
         self.loss = loss

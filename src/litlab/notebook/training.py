@@ -1,6 +1,7 @@
 """Trains from a notebook, with the configs and the run folder of `litlab train`."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,15 @@ from litlab.notebook.prediction import Predictor, load
 from litlab.project import CONF, Project, Searched, searching
 from litlab.runs import CONFIG, METRICS, OVERRIDES, holds_run, read_result
 from litlab.training import run_training
+
+
+class Picture(Figure):
+    """A figure that a notebook shows, also where nobody has imported pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class TrainedRun:
         history = self.history()
         trained = [name.removeprefix("train/") for name in history if name.startswith("train/")]
         names = [name for name in trained if f"val/{name}" in history] or ["loss"]
-        figure = Figure(figsize=(5 * len(names), 3.5), layout="constrained")
+        figure = Picture(figsize=(5 * len(names), 3.5), layout="constrained")
         for number, name in enumerate(names):
             axes = figure.add_subplot(1, len(names), number + 1)
             for split in ("train", "val"):

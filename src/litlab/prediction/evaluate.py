@@ -21,6 +21,7 @@ from litlab.prediction import evaluation_result
 from litlab.prediction.data import data_module, prepare_split
 from litlab.prediction.details import FILES, Details
 from litlab.prediction.ensemble import load_asked
+from litlab.prediction.metrics import added_metrics
 from litlab.prediction.settings import made_folder, output_folder, print_network
 from litlab.runs import finite
 
@@ -102,7 +103,7 @@ def supervised(trained: Trained) -> Supervised:
     Raises:
         ConfigError: if this version of litlab has no such LightningModule, or the loss cannot be built.
     """
-    loss = trusted.build(trained.loss.name, trained.loss.args, nn.Module, ("torch.nn", "litlab.modules"))
+    loss = trusted.build(trained.loss.name, trained.loss.args, nn.Module, trusted.LOSSES, trained.trust)
     make = getattr(modules, trained.task, None)
     if make is None:
         raise ConfigError(f"{trained.path}: this litlab cannot evaluate a {trained.task}")
@@ -111,6 +112,7 @@ def supervised(trained: Trained) -> Supervised:
         "num_classes": trained.data.num_classes,
         "target_shape": trained.data.target_shape,
         "loss": loss,
+        "metrics": added_metrics(trained),
     }
     taken = inspect.signature(make).parameters
     module: Supervised = make(**{name: value for name, value in arguments.items() if name in taken})

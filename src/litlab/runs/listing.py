@@ -145,7 +145,9 @@ def _rank(run: Listed, column: str) -> tuple[str, Any]:
     if column == "objective":
         return run.objective_name, (value or 0.0) * (-1 if run.objective_mode == "max" else 1)
     if column == "test":
-        return run.test_name, (value or 0.0) * (-1 if better(run.test_name) == "max" else 1)
+        alike = run.test_name.rpartition("/")[2] == run.objective_name.rpartition("/")[2]
+        mode = run.objective_mode if alike else better(run.test_name)
+        return run.test_name, (value or 0.0) * (-1 if mode == "max" else 1)
     return "", value
 
 

@@ -1,5 +1,7 @@
 """Builds the data module and the network in its LightningModule, and prepares the data."""
 
+from typing import Any
+
 from torch import nn
 
 from litlab.callbacks import learning_rate
@@ -9,6 +11,7 @@ from litlab.errors import ConfigError, one_line
 from litlab.modules import Classification, Grouped, MakeOptimizer, Regression, Supervised, balanced_weights
 from litlab.training import weights
 from litlab.training.checks import check_loss, check_monitors, check_network, check_optimization
+from litlab.training.metrics import build_metrics
 from litlab.training.network import build_network
 
 
@@ -35,20 +38,34 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
     check_loss(run, loss, data, network)
     halved = {"lr": learning_rate(run.cfg)} if run.get("rewinds") else {}
     optimization = (loss, make_optimizer(run, network, run.build("optimizer", **halved)), run.build("scheduler"))
-    module: Supervised
-    if data.task == "regression":
-        module = Regression(network, data.target_shape, *optimization)
-    else:
-        try:
-            module = Classification(
-                network, data.num_classes, *optimization, top5=run.cfg.top5, soft_targets=bool(data.mix)
-            )
-        except ValueError as error:
-            raise ConfigError(f"top5=true: {run.option('data')} {one_line(error)}") from error
+    module = make_module(run, data, network, optimization)
     module.writes_rows = True
     check_optimization(run, module)
     check_monitors(run, module, data)
     return run, data, module
+
+
+def make_module(run: Run, data: DataModule, network: nn.Module, optimization: tuple[Any, Any, Any]) -> Supervised:
+    """The LightningModule for the task of the data.
+
+    Args:
+        optimization: the loss, what makes the optimizer, and the schedule.
+
+    Raises:
+        ConfigError: if a metric is refused.
+    """
+    metrics = build_metrics(run, data)
+    try:
+        if data.task == "regression":
+            return Regression(network, data.target_shape, *optimization, metrics=metrics)
+        soft = bool(data.mix)
+        return Classification(
+            network, data.num_classes, *optimization, top5=run.cfg.top5, soft_targets=soft, metrics=metrics
+        )
+    except ValueError as error:
+        message = one_line(error)
+        key = f"top5=true: {run.option('data')} " if message.startswith("top5") else "metrics."
+        raise ConfigError(f"{key}{message}") from error
 
 
 def make_optimizer(run: Run, network: nn.Module, make: MakeOptimizer) -> MakeOptimizer:

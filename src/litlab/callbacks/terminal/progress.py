@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, and one line for each epoch everywhere."""
+"""A progress bar on a terminal or in a notebook, and one line for each epoch everywhere."""
 
 import math
 import time
@@ -12,6 +12,7 @@ from rich.progress import Progress as Bar
 
 from litlab.callbacks.find import callback_of
 from litlab.callbacks.terminal.lines import epoch_line, fitting, numbered, spoken, validated
+from litlab.callbacks.terminal.notebook_bar import WIDTH, NotebookBar
 from litlab.callbacks.throughput import Throughput
 from litlab.console import console, is_rank_zero, number, say
 
@@ -32,8 +33,10 @@ class Progress(ProgressBar):
         super().__init__()
         self.refresh_seconds = refresh_seconds
         self.test = test
-        self._live = console.is_terminal and is_rank_zero()
-        self._bar: Bar | None = None
+        self._live = (console.is_terminal or console.is_jupyter) and is_rank_zero()
+        self._bar: Bar | NotebookBar | None = None
+        self._below: NotebookBar | None = None  # the latest bar below the cell of a notebook
+        self._task: Any = None
         self._next_refresh = 0.0
         self._next_line = math.inf
         self._finished: int | None = None  # the epoch that needs a line
@@ -131,12 +134,17 @@ class Progress(ProgressBar):
         self._stop()
         trains = label.startswith("epoch")
         self._next_line = time.perf_counter() + SILENT_S if trains and not self._live else math.inf
-        if self._live:
+        if self._live and console.is_jupyter:
+            self._frame = len(f"{label} {' ' * WIDTH} {total}/{total} ")
+            self._bar = self._below = NotebookBar(label, total if isinstance(total, int) else None, self._below)
+            self._bar.start()
+        elif self._live:
             bar = min(max(BAR, console.width - BESIDE), LONGEST_BAR)
             columns = (TextColumn("{task.description}"), BarColumn(bar_width=bar), MofNCompleteColumn())
             self._frame = len(f"{label} {' ' * bar} {total}/{total} ")  # characters before the numbers
-            self._bar = Bar(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True)
-            self._task = self._bar.add_task(label, total=total if isinstance(total, int) else None, note="")
+            shown = Bar(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True)
+            self._task = shown.add_task(label, total=total if isinstance(total, int) else None, note="")
+            self._bar = shown
             self._bar.start()
 
     def _move(self, done: int, note: str = "") -> None:

@@ -1,0 +1,40 @@
+"""Builds the metrics that the group `metrics` adds to those of a task."""
+
+from torchmetrics import Metric
+
+from litlab.config import Run, build, class_of
+from litlab.data import DataModule
+from litlab.errors import ConfigError, one_line
+from litlab.modules import example, filled_arguments, tried, without_checks
+
+
+def build_metrics(run: Run, data: DataModule) -> dict[str, Metric]:
+    """The metrics by name. Each has counted a batch like those of the data, to find a mistake before the training.
+
+    Raises:
+        ConfigError: naming the key, if a class is no metric, refuses its arguments or the batch, or makes no number.
+    """
+    classes = data.num_classes if data.task == "classification" else None
+    found = {}
+    for name, node in (run.plain().get("metrics") or {}).items():
+        if node is not None:
+            found[name] = _checked(f"metrics.{name}", _built(f"metrics.{name}", node, classes), data, classes)
+    return found
+
+
+def _built(key: str, node: dict, classes: int | None) -> Metric:
+    make = class_of({key: node}, key)
+    if classes is not None:
+        node = filled_arguments(make, node, classes)
+    metric = build({key: node}, key)
+    if not isinstance(metric, Metric):
+        raise ConfigError(f"{key}._target_={node['_target_']}: must be a metric of torchmetrics, or a class like them")
+    return metric
+
+
+def _checked(key: str, metric: Metric, data: DataModule, classes: int | None) -> Metric:
+    try:
+        return without_checks(tried(metric, *example(data.target_shape, classes)))
+    except Exception as error:  # of any kind: the metric may be a user's own
+        kind = "classes" if classes else "numbers"
+        raise ConfigError(f"{key} cannot measure the {kind} of data={data.name}: {one_line(error)}") from error
