@@ -34,6 +34,8 @@ HARMLESS_WARNINGS = (
     r".*The epoch parameter in `scheduler.step\(\)` was not necessary.*",
     # Lightning passes DDP an argument that torch has deprecated, in each process.
     r".*`broadcast_buffers` is deprecated.*",
+    # `trainer.max_steps` or `trainer.max_time` may end an epoch before its validation; litlab has checked the name.
+    r".*Early stopping conditioned on metric .* which is not available.*",
     # Lightning calls a function that torch has deprecated.
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
 )

@@ -12,7 +12,7 @@ import litlab
         (["model=resnet99"], "model=resnet99: no such option;"),
         (["trainer=null"], "trainer=null: no such option; there is: auto, cpu"),
         (["model=mnist_cn"], "did you mean mnist_cnn? there is: alexnet"),
-        (["modle=mlp"], "modle is unknown; the config: did you mean model?"),
+        (["modle=mlp"], "modle is unknown; did you mean model?"),
         (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is:"),
         (["trainer.max_epoch=1"], "did you mean max_epochs?"),
         (["optimizer.lr=-0.1"], "optimizer.lr=-0.1: must be greater than 0"),
@@ -49,7 +49,7 @@ import litlab
         (["--max_epochs=3"], "error: --max_epochs: settings have no dashes: write trainer.max_epochs=3"),
         (["--data", "mnist_sample"], "error: --data: settings have no dashes: write data=mnist_sample"),
         (["optimizer.lr=0,001"], "optimizer.lr=0,001: a decimal number has a point: write optimizer.lr=0.001"),
-        (["model=mlp,mnist_cnn"], "model=mlp,mnist_cnn: several values are a sweep: add -m; one value that is a list"),
+        (["model=mlp,mnist_cnn"], "model=mlp,mnist_cnn: several options are a sweep: add -m"),
         (["data=MNIST"], "data=MNIST: no such option; did you mean mnist?"),
         (["model"], "error: model: write model=OPTION; there is: alexnet"),
     ],
@@ -71,9 +71,8 @@ def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_full_error_shows_the_traceback(train_here, monkeypatch):
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    done = train_here(*QUICK, "optimizer.lr=-1")
+def test_full_error_shows_the_traceback(train):
+    done = train(*QUICK, "optimizer.lr=-1", HYDRA_FULL_ERROR="1")
     assert done.status != 0
     assert "Traceback" in done.err
 
