@@ -29,6 +29,15 @@ def draw_curves(canvas: Canvas, page: Page, left: float, top: float, width: floa
         axes.set_xlim(0, 1.04 * in_epochs([last], marks)[0])
 
 
+def has_points(page: Page) -> bool:
+    """Whether there is more to draw than the loss before the first step."""
+    return any(
+        _finite(page, f"{split}/{name}") or len(_finite(page, f"{split}/{name}_step")) > 1
+        for split in ("train", "val")
+        for name in shown_metrics(page)
+    )
+
+
 def shown_metrics(page: Page) -> list[str]:
     """The loss, and the accuracy of a classification or how good a regression fits."""
     second = next((n for n in ("acc", "r2", "mae") if f"train/{n}" in page.history), None)
