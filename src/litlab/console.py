@@ -36,6 +36,8 @@ HARMLESS_WARNINGS = (
     r".*`broadcast_buffers` is deprecated.*",
     # A block of steps may lack a class. The value of an epoch has them all.
     r"No (positive|negative) samples in targets.*",
+    # `trainer.max_steps` or `trainer.max_time` may end an epoch before its validation; litlab has checked the name.
+    r".*Early stopping conditioned on metric .* which is not available.*",
     # Lightning calls a function that torch has deprecated.
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
 )

@@ -147,7 +147,15 @@ def test_scalars(look):
 def test_images(look, sweep):
     """What the page has loaded are the pictures of the runs, byte for byte."""
     shown = look(
-        "images", [*JOBS, "confusion/val", "wrong/val", "pictures/train", "filters", "feature_maps/features.0"]
+        "images",
+        [
+            *JOBS,
+            "view/confusion/val",
+            "view/wrong/val",
+            "view/pictures/train",
+            "view/filters",
+            "view/feature_maps/features.0",
+        ],
     )
     loaded = {url for url in shown if "individualImage" in url}
     assert len(loaded) >= 2
@@ -165,7 +173,7 @@ def test_graph(look):
 
 @pytest.mark.parametrize("tab", ["distributions", "histograms"])
 def test_weights_and_gradients(look, tab):
-    shown = look(tab, [*JOBS, "gradients/classifier.0.weight", "weights/classifier.0.weight"])
+    shown = look(tab, [*JOBS, "weights_gradients/classifier.0.weight", "weights/classifier.0.weight"])
     assert "165" in shown or "160" in shown  # the step axis ends at the last step: 3 epochs of 55
 
 

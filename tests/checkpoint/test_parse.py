@@ -28,6 +28,7 @@ def test_a_record_that_lacks_a_part(tmp_path, record, weights, key):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("input_shape", [1]),
         ("input_shape", [1, 28]),
         ("input_shape", [1, 0, 28]),
         ("input_shape", [-1, -28, 28]),

@@ -37,14 +37,18 @@ def explained():
         (["optimizer.lr.x=1"], "optimizer.lr has no keys of its own: optimizer.lr.x is unknown"),
         (
             ["momentum=1"],
-            "momentum is unknown here; it is a setting of optimizer=muon, optimizer=sgd; the config: there",
+            "momentum is unknown here; it is a setting of optimizer=muon, optimizer=sgd; there",
         ),
         (["data.lr='0.1 0.2'"], "data.lr is unknown: write 'optimizer.lr='\"'\"'0.1 0.2'\"'\"''"),
         (["optimizer.patience=1"], "optimizer.patience is unknown: write callbacks.early_stopping.patience=1"),
         (["~optimizer.lrr"], "optimizer.lrr is unknown; optimizer: did you mean lr?"),
         (["seed=[1"], "seed=[1: "),
-        (["modle=mlp", "seed=7"], "modle is unknown; the config: did you mean model?"),
-        (["modle=mlp", "optimizer.lrr=1"], "modle is unknown; the config: did you mean model?"),
+        (["model=mlp,vit"], "model=mlp,vit: several options are a sweep: add -m"),
+        (["data.val_size=1,2"], "data.val_size=1,2: several values are a sweep: add -m; one value that is a list is"),
+        (["+optimizer.lr=1"], "optimizer.lr is a setting already: write optimizer.lr=1, without +"),
+        (["loss={a: 1}"], "loss=OPTION takes one of bce, cross_entropy, l1, mse, nll, smooth_l1; its settings are"),
+        (["modle=mlp", "seed=7"], "modle is unknown; did you mean model?"),
+        (["modle=mlp", "optimizer.lrr=1"], "modle is unknown; did you mean model?"),
     ],
 )
 def test_a_mistake_is_explained_by_what_there_is(explained, overrides, message):

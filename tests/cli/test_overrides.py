@@ -9,7 +9,7 @@ from scripts import REPOSITORY
 
 from litlab.cli import literal
 from litlab.cli.keys import Keys
-from litlab.cli.overrides import LONG, SHORT, check_options, is_multirun, multirun_first, refuse_null
+from litlab.cli.overrides import LONG, SHORT, check_options, is_multirun, options_first, refuse_null
 
 KEYS = Keys(REPOSITORY / "conf", "train")
 
@@ -64,7 +64,12 @@ def test_a_sweep_is_known_by_its_option_wherever_it_stands():
     assert is_multirun(["--multirun"])
     assert is_multirun(["hydra.mode=MULTIRUN"])
     assert not is_multirun(["a=-m"])
-    assert multirun_first(["a=1", "--cfg", "job", "-m", "b=2"]) == ["-m", "a=1", "--cfg", "job", "b=2"]
+
+
+def test_options_and_their_words_may_stand_between_settings():
+    typed = ["a=1", "--cfg", "job", "-m", "b=2", "--config-dir", "mine", "c=3", "-cn=x", "--info"]
+    first = ["--cfg", "job", "-m", "--config-dir", "mine", "-cn=x", "--info"]
+    assert options_first(typed) == [*first, "a=1", "b=2", "c=3"]
 
 
 def test_no_option_of_a_group_is_called_null():

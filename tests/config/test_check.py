@@ -48,7 +48,7 @@ from litlab.errors import ConfigError
         ("optimizer.lr=nan", "optimizer.lr=nan: must be a finite number"),
         ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan: must be a finite number"),
         ("optimizer.betas=[0.9,inf]", r"optimizer.betas=\[0.9, inf\]: must be a finite number"),
-        ("+trainer.profiler=simple", "trainer.profiler: litlab sets it itself; leave it out"),
+        ("+trainer.profiler=simple", "trainer.profiler: litlab sets it itself; debug=profile shows where"),
         ("+trainer.enable_checkpointing=true", "trainer.enable_checkpointing: .*write callbacks.checkpoints.enabled"),
     ],
 )

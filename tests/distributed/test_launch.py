@@ -32,7 +32,7 @@ def test_two_processes_train_as_one(train, tmp_path):
         for name in "0123456789":
             (curve,) = seen.Tensors(f"precision_recall/{name}")
             assert (make_ndarray(curve.tensor_proto)[:4].sum(0) == 500).all()
-        assert len(seen.Images("wrong/val")) == len(seen.Images("confusion/val")) == 1
+        assert len(seen.Images("view/wrong/val")) == len(seen.Images("view/confusion/val")) == 1
 
 
 @pytest.mark.slow

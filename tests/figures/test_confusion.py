@@ -6,6 +6,7 @@ import torch
 
 from litlab.figures import confusion_matrix
 from litlab.figures.confusion import RIGHT, WRONG, cell_colours
+from litlab.figures.text import width
 
 
 def test_counts_are_where_they_belong():
@@ -81,3 +82,9 @@ def test_names_that_fit_below_the_cells_are_not_turned():
     digits = confusion_matrix(torch.eye(10, dtype=torch.long), list("0123456789"))
     words = confusion_matrix(torch.eye(10, dtype=torch.long), ["automobile"] * 10)
     assert words.shape[1] - digits.shape[1] > 40  # which the turned names need below
+
+
+def test_names_stand_upright_before_they_are_cut():
+    name = "Geschwindigkeitsbegrenzung"
+    page = confusion_matrix(torch.eye(5, dtype=torch.long), [name] * 5)
+    assert page.shape[1] > 5 * 104 + width(name, 14)

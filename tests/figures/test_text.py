@@ -51,6 +51,9 @@ def test_a_long_text_gets_smaller_before_it_is_cut():
 def test_a_machine_without_a_font_for_chinese_says_so(monkeypatch):
     monkeypatch.setattr(text, "CJK_FONTS", ("no such font.ttc",))
     text._load.cache_clear()
-    with pytest.warns(UserWarning, match="no font here has Chinese, Japanese or Korean characters.*fonts-noto-cjk"):
-        text.font("\u732b", 12)
+    text._warn_of_boxes.cache_clear()
+    said = "no font here has Chinese, Japanese or Korean characters.*fonts-noto-cjk"
+    with pytest.warns(UserWarning, match=said) as warned:
+        text.cut("\u732b", 12, 50, bold=True) + text.cut("\u732b", 14, 50)
+    assert len(warned) == 1
     text._load.cache_clear()

@@ -65,7 +65,7 @@ def test_evaluate_measures_again(run):
 
 def test_a_mistake_is_one_line_of_a_config_error(run):
     for call, message in (
-        (lambda: litlab.train(overrides=["modle=mlp"]), "^modle is unknown; the config: did you mean model"),
+        (lambda: litlab.train(overrides=["modle=mlp"]), "^modle is unknown; did you mean model"),
         (lambda: litlab.train(experiment="mnist_cn"), "^experiment=mnist_cn: no such option; did you mean mnist_cnn"),
         (lambda: litlab.train(overrides=[*QUICK, "optimizer.lr=-1"]), "^optimizer.lr=-1: must be greater than 0"),
         (lambda: litlab.load("none.ckpt"), "^ckpt=none.ckpt: not there"),

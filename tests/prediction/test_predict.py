@@ -44,6 +44,15 @@ def test_if_no_file_can_be_read_the_exit_status_is_2(ckpt, use, tmp_path):
     assert [row["error"] for row in rows(tmp_path / "predictions")] == ["empty", "not there"]
 
 
+def test_if_no_file_can_be_read_earlier_predictions_stay(ckpt, digits, use, tmp_path):
+    use(ckpt, f"input={digits[0]}")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "predictions").iterdir()}
+    (tmp_path / "a.png").touch()
+    with pytest.raises(RunFailed, match="no file could be read; the predictions in predictions stay as they are"):
+        use(ckpt, "input=a.png")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "predictions").iterdir()} == before
+
+
 def test_workers_and_batches_change_nothing(ckpt, digits, use, tmp_path):
     use(ckpt, f"input={digits[0]}", "output=a", "num_workers=2", "batch_size=5")
     use(ckpt, f"input={digits[0]}", "output=b", "num_workers=0")

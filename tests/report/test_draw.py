@@ -29,3 +29,9 @@ def test_title_and_headline_stand_side_by_side():
     boxes = {t.get_text(): t.get_window_extent(FigureCanvasAgg(figure).get_renderer()) for t in figure.texts}
     page = PAGES["a long title"]
     assert boxes[page.title].x1 < boxes[page.headline].x0
+
+
+def test_a_page_without_curves_is_not_half_empty():
+    first = {"train/loss_step": [(0, 2.3)]}
+    heights = [draw(some(history=history, best_step=None)).get_figheight() for history in (first, some().history)]
+    assert heights == [pytest.approx(4.0), pytest.approx(7.2)]

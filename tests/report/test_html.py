@@ -83,3 +83,8 @@ def test_mistakes_have_the_name_of_their_file_and_what_was_said(tmp_path):
     text = Checked((tmp_path / "report.html").read_text()).text
     assert "said cat (98%), is dogphotos/<a>.png" in text
     assert "seed: 42" in text
+
+
+def test_a_run_without_metrics_has_no_empty_table(tmp_path):
+    write_page(some(metrics={}), tmp_path)
+    assert "<h2>Metrics</h2>" not in (tmp_path / "report.html").read_text("utf-8")

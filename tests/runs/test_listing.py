@@ -105,3 +105,13 @@ def test_the_command_lists_the_runs_below_a_folder(listed):
     assert len(json.loads(call(".", "--json").stdout)) == 5
     missing = call()
     assert (missing.returncode, missing.stderr) == (2, "error: runs: no such folder\n")
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback(listed):
+    done = subprocess.run(
+        [*("bash", "-c"), f"{sys.executable} -u -m litlab.runs {listed} --json | head -1"],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+    )
+    assert (done.stdout, done.stderr) == ("[\n", "")

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from scripts import QUICK, composed
 
+from litlab.training import lr_range_test
 from litlab.training.lr_curve import Curve, diverges, smoothed, sweep_rates
 
 RATES = [10 ** (-6 + 7 * step / 99) for step in range(100)]
@@ -69,3 +70,16 @@ def test_it_suggests_a_sweep_that_can_be_pasted_and_leaves_only_a_picture(train_
 def test_in_a_sweep_it_is_refused(train_here):
     done = train_here("-m", *QUICK, "lr_find=true", "optimizer.lr=0.1,0.2", "hydra.sweep.dir=s")
     assert "error: lr_find=true: not in a sweep; leave out -m" in done.err
+
+
+@pytest.mark.parametrize(
+    ("quoted", "typed"),
+    [
+        ("data.data_dir='/data/mine'", "data.data_dir=/data/mine"),
+        ("data.data_dir='a b/c'", "data.data_dir='a b/c'"),
+        ("name='1'", "name='1'"),
+        ("optimizer=sgd", "optimizer=sgd"),
+    ],
+)
+def test_a_folder_is_suggested_as_it_was_typed(quoted, typed):
+    assert lr_range_test._as_typed(quoted) == typed

@@ -1,5 +1,6 @@
 """Why a training ended: in `result.json` and in the last line."""
 
+import csv
 import json
 import re
 
@@ -35,6 +36,17 @@ def test_what_ended_a_training_is_one_word(tmp_path, capfd, settings, word, epoc
     assert (result["status"], result["stopped_by"], result["epochs"]) == ("completed", word, epochs)
     line = next(line for line in capfd.readouterr().out.splitlines() if line.startswith("completed"))
     assert re.search(last, line)
+
+
+def test_the_page_says_it_too_and_a_part_of_an_epoch_has_its_curve_of_steps(tmp_path):
+    page = ["callbacks.report.enabled=true", "trainer.max_steps=5", "scheduler=none", "trainer.log_every_n_steps=50"]
+    record_run(tmp_path / "run", *PLAIN[:2], "test=false", "logger=csv", *page)
+    train_recorded(tmp_path / "run")
+    text = (tmp_path / "run/report.html").read_text("utf-8")
+    assert "completed after 0 epochs and a part of one (5 steps)" in text
+    assert "stopped by max_steps (5)" in text
+    rows = list(csv.DictReader((tmp_path / "run/metrics.csv").open()))
+    assert [row["step"] for row in rows if row.get("train/loss_step")] == ["4"]
 
 
 def test_an_epoch_that_was_cut_short_says_so(tmp_path, capfd):

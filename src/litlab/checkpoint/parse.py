@@ -107,6 +107,8 @@ def data_of(record: Mapping[str, Any]) -> Data:
 
 def _input_shape(data: Mapping[str, Any]) -> tuple[int, int, int]:
     shape = entry(data, "input_shape", list)
+    if len(shape) == 1:
+        raise NotAllowed("its network takes points, and this works with images only")
     if len(shape) != 3 or any(type(n) is not int or n < 1 for n in shape) or math.prod(shape) > MAX_INPUT:
         raise NotAllowed(f"its input_shape is {excerpt(shape)}, not that of an image")
     channels, height, width = shape

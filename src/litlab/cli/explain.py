@@ -35,9 +35,14 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         return f"{error.override}: {one_line(error)}"
     text = str(error)
     if match := re.search(r"Ambiguous value for argument '(.+)'\n", text):
-        return _explain_several_values(match[1])
+        return _explain_several_values(match[1], conf)
+    if match := re.search(r"Could not append to config. An item is already at '([^']+)'", text):
+        setting = assignment(match[1], _value(match[1], arguments))
+        return f"{match[1]} is a setting already: write {setting}, without +"
     if match := re.search(r"Could not override '([^']+)'", text):
         key = match[1]
+        if options := sorted(file.stem for file in (conf / key).glob("*.yaml")):
+            return f"{key}=OPTION takes one of {', '.join(options)}; its settings are written {key}.SETTING=VALUE"
         if error.__cause__ is not None and "could not be converted" in str(error.__cause__):
             return f"{key}: {one_line(error.__cause__)}"
         return _explain_unknown_key(key, Keys(conf, config_name, arguments, key))
@@ -69,13 +74,13 @@ def _instead(key: str, path: str, part: str, here: Sequence[str], keys: Keys) ->
         part: the next part of it, which there is not.
         here: the keys that there are in place of `part`.
     """
-    there = suggest(part, here)
+    there, place = suggest(part, here), f"; {path}: " if path else "; "
     if "did you mean" not in there or part in OTHER_WORDS:
         if meant := keys.meant(key):
             return ": write " + " or ".join(assignment(name, _value(key, keys.arguments)) for name in meant[:3])
         if options := keys.options_with(key):
-            return f" here; it is a setting of {listed(options, most=4)}; {path or 'the config'}: {there}"
-    return f"; {path or 'the config'}: {there}"
+            return f" here; it is a setting of {listed(options, most=4)}{place}{there}"
+    return f"{place}{there}"
 
 
 def _value(key: str, arguments: Sequence[str]) -> str | None:
@@ -83,9 +88,11 @@ def _value(key: str, arguments: Sequence[str]) -> str | None:
     return next((arg.partition("=")[2] for arg in arguments if arg.partition("=")[0].lstrip("+~") == key), None)
 
 
-def _explain_several_values(override: str) -> str:
+def _explain_several_values(override: str, conf: Path) -> str:
     """Says what to write for `optimizer.lr=0.1,0.2` without `-m`."""
     key, _, value = override.partition("=")
+    if (conf / key).is_dir():
+        return f"{override}: several options are a sweep: add -m"
     if re.fullmatch(r"-?0,\d+", value):
         return f"{override}: a decimal number has a point: write {key}={value.replace(',', '.')}"
     return f"{override}: several values are a sweep: add -m; one value that is a list is written {key}=[{value}]"

@@ -7,7 +7,7 @@ from pathlib import Path
 from hydra.errors import HydraException
 
 from litlab.cli.keys import Keys
-from litlab.cli.words import assignment
+from litlab.cli.words import TAKE_A_WORD, assignment
 from litlab.config import suggest
 
 MULTIRUN = ("-m", "--multirun")
@@ -53,9 +53,17 @@ def is_multirun(arguments: Sequence[str]) -> bool:
     return not {*MULTIRUN, "hydra.mode=MULTIRUN"}.isdisjoint(arguments)
 
 
-def multirun_first(arguments: Sequence[str]) -> list[str]:
-    """The same command line with `-m` at its beginning. Hydra does not understand it between overrides."""
-    return sorted(arguments, key=lambda argument: argument not in MULTIRUN)
+def options_first(arguments: Sequence[str]) -> list[str]:
+    """The same command line with the options and their words at its beginning, as Hydra needs them."""
+    options, rest, words = [], [], iter(arguments)
+    for word in words:
+        if not word.startswith("-"):
+            rest.append(word)
+            continue
+        options.append(word)
+        if word in TAKE_A_WORD:
+            options += [following for following in [next(words, None)] if following is not None]
+    return [*options, *rest]
 
 
 def without_config_dir(arguments: Sequence[str]) -> tuple[list[str], list[Path]]:

@@ -31,7 +31,7 @@ from litlab.cli.overrides import (
     help_asked,
     is_multirun,
     literal,
-    multirun_first,
+    options_first,
     refuse_null,
     without_config_dir,
 )
@@ -157,10 +157,9 @@ class Script:
             sys.exit()
         check_words(arguments, keys)
         refuse_null(arguments, self.searched.folders)
-        if is_multirun(arguments):
-            sys.argv[1:] = multirun_first(arguments)
-        else:
-            sys.argv[1:] = [literal(argument, self.paths) for argument in arguments]
+        sys.argv[1:] = options_first(arguments)
+        if not is_multirun(arguments):
+            sys.argv[1:] = [literal(argument, self.paths) for argument in sys.argv[1:]]
 
     def compose_and_work(self) -> None:
         """Composes the config, or takes that of the run that `resume=` names, and does the work."""

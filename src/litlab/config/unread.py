@@ -18,7 +18,7 @@ SET_BY_LITLAB = {  # arguments of Lightning's Trainer, and what to write in thei
     "enable_progress_bar": "write callbacks.progress.enabled=false",
     "enable_model_summary": "write callbacks.model_summary.enabled=false",
     "default_root_dir": "write hydra.run.dir=FOLDER",
-    "profiler": "leave it out",
+    "profiler": "debug=profile shows where the time goes",
     "plugins": "leave it out",
     "use_distributed_sampler": "leave it out",
 }

@@ -147,7 +147,7 @@ def _layout(
     shown = names[::every]
     beside = [cut(name, size, longest[0]) for name in shown]
     room = int(every * cell[0]) - 4
-    upright = room < 90 and widest(beside, size) > room
+    upright = widest([cut(name, size, longest[1]) for name in shown], size) > room  # that way, more of them is seen
     below = [cut(name, size, longest[1] if upright else room) for name in shown]
     left = EDGE + AXIS + GAP + widest(beside, size) + GAP
     top = EDGE + (TITLE + 2 * GAP if title else 0)

@@ -70,13 +70,19 @@ def _load(size: int, bold: bool, cjk: bool) -> ImageFont.FreeTypeFont | ImageFon
     if cjk:
         if found := _first(CJK_FONTS, size):
             return found
-        warnings.warn(
-            "no font here has Chinese, Japanese or Korean characters, so pictures show boxes for them: install one, "
-            "such as fonts-noto-cjk",
-            stacklevel=2,
-        )
+        _warn_of_boxes()
     name = BOLD if bold else FONT
     return _first((*_matplotlib_fonts(name), name), size) or ImageFont.load_default(size)
+
+
+@cache
+def _warn_of_boxes() -> None:
+    """Says once, not once for each size of text, which font is missing."""
+    warnings.warn(
+        "no font here has Chinese, Japanese or Korean characters, so pictures show boxes for them: install one, "
+        "such as fonts-noto-cjk",
+        stacklevel=2,
+    )
 
 
 def _first(files: Iterable[str], size: int) -> ImageFont.FreeTypeFont | None:

@@ -129,7 +129,8 @@ class Supervised(Measured):
     def on_train_start(self) -> None:  # Lightning does not start an epoch that is resumed in its middle
         self.on_train_epoch_start()
         if self.trainer.num_training_batches != float("inf"):
-            self.log_at_least_once_an_epoch(self.steps_per_epoch)
+            steps = self.steps_per_epoch if self.trainer.max_steps < 0 else self.trainer.max_steps
+            self.log_at_least_once_an_epoch(min(self.steps_per_epoch, steps))
         if self.engine is not None:
             self.engine.start()
 

@@ -6,7 +6,7 @@ from typing import Any
 from litlab.checkpoint import Trained
 from litlab.checkpoint import trust as trusted
 from litlab.config import Run, build
-from litlab.console import listed, warn
+from litlab.console import listed, printable, warn
 from litlab.data import DataModule, DrawnSplits, Normalize, PictureDataModule, SourcesFailedError
 from litlab.errors import ConfigError, one_line
 from litlab.prediction.settings import trust_list
@@ -50,7 +50,9 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
             f"{list(trained.data.input_shape)} ({trained.data.name})"
         )
     if list(data.class_names) != list(trained.data.class_names):
-        raise ConfigError(f"data={data.name} has other classes than {trained.data.name}, which the network knows")
+        both = data.class_names, trained.data.class_names
+        there, known = (listed([printable(name) for name in names], most=5) for names in both)
+        raise ConfigError(f"data={data.name} has other classes ({there}) than the network knows ({known})")
     if "normalize" not in given or given["normalize"] is True:
         data.normalize = Normalize(trained.data.mean, trained.data.std)  # as in training, whatever the data are
     return data, read_only

@@ -78,10 +78,10 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
         "seconds": round(time.perf_counter() - started, 3),
     }
     folder = output_folder(run, "evaluation")
-    evaluation_result.print_result(result)
+    evaluation_result.print_result(result, data.title)
     evaluation_result.write_result(result, folder)
     if found:
-        found.write(folder, f"{data.name}, {split}: {len(images):,} images")
+        found.write(folder, f"{data.title}, {split}: {len(images):,} images")
     console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(FILES if found else ())])}")
 
 

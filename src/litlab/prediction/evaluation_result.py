@@ -13,9 +13,13 @@ from litlab.files import atomic
 JSON = "evaluation.json"
 
 
-def print_result(result: dict[str, Any]) -> None:
-    """Prints the metrics, and a table with those of each class if there are classes."""
-    console.print(_summary(result))
+def print_result(result: dict[str, Any], title: str) -> None:
+    """Prints the metrics, and a table with those of each class if there are classes.
+
+    Args:
+        title: of the data, for a reader.
+    """
+    console.print(_summary(result, title))
     if "classes" in result:
         console.print(_classes(result["classes"]))
 
@@ -25,9 +29,9 @@ def write_result(result: dict[str, Any], folder: Path) -> None:
         temporary.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
 
 
-def _summary(result: dict[str, Any]) -> Table:
+def _summary(result: dict[str, Any], title: str) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    table.add_column(f"{result['dataset']}, {result['split']}")
+    table.add_column(f"{printable(title)}, {result['split']}")
     table.add_column(f"{result['images']:,} images", justify="right")
     for name, value in result["metrics"].items():
         table.add_row(name, f"{value:.4f}")

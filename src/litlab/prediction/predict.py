@@ -59,6 +59,8 @@ def predict(trained: Trained, run: Run) -> None:
             inverted += prediction.inverted
             for write in writers:
                 write(prediction)
+        if failed == len(files) and (folder / CSV).exists():  # here, so that no file appears
+            raise RunFailed(f"no file could be read; the predictions in {folder} stay as they are", 2)
     written = [CSV, JSON, *([SHEET] if sheet.write(folder / SHEET) else [])]
     if not quiet:
         if run.cfg.invert == "auto":

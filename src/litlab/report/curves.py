@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HEADINGS = {"loss": "Loss", "acc": "Accuracy", "r2": "R²", "mae": "Mean absolute error"}
+FEW_DECADES = 1e3  # a logarithmic scale over less than this also names 2 and 5 of each power of ten
 TICKS, BETWEEN = 0.4, 0.55  # inches: left of the first plot, and between two
 
 
@@ -26,6 +27,15 @@ def draw_curves(canvas: Canvas, page: Page, left: float, top: float, width: floa
         _draw_best(axes, page, marks)
         _dress(axes, name, values)
         axes.set_xlim(0, 1.04 * in_epochs([last], marks)[0])
+
+
+def has_points(page: Page) -> bool:
+    """Whether there is more to draw than the loss before the first step."""
+    return any(
+        _finite(page, f"{split}/{name}") or len(_finite(page, f"{split}/{name}_step")) > 1
+        for split in ("train", "val")
+        for name in shown_metrics(page)
+    )
 
 
 def shown_metrics(page: Page) -> list[str]:
@@ -65,7 +75,7 @@ def _draw_splits(axes: "Axes", page: Page, name: str, marks: Sequence[int]) -> l
     for split, colour, marker in (("train", TRAIN, "o"), ("val", VAL, "s")):
         within, points = _finite(page, f"{split}/{name}_step"), _finite(page, f"{split}/{name}")
         values += [value for _, value in (*within, *points)]
-        if len(within) > 1:
+        if len({step for step, _ in within}) > 1:
             steps, ys = zip(*within, strict=True)
             label = f"{split}, within epochs"
             axes.plot(in_epochs(steps, marks), ys, color=colour, alpha=0.35, linewidth=1.2, label=label)
@@ -89,11 +99,13 @@ def _draw_best(axes: "Axes", page: Page, marks: Sequence[int]) -> None:
 
 def _dress(axes: "Axes", name: str, values: list[float]) -> None:
     """Title, scales, grid and legend of a plot with these values."""
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 
     axes.set_title(HEADINGS[name], loc="left", **TITLE)
     if name == "loss" and values and min(values) > 0 and max(values) > 30 * min(values):
         axes.set_yscale("log")
+        few = max(values) < FEW_DECADES * min(values)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}" if 1e-4 < value < 1e4 else f"{value:.0e}")
         axes.yaxis.set_minor_formatter(lambda *_: "")
     if name == "acc" and values:
@@ -105,8 +117,8 @@ def _dress(axes: "Axes", name: str, values: list[float]) -> None:
     axes.set_axisbelow(True)
     without_frame(axes)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=9, frameon=False, loc="best")
-    if len(values) < 2:
+        axes.legend(fontsize=9, loc="best", edgecolor="none", framealpha=0.8)  # a curve may pass behind it
+    if not axes.lines:  # `values` may have the loss before the first step
         axes.set(xticks=[], yticks=[], xlabel="")
         first = f"{values[0]:.3g} before the first step, and no epoch ended" if values else "no epoch ended"
         axes.text(0.5, 0.5, first, ha="center", va="center", transform=axes.transAxes, color=GREY)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from litlab.report.canvas import GREY, HEIGHT, LINE, MARGIN, TRAIN, WIDTH, WRONG, Canvas
-from litlab.report.curves import draw_curves
+from litlab.report.curves import draw_curves, has_points
 from litlab.report.page import Page
 from litlab.report.predictions import draw_predictions, draw_samples
 
@@ -17,20 +17,25 @@ ADVICE = "#fdf3d8"
 MOST_HEADING = 60  # characters of title and headline, side by side, for which there is room
 ASIDE = MARGIN + 8.55  # inches: where the right column begins
 LOWER, LOW = 2.4, 1.25  # inches: height of the lower half, with pictures and without
+WITHOUT_CURVES = 3.2  # inches that a page has less if there is no curve
 COLUMNS, WIDE = 3, 4.0  # of the settings where there are no pictures; inches of each
 
 
 def draw(page: Page) -> "Figure":
-    """The page as a figure of 1280 x 720 pixels, or a little higher for a long verdict."""
+    """The page as a figure of 1280 x 720 pixels: a little higher for a long verdict, lower where no curve is drawn."""
     lines = [line for sentence in page.sentences for line in textwrap.wrap(f"•  {sentence}", 158) or [""]]
-    canvas = Canvas(HEIGHT + LINE * max(0, len(lines) - 3))
+    empty = page.evaluation is None and not has_points(page)
+    canvas = Canvas(HEIGHT + LINE * max(0, len(lines) - 3) - (WITHOUT_CURVES if empty else 0))
     _draw_heading(canvas, page)
     foot = canvas.height - 0.3 - LINE * len(lines) - (0.25 if lines else 0)  # where the verdict begins
     found, names = page.evaluation, page.class_names
     beside = found is not None and any(part is not None for part in (found.matrix, found.values, found.fit))
     samples = found is not None and bool(found.right or found.wrong)
     low = foot - (LOWER if samples else LOW)
-    draw_curves(canvas, page, MARGIN, 1.2, ASIDE - 0.35 - MARGIN if beside else WIDTH - 2 * MARGIN, low - 1.75)
+    if empty:
+        canvas.text(MARGIN, 1.3, "no epoch ended", 11, color=GREY)
+    else:
+        draw_curves(canvas, page, MARGIN, 1.2, ASIDE - 0.35 - MARGIN if beside else WIDTH - 2 * MARGIN, low - 1.75)
     if found is not None and beside:
         draw_predictions(canvas, names, found, ASIDE, 1.2, WIDTH - MARGIN - ASIDE, low - 1.3)
     if found is not None and samples:

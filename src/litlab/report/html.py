@@ -58,6 +58,7 @@ def _body(page: Page, png: bytes) -> list[str]:
         [str(epoch), f"{step:,}", *(number(values[n][step]) if step in values[n] else "" for n in names)]
         for epoch, step in enumerate(epochs, 1)
     ]
+    metrics = [[name, number(value)] for name, value in page.metrics.items()]
     picture = _inline(png)
     return [
         f"<h1>{escape(page.title)}</h1>",
@@ -65,8 +66,7 @@ def _body(page: Page, png: bytes) -> list[str]:
         f"<h2>Verdict</h2><ul>{verdict}</ul>" if verdict else "",
         *_plots(page),
         *_mistakes(page),
-        "<h2>Metrics</h2>",
-        _table(["metric", "value"], [[name, number(value)] for name, value in page.metrics.items()]),
+        "<h2>Metrics</h2>" + _table(["metric", "value"], metrics) if metrics else "",
         "<h2>Epochs</h2>" + _table(["epoch", "step", *names], rows) if rows else "",
         *_class_table(page),
         "<h2>Settings</h2>",

@@ -52,18 +52,18 @@ def page(
     module: Supervised,
     data: DataModule,
     evaluation: Evaluation | None,
-    device: str,
+    ended: Sequence[str],
 ) -> Page:
     """The page of a run that has ended with `result`.
 
     Args:
         config: the composed config, resolved, as plain data.
-        device: what the run was trained on, in words.
+        ended: how the run ended, and on which device, in words.
     """
     checkpoints = callback_of(trainer, Checkpoints)
     return Page(
         title=f"{type(module.network).__name__} on {data.title}",
-        subtitle=_subtitle(result, data.kind, device),
+        subtitle="  ·  ".join(ended),
         headline=_headline(result, module.meters["train"].names[1]),
         sentences=result["diagnosis"] or ([result["error"]] if "error" in result else []),
         history=dict(module.history),
@@ -75,17 +75,6 @@ def page(
         best_step=checkpoints.best_step if checkpoints and result["objective"] else None,
         config=config,
     )
-
-
-def _subtitle(result: Mapping[str, Any], kind: str, device: str) -> str:
-    epochs = result["epochs"]
-    parts = [
-        f"{result['status']} after {epochs} epoch{'s' * (epochs != 1)}",
-        f"{result['seconds']:,.0f} s",
-        f"{result['images_per_second']:,.0f} {kind}/s",
-        f"on {device}",
-    ]
-    return "  ·  ".join(parts)
 
 
 def _headline(result: Mapping[str, Any], metric: str) -> str:

@@ -27,12 +27,15 @@ def main() -> int:
         print(f"error: {asked.folder}: no such folder", file=sys.stderr)
         return 2
     runs = in_order(runs_in(asked.folder), asked.sort, asked.reverse)
-    if asked.json:
-        print(as_json(runs))
-    elif runs:
-        console.Terminal(**console.PLAIN, width=WIDTH).print(as_table(runs))  # a terminal wraps rows, not columns
-    else:
-        print(f"no runs in {asked.folder}")
+    try:
+        if asked.json:
+            print(as_json(runs))
+        elif runs:
+            console.Terminal(**console.PLAIN, width=WIDTH).print(as_table(runs))  # a terminal wraps rows, not columns
+        else:
+            print(f"no runs in {asked.folder}")
+    except BrokenPipeError:  # python -m litlab.runs --json | head
+        console.leave_standard_output()
     console.flush()
     return 0
 

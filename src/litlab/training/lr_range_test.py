@@ -6,6 +6,7 @@ nothing but its picture.
 """
 
 import math
+import re
 import shutil
 import statistics
 from collections.abc import Iterator
@@ -57,8 +58,13 @@ def find_learning_rate(run: Run) -> None:
     say(f"{'lr_find':<14}optimizer.lr={suggested:.2g} falls fastest ({low:.2g} to {high:.2g} over {SEEDS} seeds)")
     say(f"{'too high':<14}from {min(curve.too_high for curve in curves):.2g} on")
     say(f"{'picture':<14}{shown(run.folder)}/{PICTURE}")
-    overrides = [o for o in run.overrides if o.lstrip("+").split("=")[0] not in ("lr_find", "optimizer.lr")]
+    overrides = [_as_typed(o) for o in run.overrides if o.lstrip("+").split("=")[0] not in ("lr_find", "optimizer.lr")]
     say(f"{'a sweep':<14}{command('train.py', '-m', *overrides, f'optimizer.lr={rates}')}")
+
+
+def _as_typed(override: str) -> str:
+    """`data.data_dir='/data'` as the user typed it, `data.data_dir=/data`: Hydra had been given quotes around it."""
+    return re.sub(r"^([\w.]+)='([\w.~-]*/[\w./~-]*)'$", r"\1=\2", override)
 
 
 def range_test(run: Run) -> Curve:

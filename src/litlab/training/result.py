@@ -17,7 +17,7 @@ from litlab.errors import RunFailed
 from litlab.runs import finite, write_result
 from litlab.training.build import Parts
 from litlab.training.outcome import Outcome, has_page
-from litlab.training.stopped import last_line, nothing_to_train
+from litlab.training.stopped import how_it_ended, last_line, nothing_to_train
 from litlab.training.terminal import device_name, print_end
 
 
@@ -38,8 +38,8 @@ def finish(parts: Parts, outcome: Outcome) -> None:
     finally:
         if outcome.idle:
             say(nothing_to_train(run, outcome.stopped_by))
-        pictures, ended = len(parts.data.input_shape) == 3, last_line(run, result, outcome.cut_short, parts.data.kind)
-        print_end(run, result, ended, _best_epoch(parts, result), takes_pictures=pictures)
+        ended, takes_pictures = last_line(_how_it_ended(parts, outcome, result)), len(parts.data.input_shape) == 3
+        print_end(run, result, ended, _best_epoch(parts, result), takes_pictures=takes_pictures)
     outcome.failure = failure or unsaved
 
 
@@ -76,6 +76,10 @@ def as_result(parts: Parts, outcome: Outcome) -> dict[str, Any]:
     return result
 
 
+def _how_it_ended(parts: Parts, outcome: Outcome, result: dict[str, Any]) -> list[str]:
+    return how_it_ended(parts.run, result, outcome.cut_short, parts.data.kind)
+
+
 def _objective(parts: Parts) -> dict[str, Any] | None:
     """The best value of the objective; None if there is none, or if it is not finite (JSON cannot hold that)."""
     best = parts.checkpoints.best_score if parts.checkpoints else None
@@ -100,7 +104,8 @@ def _if_saved(checkpoint: Path, folder: Path) -> str | None:
 def _draw_page(parts: Parts, outcome: Outcome, result: dict[str, Any]) -> bool:
     """Draws the page and returns True, or warns why that could not be done."""
     trainer, config = parts.trainer, parts.run.plain()
-    page = report.page(config, result, trainer, parts.module, parts.data, outcome.evaluation, device_name(trainer))
+    ended = [*_how_it_ended(parts, outcome, result), f"on {device_name(trainer)}"]
+    page = report.page(config, result, trainer, parts.module, parts.data, outcome.evaluation, ended)
     return report.try_to_write_page(page, parts.run.folder)
 
 

@@ -37,8 +37,8 @@ def in_words(word: str, run: Run) -> str:
     return f"{word} ({value})" if value is not None else word
 
 
-def last_line(run: Run, result: dict[str, Any], cut_short: bool, kind: str = "images") -> str:
-    """How a run ended, in one line.
+def how_it_ended(run: Run, result: dict[str, Any], cut_short: bool, kind: str = "images") -> list[str]:
+    """How a run ended, for its last line and its page: the epochs, the seconds, the speed, and what stopped it.
 
     Args:
         result: the content of `result.json`.
@@ -49,9 +49,14 @@ def last_line(run: Run, result: dict[str, Any], cut_short: bool, kind: str = "im
     epochs = f"{whole} epoch{'s' * (whole != 1)}{' and a part of one' * cut_short}"
     epochs += f" ({result['steps']:,} step{'s' * (result['steps'] != 1)})" if not whole and result["steps"] else ""
     word = result["stopped_by"]
-    why = f"; stopped by {in_words(word, run)}" if result["status"] == "completed" and word not in ENOUGH else ""
+    why = [f"stopped by {in_words(word, run)}"] if result["status"] == "completed" and word not in ENOUGH else []
     speed = f"{result['images_per_second']:,.0f} {kind}/s"
-    return f"{result['status']} after {epochs}, {result['seconds']:.0f} s, {speed}{why}"
+    return [f"{result['status']} after {epochs}", f"{result['seconds']:,.0f} s", speed, *why]
+
+
+def last_line(ended: list[str]) -> str:
+    """The same in one line, with a semicolon before what stopped the run."""
+    return ", ".join(ended[:3]) + "".join(f"; {why}" for why in ended[3:])
 
 
 def nothing_to_train(run: Run, word: str | None) -> str:

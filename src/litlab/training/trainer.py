@@ -1,5 +1,8 @@
 """Builds the Trainer of a run, with its callbacks and loggers."""
 
+import importlib
+import importlib.util
+import os
 from typing import Any
 
 import lightning
@@ -10,9 +13,12 @@ from litlab import lightning_internals
 from litlab.callbacks import Panel, Panels
 from litlab.checkpoint import PlainCheckpointIO
 from litlab.config import Run, build
+from litlab.console import is_rank_zero
 from litlab.distributed.strategies import distribution
-from litlab.errors import ConfigError
+from litlab.errors import ConfigError, one_line
 
+WANDB = "lightning.pytorch.loggers.WandbLogger"
+OFFLINE = "or keep its files here, with logger.wandb.offline=true"
 IN_RUN_FOLDER = ("tensorboard", "csv")  # loggers that a resumed run cuts back to the step of its checkpoint
 
 
@@ -74,7 +80,23 @@ def _build_entry(run: Run, group: str, name: str, entry: dict[str, Any]) -> Any:
     arguments = {key: value for key, value in entry.items() if key != "enabled"}
     if "save_dir" in entry and entry["save_dir"] is None:
         arguments["save_dir"] = str(run.folder)
+    if entry.get("_target_") == WANDB and is_rank_zero() and not entry.get("offline"):
+        _check_login(run)
     return build({group: arguments}, group, run.chosen)
+
+
+def _check_login(run: Run) -> None:
+    """Asks Weights & Biases for a login before the run begins. It would end in a traceback otherwise.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if importlib.util.find_spec("wandb") is None or os.environ.get("WANDB_MODE", "online") not in ("online", "shared"):
+        return
+    try:
+        importlib.import_module("wandb").login()
+    except Exception as error:  # of wandb's own classes
+        raise run.blame("logger", RuntimeError(f"{one_line(error).rstrip('.')}; {OFFLINE}")) from error
 
 
 def is_shown_before(run: Run) -> bool:

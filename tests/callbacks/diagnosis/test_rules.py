@@ -47,6 +47,9 @@ def test_an_accuracy_above_chance_is_not_at_chance():
     flat = Evidence(losses=[2.3, 2.25], num_classes=10, plain_cross_entropy=True, steps=50)
     assert "at chance" in verdict(flat)[0]
     flat.val_acc = 0.311
+    assert verdict(flat)[0].startswith("too short to tell")
+    flat.steps = 100
+    assert verdict(flat)[0].startswith("stuck")
     assert "at chance" not in verdict(flat)[0]
 
 

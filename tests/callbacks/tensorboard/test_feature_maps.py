@@ -15,8 +15,10 @@ def test_colour_pictures_from_files_and_maps_of_a_layer(train_here, tmp_path):
     )
     assert done.status == 0, done.err
     seen = read(done.runs[0])
-    assert {"pictures/train", "pictures/val", "filters", "feature_maps/features.3"} <= set(seen.Tags()["images"])
-    red = np.array(picture(seen.Images("pictures/train")[0]))[:40, :60].reshape(-1, 3).mean(0)
+    assert {"view/pictures/train", "view/pictures/val", "view/filters", "view/feature_maps/features.3"} <= set(
+        seen.Tags()["images"]
+    )
+    red = np.array(picture(seen.Images("view/pictures/train")[0]))[:40, :60].reshape(-1, 3).mean(0)
     assert abs(red[0] - red[2]) > 60  # a picture is red or blue
 
 

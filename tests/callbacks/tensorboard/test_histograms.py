@@ -11,10 +11,11 @@ from litlab.callbacks.tensorboard.histograms import BINS, histogram
 def test_histograms_of_weights_and_gradients(quick_run, seen):
     state = torch.load(quick_run.runs[0] / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
     names = {name.removeprefix("network.") for name in state}
-    assert set(seen.Tags()["histograms"]) == {f"{kind}/{name}" for kind in ("weights", "gradients") for name in names}
+    kinds = "weights", "weights_gradients"
+    assert set(seen.Tags()["histograms"]) == {f"{kind}/{name}" for kind in kinds for name in names}
     for name in names:
         last = seen.Histograms(f"weights/{name}")[-1]
-        assert last.step == seen.Histograms(f"gradients/{name}")[-1].step == 110
+        assert last.step == seen.Histograms(f"weights_gradients/{name}")[-1].step == 110
         values = state[f"network.{name}"]
         found = last.histogram_value
         assert (found.min, found.max, found.num) == (values.min().item(), values.max().item(), values.numel())

@@ -10,13 +10,19 @@ def test_pictures_of_each_epoch_stand_at_its_step(seen):
     steps = {tag: [event.step for event in seen.Images(tag)] for tag in seen.Tags()["images"]}
     each = [55, 110]
     assert steps == {
-        "pictures/train": [0],
-        "pictures/val": [0],
-        "wrong/val": each,
-        "confusion/val": each,
-        "filters": each,
+        "view/pictures/train": [0],
+        "view/pictures/val": [0],
+        "view/wrong/val": each,
+        "view/confusion/val": each,
+        "view/filters": each,
     }
     assert [event.step for event in seen.Scalars("val/loss")] == each
+
+
+def test_scalars_come_first_where_all_cards_are_sorted_by_name(seen):
+    groups = {kind: {tag.split("/")[0] for tag in seen.Tags()[kind]} for kind in ("scalars", "images", "histograms")}
+    assert groups["images"] == {"view"}
+    assert max(groups["scalars"]) < min(groups["images"] | groups["histograms"])
 
 
 PANELS = [

@@ -11,7 +11,7 @@ def test_the_batches_are_the_data(seen):
     data = MNISTSample(seed=1)
     data.setup()
     first = data.val_set[0][0][0].numpy()
-    shown = np.array(picture(seen.Images("pictures/val")[0]))
+    shown = np.array(picture(seen.Images("view/pictures/val")[0]))
     assert np.array_equal(shown[:56:2, :56:2, 0], first)
     assert shown.shape == (8 * 58, 8 * 58, 3)
     assert np.array_equal(shown[:, :, 0], shown[:, :, 2])

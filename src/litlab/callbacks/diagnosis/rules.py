@@ -29,7 +29,7 @@ DEAD_LAYER, DEAD = 0.80, 0.50  # dead ReLUs: the share of units that never fire,
 UPDATE_HIGH, UPDATE_LOW = 0.1, 1e-5  # a step changes the weights too much, or too little, relative to the weights;
 UPDATE_USUAL = 1e-3  # what is usual
 FLAT_STEPS = 20  # after fewer steps, a flat curve says nothing
-FEW_STEPS = 100  # with fewer steps, a network may not have learned anything yet
+FEW_STEPS = 100  # with fewer steps, a network may not have learned anything yet, or its accuracy alone has risen
 ENOUGH_DECAY = 0.01  # with more weight decay than this, even more is no advice
 WAIT, WAIT_S = 0.40, 1.0  # data too slow: the share of the training time without a batch, and the seconds
 RARE = 5  # a class with fewer validation images says nothing by not being predicted
@@ -83,7 +83,8 @@ def diverges(curves: Curves) -> str | None:
 def too_short(curves: Curves) -> str | None:
     """Training is flat, and has had so few steps that this says nothing."""
     steps = curves.evidence.steps
-    if curves.train_falls is not False or steps is None or steps >= FLAT_STEPS:
+    enough = FEW_STEPS if _above_chance(curves.evidence) else FLAT_STEPS
+    if curves.train_falls is not False or steps is None or steps >= enough:
         return None
     return (
         f"too short to tell: {curves.span('train')} in {steps} step{'s' * (steps != 1)}; "
@@ -296,12 +297,16 @@ def _enough_epochs(evidence: Evidence) -> int:
 
 def _at_chance(curves: Curves) -> bool:
     """Whether the loss is that of a network that knows nothing, and the accuracy too."""
-    classes, accuracy = curves.evidence.num_classes, curves.evidence.val_acc
-    if classes and accuracy is not None and accuracy > 2 / classes:
+    if _above_chance(curves.evidence):
         return False
     return (
         curves.chance is not None and curves.end is not None and abs(curves.end - curves.chance) < 0.1 * curves.chance
     )
+
+
+def _above_chance(evidence: Evidence) -> bool:
+    """Whether the validation accuracy is clearly better than that of a network that knows nothing."""
+    return bool(evidence.num_classes and evidence.val_acc is not None and evidence.val_acc > 2 / evidence.num_classes)
 
 
 def _largest(updates: Sequence[float]) -> float | None:

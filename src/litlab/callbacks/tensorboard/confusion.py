@@ -7,7 +7,7 @@ from litlab.figures import confusion_matrix
 
 
 class ConfusionMatrix(Panel):
-    """`confusion/val`: the confusion matrix of the validation set, each epoch."""
+    """`view/confusion/val`: the confusion matrix of the validation set, each epoch."""
 
     def applies(self, view: View) -> bool:
         return view.has_classes and view.is_validated

@@ -11,7 +11,7 @@ from litlab.figures import grid, scaled
 
 
 class FeatureMaps(Panel):
-    """`feature_maps/LAYER`: the output of a layer for the first validation image, each epoch, one picture a channel.
+    """`view/feature_maps/LAYER`: a layer's output for the first validation image, each epoch, one picture a channel.
 
     Args:
         layer: its name in the network, such as `features.3`; None: show nothing.

@@ -10,7 +10,9 @@ BINS = 64  # TensorBoard shows 30
 
 
 class Histograms(Panel):
-    """`gradients/NAME` and `weights/NAME` of each parameter: in the last step of an epoch, and after the epoch.
+    """`weights/NAME` and `weights_gradients/NAME` of each parameter: after an epoch, and in its last step.
+
+    TensorBoard sorts by name. These stand behind the scalars.
 
     Args:
         every_n_epochs: shown in the first epoch, and then every so many epochs.
@@ -25,7 +27,7 @@ class Histograms(Panel):
         if view.draws and view.is_due(self.every_n_epochs):
             for name, parameter in view.network.named_parameters():
                 if parameter.grad is not None:
-                    self._show(view, f"gradients/{name}", parameter.grad, view.step + 1)
+                    self._show(view, f"weights_gradients/{name}", parameter.grad, view.step + 1)
 
     def end_epoch(self, view: View) -> None:
         if view.draws and view.is_due(self.every_n_epochs):

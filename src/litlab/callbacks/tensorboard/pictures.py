@@ -8,7 +8,7 @@ from litlab.figures import grid, viewable
 
 
 class Pictures(Panel):
-    """`pictures/train`: the first training batch of an epoch, augmented. `pictures/val`: the first validation batch.
+    """`view/pictures/train`: the first training batch of an epoch, augmented. `view/pictures/val`: of validation.
 
     Args:
         count: how many pictures at most.

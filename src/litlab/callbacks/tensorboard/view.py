@@ -76,7 +76,7 @@ class View:
             board.write(call)
 
     def image(self, tag: str, pixels: Tensor, step: int | None = None) -> None:
-        """Shows a picture.
+        """Shows a picture, as `view/TAG`: the tab Time Series sorts by name, and has the scalars first this way.
 
         Args:
             pixels: uint8 [C, H, W].
@@ -85,7 +85,7 @@ class View:
         height, width = pixels.shape[1:]
         png = as_png(pixels, compression=1)
         content = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
-        summary = Summary(value=[Summary.Value(tag=tag, image=content)])
+        summary = Summary(value=[Summary.Value(tag=f"view/{tag}", image=content)])
         self.write(lambda writer: writer.add_summary(summary, self.step if step is None else step))
 
     def evaluation_images(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:

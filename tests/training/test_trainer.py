@@ -1,0 +1,39 @@
+"""What the Trainer's loggers need before a run begins."""
+
+import importlib.machinery
+import sys
+from types import ModuleType
+
+import pytest
+from scripts import asked
+
+from litlab.errors import ConfigError
+from litlab.training import trainer
+
+
+@pytest.fixture
+def logged_out(monkeypatch):
+    """A stand-in for wandb on a machine without a login: its words, and its own class of error."""
+
+    def login() -> bool:
+        raise type("UsageError", (Exception,), {})("No API key configured. Use `wandb login` to log in.")
+
+    module = ModuleType("wandb")
+    module.__spec__ = importlib.machinery.ModuleSpec("wandb", None)
+    monkeypatch.setattr(module, "login", login, raising=False)
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+
+
+@pytest.mark.usefixtures("logged_out")
+def test_wandb_without_a_login_is_refused_in_one_line(tmp_path):
+    run = asked("logger=wandb", folder=tmp_path)
+    said = "No API key configured. Use `wandb login` to log in; or keep its files here, with logger.wandb.offline=true"
+    with pytest.raises(ConfigError, match=said):
+        trainer._build_entry(run, "logger", "wandb", run.plain()["logger"]["wandb"])
+
+
+@pytest.mark.usefixtures("logged_out")
+def test_wandb_that_writes_files_only_needs_no_login(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    trainer._check_login(asked("logger=wandb"))
