@@ -51,10 +51,16 @@ def choose(data: str, root: Path) -> list[str]:
 DISTINCT = [name for name in options("data") if name not in ("fake", "fashion_mnist", "mnist_sample")]  # shapes
 
 
-# Each data set with the light networks, and each network on colour; the rest is more of the same.
-LIGHT = ["mlp", "cifar10_quick"]
+# Each data set with the light networks, and three others on colour; the rest is more of the same.
+LIGHT, ON_COLOUR = ("mlp", "cifar10_quick"), ("resnet18", "vit", "whitened_cnn")
+
+
+def is_quick(model: str, data: str) -> bool:
+    return model in LIGHT or (model in ON_COLOUR and data == "cifar10")
+
+
 PAIRS = [
-    pytest.param(model, data, marks=() if model in LIGHT or data == "cifar10" else pytest.mark.slow)
+    pytest.param(model, data, marks=() if is_quick(model, data) else pytest.mark.slow)
     for model in options("model")
     if model != "timm"  # an extra: tests/networks/test_registered.py
     for data in DISTINCT

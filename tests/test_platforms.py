@@ -25,6 +25,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_a_system_without_locks_and_unix_signals_trains(tmp_path):
     arguments = [REPOSITORY / "train.py", *QUICK, "data.train_limit=128", "model=mlp", "test=false"]
     done = subprocess.run([sys.executable, "-c", WITHOUT, *arguments], cwd=tmp_path, capture_output=True, text=True)

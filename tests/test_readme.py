@@ -60,6 +60,7 @@ def follow(title: str, folder: Path) -> str:
     return "".join(printed)
 
 
+@pytest.mark.slow
 def test_add_your_own_network(tmp_path):
     out = follow(OWN[0], tmp_path)
     assert "cifar10: 3 x 32 x 32" in out
@@ -100,9 +101,9 @@ def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
         if line.lstrip().startswith("$ "):
             continue
         for script, rest in re.findall(r"(?:python|torchrun[^`]*) (train|predict)\.py([^`]*)", line):
-            words = shlex.split(rest, comments=True)
-            if {"-sc", "--config-dir"} & set(words):  # Hydra prints a script; a folder of the reader's own
+            if {"-sc", "--config-dir"} & set(rest.split()):  # a script for the shell; a folder of the reader's own
                 continue
+            words = shlex.split(rest, comments=True)
             yield script, words[: words.index("|")] if "|" in words else words
 
 

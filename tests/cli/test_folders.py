@@ -77,6 +77,7 @@ def test_a_folder_with_other_files_can_become_a_run_folder(train_here, tmp_path)
     assert (tmp_path / "mine/result.json").exists()
 
 
+@pytest.mark.slow
 def test_a_name_is_that_of_the_folder_of_a_sweep(train_here, tmp_path):
     done = train_here("-m", *SHORT, "name=two", "seed=1,2")
     assert done.status == 0, done.err

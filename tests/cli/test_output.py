@@ -26,6 +26,7 @@ def test_a_reader_that_leaves_sees_no_traceback(script):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_while_hydra_exits_sees_no_traceback():
     """After the last line was printed, and before it was written."""
     read, write = os.pipe()

@@ -29,6 +29,7 @@ def test_what_is_written_for_hydra_stays(argument):
     assert literal(argument, ["input"]) == argument
 
 
+@pytest.mark.slow
 def test_a_folder_is_taken_as_typed_but_for_a_sweep(train_here, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     names = ["My Pictures (2)", "~/pictures", "a=b", "Katzen, Hunde", "2024"]

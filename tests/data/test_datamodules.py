@@ -36,6 +36,7 @@ def test_a_notebook_gets_batches_without_a_trainer():
     torch.testing.assert_close(normalised, (images / 255 - 0.1307) / 0.3081)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [MNIST, CIFAR10])
 def test_the_recorded_statistics_are_those_of_the_training_images(cls, request):
     data = cls(data_dir=request.getfixturevalue(f"{cls.name}_folder"))

@@ -16,6 +16,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "out"), [(0, "said before\nsaid at the end\n"), (3, "said before\n")])
 def test_a_process_leaves_at_once_and_cleans_up_after_a_success(status, out):
     done = subprocess.run([sys.executable, "-c", LEAVES, str(status)], capture_output=True, text=True)

@@ -46,6 +46,7 @@ def two_processes(*arguments):
     return [(process.returncode, *texts) for process, texts in zip(processes, ended, strict=True)]
 
 
+@pytest.mark.slow
 def test_rank_1_does_what_rank_0_tells_and_ends_with_its_status():
     assert two_processes() == [(0, "", ""), (0, "count 1\ncount 2\n", "")]
     assert two_processes("fails there") == [(7, "", ""), (7, "count 1\ncount 2\n", "")]

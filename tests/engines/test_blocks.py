@@ -53,12 +53,8 @@ OTHERS = {  # beside another data set or network
 QUICK = (
     "as it is",
     "plateau with warm-up",
-    "gradient clipping",
     "accumulated gradients and validation within epochs",
-    "early stopping",
     "batch norm, whitening, muon",
-    "all augmentations",
-    "going back after a NaN",
 )
 TABLE = {name: [*TINY, *overrides] for name, overrides in FEATURES.items()} | OTHERS
 
@@ -90,7 +86,14 @@ def test_blocks_of_pictures_from_files(tmp_path):
     assert differences(blocks, eager) == []
 
 
-@pytest.mark.parametrize(("saved_by", "gone_on_by"), [("blocks", "blocks"), ("eager", "blocks"), ("blocks", "eager")])
+ENGINES = [
+    ("blocks", "eager"),
+    pytest.param("blocks", "blocks", marks=pytest.mark.slow),
+    pytest.param("eager", "blocks", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("saved_by", "gone_on_by"), ENGINES)
 @pytest.mark.parametrize("step", [8, pytest.param(12, marks=pytest.mark.slow)])
 def test_stopped_and_resumed_by_any_engine(tmp_path, saved_by, gone_on_by, step):
     more = ["data.augment=[random_crop]", "model.dropout=0.3", "trainer.max_epochs=3"]

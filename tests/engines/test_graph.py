@@ -57,7 +57,7 @@ DRAWN = {  # random numbers are drawn in each replay
     "dropout": [*LONGER, "model.dropout=0.5"],
     "random augmentations": [*COLOUR, "model=mlp", "data.augment=[random_crop,random_horizontal_flip,cutout]"],
 }
-QUICK = ("adam and a cosine", "plateau with warm-up", "muon, batch norm, alternating flip", "dropout")
+QUICK = ("muon, batch norm, alternating flip", "dropout")
 
 
 def close(one, other):

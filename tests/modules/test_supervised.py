@@ -37,6 +37,7 @@ def test_gradients_of_a_fused_optimizer_are_clipped_in_mixed_precision(algorithm
         assert max(step.abs().max() for step in steps) == pytest.approx(1e-3, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_two_epochs_of_the_tutorial_are_those_of_a_plain_loop():
     def begin():
         torch.manual_seed(0)
@@ -66,6 +67,7 @@ def test_two_epochs_of_the_tutorial_are_those_of_a_plain_loop():
     assert trainer.global_step == 2 * 16
 
 
+@pytest.mark.slow
 def test_compiled_steps_make_the_same_weights(tmp_path, train_here):
     """There are three full batches, and a smaller last one that is not compiled."""
     found = []

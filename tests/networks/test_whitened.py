@@ -51,6 +51,7 @@ def test_wrong_arguments_are_refused(arguments, message):
         WhitenedCNN(**arguments)
 
 
+@pytest.mark.slow
 def test_a_whitened_network_looks_at_its_data_before_training_and_not_when_resumed(train_here):
     fast = ["model=whitened_cnn", "model.widths=[16,32,32]", "optimizer=muon", "scheduler=linear", "data.val_size=0"]
     more = [

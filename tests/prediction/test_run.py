@@ -10,6 +10,7 @@ from scripts import REPOSITORY, finish, start
 from litlab.errors import ConfigError
 
 
+@pytest.mark.slow
 def test_the_script_leaves_only_its_output(quick_run, digits):
     folder, _ = digits
     before = set(quick_run.folder.rglob("*"))

@@ -66,6 +66,7 @@ def test_predict_uses_an_own_network_where_the_project_trusts_it(litlab_here, tr
     assert "add trust=[ownlab]" in refused.err
 
 
+@pytest.mark.slow
 def test_predict_imports_nothing_from_the_current_folder_unasked(trained, tmp_path):
     """Neither to rebuild the network, nor what a module of that name would hide, nor by a config of the folder."""
     shutil.copy(trained / "runs/sweep/seed=2/checkpoints/best.ckpt", tmp_path / "best.ckpt")

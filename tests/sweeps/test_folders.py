@@ -26,6 +26,7 @@ def test_going_on_runs_only_what_is_missing(copied, train_here):
     assert len(unchanged) == 3
 
 
+@pytest.mark.slow
 def test_a_job_keeps_its_folder_whatever_else_is_swept_then(copied, train_here):
     folder = copied / "runs/s"
     arguments = [*SWEEP, "optimizer.lr=0.003", "threads=1"]
@@ -50,6 +51,7 @@ def test_going_on_with_another_config_is_refused_with_the_difference(copied, tra
     assert result.read_text() == before
 
 
+@pytest.mark.slow
 def test_a_job_that_is_not_trained_again_keeps_its_record(copied, train_here):
     done, anew = (copied / f"runs/s/optimizer.lr={lr},seed=1" for lr in ("0.003", "1e+30"))
     config_of = done / ".hydra/config.yaml"

@@ -21,6 +21,7 @@ def test_auto_gives_the_run_that_the_found_size_gives(tmp_path, train_here):
     assert json.loads((tmp_path / "auto/result.json").read_text())["config"]["data.batch_size"] == 512
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_is_named_with_auto_too(train_here):
     done = train_here(*TINY, "data.batch_size=auto", "data.val_size=9999")
     assert done.status == 2

@@ -46,11 +46,11 @@ VALIDATED_WITHIN = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5
 STOPPED = [  # hook, step, overrides
     ("on_train_batch_start", 13, ["data.num_workers=2"]),
     ("on_train_batch_start", 5, ["trainer.accumulate_grad_batches=3"]),
-    ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
     ("on_train_batch_start", 14, TODAY),
     ("on_validation_batch_end", 20, []),
 ]
 STOPPED_ELSEWHERE = [
+    ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
     ("on_train_batch_start", 0, []),
     ("on_train_batch_start", 13, []),
     ("on_train_batch_start", 14, ["scheduler=one_cycle"]),
@@ -82,6 +82,7 @@ def test_a_run_that_is_stopped_anywhere_and_resumed_is_the_same_run(tmp_path, un
     assert differences(moved, undisturbed(*overrides)) == []
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, undisturbed):
     """Steps, rows of the table and curves after the checkpoint are there once, and not twice."""
     often = ["checkpoint.every_n_steps=4"]
@@ -265,7 +266,7 @@ def test_the_folder_holds_no_absolute_path(undisturbed):
             assert str(run).encode() not in path.read_bytes(), path
 
 
-@pytest.mark.parametrize("keep", [0, 100, 20_000])
+@pytest.mark.parametrize("keep", [100, *(pytest.param(keep, marks=pytest.mark.slow) for keep in (0, 20_000))])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path, undisturbed, keep, capsys):
     folder = tmp_path / "run"
     record_run(folder, stop_at(23))

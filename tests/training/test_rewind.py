@@ -51,6 +51,7 @@ def test_a_run_goes_back_three_times_at_most(tmp_path):
     assert (result(run)["status"], result(run)["rewinds"]) == ("failed", 3)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_after_a_rewind_and_resumed_is_the_same_run(tmp_path):
     diverges = ["optimizer.lr=0.25", "scheduler=cosine", "trainer.max_epochs=8"]
     undisturbed, run = tmp_path / "undisturbed", tmp_path / "run"

@@ -20,6 +20,7 @@ from litlab.networks import MLP, ResNet18
 from litlab.training import assemble, weights
 
 
+@pytest.mark.slow
 def test_every_model_begins_from_a_file(quick_run, train_here, tmp_path):
     for file in (REPOSITORY / "conf/model").glob("*.yaml"):
         assert asked(f"model={file.stem}", "model.weights=x").cfg.model.weights == "x"

@@ -30,6 +30,7 @@ print(*counted)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
 def test_training_keeps_its_memory_for_the_next_step():
     done = subprocess.run([sys.executable, "-c", BLOCKS], capture_output=True, text=True, check=True)

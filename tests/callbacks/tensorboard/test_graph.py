@@ -19,7 +19,11 @@ def test_the_graph_is_that_of_the_network(seen):
     assert "aten::_convolution" in operations
 
 
-@pytest.mark.parametrize("model", [model for model in MODELS if model != "timm"])  # an extra, see test_registered.py
+QUICK = ("mlp", "resnet18", "googlenet")
+OTHERS = [model for model in MODELS if model not in ("timm", *QUICK)]  # timm is an extra, see test_registered.py
+
+
+@pytest.mark.parametrize("model", [*QUICK, *(pytest.param(model, marks=pytest.mark.slow) for model in OTHERS)])
 def test_every_network_has_a_graph(model, tmp_path):
     network = config.build(composed(f"model={model}"), "model", input_shape=[3, 32, 32], num_classes=10)
     before = {name: value.clone() for name, value in network.state_dict().items()}

@@ -33,6 +33,7 @@ def on_a_terminal(folder, *arguments, interrupt_at: bytes | None = None, columns
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_has_a_bar_and_ctrl_c_says_how_to_go_on(tmp_path):
     settings = [*QUICK, "trainer.max_epochs=99", "callbacks.progress.refresh_seconds=0.01", "hydra.run.dir=run"]
     status, shown = on_a_terminal(
