@@ -85,7 +85,7 @@ def test_compiled_steps_make_the_same_weights(tmp_path, train_here):
 
 @pytest.mark.slow
 def test_compile_without_a_compiler_ends_in_one_line(train):
-    done = train(*QUICK, "model=mlp", "model.hidden=[7]", "model.compile=true", CXX="no-such-compiler")
+    done = train(*QUICK, "model=mlp", "model.hidden=[7]", "model.compile=true", cold=True, CXX="no-such-compiler")
     assert done.status == 1
     assert done.err.splitlines()[-1].startswith("failed: model.compile=true: InvalidCxxCompiler: No working C++ comp")
     assert "Traceback" not in done.err

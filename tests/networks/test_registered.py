@@ -49,7 +49,7 @@ def test_a_registered_network_learns_or_says_which_size_it_takes(registry, name,
         return
     head = network.get_parameter(f"{network.new_layers[0]}weight")
     before = head.detach().clone()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-4)  # some are large, and begin without statistics
     for module in network.train().modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()  # one pixel of two images is too little for statistics
@@ -73,6 +73,15 @@ def test_it_takes_grey_images_and_its_head_is_known(registry, name):
     assert network(torch.zeros(2, 1, 64, 64)).shape == (2, 3)
     assert {key.removesuffix("weight").removesuffix("bias") for key, p in network.named_parameters() if p.requires_grad}
     assert all(key.startswith(network.new_layers) == p.requires_grad for key, p in network.named_parameters())
+
+
+def test_a_network_whose_layers_have_versions_is_trained_measured_and_loaded(train_here, use):
+    short = ["data=mnist_sample", "data.image_size=32", "data.train_limit=64", "trainer=cpu", "trainer.max_epochs=1"]
+    short += ["callbacks.report.enabled=false", "hydra.run.dir=run", "callbacks.model_summary.enabled=false"]
+    done = train_here("model=torchvision", "model.name=mnasnet0_5", *short)
+    assert done.status == 0, done.err  # the best checkpoint was loaded for the test
+    use("ckpt=run", "evaluate=val")
+    assert train_here("resume=run", "trainer.max_epochs=2").status == 0
 
 
 def test_published_weights_fit_all_but_the_head():

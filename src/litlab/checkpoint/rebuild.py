@@ -17,6 +17,7 @@ from litlab.checkpoint.plain import NotAllowed, excerpt
 from litlab.checkpoint.record import Data, Named
 from litlab.console import listed
 from litlab.errors import one_line
+from litlab.networks import with_versions
 
 MOST_NAMED = 2  # weights, in a message
 
@@ -42,7 +43,7 @@ def rebuild(architecture: Named, weights: Mapping[str, Tensor], data: Data, trus
     _check_weights(outline.state_dict(), weights)
     _check_output(outline, name, data)
     network: nn.Module = trusted.build(name, args, nn.Module, trusted.NETWORKS, trust)
-    network.load_state_dict(weights)
+    network.load_state_dict(with_versions(network, weights))
     return network.eval().requires_grad_(False)
 
 

@@ -1,6 +1,6 @@
 """The training step, and everything that Lightning needs around it, for all supervised tasks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.losses import total_weight
 from litlab.modules.measured import Measured
 from litlab.modules.schedules import Schedule, is_of_torch, of_torch
-from litlab.networks import WithAuxiliary
+from litlab.networks import WithAuxiliary, with_versions
 
 
 class Engine(Protocol):
@@ -189,6 +189,9 @@ class Supervised(Measured):
         if len(meter) == self.flush_every_n_batches:
             meter.flush().check()
         return predictions  # callbacks get them, see Lightning's `on_test_batch_end`
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **options: Any) -> Any:
+        return super().load_state_dict(with_versions(self, state_dict), *args, **options)
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **arguments: Any) -> Any:

@@ -21,7 +21,7 @@ from litlab.networks.torchvision_model import TorchvisionModel
 from litlab.networks.transfer import Transfer, with_frozen_backbone
 from litlab.networks.vgg import VGG11, VGG13, VGG16, VGG19
 from litlab.networks.vit import ViT
-from litlab.networks.weights import head_of, load_published, load_weights, preprocessing
+from litlab.networks.weights import head_of, load_published, load_weights, preprocessing, with_versions
 from litlab.networks.whitened import WhitenedCNN
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
@@ -48,6 +48,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "Transfer",
     "with_frozen_backbone",
     "load_weights",
+    "with_versions",
     "load_published",
     "preprocessing",
     "head_of",

@@ -92,8 +92,21 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
         hint = "; weights_skip_head=true starts the head anew" if only_head else ""
         listed = "; ".join(f"{len(names)} {kind}: {_listed(names)}" for kind, names in problems.items() if names)
         raise ValueError(f"weights do not fit {type(network).__name__}: {listed}{hint}")
-    network.load_state_dict({k: v for k, v in state_dict.items() if k not in skipped}, strict=False)
+    kept = {name: tensor for name, tensor in state_dict.items() if name not in skipped}
+    network.load_state_dict(with_versions(network, kept), strict=False)
     return skipped
+
+
+def with_versions(module: nn.Module, weights: Mapping[str, Tensor]) -> Mapping[str, Any]:
+    """The weights, with the versions of the module's layers, which a file of plain data does not keep.
+
+    torchvision's MNASNet refuses weights without its version.
+    """
+    found = module.state_dict()  # has the versions
+    for name in [name for name in found if name not in weights]:
+        del found[name]
+    found.update(weights)
+    return found
 
 
 def head_of(network: nn.Module) -> tuple[str, ...]:
