@@ -8,6 +8,7 @@ from typing import Any
 
 import mps_stand_in
 import pytest
+import torch
 from hydra.core.global_hydra import GlobalHydra
 from scripts import QUICK, REPOSITORY, Finished, asked, finish, once, start
 
@@ -26,6 +27,37 @@ def process_as_before():
     root.handlers[:] = handlers
     root.setLevel(level)
     log.disabled = False
+
+
+class GPU:
+    """torch for those who only ask whether there is a GPU: there is one. Nothing can be computed on it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch.cuda, name)
+
+    def is_available(self) -> bool:
+        return True
+
+    def is_bf16_supported(self, including_emulation: bool = True) -> bool:
+        return True
+
+
+class TorchWithGPU:
+    """torch, with such a GPU."""
+
+    cuda = GPU()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+
+@pytest.fixture(autouse=True)
+def gpu_that_is_only_asked_for(monkeypatch):
+    """With ASK_GPU=1, the modules that choose the precision are told of a GPU. Tests that mean the CPU then still pass:
+    they say trainer=cpu."""
+    if os.environ.get("ASK_GPU") == "1":
+        for module in ("litlab.training.settle", "litlab.training.lr_range_test"):
+            monkeypatch.setattr(f"{module}.torch", TorchWithGPU())
 
 
 @pytest.fixture(scope="session")
