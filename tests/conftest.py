@@ -3,7 +3,9 @@ import os
 import runpy
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import mps_stand_in
@@ -111,21 +113,32 @@ def train(tmp_path):
 
 
 @pytest.fixture
-def script_here(tmp_path, monkeypatch, capfd):
-    """Does what `python SCRIPT ARGUMENTS` does in an empty folder, in this process, which has imported everything."""
+def call_here(monkeypatch, capfd):
+    """Calls a program in a folder, with a command line, in this process, which has imported everything."""
 
-    def run(script: str, *arguments: str) -> Finished:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [str(REPOSITORY / script), *arguments])
+    def run(program: Callable[[], Any], folder: Path, *command: str) -> Finished:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", list(command))
         capfd.readouterr()
         try:
-            runpy.run_path(str(REPOSITORY / script), run_name="__main__")
+            program()
             status = 0
         except SystemExit as ended:
             status = int(ended.code or 0)
         finally:
             GlobalHydra.instance().clear()
-        return Finished(status, *capfd.readouterr(), tmp_path)
+        return Finished(status, *capfd.readouterr(), folder)
+
+    return run
+
+
+@pytest.fixture
+def script_here(tmp_path, call_here):
+    """Does what `python SCRIPT ARGUMENTS` does in an empty folder, in this process."""
+
+    def run(script: str, *arguments: str) -> Finished:
+        path = str(REPOSITORY / script)
+        return call_here(partial(runpy.run_path, path, run_name="__main__"), tmp_path, path, *arguments)
 
     return run
 

@@ -5,7 +5,6 @@ forks for each script: `Warm(...)` takes the place of `subprocess.Popen`. What a
 process does: it has a pid, signals, a folder, an environment and an end of its own, and litlab is imported in it.
 """
 
-import array
 import atexit
 import contextlib
 import json
@@ -155,7 +154,7 @@ def serve(connection: socket.socket) -> dict[str, Any]:
             connection.sendall(pid.to_bytes(4, "big"))
 
 
-def become(message: dict[str, Any], ends: array.array) -> None:
+def become(message: dict[str, Any], ends: Sequence[int]) -> None:
     """Takes the folder, the environment and the output of the process that is to be."""
     if message["new_session"]:
         os.setsid()

@@ -1,8 +1,6 @@
 import sys
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
-from scripts import Finished
 
 from litlab.cli.program import main
 from litlab.project import make_project
@@ -20,23 +18,9 @@ def project(tmp_path_factory):
 
 
 @pytest.fixture
-def litlab_here(monkeypatch, capfd):
-    """Does what `litlab ARGUMENTS` does in a folder, in this process, which has imported everything."""
-
-    def run(folder, *arguments: str) -> Finished:
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", ["litlab", *arguments])
-        capfd.readouterr()
-        try:
-            main()
-            status = 0
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-        finally:
-            GlobalHydra.instance().clear()
-        return Finished(status, *capfd.readouterr(), folder)
-
-    return run
+def litlab_here(call_here):
+    """Does what `litlab ARGUMENTS` does in a folder, in this process."""
+    return lambda folder, *arguments: call_here(main, folder, "litlab", *arguments)
 
 
 def forget(folder) -> None:

@@ -111,10 +111,17 @@ def test_folders_of_splits_have_no_record(train_here, tmp_path):
 
 
 def test_names_of_any_kind_are_read_as_they_were_written(tmp_path):
-    drawn = DrawnSplits({'a, "b".png': "train", "日本/\udcff.png": "val", "0/c.png": "test"})
+    drawn = DrawnSplits({'a, "b".png': "train", "日本/\udcff.png": "val", "0/c\u2028d.png": "test", "e\nf": "val"})
     drawn.write(tmp_path / "splits.csv")
     assert DrawnSplits.read(tmp_path / "splits.csv") == drawn
     (tmp_path / "splits.csv").write_text("file,split\na.png,training\n")
     with pytest.raises(ValueError, match=r"splits.csv: must have the columns file and split"):
         DrawnSplits.read(tmp_path / "splits.csv")
     assert DrawnSplits.read(tmp_path / "none.csv") is None
+
+
+def test_a_damaged_record_is_one_line(trained, train_here):
+    (trained / "run/splits.csv").write_text("file,split\na.png,training\n")
+    done = train_here("resume=run", "trainer.max_epochs=2")
+    assert done.status == 2
+    assert "splits.csv: must have the columns file and split" in done.err

@@ -136,10 +136,15 @@ def _background(data: Mapping[str, Any]) -> int | None:
     return background
 
 
-def _preprocess(data: Mapping[str, Any]) -> dict[str, Any]:
-    found = data.get("preprocess") or {}
+def _mapping(data: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = data.get(key) or {}
     if not isinstance(found, dict):
-        raise NotAllowed(f"its preprocess is {excerpt(found)}, not a mapping")
+        raise NotAllowed(f"its {key} is {excerpt(found)}, not a mapping")
+    return found
+
+
+def _preprocess(data: Mapping[str, Any]) -> dict[str, Any]:
+    found = _mapping(data, "preprocess")
     if found and (type(found.get("resize")) is not int or type(found.get("center_crop")) is not bool):
         raise NotAllowed(f"its preprocess is {excerpt(found)}, not {{resize: an integer, center_crop: true or false}}")
     if found.get("interpolation", "bilinear") not in ("bilinear", "bicubic"):
@@ -152,9 +157,7 @@ def _preprocess(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _drawn(data: Mapping[str, Any]) -> dict[str, Any]:
-    found = data.get("drawn") or {}
-    if not isinstance(found, dict):
-        raise NotAllowed(f"its drawn is {excerpt(found)}, not a mapping")
+    found = _mapping(data, "drawn")
     counts = [value for key, value in found.items() if key != "sha256"]
     if found and not (type(found.get("sha256")) is str and all(type(count) is int for count in counts)):
         raise NotAllowed(f"its drawn is {excerpt(found)}, not numbers of pictures and their sha256")

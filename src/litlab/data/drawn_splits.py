@@ -7,9 +7,14 @@ import csv
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from litlab.data.file_names import FileNames
 from litlab.files import atomic
+
+SPLITS = ("train", "val", "test")
+# A name may hold any byte, and the ends of lines that only some programs know.
+AS_WRITTEN: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
 class DrawnSplits(dict[str, str]):
@@ -23,16 +28,16 @@ class DrawnSplits(dict[str, str]):
             ValueError: the file has other lines.
         """
         try:
-            text = path.read_text(encoding="utf-8", errors="surrogateescape")
+            with path.open(**AS_WRITTEN) as file:
+                rows = list(csv.reader(file))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        rows = list(csv.reader(text.splitlines()))
         if rows[:1] != [["file", "split"]] or any(len(row) != 2 or row[1] not in SPLITS for row in rows[1:]):
             raise ValueError(f"{path}: must have the columns file and split, with train, val or test in each line")
         return cls((name, split) for name, split in rows[1:])
 
     def write(self, path: Path) -> None:
-        with atomic(path) as temporary, temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        with atomic(path) as temporary, temporary.open("w", **AS_WRITTEN) as file:
             csv.writer(file, lineterminator="\n").writerows([("file", "split"), *sorted(self.items())])
 
     def summary(self) -> dict[str, int | str]:
@@ -42,9 +47,6 @@ class DrawnSplits(dict[str, str]):
         lines = "".join(f"{split} {name}\n" for name, split in sorted(self.items()))
         checksum = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
         return {split: sum(it == split for it in self.values()) for split in SPLITS} | {"sha256": checksum}
-
-
-SPLITS = ("train", "val", "test")
 
 
 def names_below(files: FileNames, roots: Sequence[Path]) -> list[str]:

@@ -16,7 +16,7 @@ from litlab.console import listed
 from litlab.data.arguments import boolean, whole_number
 from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
-from litlab.data.drawn_splits import DrawnSplits, names_below
+from litlab.data.drawn_splits import SPLITS, DrawnSplits, names_below
 from litlab.data.file_names import FileNames
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.picture_transforms import build_transforms, try_transforms
@@ -173,7 +173,7 @@ class PictureDataModule(DataModule):
             split_of = [known.get(name) for name in names]
             if late := [name for name, split in zip(names, split_of, strict=True) if split is None]:
                 warnings.warn(f"left out, newer than the run: {len(late):,} pictures ({listed(late, 3)})", stacklevel=4)
-            rows = {name: [i for i, split in enumerate(split_of) if split == name] for name in ("train", "val", "test")}
+            rows = {name: [i for i, split in enumerate(split_of) if split == name] for name in SPLITS}
             splits = {name: torch.tensor(indices) for name, indices in rows.items() if indices}
         else:
             splits = self.hold_out(len(files), of_val, of_test, classes)

@@ -35,7 +35,7 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
     Raises:
         ConfigError: if a value is refused, or the images or classes are not those of the network.
     """
-    given = {key: value for key, value in (run.plain()["data"] or {}).items() if value is not None}
+    given = given_settings(run)
     if "_target_" in given:
         data, read_only = _chosen(trained, run, given), False
     else:
@@ -56,6 +56,11 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
     if "normalize" not in given or given["normalize"] is True:
         data.normalize = Normalize(trained.data.mean, trained.data.std)  # as in training, whatever the data are
     return data, read_only
+
+
+def given_settings(run: Run) -> dict[str, Any]:
+    """The settings of `data` that are to replace those of the training."""
+    return {key: value for key, value in (run.plain()["data"] or {}).items() if value is not None}
 
 
 def _chosen(trained: Trained, run: Run, given: dict[str, Any]) -> DataModule:
@@ -98,7 +103,7 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
         ConfigError: if the data cannot be had, or have no such split.
     """
     data, read_only = data_module(trained, run)
-    given = {key for key, value in (run.plain()["data"] or {}).items() if value is not None}
+    given = given_settings(run)
     try:
         if not read_only:
             data.prepare_data()
@@ -111,7 +116,7 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
         hint = f"; data.data_dir={trained.source.args['data_dir']} allows to write there" if read_only else ""
         raise ConfigError(f"data={data.name}: {one_line(error)}{hint}") from error
     split = str(run.cfg.evaluate)
-    if isinstance(data, PictureDataModule) and not {"_target_", "data_dir", "annotations"} & given:
+    if isinstance(data, PictureDataModule) and not {"_target_", "data_dir", "annotations"} & given.keys():
         check_splits(trained, data, split)
     images = data.test_set = data.evaluation_set(split)
     if images is None:

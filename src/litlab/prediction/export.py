@@ -127,8 +127,8 @@ def facts(trained: Trained, include_preprocess: bool) -> dict[str, str]:
 def preprocess_facts(trained: Trained) -> dict[str, Any]:
     """How a picture of w x h pixels, upright, becomes an image of `width` x `height`. It says all that `fit` does.
 
-    With s as `scale` says, a part of width * s by height * s pixels is cut out of the centre (or all of the picture, if
-    `center_crop` is false), and resized with the interpolation and antialiasing. `cut` says where its edges are.
+    `scale` is s. A part of width * s by height * s pixels is cut out of the centre. `cut` says where its edges are. If
+    `center_crop` is false, the whole picture is taken. It is then resized, with the interpolation and antialiasing.
     """
     options = {"resize": 0, "center_crop": True, "resizer": "pillow", "interpolation": "bilinear"}
     options |= trained.data.preprocess

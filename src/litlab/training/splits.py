@@ -10,9 +10,17 @@ from litlab.training.build import Parts
 
 
 def restore_splits(parts: Parts) -> None:
-    """Gives the data module the splits of the run that goes on. Call it before the data are prepared."""
-    if isinstance(parts.data, PictureDataModule):
+    """Gives the data module the splits of the run that goes on. Call it before the data are prepared.
+
+    Raises:
+        ConfigError: if they cannot be read.
+    """
+    if not isinstance(parts.data, PictureDataModule):
+        return
+    try:
         parts.data.known_splits = DrawnSplits.read(parts.run.folder / SPLITS)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def note_splits(parts: Parts, saved: dict[str, Any] | None) -> None:
