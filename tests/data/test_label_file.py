@@ -61,7 +61,11 @@ def test_a_picture_that_is_not_there_is_named_with_its_line(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "arguments", "message"),
     [
-        ("file,label\na.png,red\nb.png,\n", {}, r"^file \S*labels\.csv, line 3: b\.png has no label$"),
+        (
+            "file,label\na.png,red\nb.png,\n",
+            {},
+            r"^file \S*labels\.csv, line 3: b\.png has no label; multilabel=true allows that ",
+        ),
         ("file,label\na.png,red\nb.png,red\n", {}, r"^file \S*: must have two classes or more; found: red$"),
         (TWELVE, {"val_size": 0}, r"^val_size must be above 0: no row of the file has the split val$"),
         (
@@ -105,3 +109,41 @@ def test_a_run_keeps_its_splits_and_can_be_measured_where_the_file_has_moved(tra
     assert measured == {name: metrics[name] for name in ("val/loss", "val/acc")}
     done = train_here("data=csv", "data.file=pictures/labels.csv")
     assert done.err == "error: data.file pictures/labels.csv: no such file\n"
+
+
+SEVERAL = "file,label\n" + "".join(f"{i}.png,{('r|g', 'g', '', 'r')[i % 4]}\n" for i in range(20)) + "20.png,b|g\n"
+
+
+def test_several_labels_in_a_row_make_targets_of_0_and_1(tmp_path):
+    data = load(draw_labels(tmp_path, SEVERAL), label_separator="|", stratified=True, val_size=5)
+    assert (data.task, data.class_names, data.num_classes) == ("multilabel", ("b", "g", "r"), 3)
+    assert data.sizes == {"train": 16, "val": 5}
+    images, targets = data.train_set.__getitems__(list(range(16)))
+    assert (targets.dtype, targets.shape) == (torch.float32, (16, 3))
+    is_light = images.float().mean((2, 3)) > 110
+    assert torch.equal(is_light.flip(1).float(), targets)
+    assert targets[:, 0].sum() == 1  # the one picture of a rare label is trained on
+    assert data.val_set.targets.sum(0)[1:].min() >= 1
+    assert (data.val_set.targets.sum(1) == 0).sum() == 1  # a picture in five has no label
+
+
+def test_multilabel_is_asked_for_where_no_row_shows_it(tmp_path):
+    file = draw_labels(tmp_path, TWELVE)
+    assert load(file).task == "classification"
+    assert load(file, multilabel=True).task == "multilabel"
+    other = draw_labels(tmp_path, SEVERAL, "other.csv")
+    assert load(other, multilabel=True).class_names == ("b|g", "g", "r", "r|g")
+    with pytest.raises(ValueError, match=r"line 4: 2\.png has no label; multilabel=true allows that there is none$"):
+        load(other, label_separator="|", multilabel=False)
+
+
+def test_a_label_without_a_training_picture_is_named(tmp_path):
+    lines = "file,label,split\na.png,r;g,train\nb.png,g,train\nc.png,b,val\n"
+    with pytest.raises(ValueError, match="no readable pictures to train on for class 'b'$"):
+        load(draw_labels(tmp_path, lines))
+
+
+@pytest.mark.parametrize("arguments", [{"label_separator": " "}, {"label_separator": ""}, {"multilabel": "yes"}])
+def test_wrong_settings_of_labels_are_named(tmp_path, arguments):
+    with pytest.raises(ValueError, match=f"^{next(iter(arguments))} must be "):
+        load(draw_labels(tmp_path, TWELVE), **arguments)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from litlab.data.label_rows import Row, read_rows
+from litlab.data.label_rows import Row, labels_in, read_rows
 
 
 def test_columns_may_be_in_any_order_and_in_quotes_with_a_byte_order_mark(tmp_path):
@@ -52,3 +52,9 @@ def test_another_encoding_is_refused(tmp_path):
     (tmp_path / "labels.csv").write_text("file,label\na.png,cat\n", encoding="utf-16")
     with pytest.raises(ValueError, match=r"^file \S*labels\.csv: must be text in UTF-8$"):
         read_rows(tmp_path / "labels.csv")
+
+
+def test_labels_of_a_row_are_split_at_the_separator():
+    assert labels_in(" cat ; big dog;;cat", ";") == ["cat", "big dog"]
+    assert labels_in("cat;x|dog", "|") == ["cat;x", "dog"]
+    assert labels_in("", ";") == []

@@ -33,7 +33,7 @@ class ClassPictures(PictureDataModule):
 
         Returns:
             The files; what `check_pictures` says about them; the number of each file's split in `PARTS`, int64 [N]; its
-            class, int64 [N].
+            class, int64 [N], or its labels, float32 [N, num_classes].
         """
         raise NotImplementedError
 
@@ -60,8 +60,8 @@ class ClassPictures(PictureDataModule):
                 setattr(self, f"{name}_set", part)
 
     def _without(self, targets: Tensor) -> list[str]:
-        """The names of the classes that are not among these targets, int64 [N]."""
-        there = set(targets.unique().tolist())
+        """The names of the classes that are not among these targets, int64 [N] or float32 [N, num_classes]."""
+        there = set((targets if targets.ndim == 1 else targets.any(0).nonzero()).unique().tolist())
         return [name for number, name in enumerate(self.class_names) if number not in there]
 
     def _check_classes(self, trained: Tensor) -> None:
@@ -93,9 +93,21 @@ class ClassPictures(PictureDataModule):
             without_split, train = torch.cat((without_split, train)), train[:0]
         for pictures, held_out in ((without_split, (True, needs_test)), (train, (False, needs_test))):
             if len(pictures):
-                classes = targets[pictures].tolist()
+                classes = groups(targets[pictures])
                 for name, indices in self.divide(names.take(pictures), self.roots, *held_out, classes=classes).items():
                     files[name] = torch.cat((files[name], pictures[indices]))
         if not len(files["val"]):
             raise ValueError(f"{self.source}: no readable pictures for val")
         return files
+
+
+def groups(targets: Tensor) -> list[int]:
+    """The group of each picture, for `stratified`: its class, or the rarest of its labels; -1 if it has none.
+
+    Args:
+        targets: int64 [N], or float32 [N, num_classes].
+    """
+    if targets.ndim == 1:
+        return targets.tolist()
+    rarity = targets / targets.sum(0).clamp(min=1)
+    return rarity.argmax(1).masked_fill(~targets.any(1), -1).tolist()

@@ -94,3 +94,8 @@ def _check(path: Path, row: Row, seen: dict[str, int]) -> None:
     before = seen.setdefault(os.path.normpath(row.file), row.line)
     if before != row.line:
         raise ValueError(f"file {path}, line {row.line}: {row.file} is in line {before} already")
+
+
+def labels_in(cell: str, separator: str) -> list[str]:
+    """The labels of a cell, without the spaces around them. Each is there once."""
+    return [label for label in dict.fromkeys(part.strip() for part in cell.split(separator)) if label]

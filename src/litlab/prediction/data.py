@@ -39,6 +39,8 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
         ConfigError: if a value is refused, or the images or classes are not those of the network.
     """
     given = given_settings(run)
+    if "label_separator" in given | trained.source.args:  # one file may hold no row with several labels
+        given.setdefault("multilabel", trained.task == "Multilabel")
     if "_target_" in given:
         data, read_only = _chosen(trained, run, given), False
     else:
@@ -52,6 +54,8 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
             f"data={data.name} has images {list(data.input_shape)}; the network was trained on "
             f"{list(trained.data.input_shape)} ({trained.data.name})"
         )
+    if (data.task == "multilabel") != (trained.task == "Multilabel"):
+        raise ConfigError(f"data={data.name} is {data.task}, and the network was trained as a {trained.task}")
     if list(data.class_names) != list(trained.data.class_names):
         both = data.class_names, trained.data.class_names
         there, known = (listed([printable(name) for name in names], most=5) for names in both)
