@@ -1,7 +1,7 @@
 """From a checkpoint to a network that is ready to use."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -11,7 +11,7 @@ from litlab.checkpoint.parse import added_of, checked_record, data_of, entry, na
 from litlab.checkpoint.plain import NotAllowed, excerpt
 from litlab.checkpoint.rebuild import rebuild
 from litlab.checkpoint.record import TASKS, Data, Named
-from litlab.checkpoint.weights import weights_of
+from litlab.checkpoint.weights import thresholds_of, weights_of
 from litlab.runs import finite
 
 
@@ -69,6 +69,8 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Trained:
         task = entry(record, "task", str)
         if task not in TASKS:
             raise NotAllowed(f"its task is {excerpt(task)}, not one of {', '.join(TASKS)}")
+        if task == "Multilabel":
+            data = replace(data, thresholds=thresholds_of(checkpoint, data.num_classes))
         return Trained(
             path=Path(path),
             network=network,

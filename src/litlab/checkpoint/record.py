@@ -1,7 +1,7 @@
 """The record that litlab adds to a checkpoint, under the key `litlab`. It is plain data.
 
 network   {"name": "litlab.networks.MLP", "args": {...}}
-task      "Classification" or "Regression"
+task      "Classification", "Multilabel" or "Regression"
 loss      {"name": "torch.nn.CrossEntropyLoss", "args": {...}}
 data      {"name", "input_shape", "num_classes", "class_names", "target_shape", "mean", "std", "background"};
           data sets of picture files add "preprocess" and "drawn"
@@ -20,7 +20,7 @@ from typing import Any
 from litlab.config import own_model_keys
 
 FORMAT = 1
-TASKS = ("Classification", "Regression")
+TASKS = ("Classification", "Multilabel", "Regression")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Data:
         preprocess: `resize` (pixels), `center_crop` (bool) and `resizer`, as in `litlab.data.fit`, if the pictures were
             not all of one size. Version 0.1 has no `resizer`: it was Pillow.
         drawn: how many pictures were drawn for each split, and a checksum of their names (`sha256`), if any were.
+        thresholds: the probability from which on each label is predicted, if there may be several. The record does not
+            have them: they are among the weights.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Data:
     background: int | None = None
     preprocess: dict[str, Any] = field(default_factory=dict)
     drawn: dict[str, Any] = field(default_factory=dict)
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,7 @@ def supervised(trained: Trained) -> Supervised:
         "network": trained.network,
         "num_classes": trained.data.num_classes,
         "target_shape": trained.data.target_shape,
+        "thresholds": trained.data.thresholds,
         "loss": loss,
         "metrics": added_metrics(trained),
     }

@@ -8,7 +8,7 @@ from litlab.callbacks import learning_rate
 from litlab.config import FILLED_FROM_DATA, UNGROUPED, Run
 from litlab.data import DataModule, Mix, SourcesFailedError
 from litlab.errors import ConfigError, one_line
-from litlab.modules import Classification, Grouped, MakeOptimizer, Regression, Supervised, balanced_weights
+from litlab.modules import Classification, Grouped, MakeOptimizer, Multilabel, Regression, Supervised, balanced_weights
 from litlab.training import weights
 from litlab.training.checks import check_loss, check_monitors, check_network, check_optimization
 from litlab.training.metrics import build_metrics
@@ -55,9 +55,13 @@ def make_module(run: Run, data: DataModule, network: nn.Module, optimization: tu
         ConfigError: if a metric is refused.
     """
     metrics = build_metrics(run, data)
+    if run.cfg.top5 and data.task == "multilabel":
+        raise ConfigError(f"top5=true: {run.option('data')} {_instead_of_classes(data)}")
     try:
         if data.task == "regression":
             return Regression(network, data.target_shape, *optimization, metrics=metrics)
+        if data.task == "multilabel":
+            return Multilabel(network, data.num_classes, *optimization, metrics=metrics)
         soft = bool(data.mix)
         return Classification(
             network, data.num_classes, *optimization, top5=run.cfg.top5, soft_targets=soft, metrics=metrics
@@ -88,7 +92,7 @@ def class_weights(run: Run, data: DataModule) -> list[float]:
         ConfigError: if the data cannot be had, or have no classes.
     """
     if data.task != "classification":
-        raise ConfigError(f"loss.class_weights=balanced: {run.option('data')} has no classes")
+        raise ConfigError(f"loss.class_weights=balanced: {run.option('data')} {_instead_of_classes(data)}")
     prepare_data(run, data)
     return balanced_weights(data.train_set.targets, data.num_classes)  # type: ignore[union-attr]
 
@@ -101,8 +105,13 @@ def build_mix(run: Run, data: DataModule) -> Mix | None:
     """
     mix: Mix | None = run.build("mix", num_classes=data.num_classes, epochs=run.cfg.trainer.max_epochs)
     if mix and data.task != "classification":
-        raise ConfigError(f"{run.option('mix')} mixes classes, and {run.option('data')} has none: write mix=none")
+        has = f"{run.option('data')} {_instead_of_classes(data)}"
+        raise ConfigError(f"{run.option('mix')} mixes pictures of one class each, and {has}: write mix=none")
     return mix
+
+
+def _instead_of_classes(data: DataModule) -> str:
+    return "has several labels for a picture" if data.task == "multilabel" else "has no classes"
 
 
 def _check_filled_from_data(run: Run, data: DataModule) -> None:

@@ -28,7 +28,8 @@ WIDEST = 110  # characters of a line of the verdict on a terminal
 def print_start(parts: Parts) -> None:
     """Prints the first line of a run: data, network, device, precision."""
     data = parts.data
-    classes = f", {len(data.class_names):,} classes" if data.class_names else ""
+    word = "labels" if data.task == "multilabel" else "classes"
+    classes = f", {len(data.class_names):,} {word}" if data.class_names else ""
     say(
         f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {data.kind}{classes}  |  "
         f"{type(parts.module.network).__name__}  |  {device_name(parts.trainer)}, {parts.run.cfg.trainer.precision}"
