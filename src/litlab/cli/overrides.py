@@ -9,6 +9,7 @@ from hydra.errors import HydraException
 from litlab.cli.keys import Keys
 from litlab.cli.words import TAKE_A_WORD, assignment
 from litlab.config import suggest
+from litlab.console import typed
 
 MULTIRUN = ("-m", "--multirun")
 # The options of Hydra's command line.
@@ -95,7 +96,22 @@ def check_options(arguments: Sequence[str], keys: Keys) -> None:
                 following = [word for word in arguments[place + 1 : place + 2] if not re.match(r"-\D|[^=]+=", word)]
                 setting = assignment(meant[0], value if given else next(iter(following), None))
                 raise HydraException(f"{name}: settings have no dashes: write {setting}")
+            if script := keys.other_script(name.lstrip("-")):
+                raise HydraException(
+                    f"{name}: it is for {typed(script)}; --help lists the settings that there are here"
+                )
             raise HydraException(f"{name}: no such option; {suggest(name, LONG)}")
+
+
+def refuse_unused(arguments: Sequence[str], keys: Keys) -> None:
+    """Refuses a setting that the script would take with its group, and not use.
+
+    Raises:
+        HydraException: naming the setting.
+    """
+    for argument in arguments:
+        if keys.leaves_out(key := argument.lstrip("+~").partition("=")[0]):
+            raise HydraException(f"{key}: it is for {typed('train')}; {typed(keys.config_name)} does not use it")
 
 
 def help_asked(arguments: Sequence[str]) -> str | None:
