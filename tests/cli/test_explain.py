@@ -43,6 +43,7 @@ def explained():
         (["optimizer.patience=1"], "optimizer.patience is unknown: write callbacks.early_stopping.patience=1"),
         (["~optimizer.lrr"], "optimizer.lrr is unknown; optimizer: did you mean lr?"),
         (["seed=[1"], "seed=[1: "),
+        (["größe=1"], "größe=1: it has characters that need quotes"),
         (["model=mlp,vit"], "model=mlp,vit: several options are a sweep: add -m"),
         (["data.val_size=1,2"], "data.val_size=1,2: several values are a sweep: add -m; one value that is a list is"),
         (["+optimizer.lr=1"], "optimizer.lr is a setting already: write optimizer.lr=1, without +"),

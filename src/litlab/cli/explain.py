@@ -32,7 +32,8 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         if group:
             return f"{group}={option}: no such option; {suggest(option, error.options)}"
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: {one_line(error)}"
+        unreadable = "LexerNoViableAlt" in str(error)
+        return f"{error.override}: {'it has characters that need quotes' if unreadable else one_line(error)}"
     text = str(error)
     if match := re.search(r"Ambiguous value for argument '(.+)'\n", text):
         return _explain_several_values(match[1], conf)

@@ -44,9 +44,31 @@ def literal(argument: str, paths: Sequence[str]) -> str:
     if key not in paths or (written_for_hydra and not (value and Path(value).exists())):
         return argument
     value = value.replace("${", "\\${")  # not an interpolation
-    quoted = re.sub(r"(\\*)(')", r"\1\1\\\2", value)
+    return f"{key}={_quoted(value)}"
+
+
+# What is in quotes, or a word between the characters that separate values.
+WORD = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^\s,()\[\]{}:='"](?:[^,()\[\]{}:='"]*[^\s,()\[\]{}:='"])?""")
+
+
+def letters_of_all_languages(argument: str) -> str:
+    """`name='größe'` for `name=größe`: in quotes, Hydra takes letters that are not English ones."""
+    key, is_override, value = argument.partition("=")
+    if value.isascii() or "${" in value or key == "resume":  # which Hydra does not read
+        return argument
+
+    def readable(match: re.Match[str]) -> str:
+        word = match[0]
+        return word if word.isascii() or word[0] in "'\"" else _quoted(word)
+
+    return f"{key}{is_override}{WORD.sub(readable, value)}"
+
+
+def _quoted(text: str) -> str:
+    """A text in quotes, as Hydra reads it."""
+    quoted = re.sub(r"(\\*)(')", r"\1\1\\\2", text)
     ending = len(quoted) - len(quoted.rstrip("\\"))
-    return f"{key}='{quoted}{quoted[len(quoted) - ending :]}'"
+    return f"'{quoted}{quoted[len(quoted) - ending :]}'"
 
 
 def is_multirun(arguments: Sequence[str]) -> bool:

@@ -30,6 +30,7 @@ from litlab.cli.overrides import (
     check_options,
     help_asked,
     is_multirun,
+    letters_of_all_languages,
     literal,
     options_first,
     refuse_null,
@@ -162,6 +163,7 @@ class Script:
         sys.argv[1:] = options_first(arguments)
         if not is_multirun(arguments):
             sys.argv[1:] = [literal(argument, self.paths) for argument in sys.argv[1:]]
+        sys.argv[1:] = [letters_of_all_languages(argument) for argument in sys.argv[1:]]
 
     def compose_and_work(self) -> None:
         """Composes the config, or takes that of the run that `resume=` names, and does the work."""

@@ -7,5 +7,17 @@ from litlab.figures.confusion import confusion_matrix
 from litlab.figures.grid import grid
 from litlab.figures.pixels import as_png, scaled, shrunk, viewable
 from litlab.figures.sheet import Marks, Picture, sheet
+from litlab.figures.text import letters_of
 
-__all__ = ["Marks", "Picture", "as_png", "confusion_matrix", "grid", "scaled", "sheet", "shrunk", "viewable"]
+__all__ = [
+    "Marks",
+    "Picture",
+    "as_png",
+    "confusion_matrix",
+    "grid",
+    "letters_of",
+    "scaled",
+    "sheet",
+    "shrunk",
+    "viewable",
+]
