@@ -6,6 +6,17 @@ Each is a tensor, uint8 [3, H, W], which TensorBoard shows, `as_png` makes a fil
 from litlab.figures.confusion import confusion_matrix
 from litlab.figures.grid import grid
 from litlab.figures.pixels import as_png, scaled, shrunk, viewable
-from litlab.figures.sheet import Marks, Picture, sheet
+from litlab.figures.sheet import Marks, Picture, enlarged, sheet
 
-__all__ = ["Marks", "Picture", "as_png", "confusion_matrix", "grid", "scaled", "sheet", "shrunk", "viewable"]
+__all__ = [
+    "Marks",
+    "Picture",
+    "as_png",
+    "confusion_matrix",
+    "enlarged",
+    "grid",
+    "scaled",
+    "sheet",
+    "shrunk",
+    "viewable",
+]
