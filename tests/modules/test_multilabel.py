@@ -147,7 +147,7 @@ def test_checkpoints_whose_thresholds_are_damaged_are_refused(run, tmp_path):
     [
         (["loss=cross_entropy"], "is for one class for each picture, .* use loss=bce_with_logits objective=val/map$"),
         (["loss=mse"], "^loss=LOSS is for regression, and data=DATA has several labels: use loss=bce_with_logits"),
-        (["mix=cutmix"], "mixes pictures of one class each, and data=DATA has several labels for a picture: write mix"),
+        (["mix=cutmix"], "mixes classes, and data=DATA has several labels for a picture: write mix=none$"),
         (["top5=true"], "^top5=true: data=DATA has several labels for a picture$"),
         (["data.balanced=true"], "^data.balanced must be false where a picture may have several labels$"),
         (["metrics=f1"], "^metrics.f1: the task itself logs a metric of this name"),
