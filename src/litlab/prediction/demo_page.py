@@ -86,7 +86,7 @@ def build_page(
                     visible=trained.task != "Regression",
                     elem_id="bars",
                 )
-                text = gr.Textbox(label="output", visible=trained.task == "Regression", elem_id="output")
+                text = gr.Textbox(label="output", visible=trained.task != "Classification", elem_id="output")
                 seen = gr.Image(
                     label="as the network sees it", elem_id="seen", height=320, format="png", buttons=["fullscreen"]
                 )

@@ -85,6 +85,8 @@ class Found:
         images: the data set that was evaluated.
     """
 
+    files = FILES
+
     def __init__(self, metrics: dict[str, Tensor], mistakes: list[Mistake], data: Data, images: Any) -> None:
         self.images = images
         self.confusion, self.mistakes, self.names = metrics["confusion"], mistakes, list(data.class_names)

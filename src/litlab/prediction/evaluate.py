@@ -20,8 +20,9 @@ from litlab.errors import ConfigError
 from litlab.modules import Supervised
 from litlab.prediction import evaluation_result
 from litlab.prediction.data import data_module, prepare_split
-from litlab.prediction.details import FILES, Details
+from litlab.prediction.details import Details
 from litlab.prediction.ensemble import load_asked
+from litlab.prediction.label_details import LabelDetails
 from litlab.prediction.metrics import added_metrics
 from litlab.prediction.settings import made_folder, output_folder, print_network
 from litlab.runs import finite
@@ -61,7 +62,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     started, split = time.perf_counter(), str(run.cfg.evaluate)
     data, images = prepare_split(trained, run)
     module = supervised(trained)
-    details = Details(trained.data) if trained.task == "Classification" and trained.data.class_names else None
+    details = details_of(trained)
     trainer = make_trainer(trained, run, details)
     trainer.test(module, datamodule=data, verbose=False)
     metrics = {name.replace("test/", f"{split}/"): value for name, value in epoch_metrics(trainer).items()}
@@ -83,7 +84,14 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     evaluation_result.write_result(result, folder)
     if found:
         found.write(folder, f"{data.title}, {split}: {len(images):,} images")
-    console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(FILES if found else ())])}")
+    console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(found.files if found else ())])}")
+
+
+def details_of(trained: Trained) -> Details | LabelDetails | None:
+    """What finds out more than the metrics; None for a regression."""
+    if trained.task == "Multilabel":
+        return LabelDetails(trained.data)
+    return Details(trained.data) if trained.task == "Classification" and trained.data.class_names else None
 
 
 def measure(trained: Trained, run: Run) -> dict[str, float]:
@@ -127,7 +135,7 @@ def supervised(trained: Trained) -> Supervised:
     return module
 
 
-def make_trainer(trained: Trained, run: Run, details: Details | None) -> lightning.Trainer:
+def make_trainer(trained: Trained, run: Run, details: Details | LabelDetails | None) -> lightning.Trainer:
     """Builds a Trainer that computes in the precision of the training, and writes no files."""
     settings = run.plain()["trainer"]
     settings["precision"] = settings["precision"] or trained.precision
