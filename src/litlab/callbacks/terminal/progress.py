@@ -18,7 +18,7 @@ from litlab.console import console, is_rank_zero, number, say
 
 BAR, LONGEST_BAR = 6, 60  # columns: a terminal of 80 has room for all numbers beside the shorter one
 BESIDE = 90  # columns for what stands beside the bar
-SILENT_S = 30  # where there is no bar, a line at least so often
+SILENT_S = 20  # where there is no bar, a line after so long: with the step that ends it, at least every 30 s
 
 
 class Progress(ProgressBar):
