@@ -5,10 +5,12 @@ import os
 import pty
 import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 from scripts import QUICK, REPOSITORY
 
+from litlab.callbacks.steering.prune import Prune
 from litlab.callbacks.terminal import progress
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -71,3 +73,10 @@ def test_evaluate_has_a_bar_on_a_terminal(quick_run, tmp_path):
     assert status == 0, shown
     assert re.search(r"val ━*[╸╺]?━* +\d+/100", CODES.sub("", shown))
     assert "expected calibration error" in shown
+
+
+def test_the_best_epoch_is_known_beside_a_callback_that_prunes():
+    """Lightning's `trainer.checkpoint_callback` is the first of its kind, which that one is."""
+    saves = SimpleNamespace(best_step=10)
+    assert progress.is_best(SimpleNamespace(checkpoint_callbacks=[Prune("val/acc"), saves], global_step=10))
+    assert not progress.is_best(SimpleNamespace(checkpoint_callbacks=[Prune("val/acc"), saves], global_step=20))

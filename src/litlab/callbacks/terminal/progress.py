@@ -178,5 +178,5 @@ def part_of_epoch(trainer: lightning.Trainer) -> str:
 
 def is_best(trainer: lightning.Trainer) -> bool:
     """Whether the epoch that has just ended is the best so far, by the objective."""
-    best_step = getattr(trainer.checkpoint_callback, "best_step", None)
-    return bool(best_step) and best_step == trainer.global_step
+    steps = [getattr(callback, "best_step", None) for callback in trainer.checkpoint_callbacks]  # Prune is one too
+    return trainer.global_step > 0 and trainer.global_step in steps
