@@ -25,6 +25,23 @@ def draw_folder(root: Path, count: int = 10, classes: tuple[str, ...] = ("blue",
     return root
 
 
+def draw_labels(root: Path, lines: str, name: str = "labels.csv") -> Path:
+    """A CSV file with these lines, and a picture of 8 x 8 for each file that its first column names.
+
+    The picture is noise. Channel 0 is lighter if its label has an `r`, channel 1 for a `g`, channel 2 for a `b`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    root.mkdir(parents=True, exist_ok=True)
+    for line in lines.splitlines()[1:]:
+        path, label = line.split(",")[:2]
+        pixels = torch.randint(0, 60, (8, 8, 3), generator=generator)
+        pixels += torch.tensor([160 * (letter in label) for letter in "rgb"])
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.to(torch.uint8).numpy()).save(root / path)
+    (root / name).write_text(lines)
+    return root / name
+
+
 def draw_landmarks(root: Path, count: int = 30) -> Path:
     """The annotations of `count` pictures of a dark square with a light dot in each corner and one in its middle."""
     generator = torch.Generator().manual_seed(0)

@@ -6,7 +6,7 @@ import lightning
 import pytest
 import torch
 from omegaconf import OmegaConf
-from pictures import draw_folder, draw_landmarks
+from pictures import draw_folder, draw_labels, draw_landmarks
 from scripts import REPOSITORY, asked, composed
 
 from litlab import config
@@ -26,6 +26,7 @@ def pictures(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("pictures")
     draw_folder(root / "folder", count=5)
     draw_landmarks(root / "landmarks", count=10)
+    draw_labels(root / "csv", "file,label\n" + "".join(f"{n}.png,{'rb'[n % 2]}\n" for n in range(10)))
     return root
 
 
@@ -33,6 +34,7 @@ POINTS = ["line_points", "sigmoid_points"]
 REGRESSION = {name: ["loss=mse", "objective=train/mse"] for name in ["landmarks", *POINTS]}
 IN_FILES = {  # what each needs besides its name
     "image_folder": ["data.data_dir={root}/folder", "data.image_size=40", "data.num_workers=0", "data.val_size=2"],
+    "csv": ["data.file={root}/csv/labels.csv", "data.image_size=40", "data.num_workers=0", "data.val_size=2"],
     "landmarks": ["data.annotations={root}/landmarks/annotations.txt", "data.image_size=40", "data.num_workers=0"],
 }
 QUICK = ["data.batch_size=2", "optimizer=sgd", "optimizer.lr=0.001", "scheduler=none", "trainer=cpu"]
@@ -48,7 +50,8 @@ def choose(data: str, root: Path) -> list[str]:
     return ["data=fake", f"data.input_shape={shape}", f"data.num_classes={stands_for.num_classes}", *sizes]
 
 
-DISTINCT = [name for name in options("data") if name not in ("fake", "fashion_mnist", "mnist_sample")]  # shapes
+ALIKE = ["csv", "fake", "fashion_mnist", "mnist_sample"]  # each as another one
+DISTINCT = [name for name in options("data") if name not in ALIKE]  # shapes
 
 
 # Each data set with the light networks, and three others on colour; the rest is more of the same.
@@ -100,10 +103,11 @@ def test_every_network_trains_or_is_refused(model, data, pictures, tmp_path):
     assert not still, f"nothing was learned in {still}"
 
 
-@pytest.mark.parametrize("data", ["fake", "fashion_mnist", "mnist_sample"])
-def test_the_other_data_sets_have_a_shape_that_was_walked(data):
-    data = config.build(composed(f"data={data}"), "data")
-    assert (data.input_shape, data.num_classes) in {((1, 28, 28), 10), ((3, 32, 32), 10)}
+@pytest.mark.parametrize("data", ALIKE)
+def test_the_other_data_sets_have_a_shape_that_was_walked(data, pictures):
+    needs = [line.format(root=pictures) for line in IN_FILES.get(data, ())]
+    data = config.build(composed(f"data={data}", *needs), "data")
+    assert (data.input_shape, data.num_classes) in {((1, 28, 28), 10), ((3, 32, 32), 10), ((3, 40, 40), 2)}
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))

@@ -47,7 +47,10 @@ def explained():
         (["model=mlp,vit"], "model=mlp,vit: several options are a sweep: add -m"),
         (["data.val_size=1,2"], "data.val_size=1,2: several values are a sweep: add -m; one value that is a list is"),
         (["+optimizer.lr=1"], "optimizer.lr is a setting already: write optimizer.lr=1, without +"),
-        (["loss={a: 1}"], "loss=OPTION takes one of bce, cross_entropy, l1, mse, nll, smooth_l1; its settings are"),
+        (
+            ["loss={a: 1}"],
+            "loss=OPTION takes one of bce, bce_with_logits, cross_entropy, l1, mse, nll, smooth_l1; its settings are",
+        ),
         (["modle=mlp", "seed=7"], "modle is unknown; did you mean model?"),
         (["modle=mlp", "optimizer.lrr=1"], "modle is unknown; did you mean model?"),
     ],

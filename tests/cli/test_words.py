@@ -21,7 +21,7 @@ CONF = REPOSITORY / "conf"
         ("seed=1 ''", "an empty argument, perhaps of a shell variable that is not set: leave it out"),
         ("'\"model=mlp\"'", '"model=mlp": write model=mlp, without quotes or spaces around it'),
         ("“model=mlp”", "“model=mlp”: write model=mlp, without quotes or spaces around it"),
-        ("loss", "loss: write loss=OPTION; there is: bce, cross_entropy, l1, mse, nll, smooth_l1"),
+        ("loss", "loss: write loss=OPTION; there is: bce, bce_with_logits, cross_entropy, l1, mse, nll, smooth_l1"),
         ("cifar10", "cifar10: write data=cifar10"),
         ("lr", "lr: write optimizer.lr=VALUE"),
         ("zzz", "zzz: every argument is a setting and its value, written SETTING=VALUE; --help lists them"),

@@ -14,6 +14,7 @@ from litlab.errors import ConfigError
         ("+model.depth=9", "model.depth is unknown"),
         ("+data.colour=9", "data.colour is unknown to litlab.data.CIFAR10; there is: .*batch_size.*data_dir"),
         ("data=image_folder", "data.data_dir is missing: write data.data_dir=..."),
+        ("data=csv", "data.file is missing: write data.file=..."),
         ("data.batch_size=x", "data.batch_size=x: must be an integer"),
         ("seed=true", "seed=True: must be an integer"),
         ("threads=0", "threads=0: must be at least 1"),

@@ -1,5 +1,6 @@
 """`ensemble=true`: the jobs of a sweep predict together."""
 
+import dataclasses
 import json
 import shutil
 
@@ -11,7 +12,7 @@ from sweep_folders import job_of, scored
 from litlab import checkpoint
 from litlab.data import MNISTSample
 from litlab.errors import ConfigError
-from litlab.prediction.ensemble import Ensemble
+from litlab.prediction.ensemble import Ensemble, together
 
 
 @pytest.fixture
@@ -70,3 +71,9 @@ def test_what_is_no_sweep_or_asks_for_more_is_refused(sweep, best, use):
         use(f"ckpt={sweep}", "ensemble=true", "export=state_dict")
     with pytest.raises(ConfigError, match="^ensemble=maybe: must be true or false"):
         use(f"ckpt={sweep}", "ensemble=maybe", "evaluate=test")
+
+
+def test_networks_with_thresholds_of_their_own_do_not_predict_together(best):
+    several = dataclasses.replace(checkpoint.load(best), task="Multilabel")
+    with pytest.raises(ConfigError, match=r"^ensemble=true: each network has thresholds of its own"):
+        together([several, several], best.parent)

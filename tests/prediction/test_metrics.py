@@ -3,16 +3,16 @@
 from types import SimpleNamespace
 
 import pytest
-from torchmetrics.classification import MulticlassF1Score
+from torchmetrics.classification import MulticlassF1Score, MultilabelF1Score
 from torchmetrics.regression import MeanAbsolutePercentageError
 
 from litlab.checkpoint import Named
 from litlab.prediction.metrics import added_metrics
 
 
-def trained(name: str, class_names: tuple[str, ...] = ("a", "b", "c"), trust: tuple[str, ...] = (), **args):
+def trained(name, class_names=("a", "b", "c"), trust=(), task="Classification", **args):
     data = SimpleNamespace(class_names=class_names, num_classes=len(class_names))
-    return SimpleNamespace(added={"it": Named(name, args)}, data=data, trust=trust)
+    return SimpleNamespace(added={"it": Named(name, args)}, data=data, trust=trust, task=task)
 
 
 @pytest.mark.parametrize("name", ["torchmetrics.F1Score", "torchmetrics.classification.MulticlassF1Score"])
@@ -20,6 +20,11 @@ def test_a_metric_is_built_with_the_classes_of_the_data(name):
     metric = added_metrics(trained(name, average="macro"))["it"]
     assert isinstance(metric, MulticlassF1Score)
     assert (metric.num_classes, metric.average, metric.validate_args) == (3, "macro", False)
+
+
+def test_a_metric_is_told_that_there_are_several_labels():
+    [metric] = added_metrics(trained("torchmetrics.F1Score", task="Multilabel")).values()
+    assert (type(metric), metric.num_labels) == (MultilabelF1Score, 3)
 
 
 def test_a_metric_of_a_regression():

@@ -1,7 +1,7 @@
 """From a checkpoint to a network that is ready to use."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -11,7 +11,7 @@ from litlab.checkpoint.parse import added_of, checked_record, data_of, entry, na
 from litlab.checkpoint.plain import NotAllowed, excerpt
 from litlab.checkpoint.rebuild import rebuild
 from litlab.checkpoint.record import TASKS, Data, Named
-from litlab.checkpoint.weights import weights_of
+from litlab.checkpoint.weights import thresholds_of, weights_of
 from litlab.runs import finite
 
 
@@ -23,13 +23,14 @@ class Trained:
         path: the file of the checkpoint.
         network: on the CPU, in evaluation mode.
         architecture: the class of the network.
-        task: the class name of the LightningModule.
+        task: the class name of litlab's LightningModule.
         loss: its class.
         data: what the network was trained on.
         source: the class of the data set.
         metrics: of the epoch in which the checkpoint was saved.
         precision: with which it was trained.
         log_every_n_steps: as in training.
+        own_task: the class of the LightningModule, if it is the user's own.
         added: the classes of the metrics beside those of the task, by name.
         trust: packages that may define the network, the loss and the metrics, beside litlab's own and torch's.
     """
@@ -44,6 +45,7 @@ class Trained:
     metrics: dict[str, float]
     precision: str
     log_every_n_steps: int
+    own_task: Named | None = None
     added: dict[str, Named] = field(default_factory=dict)
     trust: tuple[str, ...] = ()
 
@@ -69,6 +71,8 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Trained:
         task = entry(record, "task", str)
         if task not in TASKS:
             raise NotAllowed(f"its task is {excerpt(task)}, not one of {', '.join(TASKS)}")
+        if task == "Multilabel":
+            data = replace(data, thresholds=thresholds_of(checkpoint, data.num_classes))
         return Trained(
             path=Path(path),
             network=network,
@@ -80,6 +84,7 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Trained:
             metrics=finite(entry(record, "metrics", dict)),
             precision=entry(numerics, "precision", str),
             log_every_n_steps=max(1, entry(numerics, "log_every_n_steps", int)),
+            own_task=named_class(record, "own_task") if "own_task" in record else None,
             added=added_of(record),
             trust=tuple(trust),
         )

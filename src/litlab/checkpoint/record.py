@@ -1,12 +1,14 @@
 """The record that litlab adds to a checkpoint, under the key `litlab`. It is plain data.
 
 network   {"name": "litlab.networks.MLP", "args": {...}}
-task      "Classification" or "Regression"
+task      "Classification", "Multilabel" or "Regression"
 loss      {"name": "torch.nn.CrossEntropyLoss", "args": {...}}
 data      {"name", "input_shape", "num_classes", "class_names", "target_shape", "mean", "std", "background"};
           data sets of picture files add "preprocess" and "drawn"
 source    {"name": "litlab.data.MNIST", "args": {...}}: the data set, to measure the checkpoint again
 numerics  {"precision", "log_every_n_steps"}: measured with these, the metrics are the same to the last digit
+own_task  {"name": "mylab.tasks.Steady", "args": {...}}: the class, if it is the user's own; then `task` is the one that
+          it inherits from. Missing if it is not
 added     {"f1": {"name": "torchmetrics.classification.MulticlassF1Score", "args": {...}}}: metrics beside those of the
           task; missing if there are none
 metrics   of the epoch in which the checkpoint was saved, if they are finite
@@ -20,7 +22,7 @@ from typing import Any
 from litlab.config import own_model_keys
 
 FORMAT = 1
-TASKS = ("Classification", "Regression")
+TASKS = ("Classification", "Multilabel", "Regression")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Data:
         preprocess: `resize` (pixels), `center_crop` (bool) and `resizer`, as in `litlab.data.fit`, if the pictures were
             not all of one size. Version 0.1 has no `resizer`: it was Pillow.
         drawn: how many pictures were drawn for each split, and a checksum of their names (`sha256`), if any were.
+        thresholds: the probability from which on each label is predicted, if there may be several. The record does not
+            have them: they are among the weights.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Data:
     background: int | None = None
     preprocess: dict[str, Any] = field(default_factory=dict)
     drawn: dict[str, Any] = field(default_factory=dict)
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def record_of(
     Args:
         config: the composed config, resolved, as plain data.
         data: what `DataModule.record` returns.
-        task: the class name of the LightningModule.
+        task: the name of litlab's LightningModule, of which the user's own may be a subclass.
         input_shape: of one input, (C, H, W) of an image.
         num_classes: the number of outputs of the network.
     """
@@ -84,6 +89,7 @@ def record_of(
         "data": dict(data),
         "source": _as_named(config["data"]),
         "numerics": {name: config["trainer"][name] for name in ("precision", "log_every_n_steps")},
+        **({"own_task": _as_named(config["task"])} if config.get("task") else {}),
         **({"added": added} if added else {}),
         "config": dict(config),
     }

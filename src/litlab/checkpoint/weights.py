@@ -55,6 +55,21 @@ def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name.removeprefix(PREFIX): tensor for name, tensor in weights.items() if name.startswith(PREFIX)}
 
 
+def thresholds_of(checkpoint: Mapping[str, Any], count: int) -> tuple[float, ...]:
+    """The thresholds of the labels in a checkpoint, which `litlab.modules.Multilabel` has chosen.
+
+    Args:
+        count: the number of labels.
+
+    Raises:
+        NotAllowed: if there are none.
+    """
+    found = _tensors(checkpoint["state_dict"]).get("thresholds")
+    if found is None or found.shape != (count,) or not ((found >= 0) & (found <= 1)).all():
+        raise NotAllowed("it has not one threshold from 0 to 1 for each label")
+    return tuple(found.float().tolist())
+
+
 def _tensors(found: Any) -> dict[str, Tensor]:
     if not isinstance(found, Mapping):
         raise NotAllowed(f"its weights are a {type(found).__name__}, not a mapping of names to tensors")

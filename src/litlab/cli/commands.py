@@ -4,8 +4,10 @@ from litlab.cli.script import script
 from litlab.cli.signals import signals_wait
 from litlab.config import Run
 
+DATA = ("data.data_dir", "data.annotations", "data.file", "data.label_separator")
 
-@script("train", paths=("data.data_dir", "data.annotations", "model.weights"))
+
+@script("train", paths=(*DATA, "model.weights"))
 def train(run: Run) -> float | None:
     with signals_wait():
         from litlab.training import run_training  # imports torch: a mistyped setting need not wait for that
@@ -14,7 +16,7 @@ def train(run: Run) -> float | None:
 
 
 # own_first=False: in somebody else's folder, a config must not decide what is imported unless it is asked for by name.
-@script("predict", paths=("ckpt", "input", "output", "data.data_dir", "data.annotations"), own_first=False)
+@script("predict", paths=("ckpt", "input", "output", *DATA), own_first=False)
 def predict(run: Run) -> None:
     with signals_wait():
         from litlab.prediction import run_prediction

@@ -62,8 +62,8 @@ def script(config_name: str, paths: Sequence[str] = (), own_first: bool = True) 
 
     Args:
         config_name: of the config.
-        paths: settings that hold the name of a file. It is taken as it was typed, with all its commas and brackets,
-            except in a sweep, where a comma separates values.
+        paths: settings that hold the name of a file, or signs. It is taken as it was typed, with all its commas and
+            brackets, except in a sweep, where a comma separates values.
         own_first: configs of the current folder may also take the place of litlab's.
     """
 

@@ -27,6 +27,7 @@ from litlab.data.drawn_splits import DrawnSplits
 from litlab.data.fake import Fake
 from litlab.data.folders import ImageFolder
 from litlab.data.in_memory import ImageDataset, collate
+from litlab.data.label_file import LabelFile
 from litlab.data.landmarks import Landmarks, draw_points
 from litlab.data.mix import Mix
 from litlab.data.mnist import MNIST, FashionMNIST, MNISTSample
@@ -48,6 +49,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "MNISTSample",
     "Fake",
     "ImageFolder",
+    "LabelFile",
     "Landmarks",
     "LinePoints",
     "SigmoidPoints",

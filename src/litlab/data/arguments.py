@@ -37,3 +37,32 @@ def folder_path(name: str, value: Any) -> Path:
     if not isinstance(value, str | Path) or not str(value):
         raise ValueError(f"{name} must be the path of a folder, not {value!r}")
     return Path(value).expanduser()
+
+
+def file_path(name: str, value: Any) -> Path:
+    """The path of the file `value`, with `~` replaced by the home folder.
+
+    Raises:
+        ValueError: it is not a path.
+        FileNotFoundError: there is no such file.
+    """
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError(f"{name} must be the path of a file, not {value!r}")
+    path = Path(value).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"{name} {path}: no such file")
+    return path
+
+
+def text_of(name: str, path: Path) -> str:
+    """The text of a file, with its ends of lines as they are. A byte order mark is left out.
+
+    Raises:
+        ValueError: it is not UTF-8, or cannot be read.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{name} {path}: must be text in UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"{name} {path}: cannot be read: {error.strerror}") from None

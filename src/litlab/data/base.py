@@ -22,7 +22,7 @@ from litlab.data.worker_settings import check_worker_settings, number_of_workers
 from litlab.data.workers import ignore_signals
 
 Batch = tuple[Tensor, Tensor]
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "multilabel", "regression"]
 
 WORKER_TIMEOUT = 20  # seconds without a batch, after which the workers are killed
 
@@ -31,8 +31,8 @@ class DataModule(L.LightningDataModule):
     """Batches of (inputs, targets), from data sets whose `__getitems__` returns a whole batch.
 
     A subclass sets the attributes below, and `train_set` in `setup`; also `val_set` and `test_set`, if there are any.
-    In classification, targets are class indices int64 [B], and the subclass needs `class_names`. In regression,
-    targets are float32 [B, *target_shape].
+    In classification, targets are class indices int64 [B], and the subclass needs `class_names`. In `multilabel`, they
+    are 0 or 1, float32 [B, num_classes], with `class_names` too. In regression, they are float32 [B, *target_shape].
 
     Args:
         batch_size: of a training step, all devices together; each device gets an equal share.
@@ -57,7 +57,7 @@ class DataModule(L.LightningDataModule):
     task: Task = "classification"
     kind: ClassVar[str] = "images"  # what inputs are called in messages
     input_shape: tuple[int, ...]  # of one input, (C, H, W) if it is an image
-    class_names: tuple[str, ...] = ()  # only in classification
+    class_names: tuple[str, ...] = ()  # not in regression
     target_shape: tuple[int, ...] = ()  # of one target, only in regression
     mean: tuple[float, ...] = ()  # subtracted from the images: one value per channel, on the scale where white is 1
     std: tuple[float, ...] = ()  # the images are divided by it afterwards, on the same scale
@@ -100,7 +100,7 @@ class DataModule(L.LightningDataModule):
         self.seed = whole_number("seed", seed, 0)
         check_worker_settings(self.num_workers, self.persistent_workers, self.prefetch_factor)
         if self.balanced and self.task != "classification":
-            raise ValueError(f"balanced must be false for {self.name}: it has no classes")
+            raise ValueError(f"balanced must be false for {self.name}: its inputs do not have one class each")
         if self.balanced and not self.shuffle:
             raise ValueError("balanced draws at random: it must be false, or shuffle true")
         self.train_set: Dataset | None = None
@@ -110,7 +110,7 @@ class DataModule(L.LightningDataModule):
     @property
     def num_classes(self) -> int:
         """Number of outputs that a network needs: the number of classes, or of values in one target."""
-        return len(self.class_names) if self.task == "classification" else torch.Size(self.target_shape).numel()
+        return torch.Size(self.target_shape).numel() if self.task == "regression" else len(self.class_names)
 
     @property
     def validates(self) -> bool:

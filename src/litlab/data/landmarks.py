@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.utils import draw_keypoints
 
+from litlab.data.arguments import file_path, text_of
 from litlab.data.augment import Augmentation
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
@@ -65,9 +66,7 @@ class Landmarks(PictureDataModule):
             name = entry.get("name") if isinstance(entry, Mapping) else entry
             if isinstance(name, str) and name not in MOVE_NOTHING:
                 raise ValueError(f"augment {name} moves the picture and not its points; choose from {MOVE_NOTHING}")
-        self.annotations = Path(annotations).expanduser()
-        if not self.annotations.is_file():
-            raise FileNotFoundError(f"annotations {self.annotations}: no such file")
+        self.annotations = file_path("annotations", annotations)
         pictures = pictures | {"center_crop": False}
         super().__init__(image_size, augment=augment, val_size=val_size, test_size=test_size, **pictures)
 
@@ -107,12 +106,8 @@ def read_annotations(file: Path) -> tuple[list[Path], Tensor]:
         ValueError: a line is not a path and ten numbers, with tabs between them (the message names the first such
             line); or the file is empty, or not UTF-8.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"annotations {file}: must be text in UTF-8") from None
     paths, points = [], []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text_of("annotations", file).splitlines(), 1):
         if not line.strip():
             continue
         name, *values = next(csv.reader([line], delimiter="\t"))  # a name may be in quotes

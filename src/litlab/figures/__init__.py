@@ -6,7 +6,7 @@ Each is a tensor, uint8 [3, H, W], which TensorBoard shows, `as_png` makes a fil
 from litlab.figures.confusion import confusion_matrix
 from litlab.figures.grid import grid
 from litlab.figures.pixels import as_png, scaled, shrunk, viewable
-from litlab.figures.sheet import Marks, Picture, sheet
+from litlab.figures.sheet import Marks, Picture, enlarged, sheet
 from litlab.figures.text import letters_of
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Picture",
     "as_png",
     "confusion_matrix",
+    "enlarged",
     "grid",
     "letters_of",
     "scaled",

@@ -69,6 +69,13 @@ def sheet(
     return to_pixels(page)
 
 
+def enlarged(picture: Picture, side: int) -> Tensor:
+    """One picture with its marks, without a caption: uint8 [3, H, W]. Its longer side has `side` pixels."""
+    image = fitted(picture.image, side)
+    _mark(image, picture.marks)
+    return to_pixels(image)
+
+
 def _row(pictures: Sequence[Picture], side: int, gap: int, text: int) -> Image.Image:
     """One row: the pictures stand on a line, their captions below it."""
     images = [fitted(picture.image, side) for picture in pictures]

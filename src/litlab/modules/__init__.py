@@ -11,6 +11,7 @@ from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.groups import Grouped
 from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL, balanced_weights
 from litlab.modules.meter import Meter, NonFiniteLoss, as_float
+from litlab.modules.multilabel import Multilabel
 from litlab.modules.optimizers import Muon
 from litlab.modules.regression import Regression
 from litlab.modules.supervised import MakeOptimizer, Supervised
@@ -24,6 +25,7 @@ __all__ = [
     "LogSoftmaxNLL",
     "MakeOptimizer",
     "Meter",
+    "Multilabel",
     "Muon",
     "NonFiniteLoss",
     "Regression",

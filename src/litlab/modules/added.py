@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 from torchmetrics import Metric, MetricCollection
 
 Prepare = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -32,20 +33,27 @@ def of_classes(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return logits.float().softmax(1), targets.argmax(1) if targets.ndim > 1 else targets
 
 
+def of_labels(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities float32 and targets int64, both [B, num_classes], of logits and of targets that are 0 or 1."""
+    return logits.float().sigmoid(), targets.long()
+
+
 def of_numbers(predictions: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Both as float32 [B, N], or [B] where there is one number, of predictions and targets [B, ...]."""
     return predictions.float().flatten(1).squeeze(1), targets.float().flatten(1).squeeze(1)
 
 
-def filled_arguments(make: Any, given: Mapping[str, Any], num_classes: int) -> dict[str, Any]:
+def filled_arguments(make: Any, given: Mapping[str, Any], num_classes: int, several: bool = False) -> dict[str, Any]:
     """`given` with the arguments that torchmetrics needs for classes, where a constructor has them.
 
     Args:
         make: the class of a metric.
         given: the arguments that are set.
         num_classes: number of classes.
+        several: whether an input may have several of them.
     """
-    needed = {"task": "multiclass", "num_classes": num_classes}
+    task = "multilabel" if several else "multiclass"
+    needed = {"task": task, "num_classes": num_classes, "num_labels": num_classes}
     return {name: value for name, value in needed.items() if name in inspect.signature(make).parameters} | dict(given)
 
 
@@ -75,15 +83,17 @@ def without_checks(metric: Metric) -> Metric:
     return metric
 
 
-def example(shape: tuple[int, ...], num_classes: int | None) -> tuple[Tensor, Tensor]:
-    """A small batch of predictions and targets, as `of_classes` or `of_numbers` make them.
+def example(shape: tuple[int, ...], num_classes: int | None, several: bool = False) -> tuple[Tensor, Tensor]:
+    """A small batch of predictions and targets, as `of_classes`, `of_labels` or `of_numbers` make them.
 
     Args:
         shape: of the targets of one input, in a regression.
         num_classes: number of classes; None: a regression.
+        several: whether an input may have several of them.
     """
     count = 2 * (num_classes or 4) + 1  # another number than that of classes: a metric must not mix up the dimensions
     if num_classes is not None:
-        return of_classes(torch.linspace(-1, 1, count * num_classes).view(count, -1), torch.arange(count) % num_classes)
+        logits, classes = torch.linspace(-1, 1, count * num_classes).view(count, -1), torch.arange(count) % num_classes
+        return of_labels(logits, one_hot(classes, num_classes)) if several else of_classes(logits, classes)
     values = torch.linspace(0.1, 1, count * torch.Size(shape).numel()).view(count, *shape)
     return of_numbers(values, values.flip(0))

@@ -12,12 +12,10 @@ from torch import Tensor, nn
 from litlab import checkpoint
 from litlab.checkpoint import Trained
 from litlab.config import Run
-from litlab.data import Normalize
 from litlab.errors import ConfigError
 from litlab.prediction import find_checkpoint, measure
-from litlab.prediction.predict import check_outputs, predictions_for
+from litlab.prediction.predict import predictions_for, results_of
 from litlab.prediction.settings import trust_list
-from litlab.prediction.tasks import TASKS, task_of
 from litlab.project import CONF, Project
 
 
@@ -61,10 +59,7 @@ class Predictor:
         if images.shape[1:] != torch.Size(data.input_shape) or images.dtype != torch.uint8:
             shape = " x ".join(map(str, data.input_shape))
             raise ValueError(f"images must be uint8 [B, {shape}], not {images.dtype} {list(images.shape)}")
-        with torch.inference_mode():
-            outputs = self.network(Normalize(data.mean, data.std)(images))
-        check_outputs(outputs, len(images), self.trained)
-        return [result["values"] for result in TASKS[task_of(self.trained)](outputs, data)]
+        return [result["values"] for result in results_of(self.trained, images, torch.device("cpu"))]
 
     def evaluate(self, split: str = "test") -> dict[str, float]:
         """The metrics of the network on a split of its data set: train, val or test.

@@ -24,6 +24,9 @@ OF_TRAINING = (
     "shuffle",
 )
 
+# Arguments of data modules that say where the pictures are. The first that is set decides where litlab writes.
+PLACES = ("data_dir", "file", "annotations")
+
 
 def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
     """Builds the data module that the checkpoint names, or the one that `data` chooses.
@@ -36,6 +39,8 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
         ConfigError: if a value is refused, or the images or classes are not those of the network.
     """
     given = given_settings(run)
+    if "label_separator" in given | trained.source.args:  # one file may hold no row with several labels
+        given.setdefault("multilabel", trained.task == "Multilabel")
     if "_target_" in given:
         data, read_only = _chosen(trained, run, given), False
     else:
@@ -49,6 +54,8 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
             f"data={data.name} has images {list(data.input_shape)}; the network was trained on "
             f"{list(trained.data.input_shape)} ({trained.data.name})"
         )
+    if (data.task == "multilabel") != (trained.task == "Multilabel"):
+        raise ConfigError(f"data={data.name} is {data.task}, and the network was trained as a {trained.task}")
     if list(data.class_names) != list(trained.data.class_names):
         both = data.class_names, trained.data.class_names
         there, known = (listed([printable(name) for name in names], most=5) for names in both)
@@ -87,9 +94,11 @@ def shape_of_training(trained: Trained, run: Run) -> dict[str, Any]:
 def _recorded(trained: Trained, run: Run, given: dict[str, Any]) -> tuple[DataModule, bool]:
     """The data module of the training, with the settings that the config gives; whether its files may only be read."""
     recorded = {key: value for key, value in trained.source.args.items() if key not in OF_TRAINING}
-    folder = Path(str(recorded.get("data_dir") or "."))
-    read_only = "data_dir" not in given and (folder.is_absolute() or ".." in folder.parts)
-    data = trusted.build(trained.source.name, recorded | given, DataModule, trusted.DATA, trust_list(run))
+    settings = recorded | given
+    place = next((key for key in PLACES if settings.get(key)), None)  # of this folder or file
+    path = Path(str(settings[place] if place else "."))
+    read_only = place not in given and (path.is_absolute() or ".." in path.parts)
+    data = trusted.build(trained.source.name, settings, DataModule, trusted.DATA, trust_list(run))
     return data, read_only
 
 
@@ -113,10 +122,11 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
     except SourcesFailedError as error:
         raise ConfigError(str(error)) from error
     except (ValueError, OSError) as error:
-        hint = f"; data.data_dir={trained.source.args['data_dir']} allows to write there" if read_only else ""
+        folder = trained.source.args.get("data_dir") if read_only else None
+        hint = f"; data.data_dir={folder} allows to write there" if folder else ""
         raise ConfigError(f"data={data.name}: {one_line(error)}{hint}") from error
     split = str(run.cfg.evaluate)
-    if isinstance(data, PictureDataModule) and not {"_target_", "data_dir", "annotations"} & given.keys():
+    if isinstance(data, PictureDataModule) and not {"_target_", *PLACES} & given.keys():
         check_splits(trained, data, split)
     images = data.test_set = data.evaluation_set(split)
     if images is None:

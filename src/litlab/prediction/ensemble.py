@@ -69,6 +69,8 @@ def together(members: Sequence[Trained], sweep: Path) -> Trained:
         ConfigError: if they were trained on different data.
     """
     first = members[0]
+    if first.task == "Multilabel":
+        raise ConfigError("ensemble=true: each network has thresholds of its own for the labels; choose one by ckpt=")
     for other in members[1:]:
         if (other.task, other.data) != (first.task, first.data):
             names = [member.path.parents[1].name for member in (first, other)]

@@ -112,6 +112,7 @@ def facts(trained: Trained, include_preprocess: bool) -> dict[str, str]:
     return {
         "task": trained.task,
         "class_names": json.dumps(list(data.class_names)),
+        **({"thresholds": json.dumps(list(data.thresholds))} if data.thresholds else {}),
         "input_shape": json.dumps(list(data.input_shape)),
         "input_range": "0 to 255" if include_preprocess else "(pixel / 255 - mean) / std",
         "mean": json.dumps(list(data.mean)),

@@ -21,7 +21,7 @@ def _built(named: Named, trained: Trained) -> Metric:
     name, args = _whole_name(named.name), named.args
     make = trusted.look_up(name, Metric, trusted.METRICS, trained.trust)
     if trained.data.class_names:
-        args = filled_arguments(make, args, trained.data.num_classes)
+        args = filled_arguments(make, args, trained.data.num_classes, trained.task == "Multilabel")
     metric: Metric = trusted.build(name, args, Metric, trusted.METRICS, trained.trust)
     return without_checks(metric)
 

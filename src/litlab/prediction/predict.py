@@ -113,17 +113,30 @@ def predictions_for(
     Raises:
         ValueError: if the outputs of the network are unusable.
     """
-    network, normalize = trained.network.to(on), Normalize(trained.data.mean, trained.data.std)
     dataset = PictureFiles(files, trained, invert, ON_SHEET)
     for batch in DataLoader(dataset, batch_size, collate_fn=as_list, num_workers=workers):
         images = [loaded.image for loaded in batch if loaded.image is not None]
         results: Iterator[dict[str, Any]] = iter(())
         if images:
-            with torch.inference_mode():
-                outputs = network(normalize(torch.stack(images).to(on)))
-            check_outputs(outputs, len(images), trained)
-            results = iter(TASKS[task_of(trained)](outputs, trained.data))
+            results = iter(results_of(trained, torch.stack(images), on))
         yield from (as_prediction(loaded, results) for loaded in batch)
+
+
+def results_of(trained: Trained, images: Tensor, on: torch.device) -> list[dict[str, Any]]:
+    """What the network says of each image, as the functions of `TASKS` give it.
+
+    Args:
+        trained: its network stays on the device.
+        images: uint8 [B, C, H, W].
+        on: the device.
+
+    Raises:
+        ValueError: if the outputs of the network are unusable.
+    """
+    with torch.inference_mode():
+        outputs = trained.network.to(on)(Normalize(trained.data.mean, trained.data.std)(images.to(on)))
+    check_outputs(outputs, len(images), trained)
+    return TASKS[task_of(trained)](outputs, trained.data)
 
 
 def as_prediction(loaded: Loaded, results: Iterator[dict[str, Any]]) -> Prediction:

@@ -1,10 +1,11 @@
-"""`python predict.py`: predicts, evaluates or exports, as the config says."""
+"""`python predict.py`: predicts, evaluates, exports or shows a page, as the config says."""
 
 import signal
 
 from litlab import console
 from litlab.config import Run
 from litlab.errors import ConfigError, RunFailed, one_line
+from litlab.prediction.demo import demo
 from litlab.prediction.ensemble import load_asked
 from litlab.prediction.evaluate import evaluate
 from litlab.prediction.export import export
@@ -12,7 +13,7 @@ from litlab.prediction.predict import predict
 
 
 def run_prediction(run: Run) -> None:
-    """Predicts, evaluates or exports, as the config says.
+    """Predicts, evaluates, exports or shows a page, as the config says.
 
     Raises:
         ConfigError: for a wrong setting, or a checkpoint that cannot be used.
@@ -26,6 +27,8 @@ def run_prediction(run: Run) -> None:
             export(trained, run)
         elif run.cfg.evaluate:
             evaluate(trained, run)
+        elif run.cfg.demo:
+            demo(trained, run)
         else:
             predict(trained, run)
     except ConfigError:
@@ -43,9 +46,18 @@ def check_settings(run: Run) -> None:
     cfg = run.cfg
     asked = [key for key in ("input", "evaluate") if cfg[key] is not None]
     asked += ["export"] if cfg.export.format else []
+    if cfg.demo not in (True, False):
+        raise ConfigError(f"demo={cfg.demo}: must be true or false")
+    asked += ["demo"] if cfg.demo else []
     if not asked:
-        raise ConfigError("nothing to do: give input=PICTURE, evaluate=test or export=onnx")
-    if asked not in (["input"], ["evaluate"], ["export"], ["input", "export"]):  # an export is checked on the input
+        raise ConfigError("nothing to do: give input=PICTURE, evaluate=test, export=onnx or demo=true")
+    if asked not in (
+        ["input"],
+        ["evaluate"],
+        ["export"],
+        ["demo"],
+        ["input", "export"],
+    ):  # an export is checked on the input
         raise ConfigError(f"{' and '.join(asked)} at once: one of them at a time")
     if cfg.get("ensemble", False) not in (True, False):
         raise ConfigError(f"ensemble={cfg.ensemble}: must be true or false")

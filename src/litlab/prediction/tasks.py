@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from litlab.checkpoint import Data, Trained
@@ -58,6 +59,32 @@ def classify(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
     return results
 
 
+def label(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
+    """From logits [B, num_classes] to the labels of each picture whose probability reaches their threshold."""
+    probabilities = outputs.float().sigmoid()
+    predicted = probabilities >= torch.tensor(data.thresholds, device=outputs.device)
+    results = []
+    for row, reached in zip(probabilities.tolist(), predicted.tolist(), strict=True):
+        pairs = list(zip(data.class_names, row, reached, strict=True))
+        labels = [(name, value) for name, value, yes in pairs if yes]
+        others = sorted(((name, value) for name, value, yes in pairs if not yes), key=lambda pair: -pair[1])
+        results.append(
+            {
+                "label": ", ".join(f"{name} {value:.0%}" for name, value in labels) or "no label",
+                "columns": [
+                    ", ".join(name for name, _ in labels) or "-",
+                    ", ".join(f"{value:.4f}" for _, value in labels),
+                    ", ".join(f"{name} {value:.4f}" for name, value in others[:2]),
+                ],
+                "values": {
+                    "labels": [name for name, _ in labels],
+                    "probabilities": {name: round(value, 6) for name, value, _ in pairs},
+                },
+            }
+        )
+    return results
+
+
 def regress(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
     """From outputs [B, ...] to the numbers of each picture."""
     results = []
@@ -80,12 +107,14 @@ def locate(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
 
 TASKS: dict[str, Callable[[Tensor, Data], list[dict[str, Any]]]] = {
     "Classification": classify,
+    "Multilabel": label,
     "Regression": regress,
     "Landmarks": locate,
 }
 
 HEADINGS = {
     "Classification": ("class", "probability", "next best"),
+    "Multilabel": ("labels", "probabilities", "next best"),
     "Regression": ("values", "", ""),
     "Landmarks": ("points (x, y), as fractions of width and height", "", ""),
 }
@@ -101,9 +130,11 @@ def task_of(trained: Trained) -> str:
 def csv_columns(trained: Trained) -> list[str]:
     """The headings of the columns that `csv_values` fills."""
     data = trained.data
+    probabilities = [f"p({name})" for name in data.class_names or range(data.num_classes)]
     if task_of(trained) == "Classification":
-        names = data.class_names or range(data.num_classes)
-        return ["class", "probability", *(f"p({name})" for name in names)]
+        return ["class", "probability", *probabilities]
+    if task_of(trained) == "Multilabel":
+        return ["labels", *probabilities]
     return ["values" if task_of(trained) == "Regression" else "points"]
 
 
@@ -111,5 +142,7 @@ def csv_values(values: Mapping[str, Any]) -> list[Any]:
     """The `values` of a prediction as the cells of one row."""
     if "class" in values:
         return [values["class"], values["probability"], *values["probabilities"].values()]
+    if "labels" in values:
+        return [";".join(values["labels"]), *values["probabilities"].values()]
     numbers = values.get("values") or [value for point in values["points"] for value in point]
     return [" ".join(map(str, numbers))]

@@ -67,6 +67,6 @@ def with_views(trained: Trained, run: Run) -> Trained:
         raise ConfigError(f"tta={name}: must be none, {', '.join(VIEWS)}")
     if run.get("export.format"):
         raise ConfigError(f"tta={name}: for input and evaluate only, not for export")
-    if trained.task != "Classification":
+    if trained.task == "Regression":
         raise ConfigError(f"tta={name}: only for classes; the views would move the outputs of a regression")
     return dataclasses.replace(trained, network=Views(trained.network, VIEWS[name]).eval())

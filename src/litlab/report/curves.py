@@ -12,7 +12,13 @@ from litlab.report.page import Curve, Page
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HEADINGS = {"loss": "Loss", "acc": "Accuracy", "r2": "R²", "mae": "Mean absolute error"}
+HEADINGS = {
+    "loss": "Loss",
+    "acc": "Accuracy",
+    "map": "Mean average precision",
+    "r2": "R²",
+    "mae": "Mean absolute error",
+}
 FEW_DECADES = 1e3  # a logarithmic scale over less than this also names 2 and 5 of each power of ten
 TICKS, BETWEEN = 0.4, 0.55  # inches: left of the first plot, and between two
 
@@ -39,8 +45,8 @@ def has_points(page: Page) -> bool:
 
 
 def shown_metrics(page: Page) -> list[str]:
-    """The loss, and the accuracy of a classification or how good a regression fits."""
-    second = next((n for n in ("acc", "r2", "mae") if f"train/{n}" in page.history), None)
+    """The loss, and the accuracy or precision of a classification, or how good a regression fits."""
+    second = next((n for n in ("acc", "map", "r2", "mae") if f"train/{n}" in page.history), None)
     return [name for name in ("loss", second) if name]
 
 

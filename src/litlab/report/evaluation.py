@@ -9,7 +9,7 @@ from torch import Tensor
 
 from litlab.callbacks import outputs_of
 from litlab.data import DataModule, Points, file_of
-from litlab.modules import Classification, Supervised
+from litlab.modules import Classification, Multilabel, Supervised
 
 PICTURES = 8  # right ones, and as many wrong ones
 CURVE = 200  # points of the curve through the data
@@ -64,7 +64,7 @@ def last_evaluation(trainer: lightning.Trainer, module: Supervised, data: DataMo
     if isinstance(module, Classification):
         return _of_classes(trainer, data, split, loader)
     outputs = outputs_of(trainer)
-    if not trainer.is_global_zero or not outputs:
+    if not trainer.is_global_zero or not outputs or isinstance(module, Multilabel):
         return None
     predictions, targets = outputs.predictions.float().cpu(), outputs.targets.cpu()
     found = Evaluation(split, values=(targets.flatten()[:VALUES], predictions.flatten()[:VALUES]))

@@ -83,7 +83,7 @@ def _headline(result: Mapping[str, Any], metric: str) -> str:
     if split is None:
         return str(result["status"])
     value = result["metrics"][f"{split}/{metric}"]
-    words = f"{value:.2%} accuracy" if metric == "acc" else f"mean error {value:.4g}"
+    words = {"acc": f"{value:.2%} accuracy", "map": f"mAP {value:.4f}"}.get(metric, f"mean error {value:.4g}")
     return f"{words}, {SPLITS[split]}"
 
 

@@ -45,6 +45,8 @@ def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch
     try:
         if data.task == "classification":
             _check_loss_of_classes(run, loss, data)
+        elif data.task == "multilabel":
+            _check_loss_of_labels(run, loss, data)
         else:
             _check_loss_of_values(run, loss, data, network)
     except ConfigError:
@@ -65,8 +67,23 @@ def _check_loss_of_classes(run: Run, loss: torch.nn.Module, data: DataModule) ->
         if isinstance(loss, FOR_VALUES):
             given, source = run.option("loss"), run.option("data")
             raise ConfigError(f"{given} is for regression, and {source} has classes") from error
+        if isinstance(loss, torch.nn.BCEWithLogitsLoss):
+            given, source = run.option("loss"), run.option("data")
+            raise ConfigError(f"{given} is for several labels a picture, and {source} has one class each") from error
         raise
     _check_value(run, value)
+
+
+def _check_loss_of_labels(run: Run, loss: torch.nn.Module, data: DataModule) -> None:
+    if isinstance(loss, (*FOR_CLASSES, *FOR_VALUES)):
+        kind = "one class for each picture" if isinstance(loss, FOR_CLASSES) else "regression"
+        raise ConfigError(
+            f"{run.option('loss')} is for {kind}, and {run.option('data')} has several labels: "
+            "use loss=bce_with_logits objective=val/map"
+        )
+    batch_size = data.num_classes + 1
+    logits = torch.zeros(batch_size, data.num_classes, requires_grad=True)
+    _check_value(run, loss(logits, torch.zeros(batch_size, data.num_classes)))
 
 
 def _check_loss_of_values(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:

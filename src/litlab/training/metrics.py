@@ -14,27 +14,27 @@ def build_metrics(run: Run, data: DataModule) -> dict[str, Metric]:
     Raises:
         ConfigError: naming the key, if a class is no metric, refuses its arguments or the batch, or makes no number.
     """
-    classes = data.num_classes if data.task == "classification" else None
     found = {}
     for name, node in (run.plain().get("metrics") or {}).items():
         if node is not None:
-            found[name] = _checked(f"metrics.{name}", _built(f"metrics.{name}", node, classes), data, classes)
+            found[name] = _checked(f"metrics.{name}", _built(f"metrics.{name}", node, data), data)
     return found
 
 
-def _built(key: str, node: dict, classes: int | None) -> Metric:
+def _built(key: str, node: dict, data: DataModule) -> Metric:
     make = class_of({key: node}, key)
-    if classes is not None:
-        node = filled_arguments(make, node, classes)
+    if data.task != "regression":
+        node = filled_arguments(make, node, data.num_classes, data.task == "multilabel")
     metric = build({key: node}, key)
     if not isinstance(metric, Metric):
         raise ConfigError(f"{key}._target_={node['_target_']}: must be a metric of torchmetrics, or a class like them")
     return metric
 
 
-def _checked(key: str, metric: Metric, data: DataModule, classes: int | None) -> Metric:
+def _checked(key: str, metric: Metric, data: DataModule) -> Metric:
+    classes = None if data.task == "regression" else data.num_classes
     try:
-        return without_checks(tried(metric, *example(data.target_shape, classes)))
+        return without_checks(tried(metric, *example(data.target_shape, classes, data.task == "multilabel")))
     except Exception as error:  # of any kind: the metric may be a user's own
-        kind = "classes" if classes else "numbers"
+        kind = {"classification": "classes", "multilabel": "labels", "regression": "numbers"}[data.task]
         raise ConfigError(f"{key} cannot measure the {kind} of data={data.name}: {one_line(error)}") from error

@@ -58,7 +58,7 @@ def precision(run: Run, data: DataModule, saved: dict[str, Any] | None = None) -
     else:
         cpu = torch.cpu.get_capabilities()
         has_bfloat16 = bool(cpu.get("avx512_bf16") or cpu.get("amx_tile"))
-    return "bf16-mixed" if has_bfloat16 and data.task == "classification" else "32-true"
+    return "bf16-mixed" if has_bfloat16 and data.task != "regression" else "32-true"
 
 
 def precision_of(saved: dict[str, Any]) -> str:

@@ -44,7 +44,8 @@ def print_start(parts: Parts) -> None:
 
 def data_in_words(data: DataModule) -> str:
     """`mnist: 55,000/5,000/10,000 images, 10 classes`: the sizes of training, validation and test."""
-    classes = f", {len(data.class_names):,} classes" if data.class_names else ""
+    word = "labels" if data.task == "multilabel" else "classes"
+    classes = f", {len(data.class_names):,} {word}" if data.class_names else ""
     return f"{data.name}: {'/'.join(f'{size:,}' for size in data.sizes.values())} {data.kind}{classes}"
 
 

@@ -1,0 +1,113 @@
+"""The base class of pictures that have classes: they are checked, and those without a split get one."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from litlab.console import listed
+from litlab.data.drawn_splits import SPLITS
+from litlab.data.file_names import FileNames
+from litlab.data.listing import Listing
+from litlab.data.picture_dataset import NAMED, find_readable
+from litlab.data.picture_index import Checked
+from litlab.data.pictures import PictureDataModule
+
+PARTS = (*SPLITS, "all")  # `all`: the pictures whose split is drawn
+
+
+class ClassPictures(PictureDataModule):
+    """Pictures with classes, of which some may have a split. The others are split by `val_size`, `test_size`, `seed`.
+
+    A subclass sets `class_names` and the attributes below, and lists its pictures.
+    """
+
+    roots: list[Path]  # the folders that names in the record of splits are relative to
+    source: str  # where the pictures come from, for a message: it begins with the argument's name
+
+    def list_pictures(self) -> tuple[Listing, Checked, Tensor, Tensor]:
+        """Finds the pictures.
+
+        Returns:
+            The files; what `check_pictures` says about them; the number of each file's split in `PARTS`, int64 [N]; its
+            class, int64 [N], or its labels, float32 [N, num_classes].
+        """
+        raise NotImplementedError
+
+    def setup(self, stage: str | None = None) -> None:
+        """List the files, check them and split them; does nothing the second time.
+
+        Raises:
+            ValueError: too many files are unreadable, or a class or a split has no pictures.
+        """
+        if self.train_set is not None:
+            return
+        listing, checked, split_of, targets = self.list_pictures()
+        split_of[torch.from_numpy(~find_readable(listing, checked, self.max_bad_fraction))] = -1
+        self._check_classes(targets[(split_of == PARTS.index("train")) | (split_of == PARTS.index("all"))])
+        parts = {name: (split_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
+        splits = self._split(parts, targets, listing.files)
+        self._check_classes(targets[splits["train"]])
+        self._mention_unvalidated(targets[splits["val"]])
+        chosen = self._limited(self._permutation(len(splits["train"])))  # a limit takes some of every class
+        splits["train"] = splits["train"][chosen.sort().values]
+        for name in SPLITS:
+            if len(rows := splits[name]):
+                part = self.picture_set(listing.files.take(rows), targets[rows], training=name == "train")
+                setattr(self, f"{name}_set", part)
+
+    def _without(self, targets: Tensor) -> list[str]:
+        """The names of the classes that are not among these targets, int64 [N] or float32 [N, num_classes]."""
+        there = set((targets if targets.ndim == 1 else targets.any(0).nonzero()).unique().tolist())
+        return [name for number, name in enumerate(self.class_names) if number not in there]
+
+    def _check_classes(self, trained: Tensor) -> None:
+        """Raises ValueError if a class has no pictures to train on."""
+        if missing := [repr(name) for name in self._without(trained)]:
+            more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+            classes = ("class " if len(missing) == 1 else "classes ") + ", ".join(missing[:NAMED]) + more
+            raise ValueError(f"{self.source}: no readable pictures to train on for {classes}")
+
+    def _mention_unvalidated(self, validated: Tensor) -> None:
+        """Warns of classes that have no validation pictures."""
+        if missing := self._without(validated):
+            warnings.warn(f"no validation pictures for {listed(missing, NAMED)}", stacklevel=3)
+
+    def _split(self, files: dict[str, Tensor], targets: Tensor, names: FileNames) -> dict[str, Tensor]:
+        """The pictures of each split, int64, after those without one were divided.
+
+        If some pictures have the split `train` but none `val` or none `test`, some of them go into the missing split.
+
+        Args:
+            files: the pictures of each of `PARTS`, int64.
+            targets: of each picture, [N, ...].
+            names: of the N pictures.
+        """
+        without_split, train = files.pop("all"), files["train"]
+        files["train"] = train[:0]
+        needs_val, needs_test = not len(files["val"]), not len(files["test"])
+        if needs_val:
+            without_split, train = torch.cat((without_split, train)), train[:0]
+        for pictures, held_out in ((without_split, (True, needs_test)), (train, (False, needs_test))):
+            if len(pictures):
+                classes = groups(targets[pictures])
+                for name, indices in self.divide(names.take(pictures), self.roots, *held_out, classes=classes).items():
+                    files[name] = torch.cat((files[name], pictures[indices]))
+        if not len(files["val"]):
+            raise ValueError(f"{self.source}: no readable pictures for val")
+        return files
+
+
+def groups(targets: Tensor) -> list[int]:
+    """The group of each picture, for `stratified`: its class, or the rarest of its labels; -1 if it has none.
+
+    Args:
+        targets: int64 [N], or float32 [N, num_classes].
+    """
+    if targets.ndim == 1:
+        return targets.tolist()
+    rarity = targets / targets.sum(0).clamp(min=1)
+    return rarity.argmax(1).masked_fill(~targets.any(1), -1).tolist()

@@ -1,0 +1,101 @@
+"""Reads a CSV file that names pictures and their labels. Each mistake in it is one line, with its number."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from litlab.data.arguments import text_of
+from litlab.data.drawn_splits import SPLITS
+
+COLUMNS = {"file": True, "label": True, "split": False}  # whether a file must have it
+
+
+class Row(NamedTuple):
+    """A picture of the file.
+
+    Args:
+        line: where its row begins, from 1.
+        file: its path, as it is written.
+        label: the cell, which may be empty.
+        split: `train`, `val`, `test`, or empty.
+    """
+
+    line: int
+    file: str
+    label: str
+    split: str
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a CSV file with the columns `file`, `label` and, if there is one, `split`. Others are left out.
+
+    Raises:
+        ValueError: a column is missing, a row has another number of cells, the split has another name, a picture is
+            listed twice, there are no rows, or the file is no CSV in UTF-8. The message names the file and the line.
+    """
+    records = _records(path)
+    _, header = next(records, (1, []))
+    columns = _columns(path, header)
+    rows: list[Row] = []
+    seen: dict[str, int] = {}
+    for line, record in records:
+        if len(record) != len(header):
+            counts = f"{len(record)} cells and the first line {len(header)}"
+            raise ValueError(f"file {path}, line {line}: has {counts}; a cell with a comma needs quotes")
+        cells = {name: record[number].strip() for name, number in columns.items()}
+        row = Row(line, cells["file"], cells["label"], cells.get("split", ""))
+        _check(path, row, seen)
+        rows.append(row)
+    if not rows:
+        raise ValueError(f"file {path}: is empty: each line below the first must name a picture")
+    return rows
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The lines that are not empty, each with the number of the line where it begins."""
+    reader = csv.reader(io.StringIO(text_of("file", path), newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            record = next(reader, None)
+        except csv.Error as error:
+            raise ValueError(f"file {path}, line {line}: is not CSV: {error}") from None
+        if record is None:
+            return
+        if any(cell.strip() for cell in record):
+            yield line, record
+
+
+def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
+    """The number of each column that is read."""
+    names = [name.strip().lower() for name in header]
+    for name, needed in COLUMNS.items():
+        if names.count(name) > 1 or (needed and name not in names):
+            found = ", ".join(map(repr, header)) or "nothing"
+            raise ValueError(f"file {path}: the first line must name one column {name}, between commas, not {found}")
+    return {name: names.index(name) for name in COLUMNS if name in names}
+
+
+def _check(path: Path, row: Row, seen: dict[str, int]) -> None:
+    """Refuses a row that says nothing certain about one picture.
+
+    Args:
+        seen: the line of each picture before this one; this one is added.
+    """
+    if not row.file:
+        raise ValueError(f"file {path}, line {row.line}: names no file")
+    if row.split not in (*SPLITS, ""):
+        raise ValueError(f"file {path}, line {row.line}: split must be train, val, test or empty, not {row.split!r}")
+    before = seen.setdefault(os.path.normpath(row.file), row.line)
+    if before != row.line:
+        raise ValueError(f"file {path}, line {row.line}: {row.file} is in line {before} already")
+
+
+def labels_in(cell: str, separator: str) -> list[str]:
+    """The labels of a cell, without the spaces around them. Each is there once."""
+    return [label for label in dict.fromkeys(part.strip() for part in cell.split(separator)) if label]
