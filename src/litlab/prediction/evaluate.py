@@ -2,6 +2,7 @@
 
 import inspect
 import time
+from functools import partial
 from typing import Any
 
 import lightning
@@ -20,8 +21,9 @@ from litlab.errors import ConfigError
 from litlab.modules import Supervised
 from litlab.prediction import evaluation_result
 from litlab.prediction.data import data_module, prepare_split
-from litlab.prediction.details import Details
+from litlab.prediction.details import Details, Found
 from litlab.prediction.ensemble import load_asked
+from litlab.prediction.explain import check_explain, explained
 from litlab.prediction.label_details import LabelDetails
 from litlab.prediction.metrics import added_metrics
 from litlab.prediction.settings import made_folder, output_folder, print_network
@@ -59,6 +61,9 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     """
     quieten()
     trained = trained or load_asked(run)
+    explains = check_explain(trained, run)
+    if explains and trained.task == "Multilabel":
+        raise ConfigError("explain=gradcam: with several labels for a picture, only for input")
     started, split = time.perf_counter(), str(run.cfg.evaluate)
     data, images = prepare_split(trained, run)
     module = supervised(trained)
@@ -82,6 +87,8 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     folder = output_folder(run, "evaluation")
     evaluation_result.print_result(result, data.title)
     evaluation_result.write_result(result, folder)
+    if isinstance(found, Found) and explains:
+        found.explain = partial(explained, trained)
     if found:
         found.write(folder, f"{data.title}, {split}: {len(images):,} images")
     console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(found.files if found else ())])}")
