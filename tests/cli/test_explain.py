@@ -13,13 +13,13 @@ CONF = REPOSITORY / "conf"
 def explained():
     """Composes a config that cannot be composed, and explains why."""
 
-    def compose(*overrides: str) -> str:
+    def compose(*overrides: str, script: str = "train") -> str:
         with (
             pytest.raises((HydraException, OmegaConfBaseException)) as caught,
             hydra.initialize_config_dir(str(CONF), version_base="1.3"),
         ):
-            hydra.compose("train", list(overrides))
-        return explain(caught.value, overrides, CONF, "train")
+            hydra.compose(script, list(overrides))
+        return explain(caught.value, overrides, CONF, script)
 
     return compose
 
@@ -43,6 +43,7 @@ def explained():
         (["optimizer.patience=1"], "optimizer.patience is unknown: write callbacks.early_stopping.patience=1"),
         (["~optimizer.lrr"], "optimizer.lrr is unknown; optimizer: did you mean lr?"),
         (["seed=[1"], "seed=[1: "),
+        (["größe=1"], "größe=1: it has characters that need quotes"),
         (["model=mlp,vit"], "model=mlp,vit: several options are a sweep: add -m"),
         (["data.val_size=1,2"], "data.val_size=1,2: several values are a sweep: add -m; one value that is a list is"),
         (["+optimizer.lr=1"], "optimizer.lr is a setting already: write optimizer.lr=1, without +"),
@@ -58,6 +59,28 @@ def test_a_mistake_is_explained_by_what_there_is(explained, overrides, message):
     said = explained(*overrides)
     assert said.startswith(message)
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("override", "script", "other"),
+    [
+        ("epochs=3", "predict", "train"),
+        ("lr=0.1", "predict", "train"),
+        ("model=mlp", "predict", "train"),
+        ("resume=latest", "predict", "train"),
+        ("test=false", "predict", "train"),
+        ("ckpt=latest", "train", "predict"),
+        ("picture=a.png", "train", "predict"),
+        ("export=onnx", "train", "predict"),
+    ],
+)
+def test_a_setting_of_the_other_script_is_said_to_be_its(explained, override, script, other):
+    said = explained(override, script=script)
+    assert said.startswith(f"{override.partition('=')[0]} is unknown here; it is for python {other}.py; there is: ")
+
+
+def test_the_points_of_an_error_of_hydra_stay():
+    assert explain(HydraException("write lr=..."), [], CONF, "train") == "write lr=..."
 
 
 def test_a_launcher_that_is_not_installed_says_what_to_install():

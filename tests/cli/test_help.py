@@ -47,6 +47,13 @@ def test_help_of_a_group_explains_each_setting_of_the_chosen_option():
     assert "optimizer.momentum=0.0" in explain("optimizer", ["optimizer=sgd"], [CONF], "train")
 
 
+def test_help_of_predict_has_only_what_predict_uses():
+    text = explain("trainer", [], [CONF], "predict")
+    assert "trainer.devices=1" in text
+    assert "max_epochs" not in text
+    assert "python predict.py trainer=OPTION --help trainer" in text
+
+
 def test_help_of_one_setting_is_its_line():
     assert explain("scheduler.min_factor", [], [CONF], "train").split() == (
         ["scheduler.min_factor=0.0", "a", "number;", "where", "it", "ends,", "as", "a", "part", "of", "lr"]

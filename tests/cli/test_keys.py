@@ -40,6 +40,25 @@ def test_a_word_means_what_the_script_has():
     assert Keys(CONF, "predict").meant("picture") == ["input"]
 
 
+@pytest.mark.parametrize("name", ["ckpt", "evaluate", "split", "onnx", "export.opset", "opset"])
+def test_what_only_predict_has_is_known_to_be_its(keys, name):
+    assert keys.other_script(name) == "predict"
+    assert (keys.meant(name, close=False), keys.options_with(name)) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["epochs", "lr", "trainer.max_epochs", "optimizer.lr", "mlp", "model", "momentum"])
+def test_what_only_a_training_has_is_no_setting_of_predict(name):
+    predict = Keys(CONF, "predict")
+    assert predict.other_script(name) == "train"
+    assert (predict.meant(name), predict.options_with(name)) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["trainer.precision", "data", "mnist", "batch_size", "zzz"])
+def test_what_both_scripts_have_and_what_none_has_is_of_no_other(keys, name):
+    assert keys.other_script(name) is None
+    assert Keys(CONF, "predict").other_script(name) is None
+
+
 def test_the_options_that_have_a_setting_are_named(keys):
     assert keys.options_with("momentum") == ["optimizer=muon", "optimizer=sgd"]
     assert keys.options_with("optimizer.momentum") == ["optimizer=muon", "optimizer=sgd"]

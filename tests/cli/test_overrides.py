@@ -9,7 +9,15 @@ from scripts import REPOSITORY
 
 from litlab.cli import literal
 from litlab.cli.keys import Keys
-from litlab.cli.overrides import LONG, SHORT, check_options, is_multirun, options_first, refuse_null
+from litlab.cli.overrides import (
+    LONG,
+    SHORT,
+    check_options,
+    is_multirun,
+    letters_of_all_languages,
+    options_first,
+    refuse_null,
+)
 
 KEYS = Keys(REPOSITORY / "conf", "train")
 
@@ -27,6 +35,26 @@ def test_a_path_survives_hydra(value):
 )
 def test_what_is_written_for_hydra_stays(argument):
     assert literal(argument, ["input"]) == argument
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("name=größe_猫", "größe_猫"),
+        ("input=[ä.png,b.png, 猫 狗.png]", ["ä.png", "b.png", "猫 狗.png"]),
+        ("x={name: é, b: [ö, 1]}", {"name": "é", "b": ["ö", 1]}),
+        ("name='größe x'", "größe x"),
+        ("name=ä\\", "ä\\"),
+        ("name=plain", "plain"),
+    ],
+)
+def test_letters_of_all_languages_need_no_quotes(argument, value):
+    assert OverridesParser.create().parse_override(letters_of_all_languages(argument)).value() == value
+
+
+def test_values_of_a_sweep_may_have_letters_of_all_languages():
+    swept = OverridesParser.create().parse_override(letters_of_all_languages("name=é,a,猫")).value()
+    assert [str(choice.text if hasattr(choice, "text") else choice) for choice in swept.list] == ["é", "a", "猫"]
 
 
 @pytest.mark.slow

@@ -132,3 +132,17 @@ def test_the_option_for_a_sweep_may_stand_anywhere(train_here):
 def test_the_version_is_that_of_litlab(script_here, script):
     done = script_here(script, "--version")
     assert (done.status, done.out) == (0, f"litlab {litlab.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("trainer.max_epochs=3", "trainer.max_epochs: it is for python train.py; python predict.py does not use it"),
+        ("resume=latest", "resume is unknown here; it is for python train.py; there is: batch_size, ckpt,"),
+        ("--epochs", "--epochs: it is for python train.py; --help lists the settings that there are here"),
+    ],
+)
+def test_predict_names_only_settings_that_it_has(script_here, argument, message):
+    done = script_here("predict.py", argument, "input=a.png")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"error: {message}")

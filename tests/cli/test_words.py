@@ -26,6 +26,7 @@ CONF = REPOSITORY / "conf"
         ("lr", "lr: write optimizer.lr=VALUE"),
         ("zzz", "zzz: every argument is a setting and its value, written SETTING=VALUE; --help lists them"),
         ("photos", "photos: write data.data_dir=photos"),
+        ("ckpt", "ckpt: it is for python predict.py; --help lists the settings that there are here"),
     ],
 )
 def test_a_word_that_is_no_setting_says_what_to_type(tmp_path, monkeypatch, typed, said):
@@ -43,9 +44,11 @@ def test_a_word_that_is_no_setting_says_what_to_type(tmp_path, monkeypatch, type
         ("my dog.jpg", "my dog.jpg: write 'input=my dog.jpg'"),
         ("best.ckpt", "best.ckpt: write ckpt=best.ckpt"),
         ("run", "run: write ckpt=run"),
+        ("mlp", "mlp: it is for python train.py; --help lists the settings that there are here"),
+        ("epochs", "epochs: it is for python train.py; --help lists the settings that there are here"),
     ],
 )
-def test_a_file_alone_says_which_setting_takes_it(tmp_path, monkeypatch, word, said):
+def test_a_word_alone_says_which_setting_takes_it(tmp_path, monkeypatch, word, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run/.hydra").mkdir(parents=True)
     with pytest.raises(HydraException) as caught:

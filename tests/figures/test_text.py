@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import warnings
 
+import matplotlib
 import pytest
 
 from litlab.figures import text
@@ -50,10 +52,25 @@ def test_a_long_text_gets_smaller_before_it_is_cut():
 
 def test_a_machine_without_a_font_for_chinese_says_so(monkeypatch):
     monkeypatch.setattr(text, "CJK_FONTS", ("no such font.ttc",))
+    monkeypatch.setattr(text, "CJK_FAMILIES", ("no such font",))
     text._load.cache_clear()
     text._warn_of_boxes.cache_clear()
     said = "no font here has Chinese, Japanese or Korean characters.*fonts-noto-cjk"
     with pytest.warns(UserWarning, match=said) as warned:
         text.cut("\u732b", 12, 50, bold=True) + text.cut("\u732b", 14, 50)
     assert len(warned) == 1
+    with warnings.catch_warnings(), text.letters_of("\u732b"):
+        warnings.simplefilter("error")  # it has been said
+        assert matplotlib.rcParams["font.family"] == ["DejaVu Sans"]
     text._load.cache_clear()
+
+
+def test_matplotlib_has_a_font_for_chinese_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(text, "CJK_FAMILIES", ("no such font", "DejaVu Serif"))
+    before = list(matplotlib.rcParams["font.family"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with text.letters_of("\u732b"):
+            assert matplotlib.rcParams["font.family"] == ["DejaVu Sans", "DejaVu Serif"]
+            warnings.warn("Glyph 29483 missing from font(s) DejaVu Sans.", stacklevel=1)
+    assert matplotlib.rcParams["font.family"] == before

@@ -104,12 +104,17 @@ def test_a_schedule_without_an_end_is_refused_in_a_notebook_too():
         trainer.fit(module, MNISTSample(train_limit=128))
 
 
+PARTS = [torch.optim.lr_scheduler.LinearLR, partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)]
+
+
 @pytest.mark.parametrize(
     ("make", "interval", "monitor"),
     [
         (partial(torch.optim.lr_scheduler.StepLR, step_size=2), "epoch", None),
         (partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=1, total_steps=20), "step", None),
         (partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=2), "epoch", "val/loss"),
+        (partial(torch.optim.lr_scheduler.SequentialLR, schedulers=PARTS, milestones=[2]), "epoch", None),
+        (partial(torch.optim.lr_scheduler.ChainedScheduler, schedulers=PARTS), "epoch", None),
     ],
 )
 def test_a_scheduler_of_torch_is_a_schedule_for_a_module(make, interval, monitor):

@@ -125,9 +125,20 @@ def test_a_schedule(follow, project):
     assert latest(project)[1]["config"]["scheduler._target_"] == "ownlab.schedules.inverse_root"
 
 
-@pytest.mark.slow
-def test_a_task(follow, project):
-    assert "test/acc" in follow("modules", "a task")
+def test_a_task(follow, project, litlab_here):
+    out = follow("modules", "a task")
+    folder, result = latest(project)
+    assert result["config"]["task.weight"] == 0.3
+    assert out.count(f"{result['metrics']['test/loss']:.4f}") == 2, "trained, then measured again"
+    record = torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["litlab"]
+    assert record["task"] == "Classification"
+    assert record["own_task"] == {"name": "ownlab.tasks.Steady", "args": {"weight": 0.3}}
+    resumed = litlab_here(project, "train", "resume=latest", "trainer.max_epochs=2")
+    assert resumed.status == 0, resumed.err
+    assert json.loads((folder / "result.json").read_text())["epochs"] == 2
+    stranger = litlab_here(project, "predict", f"ckpt={folder}", "evaluate=test", "trust=[]", "trainer=cpu")
+    assert stranger.status == 2
+    assert "ownlab" in stranger.err
 
 
 @pytest.mark.slow

@@ -107,6 +107,14 @@ def test_the_command_lists_the_runs_below_a_folder(listed):
     assert (missing.returncode, missing.stderr) == (2, "error: runs: no such folder\n")
 
 
+def test_a_terminal_that_cannot_show_a_name_gets_its_characters_as_codes(listed):
+    (listed / "a_b/good").rename(listed / "a_b/gr\u00f6\u00dfe_\u732b")
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-m", "litlab.runs", listed], capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "gr\u00f6\u00dfe_\\u732b" in done.stdout.decode("cp1252")
+
+
 def test_a_reader_that_leaves_early_gets_no_traceback(listed):
     done = subprocess.run(
         [*("bash", "-c"), f"{sys.executable} -u -m litlab.runs {listed} --json | head -1"],

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -33,6 +37,20 @@ def test_any_sweep_has_a_picture(settings, tmp_path):
     sweep = sweeps.read(tmp_path)
     draw(sweep, tmp_path / "sweep.png")
     assert Image.open(tmp_path / "sweep.png").size == (1100, 880)
+
+
+def test_a_sweep_with_a_chinese_name_is_reported_in_any_terminal(tmp_path):
+    sweep = tmp_path / "gr\u00f6\u00dfe_\u732b"
+    for number in (1, 2):
+        job_of(sweep, f"seed={number}", [f"seed={number}"], **scored(0.5))
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(
+        [sys.executable, "-m", "litlab.sweeps", sweep.name], capture_output=True, env=environment, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Glyph" not in done.stderr
+    assert "gr\u00f6\u00dfe_\\u732b/sweep.csv" in done.stdout.decode("cp1252")
+    assert (sweep / "sweep.png").exists()
 
 
 def test_a_curve_has_a_point_for_each_epoch_with_a_value(tmp_path):

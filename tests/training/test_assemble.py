@@ -1,10 +1,14 @@
 """The data module and the network in its LightningModule."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 from scripts import QUICK, asked
 
 from litlab.errors import ConfigError
+from litlab.modules import Classification
 from litlab.networks import ResNet18
 from litlab.training.assemble import assemble
 
@@ -36,7 +40,54 @@ def test_balanced_class_weights_are_recorded_as_numbers():
 
 
 def test_mixing_needs_classes():
-    with pytest.raises(ConfigError, match="mixes classes, and .* has none: write mix=none"):
+    with pytest.raises(
+        ConfigError, match="^mix mixes pictures of one class each, and data=DATA has no classes: write "
+    ):
         assemble(asked("data=line_points", "model=mlp", "mix=cutmix", "loss=mse", "objective=train/mse"))
     with pytest.raises(ConfigError, match="^mix.until needs the length of the training"):
         assemble(asked("data=mnist_sample", "mix=cutmix", "mix.until=0.5", "trainer.max_epochs=null"))
+
+
+class Twice(Classification):
+    """Counts the loss twice."""
+
+    def __init__(self, times: int = 2, **options):
+        if times < 1:
+            raise ValueError("times must be at least 1")
+        super().__init__(**options)
+        self.times = times
+
+
+def own(task: type | str, *overrides: str) -> list[str]:
+    """The overrides with which a class is the task."""
+    name = task if isinstance(task, str) else f"{task.__module__}.{task.__qualname__}"
+    return [f"+task._target_={name}", *overrides]
+
+
+@pytest.fixture
+def importable(monkeypatch):
+    """The classes of this file, for the names in a config."""
+    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or SimpleNamespace(Twice=Twice))
+
+
+def test_an_own_task_gets_its_settings(importable):
+    _, _, module = assemble(asked("data=mnist_sample", "trainer=cpu", *own(Twice, "+task.times=3")))
+    assert type(module) is Twice
+    assert module.times == 3
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (own(Twice, "+task.times=0"), r"^task\.times must be at least 1$"),
+        (
+            own("litlab.modules.Regression"),
+            r"must inherit from litlab\.modules\.Classification, the task of data=DATA$",
+        ),
+        (own("litlab.networks.MLP"), r"must inherit from litlab\.modules\.Classification"),
+        (own("litlab.direction.better"), r"must inherit from litlab\.modules\.Classification"),
+    ],
+)
+def test_an_own_task_that_does_not_fit_is_one_line(importable, overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        assemble(asked("data=mnist_sample", "trainer=cpu", *overrides))

@@ -8,7 +8,7 @@ from scripts import asked
 from litlab import config
 from litlab.errors import ConfigError
 from litlab.training import assemble, weights
-from litlab.training.checks import check_loss
+from litlab.training.checks import check_loss, check_optimization
 from litlab.training.network import advice
 
 
@@ -123,6 +123,23 @@ def test_the_schedulers_of_torch_are_taken_by_their_names():
     [entry] = module.make_schedulers(optimizer, 10, 5)
     assert entry["interval"] == "epoch"
     assert isinstance(entry["scheduler"], torch.optim.lr_scheduler.StepLR)
+
+
+def test_a_scheduler_of_torch_that_is_made_of_others_is_taken_too():
+    name = "torch.optim.lr_scheduler"
+    parts = f"[{{_target_: {name}.LinearLR}}, {{_target_: {name}.ExponentialLR, gamma: 0.9}}]"
+    overrides = [
+        f"+scheduler._target_={name}.SequentialLR",
+        f"+scheduler.schedulers={parts}",
+        "+scheduler.milestones=[2]",
+    ]
+    run = asked("data=mnist_sample", "scheduler=none", *overrides)
+    config.check(run.cfg)
+    module = assemble(run)[2]
+    check_optimization(run, module)
+    optimizer = module.make_optimizer(module.network.parameters())
+    [entry] = module.make_schedulers(optimizer, 10, 5)
+    assert isinstance(entry["scheduler"], torch.optim.lr_scheduler.SequentialLR)
 
 
 def test_a_network_for_digits_on_photographs_is_named_unless_it_was_chosen(tmp_path):

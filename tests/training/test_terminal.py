@@ -3,17 +3,45 @@
 import re
 import shlex
 
+import pytest
 from scripts import QUICK, REPOSITORY
+
+from litlab import data
+from litlab.training.terminal import beside_each_other, data_in_words
 
 
 def test_the_output_has_no_control_codes_and_no_warnings(quick_run):
     assert "\x1b" not in quick_run.out + quick_run.err
     assert quick_run.err == ""
-    assert "mnist_sample: 3,500 / 500 / 1,000 images, 10 classes  |  MnistCNN  |  cpu, " in quick_run.out
+    assert "mnist_sample: 3,500/500/1,000 images, 10 classes | MnistCNN | cpu, " in quick_run.out
     assert "epoch 2/2" in quick_run.out
     assert "test/acc" in quick_run.out
     assert "tensorboard --logdir runs/mnist_sample_mnist_cnn/" in quick_run.out
     assert "epoch 2/2" in (quick_run.runs[0] / "train.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "sizes", "network"),
+    [
+        (data.MNISTSample, (3_500, 500, 1_000), "CIFAR10Quick"),
+        (data.MNIST, (55_000, 5_000, 10_000), "GoogLeNet"),
+        (data.FashionMNIST, (55_000, 5_000, 10_000), "MnistCNN"),
+        (data.CIFAR10, (45_000, 5_000, 10_000), "CIFAR10Quick"),
+        (data.CIFAR100, (45_000, 5_000, 10_000), "CIFAR10Quick"),
+    ],
+)
+def test_the_first_line_fits_a_terminal_of_80_columns(monkeypatch, dataset, sizes, network):
+    monkeypatch.setattr(dataset, "sizes", dict(zip(("train", "val", "test"), sizes, strict=True)))
+    said = beside_each_other([data_in_words(dataset()), network, "cpu, 32-true"], 80)
+    assert said.endswith(f" images, {dataset().num_classes} classes | {network} | cpu, 32-true")
+    assert "\n" not in said
+
+
+def test_what_has_no_room_in_the_first_line_begins_a_new_one():
+    words = ["photos: 300/60/60 images, 2 classes", "EfficientNetLite0", "NVIDIA H100 80GB HBM3, bf16-mixed"]
+    assert beside_each_other(words, 80) == f"{words[0]} | {words[1]}\n  {words[2]}"
+    assert beside_each_other(words, 40) == f"{words[0]}\n  {words[1]}\n  {words[2]}"
+    assert beside_each_other(words, 120) == " | ".join(words)
 
 
 def test_a_summary_prints_the_layers_and_leaves_no_folder(train_here, tmp_path):

@@ -23,13 +23,14 @@ class Trained:
         path: the file of the checkpoint.
         network: on the CPU, in evaluation mode.
         architecture: the class of the network.
-        task: the class name of the LightningModule.
+        task: the class name of litlab's LightningModule.
         loss: its class.
         data: what the network was trained on.
         source: the class of the data set.
         metrics: of the epoch in which the checkpoint was saved.
         precision: with which it was trained.
         log_every_n_steps: as in training.
+        own_task: the class of the LightningModule, if it is the user's own.
         added: the classes of the metrics beside those of the task, by name.
         trust: packages that may define the network, the loss and the metrics, beside litlab's own and torch's.
     """
@@ -44,6 +45,7 @@ class Trained:
     metrics: dict[str, float]
     precision: str
     log_every_n_steps: int
+    own_task: Named | None = None
     added: dict[str, Named] = field(default_factory=dict)
     trust: tuple[str, ...] = ()
 
@@ -82,6 +84,7 @@ def load(path: str | Path, trust: Sequence[str] = ()) -> Trained:
             metrics=finite(entry(record, "metrics", dict)),
             precision=entry(numerics, "precision", str),
             log_every_n_steps=max(1, entry(numerics, "log_every_n_steps", int)),
+            own_task=named_class(record, "own_task") if "own_task" in record else None,
             added=added_of(record),
             trust=tuple(trust),
         )

@@ -7,6 +7,8 @@ data      {"name", "input_shape", "num_classes", "class_names", "target_shape", 
           data sets of picture files add "preprocess" and "drawn"
 source    {"name": "litlab.data.MNIST", "args": {...}}: the data set, to measure the checkpoint again
 numerics  {"precision", "log_every_n_steps"}: measured with these, the metrics are the same to the last digit
+own_task  {"name": "mylab.tasks.Steady", "args": {...}}: the class, if it is the user's own; then `task` is the one that
+          it inherits from. Missing if it is not
 added     {"f1": {"name": "torchmetrics.classification.MulticlassF1Score", "args": {...}}}: metrics beside those of the
           task; missing if there are none
 metrics   of the epoch in which the checkpoint was saved, if they are finite
@@ -72,7 +74,7 @@ def record_of(
     Args:
         config: the composed config, resolved, as plain data.
         data: what `DataModule.record` returns.
-        task: the class name of the LightningModule.
+        task: the name of litlab's LightningModule, of which the user's own may be a subclass.
         input_shape: of one input, (C, H, W) of an image.
         num_classes: the number of outputs of the network.
     """
@@ -87,6 +89,7 @@ def record_of(
         "data": dict(data),
         "source": _as_named(config["data"]),
         "numerics": {name: config["trainer"][name] for name in ("precision", "log_every_n_steps")},
+        **({"own_task": _as_named(config["task"])} if config.get("task") else {}),
         **({"added": added} if added else {}),
         "config": dict(config),
     }

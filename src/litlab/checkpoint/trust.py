@@ -91,6 +91,7 @@ def to_be_trusted(config: Mapping[str, Any]) -> list[str]:
     """The packages that `trust` must name, so that a checkpoint of this config can be used."""
     named = {group: str(config[group]["_target_"]) for group in ("model", "loss", "data")}
     own = [name for group, name in named.items() if not _within(name, DATA if group == "data" else NETWORKS)]
+    own += [str(config["task"]["_target_"])] if config.get("task") else []
     metrics = [str(node["_target_"]) for node in (config.get("metrics") or {}).values() if node]
     own += [name for name in metrics if not _within(name, ("torchmetrics",))]
     return sorted({name.split(".")[0] for name in own})

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from litlab.cli.keys import OTHER_WORDS, Keys
 from litlab.cli.words import assignment
 from litlab.config import suggest
-from litlab.console import listed
+from litlab.console import listed, typed
 from litlab.errors import one_line
 from litlab.sweeps import EXTRAS, needs_extra
 
@@ -32,7 +32,8 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         if group:
             return f"{group}={option}: no such option; {suggest(option, error.options)}"
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: {one_line(error)}"
+        unreadable = "LexerNoViableAlt" in str(error)
+        return f"{error.override}: {'it has characters that need quotes' if unreadable else one_line(error)}"
     text = str(error)
     if match := re.search(r"Ambiguous value for argument '(.+)'\n", text):
         return _explain_several_values(match[1], conf)
@@ -41,14 +42,15 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         return f"{match[1]} is a setting already: write {setting}, without +"
     if match := re.search(r"Could not override '([^']+)'", text):
         key = match[1]
-        if options := sorted(file.stem for file in (conf / key).glob("*.yaml")):
+        keys = Keys(conf, config_name, arguments, key)
+        if options := keys.options(key):
             return f"{key}=OPTION takes one of {', '.join(options)}; its settings are written {key}.SETTING=VALUE"
         if error.__cause__ is not None and "could not be converted" in str(error.__cause__):
             return f"{key}: {one_line(error.__cause__)}"
-        return _explain_unknown_key(key, Keys(conf, config_name, arguments, key))
+        return _explain_unknown_key(key, keys)
     if match := re.search(r"Could not (?:find|delete from config\.) '([^']+)'", text):
         return _explain_unknown_key(match[1], Keys(conf, config_name, arguments, match[1]))
-    return one_line(error).rstrip(".") + (f" ({one_line(error.__cause__)})" if error.__cause__ else "")
+    return re.sub(r"(?<!\.)\.$", "", one_line(error)) + (f" ({one_line(error.__cause__)})" if error.__cause__ else "")
 
 
 def _explain_unknown_key(key: str, keys: Keys) -> str:
@@ -75,11 +77,14 @@ def _instead(key: str, path: str, part: str, here: Sequence[str], keys: Keys) ->
         here: the keys that there are in place of `part`.
     """
     there, place = suggest(part, here), f"; {path}: " if path else "; "
-    if "did you mean" not in there or part in OTHER_WORDS:
-        if meant := keys.meant(key):
+    script = keys.other_script(key)
+    if script or "did you mean" not in there or part in OTHER_WORDS:
+        if meant := keys.meant(key, close=not script):
             return ": write " + " or ".join(assignment(name, _value(key, keys.arguments)) for name in meant[:3])
         if options := keys.options_with(key):
             return f" here; it is a setting of {listed(options, most=4)}{place}{there}"
+        if script:
+            return f" here; it is for {typed(script)}{place}{there}"
     return f"{place}{there}"
 
 

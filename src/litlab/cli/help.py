@@ -8,8 +8,10 @@ from pathlib import Path
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
+from litlab.cli.keys import OF_TRAINING
 from litlab.cli.settings import ACROSS, Setting, described, header, settings_of
 from litlab.config import allowed_values, suggest
+from litlab.console import typed
 
 WIDEST = 110  # characters of a line
 
@@ -73,15 +75,16 @@ def explain(subject: str, arguments: Sequence[str], folders: Sequence[Path], con
     file = next((file for file in _files(folders, group) if file.stem == option), None)
     found = settings_of(file, group) if file else []
     found += [s for s in settings_of(_main(folders, config_name)) if s.key.startswith(f"{group}.")]
+    found = [s for s in found if config_name == "train" or s.key not in OF_TRAINING]
     if key:
         found = [s for s in found if s.key == subject or s.key.startswith(f"{subject}.")]
         if not found:
             raise HydraException(f"--help {subject}: {group}={option} has no such setting; --help {group} lists them")
         return "\n".join(_explained(found, file))
-    return "\n".join([*_options(group, option, folders), "", *_explained(found, file)])
+    return "\n".join([*_options(group, option, folders, config_name), "", *_explained(found, file)])
 
 
-def _options(group: str, chosen: str, folders: Sequence[Path]) -> Iterator[str]:
+def _options(group: str, chosen: str, folders: Sequence[Path], config_name: str) -> Iterator[str]:
     yield f"{group}=OPTION, one of:"
     files = _files(folders, group)
     for file in files:
@@ -89,7 +92,8 @@ def _options(group: str, chosen: str, folders: Sequence[Path]) -> Iterator[str]:
         yield from _filled(f"  {file.stem:<20} ", words)
     yield ""
     if any(file.stem == chosen for file in files):
-        yield f"The settings of {group}={chosen}, with their values (python train.py {group}=OPTION --help {group}):"
+        command = f"{typed(config_name)} {group}=OPTION --help {group}"
+        yield f"The settings of {group}={chosen}, with their values ({command}):"
 
 
 def _explained(settings: Sequence[Setting], file: Path | None = None) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import yaml
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
@@ -57,6 +58,15 @@ OTHER_WORDS: dict[str, Sequence[str]] = {
     "workers": ("data.num_workers", "num_workers"),
 }
 
+SCRIPTS = ("train", "predict")
+# Settings of a group that both scripts take, which only a training uses.
+OF_TRAINING = (
+    *("trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "trainer.log_every_n_steps"),
+    *("trainer.gradient_clip_val", "trainer.accumulate_grad_batches", "trainer.num_sanity_val_steps"),
+    *("trainer.check_val_every_n_epoch", "trainer.val_check_interval", "trainer.detect_anomaly"),
+    *("trainer.limit_train_batches", "trainer.limit_val_batches"),
+)
+
 
 class Keys:
     """The settings of a script, for messages. Nothing is composed before a message needs it.
@@ -87,8 +97,27 @@ class Keys:
 
     @cached_property
     def all(self) -> list[str]:
-        """All keys, such as `optimizer` and `optimizer.lr`."""
-        return [] if self.cfg is None else list(_keys(OmegaConf.to_container(self.cfg, resolve=False)))
+        """All keys that the script uses, such as `optimizer` and `optimizer.lr`."""
+        found = [] if self.cfg is None else _keys(OmegaConf.to_container(self.cfg, resolve=False))
+        return [key for key in found if not self.leaves_out(key)]
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """The groups from which the script takes options, such as `optimizer`."""
+        defaults = yaml.safe_load((self.conf / f"{self.config_name}.yaml").read_text("utf-8")).get("defaults", [])
+        return sorted(group for entry in defaults if isinstance(entry, dict) for group in entry)
+
+    def leaves_out(self, key: str) -> bool:
+        """Whether the script takes a setting with its group, and does not use it."""
+        return self.config_name != "train" and key in OF_TRAINING
+
+    def options(self, group: str) -> list[str]:
+        """The options of a group; none if the script has no such group."""
+        return sorted(file.stem for file in (self.conf / group).glob("*.yaml")) if group in self.groups else []
+
+    def group_of(self, option: str) -> str | None:
+        """The first group that has an option of this name."""
+        return next((group for group in self.groups if option in self.options(group)), None)
 
     def meant(self, name: str, *, close: bool = True) -> list[str]:
         """The settings that `name` may mean: under another word, with another group, or nearly spelled like it.
@@ -110,8 +139,21 @@ class Keys:
     def options_with(self, name: str) -> list[str]:
         """`optimizer=sgd` for `momentum`: the options, not chosen here, that have a setting of this name."""
         group, _, last = name.rpartition(".")
-        files = sorted(self.conf.glob(f"{group or '*'}/*.yaml"))
-        return [f"{f.parent.name}={f.stem}" for f in files if f.parent.name not in ACROSS and last in _top_keys(f)]
+        found = [group] if group else [group for group in self.groups if group not in ACROSS]
+        found = [group for group in found if not self.leaves_out(f"{group}.{last}")]
+        files = [self.conf / group / f"{option}.yaml" for group in found for option in self.options(group)]
+        return [f"{f.parent.name}={f.stem}" for f in files if last in _top_keys(f)]
+
+    def other_script(self, name: str) -> str | None:
+        """`train` or `predict`: the other script, if it has a setting, a group or an option of this name alone."""
+        if self._has(name):
+            return None
+        return next((script for script in SCRIPTS if Keys(self.conf, script)._has(name)), None)
+
+    def _has(self, name: str) -> bool:
+        return bool(
+            name in self.groups or self.meant(name, close=False) or self.options_with(name) or self.group_of(name)
+        )
 
 
 def _keys(plain: Any, prefix: str = "") -> Iterator[str]:

@@ -9,6 +9,7 @@ from hydra.errors import HydraException
 from litlab.cli.keys import Keys
 from litlab.cli.words import TAKE_A_WORD, assignment
 from litlab.config import suggest
+from litlab.console import typed
 
 MULTIRUN = ("-m", "--multirun")
 # The options of Hydra's command line.
@@ -43,9 +44,31 @@ def literal(argument: str, paths: Sequence[str]) -> str:
     if key not in paths or (written_for_hydra and not (value and Path(value).exists())):
         return argument
     value = value.replace("${", "\\${")  # not an interpolation
-    quoted = re.sub(r"(\\*)(')", r"\1\1\\\2", value)
+    return f"{key}={_quoted(value)}"
+
+
+# What is in quotes, or a word between the characters that separate values.
+WORD = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^\s,()\[\]{}:='"](?:[^,()\[\]{}:='"]*[^\s,()\[\]{}:='"])?""")
+
+
+def letters_of_all_languages(argument: str) -> str:
+    """`name='größe'` for `name=größe`: in quotes, Hydra takes letters that are not English ones."""
+    key, is_override, value = argument.partition("=")
+    if value.isascii() or "${" in value or key == "resume":  # which Hydra does not read
+        return argument
+
+    def readable(match: re.Match[str]) -> str:
+        word = match[0]
+        return word if word.isascii() or word[0] in "'\"" else _quoted(word)
+
+    return f"{key}{is_override}{WORD.sub(readable, value)}"
+
+
+def _quoted(text: str) -> str:
+    """A text in quotes, as Hydra reads it."""
+    quoted = re.sub(r"(\\*)(')", r"\1\1\\\2", text)
     ending = len(quoted) - len(quoted.rstrip("\\"))
-    return f"{key}='{quoted}{quoted[len(quoted) - ending :]}'"
+    return f"'{quoted}{quoted[len(quoted) - ending :]}'"
 
 
 def is_multirun(arguments: Sequence[str]) -> bool:
@@ -95,7 +118,22 @@ def check_options(arguments: Sequence[str], keys: Keys) -> None:
                 following = [word for word in arguments[place + 1 : place + 2] if not re.match(r"-\D|[^=]+=", word)]
                 setting = assignment(meant[0], value if given else next(iter(following), None))
                 raise HydraException(f"{name}: settings have no dashes: write {setting}")
+            if script := keys.other_script(name.lstrip("-")):
+                raise HydraException(
+                    f"{name}: it is for {typed(script)}; --help lists the settings that there are here"
+                )
             raise HydraException(f"{name}: no such option; {suggest(name, LONG)}")
+
+
+def refuse_unused(arguments: Sequence[str], keys: Keys) -> None:
+    """Refuses a setting that the script would take with its group, and not use.
+
+    Raises:
+        HydraException: naming the setting.
+    """
+    for argument in arguments:
+        if keys.leaves_out(key := argument.lstrip("+~").partition("=")[0]):
+            raise HydraException(f"{key}: it is for {typed('train')}; {typed(keys.config_name)} does not use it")
 
 
 def help_asked(arguments: Sequence[str]) -> str | None:

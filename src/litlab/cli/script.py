@@ -30,9 +30,11 @@ from litlab.cli.overrides import (
     check_options,
     help_asked,
     is_multirun,
+    letters_of_all_languages,
     literal,
     options_first,
     refuse_null,
+    refuse_unused,
     without_config_dir,
 )
 from litlab.cli.runs import as_asked, as_resumed
@@ -156,14 +158,17 @@ class Script:
             print(explain_settings(subject, arguments, self.folders_of_configs, self.config_name))
             sys.exit()
         check_words(arguments, keys)
+        refuse_unused(arguments, keys)
         refuse_null(arguments, self.searched.folders)
         sys.argv[1:] = options_first(arguments)
         if not is_multirun(arguments):
             sys.argv[1:] = [literal(argument, self.paths) for argument in sys.argv[1:]]
+        sys.argv[1:] = [letters_of_all_languages(argument) for argument in sys.argv[1:]]
 
     def compose_and_work(self) -> None:
         """Composes the config, or takes that of the run that `resume=` names, and does the work."""
-        if not any(argument.startswith("resume=") for argument in sys.argv[1:]):
+        resumes = self.config_name == "train" and any(argument.startswith("resume=") for argument in sys.argv[1:])
+        if not resumes:
             # Some files of conf/ have the name of a plugin's own config, and take its place. Hydra warns about that.
             warnings.filterwarnings("ignore", message=r"\n.* is validated against ConfigStore schema")
             job = functools.update_wrapper(lambda cfg: self.work_as_asked(cfg), self.main)

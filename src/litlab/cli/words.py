@@ -8,6 +8,7 @@ from pathlib import Path
 from hydra.errors import HydraException
 
 from litlab.cli.keys import Keys
+from litlab.console import typed
 
 # Options of Hydra that are followed by a word.
 TAKE_A_WORD = (
@@ -66,13 +67,14 @@ def _explained(word: str, after: Sequence[str], before: Sequence[str], keys: Key
 
 
 def _word_alone(word: str, keys: Keys) -> str:
-    options = sorted({file.stem for file in (keys.conf / word).glob("*.yaml")})
-    if options:
+    if options := keys.options(word):
         return f"{word}: write {word}=OPTION; there is: {', '.join(options)}"
-    if group := next((f.parent.name for f in sorted(keys.conf.glob(f"*/{word}.yaml")) if word.isidentifier()), None):
+    if group := keys.group_of(word):
         return f"{word}: write {group}={word}"
     if file_key := _takes_file(word, keys):
         return f"{word}: write {assignment(file_key, word)}"
+    if script := keys.other_script(word):
+        return f"{word}: it is for {typed(script)}; --help lists the settings that there are here"
     if meant := keys.meant(word):
         return f"{word}: write {meant[0]}=VALUE"
     return f"{word}: every argument is a setting and its value, written SETTING=VALUE; --help lists them"
@@ -85,4 +87,6 @@ def _takes_file(word: str, keys: Keys) -> str | None:
         return None
     if path.suffix == ".ckpt" or (path / ".hydra").is_dir():
         return next(key for key in ("ckpt", "resume") if key in keys.all)
-    return next((key for key in ("input", "data.data_dir") if key in keys.all), None)
+    if "input" in keys.all:
+        return "input"
+    return "data.data_dir" if path.is_dir() else None

@@ -34,6 +34,8 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
     node = {key: value for key, value in node.items() if value is not None or f"{group}.{key}" not in MAY_BE_NULL}
     if group == "scheduler":
         node = {"_partial_": True} | node  # it is made later, of the optimizer
+        if isinstance(parts := node.get("schedulers"), list):  # of torch's SequentialLR and ChainedScheduler
+            node["schedulers"] = [{"_partial_": True} | part if isinstance(part, dict) else part for part in parts]
     try:
         return instantiate(node, _convert_="all", **arguments)
     except Exception as error:

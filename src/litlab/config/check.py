@@ -20,8 +20,8 @@ from litlab.config.unread import (
 )
 from litlab.errors import ConfigError, one_line
 
-GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "trainer")
-MAY_BE_EMPTY = ("scheduler", "mix")
+GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "task", "trainer")
+MAY_BE_EMPTY = ("scheduler", "mix", "task")
 FILLED_FROM_DATA = ("input_shape", "num_classes")  # keys of a model; null until the data set is known
 # Keys of a model that litlab reads itself: its constructor does not get them. See litlab.training.weights.
 OWN_MODEL_KEYS: dict[str, Any] = {

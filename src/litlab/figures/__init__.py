@@ -7,6 +7,7 @@ from litlab.figures.confusion import confusion_matrix
 from litlab.figures.grid import grid
 from litlab.figures.pixels import as_png, scaled, shrunk, viewable
 from litlab.figures.sheet import Marks, Picture, enlarged, sheet
+from litlab.figures.text import letters_of
 
 __all__ = [
     "Marks",
@@ -15,6 +16,7 @@ __all__ = [
     "confusion_matrix",
     "enlarged",
     "grid",
+    "letters_of",
     "scaled",
     "sheet",
     "shrunk",

@@ -3,7 +3,8 @@
 import importlib.util
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from litlab.console import printable
 
 # Fonts with Chinese, Japanese and Korean characters, as Linux, macOS and Windows have them.
 CJK_FONTS = ("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "wqy-zenhei.ttc", "PingFang.ttc", "msyh.ttc")
+CJK_FAMILIES = ("Noto Sans CJK JP", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei")
 CJK = (("\u2e80", "\ud7ff"), ("\uf900", "\ufaff"), ("\uff00", "\uffef"), ("\U00020000", "\U0003ffff"))
 FONT, BOLD = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"
 
@@ -23,7 +25,30 @@ def font(text: str, size: int, bold: bool = False) -> ImageFont.FreeTypeFont | I
     Args:
         size: in pixels.
     """
-    return _load(size, bold, any(first <= c <= last for c in text for first, last in CJK))
+    return _load(size, bold, is_cjk(text))
+
+
+def is_cjk(text: str) -> bool:
+    """Whether a text has Chinese, Japanese or Korean characters."""
+    return any(first <= c <= last for c in text for first, last in CJK)
+
+
+@contextmanager
+def letters_of(text: str) -> Iterator[None]:
+    """Lets matplotlib draw the letters of `text`, as far as there is a font for them on this machine."""
+    if not is_cjk(text):
+        yield
+        return
+    import matplotlib
+    from matplotlib.font_manager import get_font_names
+
+    there = set(get_font_names())
+    families = [family for family in CJK_FAMILIES if family in there]
+    if not families:
+        _warn_of_boxes()
+    with matplotlib.rc_context({"font.family": ["DejaVu Sans", *families]}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it has been said
+        yield
 
 
 def width(text: str, size: int, bold: bool = False) -> int:

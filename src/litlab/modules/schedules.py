@@ -167,6 +167,14 @@ def is_of_torch(make: Any) -> bool:
     return inspect.isclass(target) and issubclass(target, LRScheduler)
 
 
+def _made(make: Any, optimizer: Optimizer) -> Any:
+    """The scheduler of an optimizer, with the schedulers that it is made of."""
+    parts = make.keywords.get("schedulers") if isinstance(make, partial) else None
+    if parts is None:
+        return make(optimizer)
+    return make(optimizer=optimizer, schedulers=[_made(part, optimizer) for part in parts])
+
+
 def of_torch(make: Callable[[Optimizer], LRScheduler]) -> Schedule:
     """A scheduler of `torch.optim.lr_scheduler`, with its options bound, as a schedule.
 
@@ -175,7 +183,7 @@ def of_torch(make: Callable[[Optimizer], LRScheduler]) -> Schedule:
     """
 
     def schedule(optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> Schedulers:
-        scheduler = make(optimizer)
+        scheduler = _made(make, optimizer)
         if isinstance(scheduler, OneCycleLR | CyclicLR):
             return every_step(scheduler)
         watched = {"monitor": "val/loss"} if isinstance(scheduler, ReduceLROnPlateau) else {}

@@ -11,6 +11,7 @@ from litlab import modules
 from litlab.callbacks import Progress, epoch_metrics
 from litlab.checkpoint import Trained
 from litlab.checkpoint import trust as trusted
+from litlab.checkpoint.plain import plain_data
 from litlab.config import Run, build
 from litlab.console import console, quieten
 from litlab.distributed import Heartbeat, is_rank, ranks_wanted, start_ranks, tell
@@ -124,7 +125,11 @@ def supervised(trained: Trained) -> Supervised:
         "metrics": added_metrics(trained),
     }
     taken = inspect.signature(make).parameters
-    module: Supervised = make(**{name: value for name, value in arguments.items() if name in taken})
+    arguments = {name: value for name, value in arguments.items() if name in taken}
+    if own := trained.own_task:
+        make = trusted.look_up(own.name, make, ("litlab.modules",), trained.trust)
+        arguments |= plain_data(own.args, f"the arguments of {own.name}")
+    module: Supervised = make(**arguments)
     module.flush_every_n_batches = trained.log_every_n_steps
     module.writes_rows = True
     return module

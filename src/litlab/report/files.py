@@ -5,6 +5,7 @@ from pathlib import Path
 
 from litlab.console import warn
 from litlab.errors import one_line
+from litlab.figures import letters_of
 from litlab.files import atomic
 from litlab.report.draw import draw
 from litlab.report.html import as_html
@@ -20,7 +21,8 @@ def write_page(page: Page, run_dir: Path) -> None:
         OSError: if there is no room for them.
     """
     buffer = io.BytesIO()
-    draw(page).savefig(buffer, format="png", dpi=100, pil_kwargs={"compress_level": 4})
+    with letters_of(f"{page.title} {page.subtitle} {page.sentences} {page.settings}"):
+        draw(page).savefig(buffer, format="png", dpi=100, pil_kwargs={"compress_level": 4})
     png = buffer.getvalue()
     for name, content in zip(FILES, (png, as_html(page, png).encode()), strict=True):
         with atomic(run_dir / name) as temporary:

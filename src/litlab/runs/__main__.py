@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--sort", choices=COLUMNS, default="when", help="values: the best first; default: when")
     parser.add_argument("--reverse", action="store_true", help="the other way round")
     parser.add_argument("--json", action="store_true", help="for other programs")
+    console.never_fail_to_encode()
     asked = parser.parse_args()
     if not asked.folder.is_dir():
         print(f"error: {asked.folder}: no such folder", file=sys.stderr)

@@ -13,6 +13,8 @@ from litlab.sweeps import print_report
 from litlab.sweeps.watch import watch
 
 console.quieten()
+console.one_line_warnings()
+console.never_fail_to_encode()
 console.draw_into_files()
 summary, example = (__doc__ or "").strip().split("\n\n")
 parser = argparse.ArgumentParser("python -m litlab.sweeps", description=summary, epilog=example)

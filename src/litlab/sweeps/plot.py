@@ -23,6 +23,16 @@ BESIDE: Any = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # of the axes
 
 def draw(sweep: Sweep, path: Path) -> None:
     """Draws a line if one number was swept, a heat map if two were, else bars. The curves of all jobs are below."""
+    text = f"{sweep.folder.name} {[job.settings for job in sweep.jobs]}"
+    if text.isascii():
+        return _draw(sweep, path)
+    from litlab.figures import letters_of  # imports torch, which takes seconds
+
+    with letters_of(text):
+        _draw(sweep, path)
+
+
+def _draw(sweep: Sweep, path: Path) -> None:
     names, labels = settings_compared(sweep), Labels(sweep)
     numbers = [name for name in names if all(_is_number(job.settings.get(name)) for job in sweep.finished)]
     figure = Figure(figsize=(10, 8), layout="constrained")

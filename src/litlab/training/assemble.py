@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from litlab.callbacks import learning_rate
-from litlab.config import FILLED_FROM_DATA, UNGROUPED, Run
+from litlab.config import FILLED_FROM_DATA, UNGROUPED, Run, class_of
 from litlab.data import DataModule, Mix, SourcesFailedError
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Classification, Grouped, MakeOptimizer, Multilabel, Regression, Supervised, balanced_weights
@@ -13,6 +13,13 @@ from litlab.training import weights
 from litlab.training.checks import check_loss, check_monitors, check_network, check_optimization
 from litlab.training.metrics import build_metrics
 from litlab.training.network import build_network
+
+# The LightningModule for each task that data may have.
+TASKS: dict[str, type[Supervised]] = {
+    "classification": Classification,
+    "multilabel": Multilabel,
+    "regression": Regression,
+}
 
 
 def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
@@ -54,22 +61,47 @@ def make_module(run: Run, data: DataModule, network: nn.Module, optimization: tu
     Raises:
         ConfigError: if a metric is refused.
     """
-    metrics = build_metrics(run, data)
     if run.cfg.top5 and data.task == "multilabel":
         raise ConfigError(f"top5=true: {run.option('data')} {_instead_of_classes(data)}")
+    arguments: dict[str, Any] = dict(zip(("loss", "optimizer", "scheduler"), optimization, strict=True))
+    arguments |= {"network": network, "metrics": build_metrics(run, data)}
+    if data.task == "regression":
+        arguments |= {"target_shape": data.target_shape}
+    else:
+        arguments |= {"num_classes": data.num_classes}
+    if data.task == "classification":
+        arguments |= {"top5": run.cfg.top5, "soft_targets": bool(data.mix)}
+    if run.get("task"):
+        return own_task(run, data, arguments)
     try:
-        if data.task == "regression":
-            return Regression(network, data.target_shape, *optimization, metrics=metrics)
-        if data.task == "multilabel":
-            return Multilabel(network, data.num_classes, *optimization, metrics=metrics)
-        soft = bool(data.mix)
-        return Classification(
-            network, data.num_classes, *optimization, top5=run.cfg.top5, soft_targets=soft, metrics=metrics
-        )
+        return TASKS[data.task](**arguments)
     except ValueError as error:
         message = one_line(error)
         key = f"top5=true: {run.option('data')} " if message.startswith("top5") else "metrics."
         raise ConfigError(f"{key}{message}") from error
+
+
+def own_task(run: Run, data: DataModule, arguments: dict[str, Any]) -> Supervised:
+    """The LightningModule that `task` names.
+
+    Args:
+        arguments: for the constructor, beside the settings of the group.
+
+    Raises:
+        ConfigError: if it is no subclass of the one for the task of the data, or refuses its arguments.
+    """
+    make, base = class_of(run.cfg, "task"), TASKS[data.task]
+    if not (isinstance(make, type) and issubclass(make, base)):
+        raise ConfigError(
+            f"{run.option('task')}: {run.cfg.task['_target_']} must inherit from litlab.modules.{base.__name__}, "
+            f"the task of {run.option('data')}"
+        )
+    make_task = run.build("task", _partial_=True)
+    try:
+        module: Supervised = make_task(**arguments)
+    except Exception as error:
+        raise run.blame("task", error) from error
+    return module
 
 
 def make_optimizer(run: Run, network: nn.Module, make: MakeOptimizer) -> MakeOptimizer:

@@ -26,7 +26,7 @@ from litlab.engines import choose_engine
 from litlab.errors import ConfigError
 from litlab.modules import Averages, CompiledNetwork, Supervised
 from litlab.training import weights
-from litlab.training.assemble import assemble
+from litlab.training.assemble import TASKS, assemble
 from litlab.training.settle import precision
 from litlab.training.trainer import make_trainer
 
@@ -86,7 +86,7 @@ def make_checkpoints(run: Run, data: DataModule, module: Supervised) -> Checkpoi
     """The callback that writes the best and the last checkpoint; None if the config switches it off."""
     if not run.get("callbacks.checkpoints.enabled", False):
         return None
-    record = record_of(run.plain(), data.record(), type(module).__name__, data.input_shape, data.num_classes)
+    record = record_of(run.plain(), data.record(), TASKS[data.task].__name__, data.input_shape, data.num_classes)
     often = {name: run.get(f"checkpoint.{name}") for name in ("every_n_steps", "every_minutes")}
     often["keep"] = run.get("checkpoint.keep", "last")
     return Checkpoints(run.folder / "checkpoints", run.cfg.objective, run.cfg.objective_mode, record, **often)

@@ -2,6 +2,7 @@
 
 import shlex
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
@@ -14,6 +15,7 @@ from litlab.callbacks import summary_table
 from litlab.checkpoint import to_be_trusted
 from litlab.config import Run, class_of
 from litlab.console import command, console, number, quieten, say, warn
+from litlab.data import DataModule
 from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.networks import Registered
@@ -22,21 +24,40 @@ from litlab.training.build import Parts
 from litlab.training.network import advice
 
 HEADING = 14  # characters before the text of a line
+BESIDE = " | "
 WIDEST = 110  # characters of a line of the verdict on a terminal
 
 
 def print_start(parts: Parts) -> None:
     """Prints the first line of a run: data, network, device, precision."""
-    data = parts.data
-    word = "labels" if data.task == "multilabel" else "classes"
-    classes = f", {len(data.class_names):,} {word}" if data.class_names else ""
-    say(
-        f"{data.name}: {' / '.join(f'{size:,}' for size in data.sizes.values())} {data.kind}{classes}  |  "
-        f"{type(parts.module.network).__name__}  |  {device_name(parts.trainer)}, {parts.run.cfg.trainer.precision}"
-        + (f"  |  {data.num_workers} workers" if parts.run.cfg.data.get("num_workers") == "auto" else "")
-    )
+    data, cfg = parts.data, parts.run.cfg
+    said = [
+        data_in_words(data),
+        type(parts.module.network).__name__,
+        f"{device_name(parts.trainer)}, {cfg.trainer.precision}",
+        *([f"{data.num_workers} workers"] if cfg.data.get("num_workers") == "auto" else []),
+    ]
+    say(BESIDE.join(said), beside_each_other(said, console.width) if console.is_terminal else None)
     if better := advice(parts.run, data):
         warn(better)
+
+
+def data_in_words(data: DataModule) -> str:
+    """`mnist: 55,000/5,000/10,000 images, 10 classes`: the sizes of training, validation and test."""
+    word = "labels" if data.task == "multilabel" else "classes"
+    classes = f", {len(data.class_names):,} {word}" if data.class_names else ""
+    return f"{data.name}: {'/'.join(f'{size:,}' for size in data.sizes.values())} {data.kind}{classes}"
+
+
+def beside_each_other(words: Sequence[str], width: int) -> str:
+    """Words in a line of `width` characters. What has no room there begins a new line."""
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(BESIDE) + len(word) <= width:
+            lines[-1] += BESIDE + word
+        else:
+            lines.append(f"  {word}")
+    return "\n".join(lines)
 
 
 def print_end(run: Run, result: dict[str, Any], ended: str, best_epoch: int | None, takes_pictures: bool) -> None:
