@@ -10,7 +10,7 @@ from torchvision import models
 
 from litlab import checkpoint
 from litlab.errors import ConfigError
-from litlab.networks import MLP, MnistCNN, VisionTransformer
+from litlab.networks import MLP, MnistCNN, ViT
 from litlab.prediction.explain import explained, heat_maps, overlaid
 
 
@@ -46,8 +46,8 @@ def test_the_map_is_the_formula_of_the_paper():
     network, images = MnistCNN().eval(), torch.randn(3, 1, 28, 28)
     features, classifier = network.features[:4], nn.Sequential(*network.features[4:], network.classifier)
     maps = features(images).detach().requires_grad_()
-    classifier(maps).amax(1).sum().backward()
-    expected = (maps.grad.mean((2, 3), keepdim=True) * maps.detach()).sum(1, keepdim=True).relu()
+    (gradients,) = torch.autograd.grad(classifier(maps).amax(1).sum(), maps)
+    expected = (gradients.mean((2, 3), keepdim=True) * maps.detach()).sum(1, keepdim=True).relu()
     expected = nn.functional.interpolate(expected, (28, 28), mode="bilinear")[:, 0]
     expected /= expected.amax((1, 2), keepdim=True)
     torch.testing.assert_close(heat_maps(network, images), expected)
@@ -69,7 +69,7 @@ def test_networks_of_the_registry_have_maps(name):
     ("network", "message"),
     [
         (MLP((1, 8, 8), 3), "has no convolution whose feature maps have more than one pixel"),
-        (VisionTransformer((3, 32, 32), 3), "is a transformer, whose tokens have no feature maps"),
+        (ViT((3, 32, 32), 3), "is a transformer, whose tokens have no feature maps"),
         (models.vit_b_16(num_classes=3, image_size=32), "is a transformer"),
         (models.swin_t(num_classes=3), "is a transformer"),
     ],
@@ -109,9 +109,8 @@ def test_the_most_wrong_are_explained(best, use, tmp_path):
 def saturation(file) -> float:
     """How colourful a picture is, from 0 to 255."""
     with Image.open(file) as picture:
-        return (
-            torch.frombuffer(bytearray(picture.convert("HSV").tobytes()), dtype=torch.uint8)[1::3].float().mean().item()
-        )
+        pixels = torch.frombuffer(bytearray(picture.convert("HSV").tobytes()), dtype=torch.uint8)
+    return pixels[1::3].float().mean().item()
 
 
 def test_many_pictures_are_explained_like_one(best):
