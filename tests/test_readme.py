@@ -71,8 +71,8 @@ def test_add_your_own_network(tmp_path):
 @pytest.mark.slow
 def test_add_your_own_data_set(tmp_path):
     out = follow(OWN[1], tmp_path)
-    assert "lines: 900 / 100 / 200 images" in out
-    assert "lines: 500 / 100 / 200 images" in out
+    assert "lines: 900/100/200 images" in out
+    assert "lines: 500/100/200 images" in out
     assert float(re.search(r"test/acc +(\S+)", out)[1]) > 0.95
 
 

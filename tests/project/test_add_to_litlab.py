@@ -82,7 +82,7 @@ def test_a_network(follow, project):
 
 @pytest.mark.slow
 def test_a_data_set(follow, project):
-    assert "grey: 96 / 50 / 100 images, 2 classes" in follow("data", "a data set")
+    assert "grey: 96/50/100 images, 2 classes" in follow("data", "a data set")
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def test_new_pictures_change_neither_the_training_nor_the_measurement(trained, t
     with pytest.warns(UserWarning, match=r"^left out, newer than the run: 20 pictures \("):
         done = train_here("resume=run", "trainer.max_epochs=2")
     assert done.status == 0, done.err
-    assert "image_folder: 12 / 4 / 4 images" in done.out
+    assert "image_folder: 12/4/4 images" in done.out
     assert splits(trained) == before
     with pytest.warns(UserWarning, match="newer than the run"):
         use("ckpt=run/checkpoints/best.ckpt", "evaluate=val", "output=again")

@@ -88,6 +88,8 @@ class ClassPictures(PictureDataModule):
         """
         without_split, train = files.pop("all"), files["train"]
         files["train"] = train[:0]
+        if self.folds and len(files["val"]):
+            raise ValueError(f"folds must be null: {self.source} says itself which pictures are for validation")
         needs_val, needs_test = not len(files["val"]), not len(files["test"])
         if needs_val:
             without_split, train = torch.cat((without_split, train)), train[:0]

@@ -19,7 +19,7 @@ from litlab.data import sources
 from litlab.data.arguments import folder_path, whole_number
 from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
-from litlab.data.folds import held_out
+from litlab.data.folds import checked_folds, held_out
 from litlab.data.in_memory import ImageDataset
 from litlab.data.sources import Arrays, Release
 
@@ -74,10 +74,7 @@ class ImageDataModule(DataModule):
         self._moved: dict[tuple[int, torch.device], Tensor] = {}
         self.data_dir = folder_path("data_dir", data_dir)
         self.val_size = whole_number("val_size", self.default_val_size if val_size is None else val_size, 0)
-        self.folds = None if folds is None else whole_number("folds", folds, 2)
-        self.fold = whole_number("fold", fold or 0, 0)
-        if self.fold >= (self.folds or 1):
-            raise ValueError(f"fold must be below folds, {self.folds}, not {fold}")
+        self.folds, self.fold = checked_folds(folds, fold)
         self._set_preprocessing(normalize, (self.mean, self.std), augment)
         self._stored_shape = self.input_shape
         self.image_size = None if image_size is None else whole_number("image_size", image_size, 1)

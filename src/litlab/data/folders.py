@@ -67,7 +67,7 @@ class ImageFolder(ClassPictures):
 
     @property
     def validates(self) -> bool:
-        return bool(self.val_size) or any("val" in _split_folders(root) for root in self.roots)
+        return bool(self.val_size or self.folds) or any("val" in _split_folders(root) for root in self.roots)
 
     def list_pictures(self) -> tuple[Listing, Checked, Tensor, Tensor]:
         """Finds the picture files of all roots, see `ClassPictures`. Warns of files with other endings.

@@ -1,7 +1,24 @@
 """Stratified k-fold cross-validation: which images are held out in which fold."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from litlab.data.arguments import whole_number
+
+
+def checked_folds(folds: Any, fold: Any) -> tuple[int | None, int]:
+    """The number of folds, and which of them is held out, from 0. None for `fold` means the first.
+
+    Raises:
+        ValueError: the message begins with the argument's name.
+    """
+    number = None if folds is None else whole_number("folds", folds, 2)
+    which = whole_number("fold", fold or 0, 0)
+    if which >= (number or 1):
+        raise ValueError(f"fold must be below folds, {number}, not {fold}")
+    return number, which
 
 
 def held_out(order: Tensor, labels: Tensor, folds: int, fold: int) -> Tensor:

@@ -85,7 +85,7 @@ class LabelFile(ClassPictures):
 
     @property
     def validates(self) -> bool:
-        return bool(self.val_size) or any(row.split == "val" for row in self.rows)
+        return bool(self.val_size or self.folds) or any(row.split == "val" for row in self.rows)
 
     def list_pictures(self) -> tuple[Listing, Checked, Tensor, Tensor]:
         """The pictures of the file, see `ClassPictures`.

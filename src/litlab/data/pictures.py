@@ -18,6 +18,7 @@ from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
 from litlab.data.drawn_splits import SPLITS, DrawnSplits, names_below
 from litlab.data.file_names import FileNames
+from litlab.data.folds import checked_folds, held_out
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.picture_transforms import build_transforms, try_transforms
 from litlab.data.resize import INTERPOLATIONS, RESIZERS, Fit
@@ -50,6 +51,9 @@ class PictureDataModule(DataModule):
         val_size: number of pictures held out for validation, or their part if below 1; drawn by `seed`.
         test_size: number of pictures held out for the test, or their part if below 1; 0 means none.
         stratified: split each class in the same proportions, where there are classes.
+        folds: number of folds for cross-validation. One of them is held out in place of `val_size` pictures, after the
+            test pictures, which are the same in all folds. None means no folds.
+        fold: which of them is held out, from 0; None means the first.
         max_bad_fraction: the largest part of the files that may be unreadable, 0 to 1.
         normalize: True for ImageNet's mean and standard deviation, False or None to scale to [0, 1] only, or
             `{mean: [...], std: [...]}` with one value per channel.
@@ -73,6 +77,8 @@ class PictureDataModule(DataModule):
         val_size: float = 0.2,
         test_size: float = 0.0,
         stratified: bool = False,
+        folds: int | None = None,
+        fold: int | None = None,
         max_bad_fraction: float = 0.01,
         normalize: bool | Mapping[str, Sequence[float]] | Sequence[Sequence[float]] | None = True,
         augment: Iterable[str | Mapping[str, Any] | Augmentation] = (),
@@ -103,6 +109,7 @@ class PictureDataModule(DataModule):
         self._transforms_resize = try_transforms(self.transforms, channels, (width, height)) == (width, height)
         self.val_size, self.test_size = _split_size("val_size", val_size), _split_size("test_size", test_size)
         self.stratified = boolean("stratified", stratified)
+        self.folds, self.fold = checked_folds(folds, fold)
         if not 0 <= max_bad_fraction <= 1:
             raise ValueError(f"max_bad_fraction must be from 0 to 1, not {max_bad_fraction}")
         self.max_bad_fraction = max_bad_fraction
@@ -198,10 +205,29 @@ class PictureDataModule(DataModule):
         if self.stratified and classes is not None:
             order = by_class(order, classes)
         val, test = of_val * _count(self.val_size, size), of_test * _count(self.test_size, size)
+        if of_val and self.folds:
+            return self._hold_out_fold(order, test, classes)
         if val + test >= size:
             raise ValueError(f"val_size and test_size leave nothing to train on: {val} and {test} of {size} pictures")
         splits = {"train": order[val + test :], "val": order[:val], "test": order[val : val + test]}
         return {name: split.sort().values for name, split in splits.items() if len(split)}
+
+    def _hold_out_fold(self, order: Tensor, test: int, classes: Sequence[int] | None) -> dict[str, Tensor]:
+        """The splits, where one fold is the validation split; see `hold_out`.
+
+        Args:
+            order: all pictures in random order, int64 [N].
+            test: number of test pictures.
+        """
+        rest = order[test:]
+        if self.folds is None or len(rest) < self.folds:
+            raise ValueError(f"folds must be at most {len(rest):,}, the number of pictures, not {self.folds}")
+        labels = torch.zeros(len(order)) if classes is None or not self.stratified else torch.tensor(classes)
+        val = held_out(rest, labels, self.folds, self.fold)
+        is_train = torch.zeros(len(order), dtype=torch.bool)
+        is_train[rest], is_train[val] = True, False
+        splits = {"train": is_train.nonzero().flatten(), "val": val, "test": order[:test].sort().values}
+        return {name: split for name, split in splits.items() if len(split)}
 
 
 def by_class(order: Tensor, classes: Sequence[int]) -> Tensor:
