@@ -48,7 +48,7 @@ from litlab.callbacks.tensorboard import (
     Speed,
     View,
 )
-from litlab.callbacks.terminal import ModelSummary, Progress, part_of_epoch, summary_table
+from litlab.callbacks.terminal import ModelSummary, Progress, groups_table, part_of_epoch, summary_table
 from litlab.callbacks.throughput import Throughput
 
 __all__ = [
@@ -93,6 +93,7 @@ __all__ = [
     "View",
     "callback_of",
     "epoch_metrics",
+    "groups_table",
     "interruption",
     "learning_rate",
     "outputs_of",
