@@ -50,7 +50,7 @@ def choose(data: str, root: Path) -> list[str]:
     return ["data=fake", f"data.input_shape={shape}", f"data.num_classes={stands_for.num_classes}", *sizes]
 
 
-ALIKE = ["csv", "fake", "fashion_mnist", "mnist_sample"]  # each as another one
+ALIKE = ["csv", "fake", "fashion_mnist", "kmnist", "mnist_sample", "svhn"]  # each as another one
 DISTINCT = [name for name in options("data") if name not in ALIKE]  # shapes
 
 

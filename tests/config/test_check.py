@@ -58,6 +58,21 @@ def test_keys_are_checked_against_the_signatures(override, message):
         config.check(composed("model=resnet18", "data=cifar10", override))
 
 
+def test_a_class_that_is_typed_alone_says_where_to_write_it():
+    typed = "loss._target_=torch.nn.MultiMarginLoss"
+    message = (
+        "^loss._target_=torch.nn.MultiMarginLoss does not take label_smoothing, class_weights, which loss=OPTION has: "
+        "write a file conf/loss/NAME.yaml with its _target_ and its own settings, and loss=NAME$"
+    )
+    with pytest.raises(ConfigError, match=message):
+        config.check(composed(typed), [typed])
+    wrong = [typed, "+loss.gamma=2"]
+    with pytest.raises(ConfigError, match="does not take label_smoothing, class_weights, which"):
+        config.check(composed(*wrong), wrong)
+    fitting = ["loss=nll", "loss._target_=litlab.modules.CrossEntropy", "+loss.label_smoothing=0.1"]
+    config.check(composed(*fitting), fitting)
+
+
 def test_a_setting_of_a_newer_version_may_be_missing():
     """Run folders of earlier versions go on, although their config lacks what came later."""
     config.check(composed("model=mlp", "~preempt_grace_s", "~top5", "~checkpoint"))

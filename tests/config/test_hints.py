@@ -75,6 +75,10 @@ def test_arguments_that_are_passed_on_are_those_of_the_base_class():
     assert set(signature(Open)[0]) == {"a", "b"}
 
 
+def test_a_module_without_a_constructor_takes_nothing():
+    assert signature(type("Loss", (nn.Module,), {})) == ({}, {}, False)
+
+
 def test_a_function_that_takes_anything_says_so():
     parameters, hints, takes_any = signature(function)
     assert (set(parameters), hints, takes_any) == ({"width"}, {}, True)

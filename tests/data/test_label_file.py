@@ -97,7 +97,7 @@ def test_a_run_keeps_its_splits_and_can_be_measured_where_the_file_has_moved(tra
     small = ["data=csv", "data.file=pictures/labels.csv", "data.image_size=8", "data.num_workers=0", "model=mlp"]
     done = train_here(*small, "model.hidden=[4]", "trainer=cpu", "trainer.max_epochs=1", "hydra.run.dir=run")
     assert done.status == 0, done.err
-    assert "csv: 10 / 2 images" in done.out
+    assert "csv: 10/2 images" in done.out
     assert "red/0.png," in (tmp_path / "run/splits.csv").read_text()
     file.write_text(file.read_text() + "red/new.png,red\n")
     (file.parent / "red/new.png").write_bytes((file.parent / "red/0.png").read_bytes())

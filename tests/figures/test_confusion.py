@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from litlab.figures import confusion_matrix
+from litlab.callbacks.tensorboard.confusion import CARD, MOST, TEXT
+from litlab.figures import confusion, confusion_matrix
 from litlab.figures.confusion import RIGHT, WRONG, cell_colours
 from litlab.figures.text import width
 
@@ -76,6 +77,18 @@ def test_numbers_stand_in_the_cells_of_up_to_forty_classes():
         counts = torch.eye(count, dtype=torch.long)
         one, ten = (confusion_matrix(counts * factor, ["a"] * count) for factor in (1, 3))
         assert np.array_equal(one, ten) is not differ
+
+
+@pytest.mark.parametrize("count", [2, 10, 15])
+def test_the_text_of_the_card_in_tensorboard_can_be_read_at_half_the_size(count):
+    names = ["automobile", *(f"a{number}" for number in range(count - 1))]
+    layout = confusion._filling(names, "", CARD, TEXT)
+    assert count <= MOST
+    assert min(layout.name_size, layout.axis) >= 2 * 8
+    assert width("100", 2 * 8) <= layout.cell[0] - 2  # the number of a cell has room, as large as this
+    assert layout.cell[1] - 3 >= 2 * 8
+    page = confusion_matrix(torch.eye(count, dtype=torch.long), names, size=CARD, text=TEXT)
+    assert tuple(page.shape) == (3, CARD[1], CARD[0])
 
 
 def test_names_that_fit_below_the_cells_are_not_turned():

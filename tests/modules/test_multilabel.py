@@ -90,7 +90,12 @@ def test_an_evaluation_measures_what_the_training_measured(run, file, use, tmp_p
     metrics = json.loads((run / "result.json").read_text())["metrics"]
     for split in ("val", "test"):
         use(f"ckpt={run}", f"evaluate={split}")
-        found = json.loads((tmp_path / "evaluation/evaluation.json").read_text())["metrics"]
+        evaluation = json.loads((tmp_path / "evaluation/evaluation.json").read_text())
+        found, labels = evaluation["metrics"], evaluation["classes"]
+        for mean, of_each in (("map", "average_precision"), ("f1", "f1")):
+            values = [row[of_each] for row in labels.values()]
+            assert sum(values) / 3 == pytest.approx(found[f"{split}/{mean}"], abs=1e-5)
+        assert [row["threshold"] for row in labels.values()] == pytest.approx(best(run).data.thresholds, abs=1e-5)
         assert found == {name: value for name, value in metrics.items() if name.startswith(split)}
     assert not index.exists()  # a checkpoint that names a file elsewhere does not decide where litlab writes
 
@@ -142,7 +147,7 @@ def test_checkpoints_whose_thresholds_are_damaged_are_refused(run, tmp_path):
     [
         (["loss=cross_entropy"], "is for one class for each picture, .* use loss=bce_with_logits objective=val/map$"),
         (["loss=mse"], "^loss=LOSS is for regression, and data=DATA has several labels: use loss=bce_with_logits"),
-        (["mix=cutmix"], "mixes pictures of one class each, and data=DATA has several labels for a picture: write mix"),
+        (["mix=cutmix"], "mixes classes, and data=DATA has several labels for a picture: write mix=none$"),
         (["top5=true"], "^top5=true: data=DATA has several labels for a picture$"),
         (["data.balanced=true"], "^data.balanced must be false where a picture may have several labels$"),
         (["metrics=f1"], "^metrics.f1: the task itself logs a metric of this name"),

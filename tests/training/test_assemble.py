@@ -40,9 +40,7 @@ def test_balanced_class_weights_are_recorded_as_numbers():
 
 
 def test_mixing_needs_classes():
-    with pytest.raises(
-        ConfigError, match="^mix mixes pictures of one class each, and data=DATA has no classes: write "
-    ):
+    with pytest.raises(ConfigError, match="mixes classes, and .* has none: write mix=none"):
         assemble(asked("data=line_points", "model=mlp", "mix=cutmix", "loss=mse", "objective=train/mse"))
     with pytest.raises(ConfigError, match="^mix.until needs the length of the training"):
         assemble(asked("data=mnist_sample", "mix=cutmix", "mix.until=0.5", "trainer.max_epochs=null"))

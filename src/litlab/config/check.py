@@ -1,6 +1,6 @@
 """Checks a composed config before anything is built from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from hydra.utils import get_object
@@ -104,8 +104,11 @@ COUNTS_OR_SHARES = (
 )
 
 
-def check(cfg: DictConfig) -> None:
+def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
     """Checks the keys and the values of a config. The signature of each constructor says what it takes.
+
+    Args:
+        overrides: of the command line, for messages.
 
     Raises:
         ConfigError: at the first key that is missing, unknown, of the wrong type or out of bounds.
@@ -120,6 +123,7 @@ def check(cfg: DictConfig) -> None:
         if group not in MAY_BE_EMPTY and not plain.get(group):
             raise ConfigError(f"{group} is missing: write {group}=...")
         if plain.get(group) and "_target_" in plain[group]:
+            _check_left_over(group, plain[group], overrides)
             _check_group(group, plain[group])
     _check_bounds(cfg)
     _check_unread(cfg, plain)
@@ -186,6 +190,27 @@ def _check_bounds(cfg: DictConfig) -> None:
         if isinstance(value, int | float) and (value < low or value > high or (is_open and value == low)):
             bound = f"greater than {low}" if is_open else f"at least {low}"
             raise ConfigError(f"{key}={value}: must be {bound}" + (f" and at most {high}" if high < 2**40 else ""))
+
+
+def _check_left_over(group: str, node: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Refuses what is left of an option of which the command line has replaced the `_target_` alone.
+
+    A setting that nobody typed is so not the one to blame.
+    """
+    typed = {override.lstrip("+").partition("=")[0] for override in overrides}
+    if f"{group}._target_" not in typed:
+        return
+    try:
+        parameters, _, takes_any = signature(get_object(str(node["_target_"])))
+    except Exception:  # of any kind: it cannot be imported, which is said of the group
+        return
+    known = {*parameters, *own_keys(group, node)}
+    left = [key for key in node if key not in known and not key.startswith("_") and f"{group}.{key}" not in typed]
+    if left and not takes_any:
+        raise ConfigError(
+            f"{group}._target_={node['_target_']} does not take {', '.join(left)}, which {group}=OPTION has: "
+            f"write a file conf/{group}/NAME.yaml with its _target_ and its own settings, and {group}=NAME"
+        )
 
 
 def _check_group(group: str, node: Mapping[str, Any]) -> None:

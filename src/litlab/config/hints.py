@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union
 
+# torch.nn.Module is there. Its constructor has `*args, **kwargs`, and takes none.
+MODULE = "torch.nn.modules.module"
+
 
 def signature(target: Callable) -> tuple[dict[str, Any], dict[str, Any], bool]:
     """The parameters and the type hints of a constructor by name, and whether it takes others as well.
@@ -15,7 +18,10 @@ def signature(target: Callable) -> tuple[dict[str, Any], dict[str, Any], bool]:
     """
     functions: list[Callable] = [target]
     if inspect.isclass(target):
-        functions = [vars(cls)["__init__"] for cls in target.__mro__ if cls is not object and "__init__" in vars(cls)]
+        makers = [cls for cls in target.__mro__ if cls is not object and "__init__" in vars(cls)]
+        if [cls.__module__ for cls in makers] == [MODULE]:
+            return {}, {}, False
+        functions = [vars(cls)["__init__"] for cls in makers]
     parameters: dict[str, Any] = {}
     hints: dict[str, Any] = {}
     for function in functions:

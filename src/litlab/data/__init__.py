@@ -40,12 +40,17 @@ from litlab.data.policies import AutoAugment, RandAugment, TrivialAugment
 from litlab.data.random_boxes import GaussianBlur, RandomErasing, RandomResizedCrop, RandomRotation
 from litlab.data.resize import fit
 from litlab.data.sources import SourcesFailedError
+from litlab.data.torchvision_sets import EMNIST, KMNIST, STL10, SVHN
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "MNIST",
     "FashionMNIST",
     "CIFAR10",
     "CIFAR100",
+    "KMNIST",
+    "EMNIST",
+    "SVHN",
+    "STL10",
     "MNISTSample",
     "Fake",
     "ImageFolder",

@@ -34,6 +34,7 @@ class Layout:
         name_size: of the text of the names; `number_size`: at most, of the numbers in the cells.
         upright: whether the names of the columns read upwards.
         south: height of the names of the columns.
+        axis: size of the text beside the names.
     """
 
     count: int
@@ -47,6 +48,7 @@ class Layout:
     number_size: int
     upright: bool
     south: int
+    axis: int
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -58,12 +60,17 @@ class Layout:
         """The lower right corner of the cells."""
         return self.left + self.extent[0], self.top + self.extent[1]
 
+    @property
+    def below_cells(self) -> int:
+        """Pixels below the cells: the names, `predicted`, and the gaps."""
+        return GAP + self.south + GAP + self.axis + GAP
+
     def middle(self, row: int, column: int) -> tuple[float, float]:
         return self.left + (column + 0.5) * self.cell[0], self.top + (row + 0.5) * self.cell[1]
 
 
 def confusion_matrix(
-    counts: Tensor, names: Sequence[str], title: str = "", size: tuple[int, int] | None = None
+    counts: Tensor, names: Sequence[str], title: str = "", size: tuple[int, int] | None = None, text: int = AXIS
 ) -> Tensor:
     """A confusion matrix as a picture: uint8 [3, H, W].
 
@@ -75,18 +82,19 @@ def confusion_matrix(
         names: of the K classes.
         title: stands above the matrix.
         size: the width and height to fill, in pixels; None: as large as the matrix needs, with a legend.
+        text: the size of the text in a picture of this `size`, at most.
     """
     counts = counts.cpu()
-    layout = _filling(names, title, size) if size else _growing(counts, names, title)
+    layout = _filling(names, title, size, text) if size else _growing(counts, names, title)
     legend = None if size else _legend()
     if legend:
         across = max(layout.corner[0], EDGE + min(900, width(title, TITLE, True)), EDGE + legend.width) + EDGE
-        size = across, layout.corner[1] + _below(layout.south) + legend.height
+        size = across, layout.corner[1] + layout.below_cells + legend.height
     assert size is not None
     page = Image.new("RGB", size, "white")
     if title:
-        text = cut(title, TITLE, size[0] - 2 * EDGE, True)
-        ImageDraw.Draw(page).text((EDGE, EDGE), text, INK, font(text, TITLE, True))
+        shown = cut(title, TITLE, size[0] - 2 * EDGE, True)
+        ImageDraw.Draw(page).text((EDGE, EDGE), shown, INK, font(shown, TITLE, True))
     if legend:
         page.paste(legend, (EDGE, size[1] - legend.height))
     colours = cell_colours(counts)
@@ -128,19 +136,24 @@ def _growing(counts: Tensor, names: Sequence[str], title: str) -> Layout:
     return _layout(names, title, (across, side), (LONGEST_NAME, LONGEST_NAME), 15)
 
 
-def _filling(names: Sequence[str], title: str, size: tuple[int, int]) -> Layout:
+def _filling(names: Sequence[str], title: str, size: tuple[int, int], text: int) -> Layout:
     """The layout of a picture of this width and height."""
     longest = (size[0] // 3, size[1] // (3 if len(names) <= 10 else 4))
-    layout = _layout(names, title, (1.0, 1.0), longest, AXIS)
+    layout = _layout(names, title, (1.0, 1.0), longest, text, text)
     for _ in range(3):  # the names and the cells share the room, and each depends on the other
         across = size[0] - layout.left - EDGE
-        down = size[1] - layout.top - _below(layout.south)
-        layout = _layout(names, title, (across / len(names), down / len(names)), longest, AXIS)
+        down = size[1] - layout.top - layout.below_cells
+        layout = _layout(names, title, (across / len(names), down / len(names)), longest, text, text)
     return layout
 
 
 def _layout(
-    names: Sequence[str], title: str, cell: tuple[float, float], longest: tuple[int, int], largest: int
+    names: Sequence[str],
+    title: str,
+    cell: tuple[float, float],
+    longest: tuple[int, int],
+    largest: int,
+    axis: int = AXIS,
 ) -> Layout:
     size = max(SMALLEST_NAME, min(largest - 1, int(min(cell)) - 2))
     every = next((n for n in (1, 2, 5, 10, 20, 50, 100, 200) if n * min(cell) >= size + 2), 500)
@@ -149,15 +162,10 @@ def _layout(
     room = int(every * cell[0]) - 4
     upright = widest([cut(name, size, longest[1]) for name in shown], size) > room  # that way, more of them is seen
     below = [cut(name, size, longest[1] if upright else room) for name in shown]
-    left = EDGE + AXIS + GAP + widest(beside, size) + GAP
+    left = EDGE + axis + GAP + widest(beside, size) + GAP
     top = EDGE + (TITLE + 2 * GAP if title else 0)
     south = widest(below, size) if upright else size
-    return Layout(len(names), cell, left, top, every, beside, below, size, largest, upright, south)
-
-
-def _below(south: int) -> int:
-    """Pixels below the cells: the names, `predicted`, and the gaps."""
-    return GAP + south + GAP + AXIS + GAP
+    return Layout(len(names), cell, left, top, every, beside, below, size, largest, upright, south, axis)
 
 
 # What is drawn
@@ -227,9 +235,9 @@ def _draw_names(page: Image.Image, layout: Layout) -> None:
 
 def _draw_axes(page: Image.Image, layout: Layout) -> None:
     below = (layout.left + layout.extent[0] / 2, layout.corner[1] + GAP + layout.south + GAP)
-    ImageDraw.Draw(page).text(below, "predicted", GREY, font("", AXIS), anchor="mt")
-    true = Image.new("RGB", (width("true", AXIS), AXIS), "white")
-    ImageDraw.Draw(true).text((0, AXIS / 2), "true", GREY, font("", AXIS), anchor="lm")
+    ImageDraw.Draw(page).text(below, "predicted", GREY, font("", layout.axis), anchor="mt")
+    true = Image.new("RGB", (width("true", layout.axis), layout.axis), "white")
+    ImageDraw.Draw(true).text((0, layout.axis / 2), "true", GREY, font("", layout.axis), anchor="lm")
     true = true.transpose(Image.Transpose.ROTATE_90)
     page.paste(true, (EDGE, layout.top + (layout.extent[1] - true.height) // 2))
 

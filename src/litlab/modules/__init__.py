@@ -9,6 +9,7 @@ from litlab.modules.averages import Averages
 from litlab.modules.classification import Classification
 from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.groups import Grouped, layers_in_words
+from litlab.modules.labels import AveragePrecision
 from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL, balanced_weights
 from litlab.modules.meter import Meter, NonFiniteLoss, as_float
 from litlab.modules.multilabel import Multilabel
@@ -17,6 +18,7 @@ from litlab.modules.regression import Regression
 from litlab.modules.supervised import MakeOptimizer, Supervised
 
 __all__ = [
+    "AveragePrecision",
     "Averages",
     "Classification",
     "CompiledNetwork",

@@ -71,10 +71,10 @@ def middle_of_largest(values: Tensor) -> Tensor:
     return (largest & (number == (number[:, -1:] + 1) // 2)).int().argmax(1)
 
 
-class MeanAveragePrecision(Metric):
-    """Average precision of each label, the mean over the labels that are true somewhere. Keeps all predictions.
+class AveragePrecision(Metric):
+    """Average precision of each label. Keeps all predictions.
 
-    It is torchmetrics' MultilabelAveragePrecision with `average=macro`, which waits for the device at each update.
+    It is torchmetrics' MultilabelAveragePrecision, which waits for the device at each update.
     """
 
     higher_is_better = True
@@ -93,8 +93,16 @@ class MeanAveragePrecision(Metric):
         self.targets.append(targets.bool())
 
     def compute(self) -> Tensor:
+        """The average precision, [C]; NaN for a label that is nowhere true."""
+        return average_precision(dim_zero_cat(self.logits), dim_zero_cat(self.targets))
+
+
+class MeanAveragePrecision(AveragePrecision):
+    """The mean of the average precision over the labels that are true somewhere."""
+
+    def compute(self) -> Tensor:
         """The mean, []. It is NaN if no label is true."""
-        return average_precision(dim_zero_cat(self.logits), dim_zero_cat(self.targets)).nanmean()
+        return super().compute().nanmean()
 
 
 def average_precision(scores: Tensor, targets: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from litlab.console import console, printable
 from litlab.errors import ConfigError, Terminated, one_line
 from litlab.figures import as_png
 from litlab.prediction.data import data_module
+from litlab.prediction.explain import check_explain
 from litlab.prediction.settings import device, print_network
 
 FIRST_PORT, PORTS = 7860, 100
@@ -24,6 +25,7 @@ def demo(trained: Trained, run: Run) -> None:
         ConfigError: for a wrong setting, if Gradio is missing, or if the port is taken.
     """
     host, port, on = str(run.cfg.host), free_port(str(run.cfg.host), run.cfg.port), device(run)
+    explains = check_explain(trained, run)
     print_network(trained)
     with tempfile.TemporaryDirectory(prefix="litlab-demo-") as folder:
         # Gradio reads these when it is imported. It asks its makers' server for news otherwise.
@@ -34,7 +36,7 @@ def demo(trained: Trained, run: Run) -> None:
             raise ConfigError(f"demo=true needs {error.name}: pip install 'litlab[demo]'") from error
         uploads = Path(folder)
         examples = write_examples(trained, run, uploads)
-        page = demo_page.build_page(trained, on, run.cfg.invert, uploads, examples)
+        page = demo_page.build_page(trained, on, run.cfg.invert, explains, uploads, examples)
         try:
             with demo_page.served(page, host, port):
                 address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"

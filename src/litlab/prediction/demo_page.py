@@ -28,7 +28,7 @@ PEN = 11  # pixels, the radius: about as thick, on the canvas, as the strokes of
 
 
 def build_page(
-    trained: Trained, on: torch.device, invert: bool | str, uploads: Path, examples: Sequence[Path]
+    trained: Trained, on: torch.device, invert: bool | str, explain: bool, uploads: Path, examples: Sequence[Path]
 ) -> gr.Blocks:
     """The page: on the left a picture is drawn or chosen, on the right stands what the network says of it.
 
@@ -36,14 +36,20 @@ def build_page(
         trained: the network.
         on: the device on which it predicts.
         invert: True, False or "auto", as the setting.
+        explain: show a heat map too.
         uploads: the folder in which Gradio puts what is uploaded.
         examples: picture files in it, to click on.
     """
 
     def answer(result: PictureResult) -> list[Any]:
-        seen = None if result.seen is None else result.seen.permute(1, 2, 0).numpy()
-        label = result.probabilities or None
-        return [label, result.text, seen, gr.update(value=result.error, visible=bool(result.error))]
+        seen, heat = (None if p is None else p.permute(1, 2, 0).numpy() for p in (result.seen, result.heat))
+        return [
+            result.probabilities or None,
+            result.text,
+            seen,
+            heat,
+            gr.update(value=result.error, visible=bool(result.error)),
+        ]
 
     def of_upload(upload: Any) -> list[Any]:
         return of_file(None if upload is None else uploaded(upload, uploads))
@@ -52,7 +58,7 @@ def build_page(
         if file is None:
             return answer(PictureResult({}))
         try:
-            return answer(predict_picture(trained, file, on, invert))
+            return answer(predict_picture(trained, file, on, invert, explain))
         except (ValueError, RuntimeError) as error:  # outputs that are not finite, or no memory
             return answer(PictureResult({}, error=one_line(error)))
 
@@ -86,12 +92,20 @@ def build_page(
                     visible=trained.task != "Regression",
                     elem_id="bars",
                 )
-                text = gr.Textbox(label="output", visible=trained.task == "Regression", elem_id="output")
+                text = gr.Textbox(label="output", visible=trained.task != "Classification", elem_id="output")
                 seen = gr.Image(
                     label="as the network sees it", elem_id="seen", height=320, format="png", buttons=["fullscreen"]
                 )
+                heat = gr.Image(
+                    label="where it looked",
+                    elem_id="heat",
+                    height=320,
+                    format="png",
+                    buttons=["fullscreen"],
+                    visible=explain,
+                )
         gr.Markdown(card_table(trained), elem_id="card")
-        shown = [bars, text, seen, error]
+        shown = [bars, text, seen, heat, error]
         if examples:
             with clickable:  # below the picture; made here, where the outputs are known
                 gr.Examples(

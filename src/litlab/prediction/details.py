@@ -1,6 +1,7 @@
 """What a classifier confuses, how sure it is, and where it is most confidently wrong."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,18 +84,24 @@ class Found:
     Args:
         data: what the network was trained on.
         images: the data set that was evaluated.
+
+    Attributes:
+        explain: from images uint8 [B, C, H, W] to the pictures to show instead; None shows them as they are.
     """
+
+    files = FILES
 
     def __init__(self, metrics: dict[str, Tensor], mistakes: list[Mistake], data: Data, images: Any) -> None:
         self.images = images
+        self.explain: Callable[[Tensor], Tensor] | None = None
         self.confusion, self.mistakes, self.names = metrics["confusion"], mistakes, list(data.class_names)
         rows = zip(self.names, *(metrics[n].tolist() for n in ("precision", "recall", "f1")), strict=True)
-        images = self.confusion.sum(1).tolist()
+        counts = self.confusion.sum(1).tolist()
         self.values: dict[str, Any] = {
             "expected_calibration_error": round(metrics["ece"].item(), 6),
             "classes": {
                 name: {"precision": round(p, 6), "recall": round(r, 6), "f1": round(f, 6), "images": count}
-                for (name, p, r, f), count in zip(rows, images, strict=True)
+                for (name, p, r, f), count in zip(rows, counts, strict=True)
             },
             "most_wrong": [
                 {
@@ -117,6 +124,8 @@ class Found:
         (folder / MATRIX).write_bytes(as_png(confusion_matrix(self.confusion, self.names, title)))
         if self.mistakes:
             wrong, _ = self.images.__getitems__([mistake.index for mistake in self.mistakes])
+            if self.explain:
+                wrong = self.explain(wrong)
             pictures = [
                 Picture(image, self._caption(mistake), "firebrick")
                 for image, mistake in zip(wrong, self.mistakes, strict=True)

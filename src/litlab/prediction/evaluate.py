@@ -2,6 +2,7 @@
 
 import inspect
 import time
+from functools import partial
 from typing import Any
 
 import lightning
@@ -20,8 +21,10 @@ from litlab.errors import ConfigError
 from litlab.modules import Supervised
 from litlab.prediction import evaluation_result
 from litlab.prediction.data import data_module, prepare_split
-from litlab.prediction.details import FILES, Details
+from litlab.prediction.details import Details, Found
 from litlab.prediction.ensemble import load_asked
+from litlab.prediction.explain import check_explain, explained
+from litlab.prediction.label_details import LabelDetails
 from litlab.prediction.metrics import added_metrics
 from litlab.prediction.settings import made_folder, output_folder, print_network
 from litlab.runs import finite
@@ -58,10 +61,13 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     """
     quieten()
     trained = trained or load_asked(run)
+    explains = check_explain(trained, run)
+    if explains and trained.task == "Multilabel":
+        raise ConfigError("explain=gradcam: with several labels for a picture, only for input")
     started, split = time.perf_counter(), str(run.cfg.evaluate)
     data, images = prepare_split(trained, run)
     module = supervised(trained)
-    details = Details(trained.data) if trained.task == "Classification" and trained.data.class_names else None
+    details = details_of(trained)
     trainer = make_trainer(trained, run, details)
     trainer.test(module, datamodule=data, verbose=False)
     metrics = {name.replace("test/", f"{split}/"): value for name, value in epoch_metrics(trainer).items()}
@@ -81,9 +87,18 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     folder = output_folder(run, "evaluation")
     evaluation_result.print_result(result, data.title)
     evaluation_result.write_result(result, folder)
+    if isinstance(found, Found) and explains:
+        found.explain = partial(explained, trained)
     if found:
         found.write(folder, f"{data.title}, {split}: {len(images):,} images")
-    console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(FILES if found else ())])}")
+    console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(found.files if found else ())])}")
+
+
+def details_of(trained: Trained) -> Details | LabelDetails | None:
+    """What finds out more than the metrics; None for a regression."""
+    if trained.task == "Multilabel":
+        return LabelDetails(trained.data)
+    return Details(trained.data) if trained.task == "Classification" and trained.data.class_names else None
 
 
 def measure(trained: Trained, run: Run) -> dict[str, float]:
@@ -127,7 +142,7 @@ def supervised(trained: Trained) -> Supervised:
     return module
 
 
-def make_trainer(trained: Trained, run: Run, details: Details | None) -> lightning.Trainer:
+def make_trainer(trained: Trained, run: Run, details: Details | LabelDetails | None) -> lightning.Trainer:
     """Builds a Trainer that computes in the precision of the training, and writes no files."""
     settings = run.plain()["trainer"]
     settings["precision"] = settings["precision"] or trained.precision

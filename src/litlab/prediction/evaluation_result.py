@@ -11,6 +11,15 @@ from litlab.console import console, printable
 from litlab.files import atomic
 
 JSON = "evaluation.json"
+# What is known of each class, and what stands above its column.
+HEADINGS = {
+    "threshold": "threshold",
+    "average_precision": "AP",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "images": "images",
+}
 
 
 def print_result(result: dict[str, Any], title: str) -> None:
@@ -35,17 +44,24 @@ def _summary(result: dict[str, Any], title: str) -> Table:
     table.add_column(f"{result['images']:,} images", justify="right")
     for name, value in result["metrics"].items():
         table.add_row(name, f"{value:.4f}")
-    if "classes" in result:
+    if "expected_calibration_error" in result:
         table.add_row("expected calibration error", f"{result['expected_calibration_error']:.4f}")
     return table
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
 def _classes(classes: dict[str, dict[str, Any]]) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("class")
-    for heading in ("precision", "recall", "F1", "images"):
-        table.add_column(heading, justify="right")
+    first = next(iter(classes.values()), {})
+    shown = [key for key in HEADINGS if key in first]
+    for key in shown:
+        table.add_column(HEADINGS[key], justify="right")
     for name, row in classes.items():
-        metrics = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
-        table.add_row(printable(name), *metrics, f"{row['images']:,}")
+        table.add_row(printable(name), *(_cell(row[key]) for key in shown))
     return table

@@ -19,6 +19,7 @@ from litlab.console import console
 from litlab.data import Normalize
 from litlab.errors import ConfigError, RunFailed, one_line
 from litlab.files import atomic
+from litlab.prediction.explain import check_explain
 from litlab.prediction.export_formats import FORMATS, INPUT
 from litlab.prediction.export_images import example_images
 from litlab.prediction.settings import made_folder
@@ -52,6 +53,7 @@ def export(trained: Trained, run: Run) -> None:
     options, name = run.cfg.export, run.cfg.export.format
     if name not in FORMATS:
         raise ConfigError(f"export.format={name}: must be one of {', '.join(FORMATS)}")
+    check_explain(trained, run)
     include = bool(options.get("include_preprocess", False))
     pixels, source = example_images(trained, run)
     normalize = Normalize(trained.data.mean, trained.data.std)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from litlab.checkpoint import Trained
 from litlab.figures import Marks, Picture, enlarged
+from litlab.prediction.explain import explained
 from litlab.prediction.files import PictureFiles
 from litlab.prediction.predict import results_of
 from litlab.prediction.write import POINTS
@@ -23,16 +24,20 @@ class PictureResult:
         probabilities: of each class; empty if the network knows no classes.
         text: its outputs in words: the class, or the numbers.
         seen: uint8 [3, h, w], the picture as the network sees it, enlarged. Landmarks are drawn on it.
+        heat: uint8 [3, h, w], the same under its heat map, if that is asked for.
         error: why the file could not be read, in one line. Nothing else is given then.
     """
 
     probabilities: dict[str, float]
     text: str = ""
     seen: Tensor | None = None
+    heat: Tensor | None = None
     error: str = ""
 
 
-def predict_picture(trained: Trained, file: Path, on: torch.device, invert: bool | str) -> PictureResult:
+def predict_picture(
+    trained: Trained, file: Path, on: torch.device, invert: bool | str, explain: bool = False
+) -> PictureResult:
     """The prediction for a picture file, which takes the same way to the network as a file of `input=`.
 
     Args:
@@ -40,6 +45,7 @@ def predict_picture(trained: Trained, file: Path, on: torch.device, invert: bool
         file: any file.
         on: the device.
         invert: True, False or "auto", as the setting.
+        explain: make a heat map too, with Grad-CAM.
     """
     loaded = PictureFiles([str(file)], trained, invert, 0)[0]
     if loaded.image is None:
@@ -48,4 +54,5 @@ def predict_picture(trained: Trained, file: Path, on: torch.device, invert: bool
     points = result.get("points")
     marks = [Marks(points, POINTS, "cross")] if points is not None else []
     seen = enlarged(Picture(loaded.image, marks=marks), SIDE)
-    return PictureResult(result["values"].get("probabilities", {}), result["columns"][0], seen)
+    heat = enlarged(Picture(explained(trained, loaded.image[None])[0]), SIDE) if explain else None
+    return PictureResult(result["values"].get("probabilities", {}), result["columns"][0], seen, heat)

@@ -1,7 +1,8 @@
 """Predicts pictures: `python predict.py ckpt=... input=...`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from litlab.console import console
 from litlab.data import Normalize
 from litlab.errors import ConfigError, RunFailed
 from litlab.machine import cores
+from litlab.prediction.explain import check_explain, explained
 from litlab.prediction.files import Loaded, PictureFiles, as_list, find_files
 from litlab.prediction.settings import device, output_folder, print_network
 from litlab.prediction.tasks import TASKS, Prediction, task_of
@@ -41,6 +43,7 @@ def predict(trained: Trained, run: Run) -> None:
         RunFailed: with exit status 1 if some files could not be read, 2 if none could.
     """
     check_settings(run)
+    explains = check_explain(trained, run)
     files, on, folder, quiet = find_files(run), device(run), output_folder(run, "predictions"), run.cfg.quiet
     if not quiet:
         print_network(trained)
@@ -53,7 +56,10 @@ def predict(trained: Trained, run: Run) -> None:
             stack.enter_context(json_writer(folder / JSON)),
             sheet.add,
         ]
-        predictions = predictions_for(trained, files, on, run.cfg.batch_size, workers(run, len(files)), run.cfg.invert)
+        explain = partial(explained, trained) if explains else None
+        predictions = predictions_for(
+            trained, files, on, run.cfg.batch_size, workers(run, len(files)), run.cfg.invert, explain
+        )
         for prediction in predictions if quiet else with_progress(predictions, len(files), run.cfg.batch_size):
             failed += prediction.error is not None
             inverted += prediction.inverted
@@ -106,9 +112,18 @@ def with_progress(predictions: Iterable[Prediction], files: int, batch_size: int
 
 
 def predictions_for(
-    trained: Trained, files: Sequence[str], on: torch.device, batch_size: int, workers: int, invert: bool | str
+    trained: Trained,
+    files: Sequence[str],
+    on: torch.device,
+    batch_size: int,
+    workers: int,
+    invert: bool | str,
+    explain: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[Prediction]:
     """Predicts `files` in their order, batch by batch. Only a few batches are in memory at a time.
+
+    Args:
+        explain: from images uint8 [B, C, H, W], as the network sees them, to the pictures of the sheet.
 
     Raises:
         ValueError: if the outputs of the network are unusable.
@@ -119,7 +134,18 @@ def predictions_for(
         results: Iterator[dict[str, Any]] = iter(())
         if images:
             results = iter(results_of(trained, torch.stack(images), on))
+            if explain:
+                explain_thumbnails(batch, explain)
         yield from (as_prediction(loaded, results) for loaded in batch)
+
+
+def explain_thumbnails(batch: Sequence[Loaded], explain: Callable[[Tensor], Tensor]) -> None:
+    """Replaces the thumbnails in a batch by pictures that explain what the network says."""
+    shown = [loaded for loaded in batch if loaded.image is not None and loaded.thumbnail is not None]
+    if shown:
+        pictures = explain(torch.stack([loaded.image for loaded in shown if loaded.image is not None]))
+        for loaded, picture in zip(shown, pictures, strict=True):
+            loaded.thumbnail = picture
 
 
 def results_of(trained: Trained, images: Tensor, on: torch.device) -> list[dict[str, Any]]:

@@ -137,8 +137,8 @@ def build_mix(run: Run, data: DataModule) -> Mix | None:
     """
     mix: Mix | None = run.build("mix", num_classes=data.num_classes, epochs=run.cfg.trainer.max_epochs)
     if mix and data.task != "classification":
-        has = f"{run.option('data')} {_instead_of_classes(data)}"
-        raise ConfigError(f"{run.option('mix')} mixes pictures of one class each, and {has}: write mix=none")
+        has = "several labels for a picture" if data.task == "multilabel" else "none"
+        raise ConfigError(f"{run.option('mix')} mixes classes, and {run.option('data')} has {has}: write mix=none")
     return mix
 
 

@@ -60,7 +60,7 @@ def run_training(run: Run) -> float | None:
                 print_names(run)
                 remove_if_unused(run.folder)
                 return None
-            check(run.cfg)
+            check(run.cfg, run.overrides)
             if run.get("summary"):
                 print_layers(run)
                 remove_if_unused(run.folder)

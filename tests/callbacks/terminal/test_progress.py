@@ -5,10 +5,12 @@ import os
 import pty
 import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 from scripts import QUICK, REPOSITORY
 
+from litlab.callbacks.steering.prune import Prune
 from litlab.callbacks.terminal import progress
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -52,7 +54,8 @@ def test_a_terminal_has_a_bar_and_ctrl_c_says_how_to_go_on(tmp_path):
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h"), "the cursor is back"
 
 
-def test_a_pipe_gets_a_line_every_half_minute_and_the_best_epoch_is_marked(train_here, monkeypatch):
+def test_a_pipe_gets_lines_within_an_epoch_and_the_best_epoch_is_marked(train_here, monkeypatch):
+    assert progress.SILENT_S <= 20, "a line is written after a step, which may take ten seconds"
     monkeypatch.setattr(progress, "SILENT_S", 0)
     done = train_here(*QUICK, "model=mlp", "data.train_limit=320", "trainer.log_every_n_steps=2", "test=false")
     assert done.status == 0, done.err
@@ -70,3 +73,10 @@ def test_evaluate_has_a_bar_on_a_terminal(quick_run, tmp_path):
     assert status == 0, shown
     assert re.search(r"val ━*[╸╺]?━* +\d+/100", CODES.sub("", shown))
     assert "expected calibration error" in shown
+
+
+def test_the_best_epoch_is_known_beside_a_callback_that_prunes():
+    """Lightning's `trainer.checkpoint_callback` is the first of its kind, which that one is."""
+    saves = SimpleNamespace(best_step=10)
+    assert progress.is_best(SimpleNamespace(checkpoint_callbacks=[Prune("val/acc"), saves], global_step=10))
+    assert not progress.is_best(SimpleNamespace(checkpoint_callbacks=[Prune("val/acc"), saves], global_step=20))

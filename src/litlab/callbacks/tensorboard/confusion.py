@@ -5,6 +5,12 @@ from litlab.callbacks.tensorboard.panel import Panel
 from litlab.callbacks.tensorboard.view import View
 from litlab.figures import confusion_matrix
 
+CARD, TEXT = (
+    (640, 432),
+    24,
+)  # pixels: twice a card of Time Series, which shows the picture and its text at half the size
+MOST = 15  # classes whose numbers can be read on a card; more have a picture as large as they need
+
 
 class ConfusionMatrix(Panel):
     """`view/confusion/val`: the confusion matrix of the validation set, each epoch."""
@@ -15,4 +21,6 @@ class ConfusionMatrix(Panel):
     def validated(self, view: View) -> None:
         counts = outputs_of(view.trainer).confusion(view.trainer, view.data.num_classes)  # by all ranks together
         if view.draws:
-            view.image("confusion/val", confusion_matrix(counts, view.data.class_names))
+            names = view.data.class_names
+            size = CARD if len(names) <= MOST else None
+            view.image("confusion/val", confusion_matrix(counts, names, size=size, text=TEXT))

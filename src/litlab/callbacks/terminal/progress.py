@@ -18,7 +18,7 @@ from litlab.console import console, is_rank_zero, number, say
 
 BAR, LONGEST_BAR = 6, 60  # columns: a terminal of 80 has room for all numbers beside the shorter one
 BESIDE = 90  # columns for what stands beside the bar
-SILENT_S = 30  # where there is no bar, a line at least so often
+SILENT_S = 20  # where there is no bar, a line after so long: with the step that ends it, at least every 30 s
 
 
 class Progress(ProgressBar):
@@ -178,5 +178,5 @@ def part_of_epoch(trainer: lightning.Trainer) -> str:
 
 def is_best(trainer: lightning.Trainer) -> bool:
     """Whether the epoch that has just ended is the best so far, by the objective."""
-    best_step = getattr(trainer.checkpoint_callback, "best_step", None)
-    return bool(best_step) and best_step == trainer.global_step
+    steps = [getattr(callback, "best_step", None) for callback in trainer.checkpoint_callbacks]  # Prune is one too
+    return trainer.global_step > 0 and trainer.global_step in steps

@@ -4,7 +4,7 @@
     arrays = load(MNIST, "data")  # after that: map the cache into memory and verify it again
 
 `releases` says what a release is, `catalogue` lists them, and `cache` has the two functions above. `idx` and `cifar10`
-read the published formats, and `fetch` downloads. `cifar100` leaves CIFAR-100 to torchvision.
+read the published formats, and `fetch` downloads. `by_torchvision` leaves some data sets to torchvision.
 """
 
 from litlab.data.sources.cache import load, prepare
