@@ -40,6 +40,7 @@ FEATURES = {
     "bfloat16": ["trainer.precision=bf16-mixed", "data.augment=[random_crop]"],
     "data workers": ["data.num_workers=2"],
     "top five": ["top5=true"],
+    "a backbone that is unfrozen": ["+model.freeze=backbone", "model.unfreeze_at=1", "optimizer.layer_decay=0.5"],
     "few steps": ["data.train_limit=100"],
 }
 AUGMENT = "data.augment=[alternating_flip,random_crop,random_horizontal_flip,cutout,{name: color_jitter, hue: 0.1}]"

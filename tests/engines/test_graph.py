@@ -47,6 +47,9 @@ SAME = {
     "muon, batch norm, alternating flip": [
         *(*WHITENED, "optimizer=muon", "scheduler=linear", "trainer.max_epochs=3", "data.augment=[alternating_flip]")
     ],
+    "a backbone that is unfrozen": [
+        *(*LONGER, "+model.freeze=backbone", "model.unfreeze_at=1", "optimizer.backbone_factor=0.5")
+    ],
     "validation within epochs": [*LONGER, "+trainer.val_check_interval=5"],
     "checkpoints within epochs": [*LONGER, "checkpoint.every_n_steps=3"],
     "convolutions in bfloat16": [

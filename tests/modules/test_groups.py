@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 import torch
 
-from litlab.modules.groups import Grouped, block_depths
+from litlab.modules.groups import Grouped, block_depths, layers_in_words
 from litlab.networks import LeNet5, ResNet18, TorchvisionModel
 
 
@@ -52,3 +52,21 @@ def test_a_frozen_backbone_has_no_groups():
     assert set(rates(ResNet18(freeze="backbone"), backbone_factor=0.1)) == {"fc.weight", "fc.bias"}
     with pytest.raises(ValueError, match="^layer_decay must be above 0 and at most 1, not 2"):
         Grouped(torch.optim.SGD, ResNet18(), 1.0, layer_decay=2)
+
+
+def test_groups_are_named_by_the_largest_layers_that_they_fill():
+    network = ResNet18()
+    names = [name for name, _ in network.named_parameters()]
+
+    def words(**settings):
+        return layers_in_words(
+            Grouped(torch.optim.SGD, network, 0.1, 0.5, **settings).groups(network.parameters()), names
+        )
+
+    backbone = "conv1, bn1, layer1, layer2, layer3, layer4"
+    assert words(backbone_factor=0.1) == ["fc", backbone]
+    assert words(decay_norm_and_bias=False) == [f"{which} of {backbone}, fc" for which in ("weights", "norms, biases")]
+    assert words(layer_decay=0.5) == [
+        *("fc", "layer4.1", "layer4.0", "layer3.1", "layer3.0", "layer2.1", "layer2.0", "layer1.1"),
+        "conv1, bn1, layer1.0",
+    ]

@@ -22,6 +22,7 @@ from litlab.callbacks.steering import (
     Prune,
     RunFolder,
     StopOnSignal,
+    Unfreeze,
     epoch_metrics,
     interruption,
     learning_rate,
@@ -47,7 +48,7 @@ from litlab.callbacks.tensorboard import (
     Speed,
     View,
 )
-from litlab.callbacks.terminal import ModelSummary, Progress, part_of_epoch, summary_table
+from litlab.callbacks.terminal import ModelSummary, Progress, groups_table, part_of_epoch, summary_table
 from litlab.callbacks.throughput import Throughput
 
 __all__ = [
@@ -88,9 +89,11 @@ __all__ = [
     "StopOnSignal",
     "TensorBoard",
     "Throughput",
+    "Unfreeze",
     "View",
     "callback_of",
     "epoch_metrics",
+    "groups_table",
     "interruption",
     "learning_rate",
     "outputs_of",

@@ -28,6 +28,7 @@ OWN_MODEL_KEYS: dict[str, Any] = {
     "pretrained": bool,
     "weights": str | None,
     "weights_skip_head": bool,
+    "unfreeze_at": int | None,
     "compile": bool,
 }
 # Likewise of an optimizer. See litlab.modules.groups.
@@ -61,6 +62,7 @@ TYPES: dict[str, Any] = {
 # Bounds that other libraries do not check, or that they check without naming the key: (lowest, highest, open?).
 # With `open`, the value must be greater than the lowest.
 BOUNDS: dict[str, tuple[float, float, bool]] = {
+    "model.unfreeze_at": (0, float("inf"), False),
     "optimizer.lr": (0, float("inf"), True),
     "optimizer.weight_decay": (0, float("inf"), False),
     "optimizer.momentum": (0, 1, False),

@@ -51,6 +51,8 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     for key, value in UNGROUPED.items():  # runs from before these settings have not recorded them
         if flat.get(f"optimizer.{key}") == value:
             del flat[f"optimizer.{key}"]
+    if flat.get("model.unfreeze_at", ...) is None:  # likewise
+        del flat["model.unfreeze_at"]
     modes: dict[str, Any] = {**directions(composed)}
     stopping_mode = modes.pop("callbacks.early_stopping.mode", None)
     flat |= modes

@@ -44,6 +44,13 @@ def distribution(strategy: str, devices: Any) -> dict[str, Any]:
     return arguments
 
 
+def rebuild_ddp(strategy: Any) -> None:
+    """Builds DDP anew, after other parameters have begun to be trained. Does nothing for other strategies."""
+    if isinstance(strategy, DDPStrategy):
+        strategy.model = strategy.lightning_module  # the wrapper of before takes its hooks with it
+        strategy.configure_ddp()
+
+
 class FullyShardedStrategy(ModelParallelStrategy):
     """Lightning's FSDP2, with whole checkpoints, which litlab writes and reads.
 

@@ -48,6 +48,9 @@ class Blocks:
         # An attribute of the instance, so that Lightning's own loop has no hook to call.
         object.__setattr__(self.module, "on_train_batch_start", self.begin)
 
+    def renew(self) -> None:
+        """After other parameters have begun to be trained. Eager steps find that by themselves."""
+
     def begin(self, batch: Block, batch_idx: int) -> None:
         """Before Lightning asks whether gradients are accumulated."""
         self.clock.begin(len(batch))

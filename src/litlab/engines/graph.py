@@ -62,6 +62,11 @@ class GraphBlocks(Blocks):
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.module.later, self.module.drain = self.waiting.append, self.drain
 
+    def renew(self) -> None:
+        """After other parameters have begun to be trained: warms up, and captures the step anew."""
+        self.drain()
+        self.recorder, self.eager_steps = None, 0
+
     def run_steps(self, block: Block) -> Tensor:
         self.older = len(self.waiting)
         if self.recorder is None and not self.refused and self.eager_steps >= WARM_UP and self.fits(block):

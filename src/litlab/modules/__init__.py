@@ -8,7 +8,7 @@ from litlab.modules.added import example, filled_arguments, tried, without_check
 from litlab.modules.averages import Averages
 from litlab.modules.classification import Classification
 from litlab.modules.compiled import CompiledNetwork
-from litlab.modules.groups import Grouped
+from litlab.modules.groups import Grouped, layers_in_words
 from litlab.modules.labels import AveragePrecision
 from litlab.modules.losses import CrossEntropy, LogSoftmaxNLL, balanced_weights
 from litlab.modules.meter import Meter, NonFiniteLoss, as_float
@@ -37,6 +37,7 @@ __all__ = [
     "balanced_weights",
     "example",
     "filled_arguments",
+    "layers_in_words",
     "tried",
     "without_checks",
 ]

@@ -28,7 +28,11 @@ class CompiledNetwork:
 
     def __init__(self, network: nn.Module, batch_size: int) -> None:
         self.network, self.batch_size = network, batch_size
-        self.forward = torch.compile(lambda images: network(images), dynamic=False)
+        self.renew()
+
+    def renew(self) -> None:
+        """Compiles anew at the next step, as after other parameters have begun to be trained."""
+        self.forward = torch.compile(lambda images: self.network(images), dynamic=False)
         self.is_checked = False
 
     def network_for(self, images: Tensor, total_loss: TotalLoss) -> Callable[[Tensor], Any]:

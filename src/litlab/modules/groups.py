@@ -1,12 +1,33 @@
 """Groups of parameters with learning rates and weight decay of their own, for fine-tuning."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
 
 from litlab.networks import head_of
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters with the same learning rate and weight decay.
+
+    Args:
+        parameters: by name.
+        factor: their learning rate, as a multiple of `optimizer.lr`.
+        weight_decay: of them.
+    """
+
+    parameters: dict[str, nn.Parameter]
+    factor: float
+    weight_decay: float
+
+    @property
+    def count(self) -> int:
+        """How many numbers they are."""
+        return sum(parameter.numel() for parameter in self.parameters.values())
 
 
 class Grouped:
@@ -48,24 +69,32 @@ class Grouped:
 
     def __call__(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """The optimizer of these parameters of the network."""
+        return self.make(
+            [
+                {
+                    "params": list(group.parameters.values()),
+                    "lr": self.lr * group.factor,
+                    "weight_decay": group.weight_decay,
+                }
+                for group in self.groups(parameters)
+            ]
+        )
+
+    def groups(self, parameters: Iterable[nn.Parameter]) -> list[ParameterGroup]:
+        """The groups of these parameters of the network, in the order of the optimizer."""
         wanted = {id(parameter) for parameter in parameters}
         head, named = head_of(self.network), list(self.network.named_parameters())
         depths = block_depths([name for name, _ in named], head)
         deepest = max(depths.values(), default=0)
-        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        groups: dict[tuple[float, float], dict[str, nn.Parameter]] = {}
         for name, parameter in named:
             if id(parameter) in wanted:
                 factor = self.layer_decay ** (deepest - depths[name])
                 factor *= 1.0 if name.startswith(head) and head else self.backbone_factor
                 decays = self.decay_norm_and_bias or parameter.ndim > 1
-                groups.setdefault((factor, self.weight_decay if decays else 0.0), []).append(parameter)
+                groups.setdefault((factor, self.weight_decay if decays else 0.0), {})[name] = parameter
         ordered = sorted(groups.items(), key=lambda group: group[0], reverse=True)
-        return self.make(
-            [
-                {"params": group, "lr": self.lr * factor, "weight_decay": weight_decay}
-                for (factor, weight_decay), group in ordered
-            ]
-        )
+        return [ParameterGroup(group, factor, weight_decay) for (factor, weight_decay), group in ordered]
 
 
 def block_depths(names: Sequence[str], head: Sequence[str]) -> dict[str, int]:
@@ -102,3 +131,27 @@ def _block(name: str) -> str:
             break
         last = place
     return ".".join(parts[: last + 1])
+
+
+def layers_in_words(groups: Sequence[ParameterGroup], names: Sequence[str]) -> list[str]:
+    """The layers of each group, such as `conv1, layer1`, or `weights of conv1, layer1` where others of them decay less.
+
+    Args:
+        groups: of all parameters that are trained.
+        names: of all parameters of the network.
+    """
+    found = []
+    for group in groups:
+        alike = [other for other in groups if other.factor == group.factor]
+        layers = ", ".join(_largest({name for other in alike for name in other.parameters}, names))
+        which = "norms, biases" if all(p.ndim <= 1 for p in group.parameters.values()) else "weights"
+        found.append(layers if len(alike) == 1 else f"{which} of {layers}")
+    return found
+
+
+def _largest(some: set[str], names: Sequence[str]) -> list[str]:
+    """The fewest modules that have these parameters and no others, in the order of the network."""
+    modules = {name: [name[:at] for at, sign in enumerate(name) if sign == "."] for name in names}
+    others = {module for name in names if name not in some for module in modules[name]}
+    found = (next((m for m in modules[name] if m not in others), name) for name in names if name in some)
+    return list(dict.fromkeys(found))

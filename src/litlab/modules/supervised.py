@@ -32,6 +32,9 @@ class Engine(Protocol):
     def run(self, block: Any) -> Tensor:
         """Trains on a block; returns the loss of its last step, []."""
 
+    def renew(self) -> None:
+        """After other parameters have begun to be trained."""
+
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -95,6 +98,7 @@ class Supervised(Measured):
         self.loss = loss
         self.make_optimizer: MakeOptimizer = optimizer or partial(torch.optim.Adam, lr=1e-3)
         self.make_schedulers = of_torch(scheduler) if is_of_torch(scheduler) else scheduler  # type: ignore[arg-type]
+        self.trained_later: tuple[nn.Parameter, ...] = ()  # frozen now; the optimizer gets them from the start
         self._is_sharded = False
         self.compiled: CompiledNetwork | None = None  # for `model.compile=true`
         self.engine: Engine | None = None  # runs blocks of steps; None: Lightning runs each step
@@ -215,8 +219,13 @@ class Supervised(Measured):
         """Number of optimizer steps in an epoch. Needs a Trainer that knows its batches."""
         return max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
 
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that are trained, now or later."""
+        later = {id(parameter) for parameter in self.trained_later}
+        return [p for p in self.network.parameters() if p.requires_grad or id(p) in later]
+
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer([p for p in self.network.parameters() if p.requires_grad])
+        optimizer = self.make_optimizer(self.trained())
         if self.make_schedulers is None:
             return optimizer
         total = self.trainer.estimated_stepping_batches

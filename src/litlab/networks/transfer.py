@@ -4,7 +4,7 @@ These networks are torchvision's, and their parameters have torchvision's names.
 fits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor, nn
@@ -37,7 +37,38 @@ class AppendedLinear(nn.Linear):
         return self.appended(super().forward(features))
 
 
-class Transfer(nn.Module):
+class Freezable(nn.Module):
+    """A network of which only the head may be trained. Batch norm then keeps its statistics."""
+
+    frozen = False  # whether only the head is trained
+    frozen_names: tuple[str, ...] = ()  # of the parameters that would be trained otherwise
+
+    def freeze_backbone(self, head: Iterable[nn.Parameter]) -> None:
+        """Freezes all parameters except those of the head."""
+        kept = {id(parameter) for parameter in head}
+        named = [(name, p) for name, p in self.named_parameters() if id(p) not in kept]
+        self.frozen, self.frozen_names = True, tuple(name for name, p in named if p.requires_grad)
+        for _, parameter in named:
+            parameter.requires_grad_(False)
+
+    def unfreeze(self) -> None:
+        """Trains the backbone too, from now on."""
+        self.frozen = False
+        for name in self.frozen_names:
+            self.get_parameter(name).requires_grad_(True)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Like `nn.Module.train`, but batch norm in a frozen backbone keeps its statistics."""
+        super().train(mode)
+        if self.frozen:
+            for module in self.modules():
+                if isinstance(module, BATCH_NORMS):
+                    module.eval()
+        return self
+
+
+class Transfer(Freezable):
     """A network that can begin with published weights, except for its last layer.
 
     - `head="replace"`: the last linear layer is new and has `num_classes` outputs.
@@ -49,7 +80,6 @@ class Transfer(nn.Module):
     published_arguments: ClassVar[dict[str, Any]] = {"variant": "imagenet"}  # the published weights need these
     optional: ClassVar[tuple[str, ...]] = ()  # beginnings of names in published weights that the network may lack
     published_in_order = False  # whether published weights have the order of the network, and other names
-    frozen = False  # whether only the new layer is trained
     inner: ClassVar[str] = ""  # what the names of the parameters begin with, and those in published weights do not
 
     @classmethod
@@ -89,18 +119,7 @@ class Transfer(nn.Module):
                 new.append(f"{name}.")
         self.new_layers = tuple(new)
         if freeze == "backbone":
-            self.frozen = True
-            for name, parameter in self.named_parameters():
-                parameter.requires_grad_(name.startswith(self.new_layers))
-
-    def train(self, mode: bool = True) -> Self:
-        """Like `nn.Module.train`, but batch norm in a frozen backbone keeps its statistics."""
-        super().train(mode)
-        if self.frozen:
-            for module in self.modules():
-                if isinstance(module, BATCH_NORMS):
-                    module.eval()
-        return self
+            self.freeze_backbone(p for name, p in self.named_parameters() if name.startswith(self.new_layers))
 
 
 def _renewed(last: nn.Module, num_classes: int) -> nn.Module:
@@ -111,19 +130,7 @@ def _renewed(last: nn.Module, num_classes: int) -> nn.Module:
     return nn.Linear(last.in_features, num_classes)
 
 
-class FrozenBackbone(nn.Module):
-    """A network of which only the last linear layer is trained. See `with_frozen_backbone`."""
-
-    def train(self, mode: bool = True) -> Self:
-        """Like `nn.Module.train`, but batch norm keeps its statistics."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, BATCH_NORMS):
-                module.eval()
-        return self
-
-
-def with_frozen_backbone(network: nn.Module) -> nn.Module:
+def with_frozen_backbone(network: nn.Module) -> Freezable:
     """Freezes any network except for its last linear layer, in place, as `freeze="backbone"` does for a `Transfer`.
 
     Raises:
@@ -132,10 +139,10 @@ def with_frozen_backbone(network: nn.Module) -> nn.Module:
     heads = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     if not heads:
         raise ValueError("freeze must be null: the network has no linear layer that could be trained alone")
-    network.requires_grad_(False)
-    heads[-1].requires_grad_(True)
     kind = type(network)
-    network.__class__ = type(kind.__name__, (FrozenBackbone, kind), {})  # the rest of the network stays as it is
+    network.__class__ = type(kind.__name__, (Freezable, kind), {})  # the rest of the network stays as it is
+    assert isinstance(network, Freezable)
+    network.freeze_backbone(heads[-1].parameters())
     return network
 
 

@@ -16,6 +16,7 @@ from litlab.callbacks import (
     RunFolder,
     StopOnSignal,
     Throughput,
+    Unfreeze,
     was_pruned,
 )
 from litlab.checkpoint import record_of
@@ -25,6 +26,7 @@ from litlab.distributed import is_rank
 from litlab.engines import choose_engine
 from litlab.errors import ConfigError
 from litlab.modules import Averages, CompiledNetwork, Supervised
+from litlab.networks import Freezable
 from litlab.training import weights
 from litlab.training.assemble import TASKS, assemble
 from litlab.training.settle import precision
@@ -68,9 +70,9 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
         weights.load(run, module.network)
     checkpoints, throughput, resume = make_checkpoints(run, data, module), Throughput(), ExactResume(run.plain())
     stop = StopOnSignal(checkpoints, run.get("preempt_grace_s", 20))
-    prune, averaged = make_prune(run, saved), make_averaged(run, module)
+    prune, averaged, unfreeze = make_prune(run, saved), make_averaged(run, module), make_unfreeze(run, module)
     always = [EvaluationOutputs(), KeepMemory(), RunFolder(run.folder), resume]
-    always += [*filter(None, (averaged, prune, checkpoints)), stop]
+    always += [*filter(None, (unfreeze, averaged, prune, checkpoints)), stop]
     trainer = make_trainer(run, throughput, always, module.network)
     lightning_internals.skip_empty_hooks([module])
     check_batch_size(data, trainer)
@@ -105,6 +107,26 @@ def make_averaged(run: Run, module: Supervised) -> AveragedWeights | None:
         raise ConfigError("ema: not with trainer=fsdp, which divides the weights among the processes")
     module.averages = Averages(module.network, decay)
     return AveragedWeights(module.averages)
+
+
+def make_unfreeze(run: Run, module: Supervised) -> Unfreeze | None:
+    """The callback that trains a frozen backbone too, from `model.unfreeze_at` on; None without.
+
+    Raises:
+        ConfigError: if nothing is frozen, that epoch does not come, or the weights are divided among processes.
+    """
+    epoch, epochs = run.get("model.unfreeze_at"), run.cfg.trainer.max_epochs
+    if epoch is None:
+        return None
+    given = f"model.unfreeze_at={epoch}"
+    if not isinstance(module.network, Freezable) or not module.network.frozen:
+        raise ConfigError(f"{given}: no layer is frozen; write model.freeze=backbone beside it, or leave it out")
+    if epochs is not None and 0 < epochs <= epoch:
+        raise ConfigError(f"{given}: must be less than trainer.max_epochs={epochs}; the first epoch is 0")
+    if run.cfg.trainer.strategy == "fsdp":
+        raise ConfigError(f"{given}: not with trainer=fsdp, which divides the weights among the processes")
+    module.trained_later = tuple(map(module.network.get_parameter, module.network.frozen_names))
+    return Unfreeze(module.network, epoch)
 
 
 def make_prune(run: Run, saved: dict[str, Any] | None) -> Prune | None:

@@ -129,7 +129,7 @@ def check_optimization(run: Run, module: Supervised) -> None:
         ConfigError: if either refuses its values.
     """
     try:
-        optimizer = module.make_optimizer([p for p in module.network.parameters() if p.requires_grad])
+        optimizer = module.make_optimizer(module.trained())
     except (ValueError, TypeError, RuntimeError) as error:
         raise run.blame("optimizer", error) from error
     trainer = run.cfg.trainer

@@ -76,7 +76,7 @@ def range_test(run: Run) -> Curve:
     on_gpu = run.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     module.to(device).train()
-    optimizer = module.make_optimizer([p for p in module.network.parameters() if p.requires_grad])
+    optimizer = module.make_optimizer(module.trained())
     first = [group["lr"] / run.cfg.optimizer.lr for group in optimizer.param_groups]
     mixed = "mixed" in precision(run, data)
     rates = [LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1)) for step in range(STEPS)]

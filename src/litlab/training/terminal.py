@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from litlab.callbacks import summary_table
+from litlab.callbacks import groups_table, summary_table
 from litlab.checkpoint import to_be_trusted
 from litlab.config import Run, class_of
 from litlab.console import command, console, number, quieten, say, warn
@@ -20,7 +20,7 @@ from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.networks import Registered
 from litlab.training.assemble import assemble
-from litlab.training.build import Parts
+from litlab.training.build import Parts, make_unfreeze
 from litlab.training.network import advice
 
 HEADING = 14  # characters before the text of a line
@@ -97,9 +97,12 @@ def print_layers(run: Run) -> None:
     """Prints the layers of the configured network, for the configured data, without training it."""
     quieten()
     automatic = run.cfg.data.batch_size == "auto"
-    _, data, module = assemble(run.settled(**{"data.batch_size": 1}) if automatic else run)
+    run, data, module = assemble(run.settled(**{"data.batch_size": 1}) if automatic else run)
+    make_unfreeze(run, module)  # the groups hold what is trained later
     say(f"{data.name}: {' x '.join(map(str, data.input_shape))}")
     say(summary_table(module.network, data.input_shape, max_depth=3))
+    if table := groups_table(module):
+        say(table)
 
 
 def print_names(run: Run) -> None:

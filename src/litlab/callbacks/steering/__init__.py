@@ -23,6 +23,7 @@ from litlab.callbacks.steering.new_settings import learning_rate
 from litlab.callbacks.steering.prune import Prune, was_pruned
 from litlab.callbacks.steering.resume import KEY, ExactResume
 from litlab.callbacks.steering.signals import StopOnSignal, interruption
+from litlab.callbacks.steering.unfreeze import Unfreeze
 
 __all__ = [
     "KEY",
@@ -33,6 +34,7 @@ __all__ = [
     "Prune",
     "RunFolder",
     "StopOnSignal",
+    "Unfreeze",
     "epoch_metrics",
     "interruption",
     "learning_rate",

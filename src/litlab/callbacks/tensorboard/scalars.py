@@ -8,6 +8,7 @@ import torch
 
 from litlab.callbacks.tensorboard.panel import Panel
 from litlab.callbacks.tensorboard.view import View
+from litlab.modules import Grouped, layers_in_words
 
 try:
     import resource
@@ -18,9 +19,22 @@ GIB = 2**30
 
 
 class LearningRate(Panel):
-    """`lr-Adam`, or whatever the optimizer is: the learning rate of this step."""
+    """`lr-Adam`, or whatever the optimizer is: the learning rate of this step. A text says what the groups are."""
 
     only_board = False
+
+    def begin(self, view: View) -> None:
+        grouped = view.module.make_optimizer
+        if view.step or not isinstance(grouped, Grouped):  # a resumed run has it already
+            return
+        groups = grouped.groups(view.module.trained())
+        lines = ["| group | layers | parameters | lr factor | weight decay |", "|---|---|---|---|---|"]
+        words = layers_in_words(groups, [name for name, _ in view.network.named_parameters()])
+        for number, (group, layers) in enumerate(zip(groups, words, strict=True), 1):
+            values = f"{group.count:,} | {group.factor:.4g} | {group.weight_decay:g}"
+            lines.append(f"| pg{number} | {layers} | {values} |")
+        if len(groups) > 1:
+            view.write(lambda writer: writer.add_text("parameter_groups", "\n".join(lines), 0))
 
     def scalars(self, view: View) -> dict[str, float | torch.Tensor]:
         found: dict[str, float | torch.Tensor] = {}

@@ -1,6 +1,7 @@
 """The layers of the network as a table."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import lightning
 from rich.box import SIMPLE_HEAD
@@ -8,6 +9,7 @@ from rich.table import Table
 from torch import nn
 
 from litlab.console import say
+from litlab.modules import Grouped, layers_in_words
 from litlab.networks import summarize
 
 
@@ -28,6 +30,30 @@ class ModelSummary(lightning.Callback):
         assert isinstance(network, nn.Module)
         # In every process: if a network is split among them, a forward pass needs them all.
         say(summary_table(network, trainer.datamodule.input_shape, self.max_depth))  # type: ignore[attr-defined]
+        if table := groups_table(pl_module):
+            say(table)
+
+
+def groups_table(module: Any) -> Table | None:
+    """The groups of parameters with their learning rates and weight decay, at most 80 columns wide; None for one group.
+
+    Args:
+        module: a `Supervised`.
+    """
+    if not isinstance(module.make_optimizer, Grouped):
+        return None
+    groups = module.make_optimizer.groups(module.trained())
+    if len(groups) < 2:
+        return None
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("group")
+    table.add_column("layers", max_width=28)
+    for heading in ("parameters", "lr factor", "weight decay"):
+        table.add_column(heading, justify="right")
+    words = layers_in_words(groups, [name for name, _ in module.network.named_parameters()])
+    for number, (group, layers) in enumerate(zip(groups, words, strict=True), 1):
+        table.add_row(f"pg{number}", layers, f"{group.count:,}", f"{group.factor:.4g}", f"{group.weight_decay:g}")
+    return table
 
 
 def summary_table(network: nn.Module, input_shape: Sequence[int], max_depth: int) -> Table:
