@@ -85,7 +85,7 @@ def note_unsaved(outcome: Outcome, parts: Parts) -> None:
 
 
 def note_evaluation(outcome: Outcome, parts: Parts) -> None:
-    """Notes the predictions of the best checkpoint for the test or validation set. All ranks must call this together."""
+    """Notes what the best checkpoint predicts for the test or validation set. All ranks must call this together."""
     split = "test" if any(name.startswith("test/") for name in outcome.metrics) else "val"
     if split == "val":
         outputs_of(parts.trainer).use_best()  # the metrics beside them are those of the best checkpoint
