@@ -105,3 +105,9 @@ def test_no_option_of_a_group_is_called_null():
     refuse_null(["resume=null", "data.data_dir=null"], [REPOSITORY / "conf"])
     with pytest.raises(HydraException, match="^trainer=null: no such option; there is: auto, cpu, ddp"):
         refuse_null(["model=mlp", "trainer=null"], [REPOSITORY / "conf"])
+
+
+@pytest.mark.parametrize("argument", ["debug=nan", "model=3", "data=1.5", "data=true", "trainer=-inf", "mix=1e3"])
+def test_a_number_or_a_truth_value_is_no_option_of_a_group(argument):
+    with pytest.raises(HydraException, match=f"^{argument}: no such option; "):
+        refuse_null([argument], [REPOSITORY / "conf"])

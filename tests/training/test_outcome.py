@@ -9,6 +9,7 @@ from lightning.pytorch.loops.fetchers import _DataFetcher
 from recorded_runs import record_run, train_recorded
 from scripts import QUICK
 
+from litlab import report
 from litlab.errors import RunFailed
 
 
@@ -31,3 +32,14 @@ def test_a_signal_while_loaders_are_made_interrupts_the_run(tmp_path, monkeypatc
     with pytest.raises(RunFailed, match="stopped by SIGTERM"):
         train_recorded(tmp_path / "run")
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
+
+
+def test_a_page_without_a_test_shows_the_predictions_of_the_best_checkpoint(train_here, monkeypatch):
+    """Beside them it names the metrics of that checkpoint. Here the first epoch counts as the best."""
+    shown, page = [], report.page
+    monkeypatch.setattr(report, "page", lambda *parts: shown.append(parts[5]) or page(*parts))
+    short = ("data=mnist_sample", "trainer=cpu", "model=mlp", "data.train_limit=640", "trainer.max_epochs=3")
+    done = train_here(*short, "test=false", "objective=val/loss", "objective_mode=max")
+    assert done.result["epochs"] == 3
+    matrix = shown[0].matrix
+    assert matrix.trace() / matrix.sum() == pytest.approx(done.result["metrics"]["val/acc"], abs=1e-6)

@@ -12,7 +12,7 @@ from litlab.callbacks.find import callback_of
 
 
 class EvaluationOutputs(lightning.Callback):
-    """Keeps the predictions and targets of the last validation or test pass.
+    """Keeps the predictions and targets of the last validation or test pass, and those of the best validation.
 
     A batch costs one append. Nothing is copied, moved or computed until a callback asks for it. Where several processes
     share the images, each keeps the predictions of its own; `confusion` and `most_wrong` put them together.
@@ -20,6 +20,7 @@ class EvaluationOutputs(lightning.Callback):
 
     def __init__(self) -> None:
         self._batches: list[tuple[Tensor, Tensor]] = []
+        self._of_best: list[tuple[Tensor, Tensor]] | None = None
 
     def __bool__(self) -> bool:
         """Whether there are predictions."""
@@ -53,6 +54,15 @@ class EvaluationOutputs(lightning.Callback):
         """
         own = most_confident_mistakes(self.predictions, self.targets, indices, count) if self else []
         return of_all_processes(own, trainer, count)
+
+    def mark_best(self) -> None:
+        """Notes that these predictions are those of the best checkpoint so far."""
+        self._of_best = self._batches
+
+    def use_best(self) -> None:
+        """Goes back to the predictions of the best checkpoint, if this process has seen them."""
+        if self._of_best is not None:
+            self._batches = self._of_best
 
     def on_validation_start(self, *_: Any) -> None:
         self._batches = []

@@ -143,8 +143,12 @@ def help_asked(arguments: Sequence[str]) -> str | None:
     return next((word for word in arguments if not word.startswith("-") and "=" not in word), None)
 
 
+# What Hydra reads as no text: null, true, false and numbers.
+NO_NAME = re.compile(r"null|true|false|[+-]?(nan|inf|[\d_]*\.?[\d_]+\.?(e[+-]?\d+)?)", re.IGNORECASE)
+
+
 def refuse_null(arguments: Sequence[str], folders: Sequence[Path]) -> None:
-    """Refuses `GROUP=null`. Hydra's own error says neither which key is wrong nor which options there are.
+    """Refuses `GROUP=null` and `GROUP=1.5`. Hydra's own errors name neither the key nor the options that there are.
 
     Raises:
         HydraException: naming the options.
@@ -152,5 +156,5 @@ def refuse_null(arguments: Sequence[str], folders: Sequence[Path]) -> None:
     for argument in arguments:
         group, _, option = argument.partition("=")
         known = {file.stem for conf in folders for file in (conf / group).glob("*.yaml")}
-        if option == "null" and known:
+        if known and option not in known and NO_NAME.fullmatch(option):
             raise HydraException(f"{argument}: no such option; {suggest(option, known)}")

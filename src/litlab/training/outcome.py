@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from litlab import report
-from litlab.callbacks import Diagnosis, callback_of, epoch_metrics, part_of_epoch
+from litlab.callbacks import Diagnosis, callback_of, epoch_metrics, outputs_of, part_of_epoch
 from litlab.config import Run
 from litlab.errors import Diverged, Interrupted, RunFailed
 from litlab.modules import NonFiniteLoss
@@ -85,8 +85,10 @@ def note_unsaved(outcome: Outcome, parts: Parts) -> None:
 
 
 def note_evaluation(outcome: Outcome, parts: Parts) -> None:
-    """Notes the predictions of the last pass over the test or validation set. All ranks must call this together."""
+    """Notes what the best checkpoint predicts for the test or validation set. All ranks must call this together."""
     split = "test" if any(name.startswith("test/") for name in outcome.metrics) else "val"
+    if split == "val":
+        outputs_of(parts.trainer).use_best()  # the metrics beside them are those of the best checkpoint
     outcome.evaluation = report.last_evaluation(parts.trainer, parts.module, parts.data, split)
 
 

@@ -10,6 +10,8 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from litlab.callbacks.find import callback_of
+from litlab.callbacks.outputs import EvaluationOutputs
 from litlab.callbacks.steering.kept import Keep, KeptEpochs
 from litlab.callbacks.steering.resumable import can_resume_at_validation, can_resume_here
 from litlab.checkpoint import PlainCheckpointIO, copy
@@ -78,6 +80,8 @@ class Checkpoints(Checkpoint):
         improved = self.monitor in metrics and self._improves(metrics[self.monitor])  # not every epoch is validated
         if improved:
             self.best_score, self.best_metrics, self.best_step = metrics[self.monitor], metrics, trainer.global_step
+            if outputs := callback_of(trainer, EvaluationOutputs):
+                outputs.mark_best()
         self.kept.choose(trainer.current_epoch + 1, metrics.get(self.monitor))
         saved = self.save(trainer)
         if not trainer.is_global_zero:
