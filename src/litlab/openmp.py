@@ -28,7 +28,9 @@ def choose_waiting() -> str | None:
     if others < max(1, cores() / 2):
         return None
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    return f"{others:g} other threads run on {cores()} cores, so CPU threads sleep while they wait (OMP_WAIT_POLICY)"
+    return (
+        f"threads of other work: {others:g}, on {cores()} cores; so CPU threads sleep while they wait (OMP_WAIT_POLICY)"
+    )
 
 
 def others_running(file: Path = Path("/proc/loadavg")) -> float:

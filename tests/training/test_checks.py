@@ -36,7 +36,10 @@ from litlab.training.network import advice
             ["data=line_points", "loss=mse", "model=mlp"],
             "objective=val/acc is not logged; what is: train/loss, train/mae",
         ),
-        (["trainer.limit_val_batches=0"], "objective=val/acc is not logged; what is: train/loss, train/acc"),
+        (
+            ["trainer.limit_val_batches=0"],
+            "objective=val/acc is not logged; what is: train/loss, train/acc; this run validates nothing$",
+        ),
         (["experiment=linear_regression", "loss=bce"], "loss=.* takes predictions from 0 to 1.*model.output=sigmoid"),
         (
             ["experiment=mnist_fast", "scheduler=plateau"],

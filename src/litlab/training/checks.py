@@ -163,4 +163,5 @@ def check_monitors(run: Run, module: Supervised, data: DataModule) -> None:
     for key in ("objective", "scheduler.monitor", *(["callbacks.early_stopping.monitor"] if stops_early else [])):
         value = run.get(key)
         if value is not None and value not in names:
-            raise ConfigError(f"{key}={value} is not logged; what is: {', '.join(names)}")
+            why = "" if value not in module.metric_names else "; this run validates nothing"
+            raise ConfigError(f"{key}={value} is not logged; what is: {', '.join(names)}{why}")

@@ -141,7 +141,7 @@ def overfitting(curves: Curves) -> str | None:
     if curves.start and curves.end < 0.7 * curves.start and val[-1] > (1 - FALLS) * curves.start:
         return (
             f"overfitting: {curves.span('train')}, but the val loss is {digits(val[-1])}, no better than before "
-            f"training{accuracy}: it memorises; look at the labels, and try more data (data.train_limit)"
+            f"training{accuracy}: it memorises; look at the labels, and try more data"
         )
     best, train = (val.index(low) + 1) * evidence.val_every, curves.train
     went_on = len(train) >= best and train[-1] < train[best - 1]
