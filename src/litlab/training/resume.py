@@ -37,13 +37,19 @@ def restore_settings(run: Run, saved: dict[str, Any]) -> Run:
         run = run.settled(**{"data.resizer": "pillow"})
     now = restored(run.plain())  # interpolations are resolved, as in the checkpoint
     for key, default in FIXED.items():
-        if select(before, key, default) != select(now, key, default):
+        if _value(before, key, default) != _value(now, key, default):
             name = key.removesuffix("._target_")
             raise ConfigError(f"{name} cannot change in a run that is resumed: start a new run")
     done, epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"], run.cfg.trainer.max_epochs
     if epochs not in (None, -1) and done > epochs:
         raise ConfigError(f"trainer.max_epochs={epochs}: the checkpoint is at the end of epoch {done} already")
     return run
+
+
+def _value(cfg: Any, key: str, default: Any) -> Any:
+    """The value of a key in a config, which may be older than a setting of the model."""
+    value = select(cfg, key, default)
+    return {"unfreeze_at": None} | dict(value) if key == "model" and value is not None else value
 
 
 def check_same_batches(parts: Parts, saved: dict[str, Any]) -> None:
