@@ -23,7 +23,7 @@ SEVEN = [(-70, -80), (70, 0), (70, 0), (-40, 70), (-25, 50), (-10, 50)]  # pixel
 
 @contextmanager
 def page(folder: Path, temporary: Path, *arguments: str) -> Iterator[str]:
-    """Serves the newest run of a folder, and yields the address. Ctrl-C ends it quietly and deletes the uploads."""
+    """Serves the newest run of a folder, and yields the address. SIGTERM ends it quietly and deletes the uploads."""
     pytest.importorskip("gradio")
     server = start("predict.py", "demo=true", *arguments, folder=folder, cold=True, TMPDIR=str(temporary))
     try:
@@ -32,7 +32,7 @@ def page(folder: Path, temporary: Path, *arguments: str) -> Iterator[str]:
         assert list(temporary.glob("litlab-demo-*"))
         yield re.search(r"http://\S+", line).group()
     finally:
-        server.send_signal(signal.SIGINT)
+        server.send_signal(signal.SIGTERM)  # as Ctrl-C, which a process in the background may not get
         done = finish(server, folder)
     assert (done.status, done.err) == (0, "")
     assert not list(temporary.glob("litlab-demo-*"))
