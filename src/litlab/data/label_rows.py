@@ -35,8 +35,9 @@ def read_rows(path: Path) -> list[Row]:
     """The rows of a CSV file with the columns `file`, `label` and, if there is one, `split`. Others are left out.
 
     Raises:
-        ValueError: a column is missing, a row has another number of cells, the split has another name, a picture is
-            listed twice, there are no rows, or the file is no CSV in UTF-8. The message names the file and the line.
+        ValueError: the file is no CSV in UTF-8, a column is missing, or there are no rows. Or a row is wrong: it has
+            another number of cells, its split has another name, or its picture is listed twice. The message names the
+            file and the line.
     """
     records = _records(path)
     _, header = next(records, (1, []))

@@ -165,8 +165,8 @@ def sketchpad() -> gr.Sketchpad:
 
 def card_table(trained: Trained) -> str:
     """The model card as a Markdown table. Names come from a file that somebody else may have made: they are escaped."""
-    escaped = [html.escape(value).replace("|", "&#124;").replace("\n", " ") for _, value in model_card(trained)]
-    first, *rows = [f"| {name} | {value} |" for (name, _), value in zip(model_card(trained), escaped, strict=True)]
+    card = [(name, html.escape(value).replace("|", "&#124;").replace("\n", " ")) for name, value in model_card(trained)]
+    first, *rows = [f"| {name} | {value} |" for name, value in card]
     return "\n".join(["### Model card", "", first, "|---|---|", *rows])
 
 

@@ -84,16 +84,12 @@ class Found:
     Args:
         data: what the network was trained on.
         images: the data set that was evaluated.
-
-    Attributes:
-        explain: from images uint8 [B, C, H, W] to the pictures to show instead; None shows them as they are.
     """
 
     files = FILES
 
     def __init__(self, metrics: dict[str, Tensor], mistakes: list[Mistake], data: Data, images: Any) -> None:
         self.images = images
-        self.explain: Callable[[Tensor], Tensor] | None = None
         self.confusion, self.mistakes, self.names = metrics["confusion"], mistakes, list(data.class_names)
         rows = zip(self.names, *(metrics[n].tolist() for n in ("precision", "recall", "f1")), strict=True)
         counts = self.confusion.sum(1).tolist()
@@ -115,8 +111,13 @@ class Found:
             ],
         }
 
-    def write(self, folder: Path, title: str) -> None:
-        """Writes the files that `FILES` names. The title stands above the pictures."""
+    def write(self, folder: Path, title: str, explain: Callable[[Tensor], Tensor] | None = None) -> None:
+        """Writes the files that `FILES` names.
+
+        Args:
+            title: stands above the pictures.
+            explain: from images uint8 [B, C, H, W] to the pictures to show instead; None shows them as they are.
+        """
         with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["true \\ predicted", *self.names])
@@ -124,8 +125,8 @@ class Found:
         (folder / MATRIX).write_bytes(as_png(confusion_matrix(self.confusion, self.names, title)))
         if self.mistakes:
             wrong, _ = self.images.__getitems__([mistake.index for mistake in self.mistakes])
-            if self.explain:
-                wrong = self.explain(wrong)
+            if explain:
+                wrong = explain(wrong)
             pictures = [
                 Picture(image, self._caption(mistake), "firebrick")
                 for image, mistake in zip(wrong, self.mistakes, strict=True)

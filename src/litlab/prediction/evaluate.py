@@ -21,7 +21,7 @@ from litlab.errors import ConfigError
 from litlab.modules import Supervised
 from litlab.prediction import evaluation_result
 from litlab.prediction.data import data_module, prepare_split
-from litlab.prediction.details import Details, Found
+from litlab.prediction.details import Details
 from litlab.prediction.ensemble import load_asked
 from litlab.prediction.explain import check_explain, explained
 from litlab.prediction.label_details import LabelDetails
@@ -87,10 +87,9 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     folder = output_folder(run, "evaluation")
     evaluation_result.print_result(result, data.title)
     evaluation_result.write_result(result, folder)
-    if isinstance(found, Found) and explains:
-        found.explain = partial(explained, trained)
     if found:
-        found.write(folder, f"{data.title}, {split}: {len(images):,} images")
+        title = f"{data.title}, {split}: {len(images):,} images"
+        found.write(folder, title, partial(explained, trained) if explains else None)
     console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(found.files if found else ())])}")
 
 

@@ -68,5 +68,5 @@ class FoundLabels:
             }
         }
 
-    def write(self, folder: Path, title: str) -> None:
+    def write(self, folder: Path, title: str, explain: Any = None) -> None:
         """Writes nothing: a confusion matrix needs one class for each picture."""
