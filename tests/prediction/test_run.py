@@ -43,6 +43,13 @@ def test_the_script_leaves_only_its_output(quick_run, digits):
         ),
         (["evaluate=test", "data.val_size=-1"], "val_size"),
         (["evaluate=val", "data=mnist_sample", "data.val_size=0"], "evaluate=val: mnist_sample has no such split"),
+        (["input=a.png", "quiet=no"], "quiet=no: must be true or false"),
+        (["export=onnx", "export.include_preprocess=no"], "export.include_preprocess=no: must be true or false"),
+        (["evaluate=test", "batch_size=7"], "batch_size=7: evaluate does not read it; it is for input"),
+        (["evaluate=test", "export.include_preprocess=true"], "evaluate does not read it; it is for export"),
+        (["input=a.png", "data.val_size=9"], "data.val_size=9: input does not read it; it is for evaluate and export"),
+        (["input=a.png", "trainer.precision=64-true"], "trainer.precision=64-true: input does not read it"),
+        (["evaluate=val", "seed=7"], "seed=7: is for another data set, data=..."),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_the_key(ckpt, use, tmp_path, arguments, message):
