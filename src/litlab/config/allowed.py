@@ -37,12 +37,11 @@ def _of_target(file: Path) -> dict[str, str]:
     _, hints, _ = signature(get_object(target))
     hints |= own_keys(file.parent.name, {"_target_": target})
     hints = {key: hint for key, hint in hints.items() if key not in FILLED_FROM_DATA and key != "return"}
-    more = {"auto": MAY_BE_AUTO, "null": MAY_BE_NULL}
+    or_else = dict.fromkeys(hints, "")
+    for word, keys in (("auto", MAY_BE_AUTO), ("null", MAY_BE_NULL)):
+        or_else |= {key: f" or {word}" for key in hints if f"{file.parent.name}.{key}" in keys}
     return {
-        key: describe(hint)
-        + "".join(f" or {word}" for word, keys in more.items() if f"{file.parent.name}.{key}" in keys)
-        for key, hint in hints.items()
-        if not describe(hint).startswith("typing")
+        key: describe(hint) + or_else[key] for key, hint in hints.items() if not describe(hint).startswith("typing")
     }
 
 

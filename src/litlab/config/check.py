@@ -8,11 +8,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from litlab.config.hints import accepts, describe, signature
-from litlab.config.objective import objective_mode
+from litlab.config.objective import MONITORS, objective_mode
 from litlab.config.suggest import suggest
 from litlab.config.unread import (
     check_below,
     check_finite,
+    check_logger,
     check_metrics,
     check_switches,
     check_top_level,
@@ -59,6 +60,7 @@ TYPES: dict[str, Any] = {
     "preempt_grace_s": float,
     "engine": Literal["auto", "eager", "blocks", "graph"],
 }
+COUNTED = ("pictures", "most_wrong", "filters", "feature_maps", "projector")  # callbacks that show so many things
 # Bounds that other libraries do not check, or that they check without naming the key: (lowest, highest, open?).
 # With `open`, the value must be greater than the lowest.
 BOUNDS: dict[str, tuple[float, float, bool]] = {
@@ -68,6 +70,9 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "optimizer.momentum": (0, 1, False),
     "optimizer.backbone_factor": (0, 1, True),
     "optimizer.layer_decay": (0, 1, True),
+    "scheduler.gamma": (0, float("inf"), True),
+    "scheduler.patience": (0, float("inf"), False),
+    "scheduler.min_lr": (0, float("inf"), False),
     "trainer.max_epochs": (1, float("inf"), False),
     "trainer.max_steps": (-1, float("inf"), False),
     "trainer.accumulate_grad_batches": (1, float("inf"), False),
@@ -80,6 +85,12 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "trainer.gradient_clip_val": (0, float("inf"), False),
     "trainer.num_sanity_val_steps": (-1, float("inf"), False),
     "trainer.num_nodes": (1, float("inf"), False),
+    "callbacks.progress.refresh_seconds": (0, float("inf"), False),
+    "callbacks.model_summary.max_depth": (1, float("inf"), False),
+    **{f"callbacks.{name}.count": (1, float("inf"), False) for name in COUNTED},
+    **{f"callbacks.{name}.every_n_epochs": (1, float("inf"), False) for name in ("pictures", "histograms")},
+    "callbacks.pr_curves.max_classes": (1, float("inf"), False),
+    "callbacks.projector.side": (1, float("inf"), False),
     "callbacks.early_stopping.patience": (0, float("inf"), False),
     "callbacks.early_stopping.min_delta": (0, float("inf"), False),
     "seed": (0, 2**32 - 1, False),
@@ -117,6 +128,9 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
     if "objective" in plain:
         objective_mode(cfg)
     _check_types(cfg)
+    for key in MONITORS:
+        if (mode := OmegaConf.select(cfg, key)) not in (None, "min", "max"):
+            raise ConfigError(f"{key}={mode}: must be min, max or null")
     if plain.get("on_nan", "stop") not in ("stop", "rewind"):
         raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
     for group in GROUPS:
@@ -162,6 +176,10 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
     callbacks = plain.get("callbacks") or {}
     check_switches(callbacks)
     check_metrics(plain.get("metrics") or {})
+    for name, entry in (plain.get("logger") or {}).items():
+        if entry:
+            check_logger(name, entry)
+            _check_group(f"logger.{name}", {k: v for k, v in entry.items() if (k, v) != ("save_dir", None)})
     for name, entry in (plain.get("metrics") or {}).items():
         if entry:
             _check_group(f"metrics.{name}", entry)

@@ -95,6 +95,17 @@ def check_metrics(metrics: Any) -> None:
             raise ConfigError(f"metrics.{name} has no _target_, the class to build: nothing would read it")
 
 
+def check_logger(name: str, entry: Any) -> None:
+    """Refuses a logger that nothing builds.
+
+    Args:
+        name: in the group `logger`.
+        entry: of this name.
+    """
+    if not isinstance(entry, Mapping) or "_target_" not in entry:
+        raise ConfigError(f"logger.{name} has no _target_, the class to build: nothing would read it")
+
+
 def check_trainer(trainer: Mapping[str, Any]) -> None:
     """Refuses arguments of the Trainer that litlab sets itself, and would ignore."""
     for key in SET_BY_LITLAB.keys() & trainer.keys():

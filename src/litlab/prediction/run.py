@@ -11,7 +11,6 @@ from litlab.prediction.evaluate import evaluate
 from litlab.prediction.export import export
 from litlab.prediction.predict import predict
 
-
 # Settings that only some uses of a network read. The others have no use for them, and refuse them.
 READ_BY: dict[str, tuple[str, ...]] = {
     "batch_size": ("input",),
