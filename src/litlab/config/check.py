@@ -138,7 +138,7 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
             raise ConfigError(f"{group} is missing: write {group}=...")
         if plain.get(group) and "_target_" in plain[group]:
             _check_left_over(group, plain[group], overrides)
-            _check_group(group, plain[group])
+            check_group(group, plain[group])
     _check_bounds(cfg)
     _check_unread(cfg, plain)
 
@@ -179,16 +179,16 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
     for name, entry in (plain.get("logger") or {}).items():
         if entry:
             check_logger(name, entry)
-            _check_group(f"logger.{name}", {k: v for k, v in entry.items() if (k, v) != ("save_dir", None)})
+            check_group(f"logger.{name}", {k: v for k, v in entry.items() if (k, v) != ("save_dir", None)})
     for name, entry in (plain.get("metrics") or {}).items():
         if entry:
-            _check_group(f"metrics.{name}", entry)
+            check_group(f"metrics.{name}", entry)
     for name, entry in callbacks.items():
         if entry and "_target_" in entry and entry.get("enabled", True):
             given = {
                 k: v for k, v in entry.items() if k != "enabled" and (k, v) != ("save_dir", None)
             }  # the run folder
-            _check_group(f"callbacks.{name}", given)
+            check_group(f"callbacks.{name}", given)
 
 
 def _check_types(cfg: DictConfig) -> None:
@@ -231,7 +231,7 @@ def _check_left_over(group: str, node: Mapping[str, Any], overrides: Sequence[st
         )
 
 
-def _check_group(group: str, node: Mapping[str, Any]) -> None:
+def check_group(group: str, node: Mapping[str, Any]) -> None:
     """Checks the settings of one group against the signature of its `_target_`."""
     try:
         target = get_object(str(node["_target_"]))

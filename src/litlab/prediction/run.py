@@ -64,6 +64,9 @@ def check_settings(run: Run) -> None:
     for key in SWITCHES:
         if (value := run.get(key, False)) not in (True, False):
             raise ConfigError(f"{key}={value}: must be true or false")
+    opset = run.get("export.opset")
+    if opset is not None and (not isinstance(opset, int) or isinstance(opset, bool)):
+        raise ConfigError(f"export.opset={opset}: must be a whole number, such as 18")
     asked = [key for key in ("input", "evaluate") if cfg[key] is not None]
     asked += ["export"] if cfg.export.format else []
     asked += ["demo"] if cfg.demo else []
