@@ -1,5 +1,6 @@
 """Checks a composed config before anything is built from it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -128,6 +129,7 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
     if "objective" in plain:
         objective_mode(cfg)
     _check_types(cfg)
+    _check_end(cfg)
     for key in MONITORS:
         if (mode := OmegaConf.select(cfg, key)) not in (None, "min", "max"):
             raise ConfigError(f"{key}={mode}: must be min, max or null")
@@ -141,6 +143,15 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
             check_group(group, plain[group])
     _check_bounds(cfg)
     _check_unread(cfg, plain)
+
+
+def _check_end(cfg: DictConfig) -> None:
+    """Refuses a training without an end, and a time that cannot be read. Lightning would take 1,000 epochs."""
+    epochs, steps, time = (OmegaConf.select(cfg, f"trainer.max_{name}") for name in ("epochs", "steps", "time"))
+    if isinstance(time, str) and not re.fullmatch(r"\d+:\d+:\d+:\d+", time.strip()):
+        raise ConfigError(f"trainer.max_time={time}: must be DD:HH:MM:SS, such as 00:00:30:00 for half an hour")
+    if "trainer" in cfg and epochs is None and steps in (None, -1) and time is None:
+        raise ConfigError("trainer.max_epochs=null: the training has no end; set that, trainer.max_steps or max_time")
 
 
 def own_keys(group: str, node: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ SET_BY_LITLAB = {  # arguments of Lightning's Trainer, and what to write in thei
     "enable_model_summary": "write callbacks.model_summary.enabled=false",
     "default_root_dir": "write hydra.run.dir=FOLDER",
     "profiler": "debug=profile shows where the time goes",
+    "barebones": "leave it out",
+    "limit_predict_batches": "leave it out; predict.py takes all pictures of input",
     "plugins": "leave it out",
     "use_distributed_sampler": "leave it out",
 }

@@ -156,7 +156,7 @@ def make_trainer(trained: Trained, run: Run, details: Details | LabelDetails | N
         "enable_checkpointing": False,
         "enable_model_summary": False,
         "enable_progress_bar": live,
-        **distribution(settings["strategy"], settings["devices"]),
+        **distribution(settings["strategy"], settings["devices"], settings["accelerator"]),
     }
     trainer: lightning.Trainer = build({"trainer": settings}, "trainer", run.chosen, **arguments)
     return trainer

@@ -45,7 +45,7 @@ def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: 
         "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
         "enable_model_summary": False,
         "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in configured),
-        **distribution(run.cfg.trainer.strategy, run.cfg.trainer.devices),
+        **distribution(run.cfg.trainer.strategy, run.cfg.trainer.devices, run.cfg.trainer.accelerator),
     }
     arguments["plugins"] = [PlainCheckpointIO(), *arguments.get("plugins", ())]
     trainer: lightning.Trainer = run.build("trainer", **arguments)
