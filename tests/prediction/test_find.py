@@ -41,3 +41,10 @@ def test_a_missing_checkpoint_is_named(tmp_path):
     for ckpt in ("latest", str(tmp_path), str(tmp_path / "none")):
         with pytest.raises(FileNotFoundError, match="ckpt="):
             find_checkpoint(ckpt, tmp_path / "runs")
+
+
+def test_the_folder_of_checkpoints_means_its_run(tmp_path):
+    run = make_run(tmp_path / "runs/a_b/mine")
+    assert find_checkpoint(str(run / "checkpoints")) == run / "checkpoints/best.ckpt"
+    with pytest.raises(FileNotFoundError, match="^ckpt= is empty: name a checkpoint, a run folder or latest$"):
+        find_checkpoint("")

@@ -3,20 +3,23 @@
 from pathlib import Path
 
 from litlab import sweeps
-from litlab.runs import FOLDER, best_or_last, newest_checkpoint
+from litlab.runs import BEST, FOLDER, best_or_last, newest_checkpoint
 
 
 def find_checkpoint(ckpt: str, runs: str | Path = FOLDER) -> Path:
     """The checkpoint file that `ckpt` names.
 
     Args:
-        ckpt: a checkpoint file; a run folder, for its best checkpoint, or its last if there is no best one; a sweep
-            folder, for its best job; any other folder, for the newest run in it; `latest`, for the newest of `runs`.
+        ckpt: a checkpoint file; a run folder, or the folder `checkpoints` in it, for its best checkpoint, or its last
+            if there is no best one; a sweep folder, for its best job; any other folder, for the newest run in it;
+            `latest`, for the newest of `runs`.
         runs: the folder with all run folders.
 
     Raises:
         FileNotFoundError: if there is none. The message has one line and says where it was expected.
     """
+    if not ckpt.strip():
+        raise FileNotFoundError("ckpt= is empty: name a checkpoint, a run folder or latest")
     path = Path(runs) if ckpt == "latest" else Path(ckpt).expanduser()
     if path.is_file():
         return path
@@ -26,6 +29,8 @@ def find_checkpoint(ckpt: str, runs: str | Path = FOLDER) -> Path:
             if ckpt == "latest"
             else f"ckpt={ckpt}: not there"
         )
+    if path.name == Path(BEST).parent.name and best_or_last(path.parent):  # the folder in a run folder
+        path = path.parent
     found = best_or_last(path)
     if not found and (path / "multirun.yaml").exists():
         found = best_or_last(best_job(path))
