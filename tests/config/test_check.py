@@ -88,6 +88,13 @@ def test_every_logger_passes(logger):
     config.check(composed("logger.csv=null"))
 
 
+def test_settings_of_checkpoints_need_checkpoints():
+    message = "^checkpoint.keep=3: callbacks.checkpoints.enabled=false writes no checkpoints$"
+    with pytest.raises(ConfigError, match=message):
+        config.check(composed("callbacks.checkpoints.enabled=false", "checkpoint.keep=3"))
+    config.check(composed("callbacks.checkpoints.enabled=false"))
+
+
 def test_a_class_that_is_typed_alone_says_where_to_write_it():
     typed = "loss._target_=torch.nn.MultiMarginLoss"
     message = (

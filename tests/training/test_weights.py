@@ -102,3 +102,19 @@ def test_a_network_without_published_weights_says_what_to_write(tmp_path):
 def test_a_head_that_appends_needs_published_outputs():
     with pytest.raises(ConfigError, match=r"^model\.head=append: must be one of replace$"):
         config.check(asked("model=lenet5", "+model.head=append").cfg)
+
+
+def test_each_network_is_frozen_by_the_same_words(train_here, tmp_path):
+    """As the README has it: without a + for networks that have no such argument."""
+    small = [*QUICK, "data.train_limit=64", "logger=none", "test=false", "trainer.max_epochs=2"]
+    done = train_here(*small, "model.freeze=backbone", "model.unfreeze_at=1")
+    assert done.status == 0, done.err
+    assert "  freeze: backbone\n" in (done.runs[0] / ".hydra/config.yaml").read_text()
+    done = train_here(*small, "model.freeze=all")
+    assert (done.status, done.err) == (2, "error: model.freeze=all: must be one of backbone or null\n")
+
+
+def test_a_folder_of_weights_is_answered_with_a_file_in_it(train_here, tmp_path):
+    done = train_here(*QUICK, f"model.weights={tmp_path}")
+    best = tmp_path / "checkpoints/best.ckpt"
+    assert done.err == f"error: model.weights={tmp_path}: is a folder; name a file in it, such as {best}\n"

@@ -48,6 +48,15 @@ def literal(argument: str, paths: Sequence[str]) -> str:
     return f"{key}={_quoted(value)}"
 
 
+# Settings of a model that litlab itself reads, where the config of the network does not have them.
+OF_EVERY_MODEL = ("model.freeze", "model.head")
+
+
+def of_every_model(argument: str) -> str:
+    """`++model.freeze=backbone` for `model.freeze=backbone`, so that Hydra takes it for each network."""
+    return f"++{argument}" if argument.partition("=")[0] in OF_EVERY_MODEL else argument
+
+
 # What is in quotes, or a word between the characters that separate values.
 WORD = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^\s,()\[\]{}:='"](?:[^,()\[\]{}:='"]*[^\s,()\[\]{}:='"])?""")
 

@@ -33,6 +33,7 @@ from litlab.cli.overrides import (
     is_multirun,
     letters_of_all_languages,
     literal,
+    of_every_model,
     options_first,
     refuse_null,
     refuse_unused,
@@ -166,6 +167,8 @@ class Script:
         if not is_multirun(arguments):
             sys.argv[1:] = [literal(argument, self.paths) for argument in sys.argv[1:]]
         sys.argv[1:] = [letters_of_all_languages(argument) for argument in sys.argv[1:]]
+        if self.config_name == "train":
+            sys.argv[1:] = [of_every_model(argument) for argument in sys.argv[1:]]
 
     def compose_and_work(self) -> None:
         """Composes the config, or takes that of the run that `resume=` names, and does the work."""

@@ -130,6 +130,7 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
         objective_mode(cfg)
     _check_types(cfg)
     _check_end(cfg)
+    _check_checkpoints(cfg)
     for key in MONITORS:
         if (mode := OmegaConf.select(cfg, key)) not in (None, "min", "max"):
             raise ConfigError(f"{key}={mode}: must be min, max or null")
@@ -143,6 +144,15 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
             check_group(group, plain[group])
     _check_bounds(cfg)
     _check_unread(cfg, plain)
+
+
+def _check_checkpoints(cfg: DictConfig) -> None:
+    """Refuses settings of checkpoints where none are written."""
+    if OmegaConf.select(cfg, "callbacks.checkpoints.enabled") is not False:
+        return
+    for key, usual in {"keep": "last", "every_n_steps": None, "every_minutes": None}.items():
+        if (value := OmegaConf.select(cfg, f"checkpoint.{key}", default=usual)) != usual:
+            raise ConfigError(f"checkpoint.{key}={value}: callbacks.checkpoints.enabled=false writes no checkpoints")
 
 
 def _check_end(cfg: DictConfig) -> None:

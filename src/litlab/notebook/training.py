@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litlab.cli.explain import explain
 from litlab.cli.folders import NewFolders
+from litlab.cli.overrides import of_every_model
 from litlab.config import Run
 from litlab.errors import ConfigError
 from litlab.notebook.prediction import Predictor, load
@@ -89,7 +90,7 @@ def train(experiment: str | None = None, overrides: Sequence[str] = ()) -> Train
         ConfigError: for a wrong setting, in one line.
         RunFailed: if the training began and could not be finished.
     """
-    given = [*([f"experiment={experiment}"] if experiment else []), *overrides]
+    given = [*([f"experiment={experiment}"] if experiment else []), *map(of_every_model, overrides)]
     project = Project.here()
     with searching(Searched.of(project, own_first=True)):
         whole = _compose(given)

@@ -16,6 +16,7 @@ from litlab.checkpoint import read
 from litlab.config import Run, check
 from litlab.distributed import Heartbeat, is_rank, ranks_wanted, start_ranks, tell, world_size
 from litlab.errors import ConfigError, Diverged, Interrupted
+from litlab.machine import cores
 from litlab.runs import hold, objective_value, read_result, remove_if_unused
 from litlab.training import jobs, weights
 from litlab.training.assemble import prepare_data
@@ -109,6 +110,8 @@ def train_in_this_process(run: Run) -> None:
     if run.project:  # again: this may be a process of its own
         run.project.make_importable()
     if run.get("threads"):
+        if run.cfg.threads > cores():
+            console.warn(f"threads={run.cfg.threads}: this process has {cores()} cores, and more threads are slower")
         torch.set_num_threads(run.cfg.threads)
     saved = read(run.checkpoint) if run.checkpoint and run.checkpoint.exists() else None  # other hosts may lack it
     parts = build_parts(restore_settings(run, saved) if saved else run, saved)

@@ -15,6 +15,7 @@ from litlab.console import warn
 from litlab.data import DataModule
 from litlab.errors import ConfigError, one_line
 from litlab.networks import Transfer, load_published, load_weights, preprocessing, with_frozen_backbone
+from litlab.runs import BEST
 
 SHOWN = 5000  # training images of 32 x 32 pixels; of larger images, as many as have the same number of pixels
 
@@ -81,6 +82,8 @@ def load(run: Run, network: nn.Module) -> None:
             assert isinstance(network, Transfer)
             load_published(network, _published(run))
         elif file:
+            if Path(file).expanduser().is_dir():
+                raise ValueError(f"is a folder; name a file in it, such as {Path(file) / BEST}")
             load_weights(network, read_weights(Path(file).expanduser()), bool(model.get("weights_skip_head")))
         elif model.get("freeze"):
             warn(
