@@ -52,6 +52,15 @@ def explained():
             ["loss={a: 1}"],
             "loss=OPTION takes one of bce, bce_with_logits, cross_entropy, l1, mse, nll, smooth_l1; its settings are",
         ),
+        (
+            ["hydra.sweeper.prun=asha"],
+            "hydra.sweeper.prun is unknown; did you mean prune? there is: max_batch_size, params",
+        ),
+        (
+            ["hydra.sweeper.n_trials=4"],
+            "hydra.sweeper.n_trials is unknown here; it is a setting of hydra/sweeper=optuna",
+        ),
+        (["hydra.nosuch=4"], "hydra.nosuch is unknown; python train.py --cfg hydra lists Hydra's own settings"),
         (["modle=mlp", "seed=7"], "modle is unknown; did you mean model?"),
         (["modle=mlp", "optimizer.lrr=1"], "modle is unknown; did you mean model?"),
     ],

@@ -36,3 +36,20 @@ def test_a_mistake_in_the_last_job_is_found_before_the_first_begins(train_here, 
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert "model.hidden is unknown" in done.err
     assert not list(tmp_path.glob("runs/*/*/*/result.json"))
+
+
+def test_halving_needs_checkpoints(train_here):
+    from scripts import QUICK
+
+    swept = ["optimizer.lr=0.1,0.2", "hydra.sweeper.prune=asha", "trainer.max_epochs=3"]
+    done = train_here("-m", *QUICK, *swept, "callbacks.checkpoints.enabled=false")
+    said = "error: hydra.sweeper.prune=asha: not with callbacks.checkpoints.enabled=false\n"
+    assert (done.status, done.err) == (2, said)
+
+
+def test_a_wrong_setting_of_the_sweeper_is_named_without_its_class(train_here):
+    from scripts import QUICK
+
+    done = train_here("-m", *QUICK, "seed=1,2", "hydra.sweeper.prune=median")
+    assert done.err.startswith("error: hydra.sweeper.prune=median: must be false or asha; ")
+    assert done.err.count("\n") == 1

@@ -54,6 +54,13 @@ def test_jobs_differ_in_what_is_swept(tmp_path):
     assert sweep.best_of is max
 
 
+def test_the_name_of_a_sweep_is_no_setting_of_its_jobs(tmp_path):
+    """A sweep that was begun with a name goes on without it."""
+    job_of(tmp_path, "a", ["optimizer.lr=0.1", "name=mine"], **scored(0.5))
+    job_of(tmp_path, "b", ["optimizer.lr=0.2"], **scored(0.6))
+    assert sweeps.read(tmp_path).swept == ["optimizer.lr"]
+
+
 def test_a_lower_loss_is_better(tmp_path):
     for name, value in {"a": 0.5, "b": 0.3, "c": 0.4}.items():
         job_of(tmp_path, name, [f"seed={value}"], **scored(value, "min"))

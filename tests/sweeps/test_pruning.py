@@ -96,6 +96,8 @@ def test_a_trial_that_was_told_to_give_up_is_told_so_again(study, tmp_path):
     [
         ("best", 1, 3, "hydra.sweeper.prune=best: must be false or median, asha, hyperband"),
         ("asha", 0, 3, "hydra.sweeper.prune_after_epochs=0: must be at least 1"),
+        ("asha", "abc", 3, "hydra.sweeper.prune_after_epochs=abc: must be a whole number"),
+        ("asha", 1, 1.5, "hydra.sweeper.reduction_factor=1.5: must be a whole number"),
         ("asha", 1, 1, "hydra.sweeper.reduction_factor=1: must be at least 2"),
     ],
 )

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from litlab.cli.keys import OTHER_WORDS, Keys
+from litlab.cli.settings import settings_of
 from litlab.cli.words import assignment
 from litlab.config import suggest
 from litlab.console import listed, typed
@@ -53,11 +54,17 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         return _explain_unknown_key(key, keys)
     if match := re.search(r"Could not (?:find|delete from config\.) '([^']+)'", text):
         return _explain_unknown_key(match[1], Keys(conf, config_name, arguments, match[1]))
-    return re.sub(r"(?<!\.)\.$", "", one_line(error)) + (f" ({one_line(error.__cause__)})" if error.__cause__ else "")
+    if text.startswith("Error in call to target") and isinstance(error.__cause__, HydraException):
+        return one_line(error.__cause__)  # of litlab's own sweepers and launchers
+    said = re.sub(r"(?<!\.)\.$", "", one_line(error))
+    cause = one_line(error.__cause__) if error.__cause__ else ""
+    return said if cause.rstrip(".") in said else f"{said} ({cause})"
 
 
 def _explain_unknown_key(key: str, keys: Keys) -> str:
     """Says which setting is meant by `key`, or which there are in its place."""
+    if key.startswith("hydra."):
+        return f"{key} is unknown{_instead_of_hydras(key, keys)}"
     known: Any = keys.cfg
     if known is None:
         return f"{key} is unknown"
@@ -69,6 +76,21 @@ def _explain_unknown_key(key: str, keys: Keys) -> str:
             return f"{key} is unknown{_instead(key, path, part, [str(k) for k in known], keys)}"
         path, known = f"{path}.{part}".lstrip("."), OmegaConf.select(known, part)
     return f"{key} is unknown"
+
+
+def _instead_of_hydras(key: str, keys: Keys) -> str:
+    """What to write in place of a key such as `hydra.sweeper.prun`."""
+    _, group, *rest = key.split(".")
+    files = {file.stem: file for file in (keys.conf / "hydra" / group).glob("*.yaml")}
+    if not files or len(rest) != 1:
+        return f"; {typed(keys.config_name)} --cfg hydra lists Hydra's own settings"
+    settings = {option: {setting.key for setting in settings_of(file)} for option, file in files.items()}
+    chosen = next((a.partition("=")[2] for a in keys.arguments if a.startswith(f"hydra/{group}=")), "grid")
+    if having := [f"hydra/{group}={option}" for option, known in settings.items() if rest[0] in known]:
+        return f" here; it is a setting of {listed(having, 4)}"
+    if group == "launcher":
+        return " to the launcher that is chosen; hydra/launcher=joblib runs hydra.launcher.n_jobs jobs at once"
+    return f"; {suggest(rest[0], settings.get(chosen) or sorted(set().union(*settings.values())))}"
 
 
 def _instead(key: str, path: str, part: str, here: Sequence[str], keys: Keys) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
 from litlab.config import objective_mode
 from litlab.sweeps.folders import in_their_folders, subdir
@@ -65,6 +66,8 @@ class GridSweeper(ReportedSweeper):
         """Runs jobs in waves. After each wave, the best of them train on."""
         named = {job_key(job): job for job in jobs}
         cfg = self.hydra_context.config_loader.load_sweep_config(self.config, list(jobs[0]))
+        if OmegaConf.select(cfg, "callbacks.checkpoints.enabled") is False:
+            raise HydraException("hydra.sweeper.prune=asha: not with callbacks.checkpoints.enabled=false")
         best_of = max if objective_mode(cfg) == "max" else min
         halving = self._halving(cfg.trainer.max_epochs)
         first = 0

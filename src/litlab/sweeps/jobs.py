@@ -39,8 +39,9 @@ class Job:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The values of the overrides by their keys."""
-        return dict(line.lstrip("+").split("=", 1) for line in self.overrides if "=" in line)
+        """The values of the overrides by their keys, without `name`, which is that of the sweep's folder."""
+        lines = [line.lstrip("+") for line in self.overrides if "=" in line]
+        return dict(line.split("=", 1) for line in lines if not line.startswith("name="))
 
 
 @dataclass

@@ -51,7 +51,7 @@ class OptunaSweeper(ReportedSweeper):
     def __init__(
         self,
         n_trials: int,
-        n_jobs: int | None = 1,
+        n_jobs: int | str | None = 1,
         seed: int = 0,
         prune: Any = False,
         prune_after_trials: int = 5,
@@ -59,6 +59,11 @@ class OptunaSweeper(ReportedSweeper):
         reduction_factor: int = 3,
     ) -> None:
         check_pruning(prune, METHODS, prune_after_epochs, reduction_factor)
+        for key, value in {"n_trials": n_trials, "seed": seed}.items():
+            if type(value) is not int:
+                raise HydraException(f"hydra.sweeper.{key}={value}: must be a whole number")
+        if n_jobs not in (None, "auto") and type(n_jobs) is not int:
+            raise HydraException(f"hydra.sweeper.n_jobs={n_jobs}: must be a whole number, auto or -1")
         if n_trials < 1:
             raise HydraException(f"hydra.sweeper.n_trials={n_trials}: must be at least 1")
         self.n_trials, self.n_jobs, self.seed = n_trials, jobs_at_once(n_jobs), seed

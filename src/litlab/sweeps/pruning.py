@@ -38,6 +38,9 @@ def check_pruning(prune: Any, methods: Sequence[str], after_epochs: int, factor:
     if prune not in (False, None, *methods, *([True] if "median" in methods else [])):
         more = "" if "median" in methods else "; hydra/sweeper=optuna has median and hyperband"
         raise HydraException(f"hydra.sweeper.prune={prune}: must be false or {', '.join(methods)}{more}")
+    for key, value in {"prune_after_epochs": after_epochs, "reduction_factor": factor}.items():
+        if type(value) is not int:
+            raise HydraException(f"hydra.sweeper.{key}={value}: must be a whole number")
     if after_epochs < 1:
         raise HydraException(f"hydra.sweeper.prune_after_epochs={after_epochs}: must be at least 1")
     if factor < 2:
