@@ -1,6 +1,6 @@
 import pytest
 from omegaconf import OmegaConf
-from scripts import REPOSITORY, composed
+from scripts import QUICK, REPOSITORY, composed
 
 from litlab.cli.runs import as_resumed
 from litlab.errors import ConfigError
@@ -39,3 +39,9 @@ def test_a_resumed_run_has_its_own_folder_and_config(recorded):
 def test_what_does_not_go_with_resume_is_one_line(arguments, message):
     with pytest.raises(ConfigError, match=message):
         as_resumed(arguments, CONF, "train")
+
+
+def test_no_run_is_resumed_by_null(train_here):
+    """As the setting stands in conf/train.yaml."""
+    done = train_here(*QUICK, "model=mlp", "summary=true", "resume=null")
+    assert (done.status, done.err) == (0, "")

@@ -172,7 +172,8 @@ class Script:
 
     def compose_and_work(self) -> None:
         """Composes the config, or takes that of the run that `resume=` names, and does the work."""
-        resumes = self.config_name == "train" and any(argument.startswith("resume=") for argument in sys.argv[1:])
+        specs = [argument for argument in sys.argv[1:] if argument.startswith("resume=")]
+        resumes = self.config_name == "train" and bool(specs) and specs != ["resume=null"]  # null: its value in conf/
         if not resumes:
             # Some files of conf/ have the name of a plugin's own config, and take its place. Hydra warns about that.
             warnings.filterwarnings("ignore", message=r"\n.* is validated against ConfigStore schema")
