@@ -299,3 +299,29 @@ def test_workers_are_used_for_the_test_set_only(root):
     data = load_folder(root, cache="memory", num_workers=2, test_size=4, prefetch_factor=3)
     loaders = data.train_dataloader(), data.val_dataloader(), data.test_dataloader()
     assert [loader.num_workers for loader in loaders] == [0, 0, 2]
+
+
+def test_pictures_on_a_gpu_must_be_decoded_before(root):
+    for arguments in ({}, {"cache": "auto", "transforms": ["RandomHorizontalFlip"]}):
+        with pytest.raises(
+            ValueError, match=r"^device=gpu is for pictures that are decoded once: write data\.cache=mem"
+        ):
+            load_folder(root, device="gpu", **arguments)
+    with pytest.raises(ValueError, match="^device must be auto or cpu: the training is not on a CUDA GPU$"):
+        load_folder(root, device="gpu", cache="memory").train_dataloader()
+    with pytest.raises(ValueError, match="^device must be auto, cpu or gpu, not 'tpu'$"):
+        load_folder(root, device="tpu")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_decoded_pictures_are_kept_on_the_gpu(root, cache):
+    data, gpu = load_folder(root, cache=cache), torch.device("cuda", 0)
+    data.fill_cache()
+    placed = data.placed(data.train_set, gpu)
+    assert placed.images.device == placed.labels.device == gpu
+    assert placed.paths == data.train_set.paths
+    for found, expected in zip(
+        placed.__getitems__([3, 1]), load_folder(root).train_set.__getitems__([3, 1]), strict=True
+    ):
+        assert torch.equal(found.cpu(), expected)

@@ -35,11 +35,11 @@ MOST_AT_ONCE = 256  # pictures
 MANY = 500  # pictures, from which on there is a progress bar
 
 
-def checked_cache(kind: Any, transforms: Sequence[Any], random_crop: bool) -> str:
+def checked_cache(kind: Any, transforms: Sequence[Any], random_crop: bool, device: str = "auto") -> str:
     """The setting `cache`, where `auto` is `none` if a picture may look different in each epoch.
 
     Raises:
-        ValueError: it is none of `KINDS`, or pictures look different in each epoch.
+        ValueError: it is none of `KINDS`, pictures look different in each epoch, or there is none for `device=gpu`.
     """
     if kind not in KINDS:
         raise ValueError(f"cache must be one of {', '.join(KINDS)}, not {kind!r}")
@@ -50,6 +50,8 @@ def checked_cache(kind: Any, transforms: Sequence[Any], random_crop: bool) -> st
             f"cache={kind}: data.{random} can change a picture in each epoch; write data.augment={instead}, which is "
             "done on whole batches, or data.cache=none"
         )
+    if device == "gpu" and (random or kind == "none"):
+        raise ValueError("device=gpu is for pictures that are decoded once: write data.cache=memory beside it")
     return "none" if random else str(kind)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from litlab.console import listed
@@ -24,6 +24,7 @@ from litlab.data.in_memory import CachedPictures
 from litlab.data.picture_cache import PictureCache, checked_cache
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.picture_transforms import build_transforms, try_transforms
+from litlab.data.placement import Placement
 from litlab.data.resize import INTERPOLATIONS, RESIZERS, Fit
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -61,6 +62,7 @@ class PictureDataModule(DataModule):
         max_bad_fraction: the largest part of the files that may be unreadable, 0 to 1.
         cache: decode the pictures of training and validation once, and keep them as uint8: in `memory`, or on `disk`
             for later runs too; `auto` means in memory if they take at most a quarter of what is free; or `none`.
+        device: where cached pictures are kept: `cpu`, `gpu` or `auto`, see `Placement`.
         normalize: True for ImageNet's mean and standard deviation, False or None to scale to [0, 1] only, or
             `{mean: [...], std: [...]}` with one value per channel.
         augment: transforms of whole training batches on their device, see `build_augmentations`.
@@ -87,6 +89,7 @@ class PictureDataModule(DataModule):
         fold: int | None = None,
         max_bad_fraction: float = 0.01,
         cache: Literal["none", "memory", "disk", "auto"] = "none",
+        device: Literal["auto", "cpu", "gpu"] = "auto",
         normalize: bool | Mapping[str, Sequence[float]] | Sequence[Sequence[float]] | None = True,
         augment: Iterable[str | Mapping[str, Any] | Augmentation] = (),
         **loading: Any,
@@ -113,7 +116,8 @@ class PictureDataModule(DataModule):
                 f"random_crop has nothing to cut: with center_crop=false, resize must be above {min(height, width)}"
             )
         self.transforms = build_transforms(transforms)
-        self.cache = checked_cache(cache, self.transforms, self.random_crop)
+        self.device, self._placement = device, Placement(device)
+        self.cache = checked_cache(cache, self.transforms, self.random_crop, device)
         self._transforms_resize = try_transforms(self.transforms, channels, (width, height)) == (width, height)
         self.val_size, self.test_size = _split_size("val_size", val_size), _split_size("test_size", test_size)
         self.stratified = boolean("stratified", stratified)
@@ -150,6 +154,9 @@ class PictureDataModule(DataModule):
         if self.cache != "none" and todo:
             for name, dataset in cache.fill(todo).items():
                 setattr(self, f"{name}_set", dataset)
+
+    def placed(self, dataset: Dataset, device: torch.device) -> Dataset:
+        return self._placement.of(dataset, device) if isinstance(dataset, CachedPictures) else dataset
 
     def train_dataloader(self) -> DataLoader:
         self.fill_cache()

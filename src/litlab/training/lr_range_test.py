@@ -25,7 +25,7 @@ from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.runs import CONFIG, LOG
 from litlab.training import weights
-from litlab.training.assemble import assemble, prepare_data
+from litlab.training.assemble import assemble, fill_cache, prepare_data
 from litlab.training.lr_curve import Curve, diverges, smoothed, sweep_rates
 from litlab.training.settle import precision, settle_for_all_processes
 
@@ -73,6 +73,7 @@ def range_test(run: Run) -> Curve:
     run, data, module = assemble(run.settled(**directions(run.cfg)))
     weights.load(run, module.network)
     prepare_data(run, data)
+    fill_cache(run, data)
     on_gpu = run.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     module.to(device).train()
