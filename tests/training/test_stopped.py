@@ -79,7 +79,9 @@ def test_a_signal_is_the_word_of_an_interrupted_run(tmp_path, capfd):
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert (result["status"], result["stopped_by"]) == ("interrupted", "SIGTERM")
     assert re.search(
-        r"^interrupted after 0 epochs and a part of one \([56] steps\), \d+ s, [1-9][\d,]* images/s$", capfd.readouterr().out, re.M
+        r"^interrupted after 0 epochs and a part of one \([56] steps\), \d+ s, [1-9][\d,]* images/s$",
+        capfd.readouterr().out,
+        re.M,
     )
 
 
