@@ -55,6 +55,8 @@ def check_settings(run: Run) -> None:
         raise ConfigError(f"{' and '.join(asked)} at once: one of them at a time")
     if cfg.get("ensemble", False) not in (True, False):
         raise ConfigError(f"ensemble={cfg.ensemble}: must be true or false")
+    if cfg.get("calibrate", False) not in (True, False):
+        raise ConfigError(f"calibrate={cfg.calibrate}: must be true or false")
     if cfg.evaluate not in (None, "train", "val", "test"):
         raise ConfigError(f"evaluate={cfg.evaluate}: must be train, val or test")
     if cfg.invert not in (True, False, "auto"):
