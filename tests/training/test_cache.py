@@ -110,3 +110,9 @@ def test_a_run_from_before_the_cache_goes_on_with_one(pictures, uncached, tmp_pa
     saved = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
     assert "cache" not in saved["litlab"]["config"]["data"]
     train_recorded(tmp_path / "run", "trainer.max_epochs=2", "data.cache=memory")
+
+
+def test_a_search_of_a_few_steps_does_not_decode_all_pictures(pictures, train_here):
+    done = train_here(*SMALL, f"data.data_dir={pictures}", "data.cache=memory", "lr_find=true")
+    assert "cache:" not in done.out
+    assert "optimizer.lr=" in done.out

@@ -20,12 +20,12 @@ import torch
 
 from litlab.config import Run, directions
 from litlab.console import command, quieten, say
-from litlab.data import DataModule
+from litlab.data import DataModule, PictureDataModule
 from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.runs import CONFIG, LOG
 from litlab.training import weights
-from litlab.training.assemble import assemble, fill_cache, prepare_data
+from litlab.training.assemble import assemble, prepare_data
 from litlab.training.lr_curve import Curve, diverges, smoothed, sweep_rates
 from litlab.training.settle import precision, settle_for_all_processes
 
@@ -73,7 +73,8 @@ def range_test(run: Run) -> Curve:
     run, data, module = assemble(run.settled(**directions(run.cfg)))
     weights.load(run, module.network)
     prepare_data(run, data)
-    fill_cache(run, data)
+    if isinstance(data, PictureDataModule):
+        data.cache = "none"  # it would decode all pictures for a few steps
     on_gpu = run.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     module.to(device).train()
