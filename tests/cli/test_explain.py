@@ -28,6 +28,7 @@ def explained():
     ("overrides", "message"),
     [
         (["optimizer=adm"], "optimizer=adm: no such option; did you mean adam? there is: adam, adamw, muon, sgd"),
+        (["metrics=[f1,zzz]"], "metrics=zzz: no such option; there is: auroc, calibration, f1, f1_auroc, mape, none"),
         (["hydra/launcher=zzz"], "hydra/launcher=zzz: no such option; there is: basic"),
         (["optimizer.lrr=1"], "optimizer.lrr is unknown; optimizer: did you mean lr? there is: backbone_factor, betas"),
         (

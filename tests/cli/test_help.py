@@ -69,6 +69,38 @@ def test_help_of_what_is_not_there_names_what_is():
         explain("optimizer.x", [], [CONF], "train")
 
 
+def test_help_of_settings_in_a_mapping_has_each_of_them():
+    text = explain("checkpoint", [], [CONF], "train")
+    assert [line.split("=")[0].split()[0] for line in text.splitlines() if line.startswith("  checkpoint")] == [
+        "checkpoint",
+        "checkpoint.every_n_steps",
+        "checkpoint.every_minutes",
+        "checkpoint.keep",
+    ]
+
+
+def test_help_of_what_is_not_there_names_each_group_once():
+    with pytest.raises(HydraException) as caught:
+        explain("nosuch", [], [CONF], "train")
+    there = str(caught.value).partition("there is: ")[2].split(", ")
+    assert len(set(there)) == len(there)
+    assert "model" in there
+    assert "model.weights" not in there
+
+
+def test_help_says_what_each_setting_of_predict_is_and_that_null_is_allowed():
+    for key in ("trust", "ckpt", "input", "output"):
+        assert re.search(rf"^  {key}=\S+ +\S", explain(key, [], [CONF], "predict"))
+    assert "an integer or null, at least -1" in explain("trainer.max_steps", [], [CONF], "train")
+    assert "one of stop, rewind" in explain("on_nan", [], [CONF], "train")
+
+
+def test_help_of_a_group_fits_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, explain("optimizer", [], [CONF], "train").splitlines())) <= 80
+    assert "\n\n\n" not in explain("data", [], [CONF], "predict")
+
+
 def test_help_of_a_group_is_printed_by_the_script(script_here):
     done = script_here("train.py", "--help", "loss")
     assert (done.status, done.err) == (0, "")

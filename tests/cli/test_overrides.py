@@ -13,6 +13,7 @@ from litlab.cli.overrides import (
     LONG,
     SHORT,
     check_options,
+    check_words_of_options,
     is_multirun,
     letters_of_all_languages,
     options_first,
@@ -111,3 +112,19 @@ def test_no_option_of_a_group_is_called_null():
 def test_a_number_or_a_truth_value_is_no_option_of_a_group(argument):
     with pytest.raises(HydraException, match=f"^{argument}: no such option; "):
         refuse_null([argument], [REPOSITORY / "conf"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cfg", "jobs"], "--cfg jobs: must be followed by one of job, hydra, all"),
+        (["--cfg=jobs"], "--cfg jobs: must be followed by one of job, hydra, all"),
+        (["-c"], "-c: must be followed by one of job, hydra, all"),
+        (["seed=1", "--config-name"], "--config-name: must be followed by a word"),
+    ],
+)
+def test_the_word_of_an_option_is_checked(arguments, message):
+    with pytest.raises(HydraException) as caught:
+        check_words_of_options(arguments)
+    assert str(caught.value) == message
+    check_words_of_options(["--cfg", "job", "--config-dir", "mine", "-m", "--info"])

@@ -41,10 +41,21 @@ from litlab.errors import ConfigError
         ("callbacks.pictures.count=many", "callbacks.pictures.count=many: must be an integer"),
         ("+callbacks.pictures.counts=3", "callbacks.pictures.counts is unknown to .*Pictures; did you mean count"),
         ("callbacks.early_stopping.patience=-1", "callbacks.early_stopping.patience=-1: must be at least 0"),
+        ("callbacks.pictures.count=0", "callbacks.pictures.count=0: must be at least 1"),
+        ("callbacks.most_wrong.count=-1", "callbacks.most_wrong.count=-1: must be at least 1"),
+        ("callbacks.projector.side=0", "callbacks.projector.side=0: must be at least 1"),
+        ("callbacks.histograms.every_n_epochs=0", "callbacks.histograms.every_n_epochs=0: must be at least 1"),
+        ("callbacks.model_summary.max_depth=-7", "callbacks.model_summary.max_depth=-7: must be at least 1"),
+        ("callbacks.early_stopping.mode=up", "callbacks.early_stopping.mode=up: must be min, max or null"),
+        ("+logger.csvv.save_dir=null", "logger.csvv has no _target_, the class to build: nothing would read it"),
+        ("+logger.tensorboard.naem=a", "logger.tensorboard.naem is unknown to .*; there is: .*save_dir"),
         ("+lr=0.1", "^lr is unknown; did you mean optimizer.lr?"),
         ("+seeed=3", "^seeed is unknown; did you mean seed?"),
         ("+checkpoint.every_n_step=3", "^checkpoint.every_n_step is unknown; did you mean every_n_steps?"),
         ("trainer.gradient_clip_val=-1", "trainer.gradient_clip_val=-1: must be at least 0"),
+        ("trainer.max_epochs=null", "trainer.max_epochs=null: the training has no end; set that, trainer.max_steps"),
+        ("trainer.max_time=00:00:01", "trainer.max_time=00:00:01: must be DD:HH:MM:SS, such as 00:00:30:00"),
+        ("+trainer.limit_predict_batches=3", "trainer.limit_predict_batches: litlab sets it itself; leave it out"),
         ("optimizer.lr=1e400", "optimizer.lr=inf: must be a finite number"),
         ("optimizer.lr=nan", "optimizer.lr=nan: must be a finite number"),
         ("trainer.gradient_clip_val=nan", "trainer.gradient_clip_val=nan: must be a finite number"),
@@ -56,6 +67,25 @@ from litlab.errors import ConfigError
 def test_keys_are_checked_against_the_signatures(override, message):
     with pytest.raises(ConfigError, match=message):
         config.check(composed("model=resnet18", "data=cifar10", override))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["scheduler=step", "scheduler.gamma=-1"], "scheduler.gamma=-1: must be greater than 0"),
+        (["scheduler=plateau", "scheduler.patience=-1"], "scheduler.patience=-1: must be at least 0"),
+        (["scheduler=plateau", "scheduler.mode=lower"], "scheduler.mode=lower: must be min, max or null"),
+    ],
+)
+def test_a_schedule_with_impossible_values_is_refused(overrides, message):
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        config.check(composed(*overrides))
+
+
+@pytest.mark.parametrize("logger", ["default", "csv", "tensorboard", "wandb", "mlflow", "none"])
+def test_every_logger_passes(logger):
+    config.check(composed(f"logger={logger}"))
+    config.check(composed("logger.csv=null"))
 
 
 def test_a_class_that_is_typed_alone_says_where_to_write_it():

@@ -46,6 +46,12 @@ def test_a_run_has_a_process_for_each_device(gpus, accelerator, devices, gpu_cou
     ("settings", "gpu_count", "message"),
     [
         ({"accelerator": "gpu"}, 0, "trainer.accelerator=gpu: there is no GPU here; use trainer=cpu or trainer=auto"),
+        ({"accelerator": "gpu", "strategy": "ddp"}, 0, "^trainer=ddp: there is no GPU here; use trainer=cpu or"),
+        (
+            {"accelerator": "cpu", "devices": [1]},
+            0,
+            r"^trainer.devices=\[1\]: a list names GPUs; on the CPU write how many",
+        ),
         ({"accelerator": "gpu", "devices": 3}, 2, "trainer.devices=3: this machine has 2 GPUs"),
         ({"accelerator": "gpu", "devices": [1]}, 1, r"trainer.devices=\[1\]: this machine has 1 GPU$"),
         (

@@ -145,3 +145,5 @@ def test_the_names_that_match_are_listed(train_here):
     done = train_here("model=lenet5", "list=true")
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert "write model=torchvision or model=timm" in done.err
+    done = train_here("model=lenet5", "list=no")
+    assert (done.status, done.err) == (2, "error: list=no: must be true or false\n")

@@ -70,6 +70,13 @@ def test_predictions_and_an_export_are_as_sure_as_the_evaluation(best, digits, u
         assert after["probability"] == pytest.approx(expected, abs=1e-3)
 
 
+def test_a_prediction_may_say_where_the_validation_images_are(best, digits, use, tmp_path):
+    use(f"ckpt={best}", f"input={digits[0]}", "calibrate=true", "data.val_size=200", "output=out")
+    assert (tmp_path / "out/predictions.csv").exists()
+    with pytest.raises(ConfigError, match="data.val_size=200: input does not read it"):
+        use(f"ckpt={best}", f"input={digits[0]}", "data.val_size=200")
+
+
 def test_one_word_for_a_shell_stays_one_line(best, digits, use, capsys):
     use(f"ckpt={best}", f"input={next(digits[0].iterdir())}", "quiet=true", "calibrate=true")
     assert len(capsys.readouterr().out.splitlines()) == 1

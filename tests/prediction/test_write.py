@@ -67,6 +67,18 @@ def test_a_terminal_that_cannot_show_a_name_loses_no_predictions(ckpt, digits, s
     assert [row["file"] for row in rows(tmp_path / "predictions")] == ["猫/Bär.png", "猫/z.png", "猫/猫.png"]
 
 
+def test_a_reader_that_leaves_loses_no_predictions(ckpt, digits, use, tmp_path, monkeypatch):
+    """As in `python predict.py ... quiet=true | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(os.fdopen(writer, "wb", 0), write_through=True))
+    left: list[bool] = []
+    monkeypatch.setattr("litlab.prediction.write.leave_standard_output", lambda: left.append(True))
+    use(ckpt, f"input={digits[0]}", "quiet=true")
+    assert left
+    assert len(rows(tmp_path / "predictions")) == 12
+
+
 def test_quiet_prints_one_line_for_each_file(ckpt, digits, use, tmp_path, capsys):
     (tmp_path / "bad.png").touch()
     with pytest.raises(RunFailed):

@@ -91,3 +91,9 @@ def test_images_have_the_type_of_the_weights(train_here, precision):
 def test_a_run_without_a_schedule_trains(train_here):
     done = train_here(*SHORT, "~scheduler", "test=false")
     assert (done.status, done.err) == (0, "")
+
+
+def test_a_schedule_knows_the_length_of_a_run_that_only_steps_end(train_here):
+    done = train_here(*QUICK, "trainer.max_epochs=null", "trainer.max_steps=3", "scheduler=cosine", "logger=csv")
+    assert (done.status, done.err) == (0, "")
+    assert (done.result["steps"], done.result["stopped_by"]) == (3, "max_steps")

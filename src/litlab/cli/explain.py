@@ -25,12 +25,15 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         conf: the folder of configs.
         config_name: such as `train`.
     """
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         if group == "hydra/launcher" and option in EXTRAS:
             return needs_extra(option)
-        if group:
-            return f"{group}={option}: no such option; {suggest(option, error.options)}"
+        there = (
+            error.options if error.options is not None else Keys(conf, config_name).options(group)
+        )  # in a list: none
+        if group and there:
+            return f"{group}={option}: no such option; {suggest(option, there)}"
     if isinstance(error, OverrideParseException):
         unreadable = "LexerNoViableAlt" in str(error)
         return f"{error.override}: {'it has characters that need quotes' if unreadable else one_line(error)}"

@@ -69,8 +69,10 @@ def explain(subject: str, arguments: Sequence[str], folders: Sequence[Path], con
     if group not in known:
         whole = {setting.key: setting for setting in settings_of(_main(folders, config_name))}
         if subject not in whole:
-            raise HydraException(f"--help {subject}: no such group or setting; {suggest(subject, [*known, *whole])}")
-        return "\n".join(_explained([whole[subject]]))
+            alone = [name for name in whole if name.partition(".")[0] not in known]
+            raise HydraException(f"--help {subject}: no such group or setting; {suggest(subject, [*known, *alone])}")
+        below = [setting for name, setting in whole.items() if name.startswith(f"{subject}.")]
+        return "\n".join(_explained([whole[subject], *below]))
     option = next((a.partition("=")[2] for a in reversed(arguments) if a.startswith(f"{group}=")), known[group])
     file = next((file for file in _files(folders, group) if file.stem == option), None)
     found = settings_of(file, group) if file else []
@@ -90,10 +92,10 @@ def _options(group: str, chosen: str, folders: Sequence[Path], config_name: str)
     for file in files:
         words = " ".join(header(file)) if group in ACROSS else described(file)
         yield from _filled(f"  {file.stem:<20} ", words)
-    yield ""
     if any(file.stem == chosen for file in files):
+        yield ""
         command = f"{typed(config_name)} {group}=OPTION --help {group}"
-        yield f"The settings of {group}={chosen}, with their values ({command}):"
+        yield from _filled("", f"The settings of {group}={chosen}, with their values ({command}):")
 
 
 def _explained(settings: Sequence[Setting], file: Path | None = None) -> Iterator[str]:

@@ -64,7 +64,7 @@ OF_TRAINING = (
     *("trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "trainer.log_every_n_steps"),
     *("trainer.gradient_clip_val", "trainer.accumulate_grad_batches", "trainer.num_sanity_val_steps"),
     *("trainer.check_val_every_n_epoch", "trainer.val_check_interval", "trainer.detect_anomaly"),
-    *("trainer.limit_train_batches", "trainer.limit_val_batches"),
+    *("trainer.limit_train_batches", "trainer.limit_val_batches", "trainer.limit_test_batches"),
 )
 
 

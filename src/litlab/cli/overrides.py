@@ -30,6 +30,7 @@ LONG = (
     "--experimental-rerun",
     "--info",
 )
+SHOWN = dict.fromkeys(("-c", "--cfg"), ("job", "hydra", "all"))  # the words that may follow these options
 
 
 def literal(argument: str, paths: Sequence[str]) -> str:
@@ -123,6 +124,22 @@ def check_options(arguments: Sequence[str], keys: Keys) -> None:
                     f"{name}: it is for {typed(script)}; --help lists the settings that there are here"
                 )
             raise HydraException(f"{name}: no such option; {suggest(name, LONG)}")
+
+
+def check_words_of_options(arguments: Sequence[str]) -> None:
+    """Refuses an option without the word that belongs to it, or with a wrong one.
+
+    Raises:
+        HydraException: naming the words that there are.
+    """
+    for place, argument in enumerate(arguments):
+        name, given, word = argument.partition("=")
+        following = word if given else next(iter(arguments[place + 1 :]), None)
+        if name in SHOWN and following not in SHOWN[name]:
+            has = "" if following is None else f" {following}"
+            raise HydraException(f"{name}{has}: must be followed by one of {', '.join(SHOWN[name])}")
+        if name in TAKE_A_WORD and name not in ("-i", "--info") and following is None:
+            raise HydraException(f"{name}: must be followed by a word")
 
 
 def refuse_unused(arguments: Sequence[str], keys: Keys) -> None:

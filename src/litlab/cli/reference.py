@@ -3,10 +3,10 @@
 python -m litlab.cli.reference conf > src/litlab/config/README.md
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from litlab.cli.folder_asked import folder_asked
 from litlab.cli.help import groups
 from litlab.cli.settings import ACROSS, Setting, header, own_settings, parents, settings_of
 from litlab.config import allowed_values
@@ -60,4 +60,4 @@ def _table(settings: Sequence[Setting], allowed: dict[str, str]) -> Iterator[str
 
 
 if __name__ == "__main__":
-    print(reference(Path(sys.argv[1])), end="")
+    print(reference(folder_asked(__doc__, containing="train.yaml")), end="")

@@ -4,12 +4,12 @@ python -m litlab.cli.schema .schemas
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from litlab.cli.folder_asked import folder_asked
 from litlab.cli.help import groups
 from litlab.cli.settings import ACROSS, settings_of
 from litlab.config.schema import Schema, by_target, schema_of_general, schema_of_target
@@ -69,4 +69,4 @@ def _of_node(node: dict[str, Any], prefix: str, words: dict[str, str], more: Sch
 
 
 if __name__ == "__main__":
-    print(json.dumps({"yaml.schemas": write(Path(sys.argv[1]))}, indent=2))
+    print(json.dumps({"yaml.schemas": write(folder_asked(__doc__))}, indent=2))

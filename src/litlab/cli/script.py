@@ -28,6 +28,7 @@ from litlab.cli.help import general, options
 from litlab.cli.keys import Keys
 from litlab.cli.overrides import (
     check_options,
+    check_words_of_options,
     help_asked,
     is_multirun,
     letters_of_all_languages,
@@ -154,6 +155,7 @@ class Script:
             sys.exit()
         keys = Keys(CONF, self.config_name)
         check_options(arguments, keys)
+        check_words_of_options(arguments)
         if subject := help_asked(arguments):
             print(explain_settings(subject, arguments, self.folders_of_configs, self.config_name))
             sys.exit()

@@ -5,8 +5,11 @@ from pathlib import Path
 import yaml
 from hydra.utils import get_object
 
-from litlab.config.check import BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, TYPES, own_keys
+from litlab.config.check import BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, MAY_BE_NULL, TYPES, own_keys
 from litlab.config.hints import describe, signature
+
+# Settings that are compared with these words, and not with a type.
+CHECKED_BY_WORD = {"on_nan": "one of stop, rewind", "objective_mode": "one of min, max or null"}
 
 
 def allowed_values(file: Path | None) -> dict[str, str]:
@@ -16,7 +19,7 @@ def allowed_values(file: Path | None) -> dict[str, str]:
         file: of an option of a group, such as `conf/optimizer/adam.yaml`. The arguments of what it builds say what its
             settings may be. None: only the settings that belong to no group.
     """
-    found = {key: describe(hint) for key, hint in TYPES.items()}
+    found = CHECKED_BY_WORD | {key: describe(hint) for key, hint in TYPES.items()}
     if file is not None:
         found |= {f"{file.parent.name}.{key}": words for key, words in _of_target(file).items()}
     for key, (low, high, is_open) in BOUNDS.items():
@@ -34,8 +37,12 @@ def _of_target(file: Path) -> dict[str, str]:
     _, hints, _ = signature(get_object(target))
     hints |= own_keys(file.parent.name, {"_target_": target})
     hints = {key: hint for key, hint in hints.items() if key not in FILLED_FROM_DATA and key != "return"}
-    auto = {key: " or auto" * (f"{file.parent.name}.{key}" in MAY_BE_AUTO) for key in hints}
-    return {key: describe(hint) + auto[key] for key, hint in hints.items() if not describe(hint).startswith("typing")}
+    or_else = dict.fromkeys(hints, "")
+    for word, keys in (("auto", MAY_BE_AUTO), ("null", MAY_BE_NULL)):
+        or_else |= {key: f" or {word}" for key in hints if f"{file.parent.name}.{key}" in keys}
+    return {
+        key: describe(hint) + or_else[key] for key, hint in hints.items() if not describe(hint).startswith("typing")
+    }
 
 
 def _target(file: Path) -> str | None:

@@ -1,5 +1,6 @@
 """Checks a composed config before anything is built from it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -8,11 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from litlab.config.hints import accepts, describe, signature
-from litlab.config.objective import objective_mode
+from litlab.config.objective import MONITORS, objective_mode
 from litlab.config.suggest import suggest
 from litlab.config.unread import (
     check_below,
     check_finite,
+    check_logger,
     check_metrics,
     check_switches,
     check_top_level,
@@ -59,6 +61,7 @@ TYPES: dict[str, Any] = {
     "preempt_grace_s": float,
     "engine": Literal["auto", "eager", "blocks", "graph"],
 }
+COUNTED = ("pictures", "most_wrong", "filters", "feature_maps", "projector")  # callbacks that show so many things
 # Bounds that other libraries do not check, or that they check without naming the key: (lowest, highest, open?).
 # With `open`, the value must be greater than the lowest.
 BOUNDS: dict[str, tuple[float, float, bool]] = {
@@ -68,6 +71,9 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "optimizer.momentum": (0, 1, False),
     "optimizer.backbone_factor": (0, 1, True),
     "optimizer.layer_decay": (0, 1, True),
+    "scheduler.gamma": (0, float("inf"), True),
+    "scheduler.patience": (0, float("inf"), False),
+    "scheduler.min_lr": (0, float("inf"), False),
     "trainer.max_epochs": (1, float("inf"), False),
     "trainer.max_steps": (-1, float("inf"), False),
     "trainer.accumulate_grad_batches": (1, float("inf"), False),
@@ -80,6 +86,12 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "trainer.gradient_clip_val": (0, float("inf"), False),
     "trainer.num_sanity_val_steps": (-1, float("inf"), False),
     "trainer.num_nodes": (1, float("inf"), False),
+    "callbacks.progress.refresh_seconds": (0, float("inf"), False),
+    "callbacks.model_summary.max_depth": (1, float("inf"), False),
+    **{f"callbacks.{name}.count": (1, float("inf"), False) for name in COUNTED},
+    **{f"callbacks.{name}.every_n_epochs": (1, float("inf"), False) for name in ("pictures", "histograms")},
+    "callbacks.pr_curves.max_classes": (1, float("inf"), False),
+    "callbacks.projector.side": (1, float("inf"), False),
     "callbacks.early_stopping.patience": (0, float("inf"), False),
     "callbacks.early_stopping.min_delta": (0, float("inf"), False),
     "seed": (0, 2**32 - 1, False),
@@ -117,6 +129,10 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
     if "objective" in plain:
         objective_mode(cfg)
     _check_types(cfg)
+    _check_end(cfg)
+    for key in MONITORS:
+        if (mode := OmegaConf.select(cfg, key)) not in (None, "min", "max"):
+            raise ConfigError(f"{key}={mode}: must be min, max or null")
     if plain.get("on_nan", "stop") not in ("stop", "rewind"):
         raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
     for group in GROUPS:
@@ -124,9 +140,18 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
             raise ConfigError(f"{group} is missing: write {group}=...")
         if plain.get(group) and "_target_" in plain[group]:
             _check_left_over(group, plain[group], overrides)
-            _check_group(group, plain[group])
+            check_group(group, plain[group])
     _check_bounds(cfg)
     _check_unread(cfg, plain)
+
+
+def _check_end(cfg: DictConfig) -> None:
+    """Refuses a training without an end, and a time that cannot be read. Lightning would take 1,000 epochs."""
+    epochs, steps, time = (OmegaConf.select(cfg, f"trainer.max_{name}") for name in ("epochs", "steps", "time"))
+    if isinstance(time, str) and not re.fullmatch(r"\d+:\d+:\d+:\d+", time.strip()):
+        raise ConfigError(f"trainer.max_time={time}: must be DD:HH:MM:SS, such as 00:00:30:00 for half an hour")
+    if "trainer" in cfg and epochs is None and steps in (None, -1) and time is None:
+        raise ConfigError("trainer.max_epochs=null: the training has no end; set that, trainer.max_steps or max_time")
 
 
 def own_keys(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,15 +187,19 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
     callbacks = plain.get("callbacks") or {}
     check_switches(callbacks)
     check_metrics(plain.get("metrics") or {})
+    for name, entry in (plain.get("logger") or {}).items():
+        if entry:
+            check_logger(name, entry)
+            check_group(f"logger.{name}", {k: v for k, v in entry.items() if (k, v) != ("save_dir", None)})
     for name, entry in (plain.get("metrics") or {}).items():
         if entry:
-            _check_group(f"metrics.{name}", entry)
+            check_group(f"metrics.{name}", entry)
     for name, entry in callbacks.items():
         if entry and "_target_" in entry and entry.get("enabled", True):
             given = {
                 k: v for k, v in entry.items() if k != "enabled" and (k, v) != ("save_dir", None)
             }  # the run folder
-            _check_group(f"callbacks.{name}", given)
+            check_group(f"callbacks.{name}", given)
 
 
 def _check_types(cfg: DictConfig) -> None:
@@ -213,7 +242,7 @@ def _check_left_over(group: str, node: Mapping[str, Any], overrides: Sequence[st
         )
 
 
-def _check_group(group: str, node: Mapping[str, Any]) -> None:
+def check_group(group: str, node: Mapping[str, Any]) -> None:
     """Checks the settings of one group against the signature of its `_target_`."""
     try:
         target = get_object(str(node["_target_"]))

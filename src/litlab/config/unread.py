@@ -19,6 +19,8 @@ SET_BY_LITLAB = {  # arguments of Lightning's Trainer, and what to write in thei
     "enable_model_summary": "write callbacks.model_summary.enabled=false",
     "default_root_dir": "write hydra.run.dir=FOLDER",
     "profiler": "debug=profile shows where the time goes",
+    "barebones": "leave it out",
+    "limit_predict_batches": "leave it out; predict.py takes all pictures of input",
     "plugins": "leave it out",
     "use_distributed_sampler": "leave it out",
 }
@@ -93,6 +95,17 @@ def check_metrics(metrics: Any) -> None:
             raise ConfigError(f"metrics.{name}: must be named with letters, digits and _ only, as in val/f1")
         if not isinstance(entry, Mapping) or "_target_" not in entry:
             raise ConfigError(f"metrics.{name} has no _target_, the class to build: nothing would read it")
+
+
+def check_logger(name: str, entry: Any) -> None:
+    """Refuses a logger that nothing builds.
+
+    Args:
+        name: in the group `logger`.
+        entry: of this name.
+    """
+    if not isinstance(entry, Mapping) or "_target_" not in entry:
+        raise ConfigError(f"logger.{name} has no _target_, the class to build: nothing would read it")
 
 
 def check_trainer(trainer: Mapping[str, Any]) -> None:

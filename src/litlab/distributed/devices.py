@@ -23,13 +23,17 @@ def ranks_wanted(trainer: Any) -> int:
     gpus = torch.cuda.device_count()
     needs_gpus = trainer.accelerator in ("gpu", "cuda")
     if needs_gpus and not gpus:
-        raise ConfigError("trainer.accelerator=gpu: there is no GPU here; use trainer=cpu or trainer=auto")
+        strategy = trainer.get("strategy")
+        asked = f"trainer={strategy}" if strategy in ("ddp", "fsdp") else "trainer.accelerator=gpu"
+        raise ConfigError(f"{asked}: there is no GPU here; use trainer=cpu or trainer=auto")
     devices = trainer.devices
     wanted, highest = _devices(devices, gpus if trainer.accelerator != "cpu" else 0)
     if wanted < 1:
         raise ConfigError(f"trainer.devices={devices}: must name at least one device")
     if needs_gpus and highest > gpus:
         raise ConfigError(f"trainer.devices={devices}: this machine has {gpus} GPU{'s' * (gpus > 1)}")
+    if not (gpus and trainer.accelerator != "cpu") and not isinstance(devices, int | str):
+        raise ConfigError(f"trainer.devices={devices}: a list names GPUs; on the CPU write how many processes")
     if is_rank():
         return local_size()
     most = max(TO_TRY, cores())

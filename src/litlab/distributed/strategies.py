@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.model_parallel import ModelParallelStrategy
@@ -17,17 +18,20 @@ from litlab.distributed.ranks import hosts, is_rank, local_size, world_size
 from litlab.errors import ConfigError
 
 
-def distribution(strategy: str, devices: Any) -> dict[str, Any]:
+def distribution(strategy: str, devices: Any, accelerator: str = "auto") -> dict[str, Any]:
     """Arguments of the Trainer about its processes. Under torchrun and SLURM these decide how many there are.
 
     Args:
         strategy: `trainer.strategy`.
         devices: `trainer.devices`.
+        accelerator: `trainer.accelerator`.
 
     Raises:
         ConfigError: if a model is to be split and there is only one process.
     """
     arguments: dict[str, Any] = {}
+    if str(devices) == "-1" and (accelerator == "cpu" or not torch.cuda.is_available()):
+        arguments["devices"] = 1  # all GPUs, where there is none: Lightning refuses that
     if is_rank():
         chosen = not isinstance(devices, int | str) and len(devices) == local_size()  # a list of GPUs
         arguments["devices"] = list(devices) if chosen else local_size()

@@ -32,6 +32,7 @@ def cosine(
     def half_cosine(progress: float) -> float:
         return 0.5 * (1 + math.cos(math.pi * progress))
 
+    _check_not_negative("min_factor", min_factor)
     return _falling(optimizer, steps_per_epoch, epochs, warmup_epochs, min_factor, half_cosine)
 
 
@@ -39,6 +40,7 @@ def linear(
     optimizer: Optimizer, steps_per_epoch: int, epochs: int, warmup_epochs: float = 0, final_factor: float = 0.0
 ) -> Schedulers:
     """A straight line from `lr` to `final_factor * lr` over the training. With `warmup_epochs` it is a triangle."""
+    _check_not_negative("final_factor", final_factor)
     return _falling(optimizer, steps_per_epoch, epochs, warmup_epochs, final_factor, lambda progress: 1 - progress)
 
 
@@ -78,8 +80,7 @@ def one_cycle(
     """
     if start_factor <= 0:
         raise ValueError(f"start_factor must be above 0, not {start_factor}")
-    if final_factor < 0:
-        raise ValueError(f"final_factor must be at least 0, not {final_factor}")
+    _check_not_negative("final_factor", final_factor)
     total = max(2, steps_per_epoch * epochs)
     rise = 0.3
     if warmup_epochs is not None:
@@ -120,6 +121,12 @@ def plateau(
         ramp = LinearLR(optimizer, start_factor=1 / (warmup + 1), total_iters=warmup)
         schedulers += every_step(ramp)
     return schedulers
+
+
+def _check_not_negative(name: str, factor: float) -> None:
+    """Raises ValueError for a factor that would make the learning rate negative."""
+    if factor < 0:
+        raise ValueError(f"{name} must be at least 0, not {factor}")
 
 
 def _falling(

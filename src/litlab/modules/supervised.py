@@ -231,7 +231,7 @@ class Supervised(Measured):
         total = self.trainer.estimated_stepping_batches
         if total == float("inf"):
             raise ValueError("trainer.max_epochs=-1 has no end, and a schedule needs one: use scheduler=none")
-        if self.trainer.train_dataloader is None:  # Lightning has not needed it, if max_steps alone ends the training
+        if self.trainer.num_training_batches == float("inf"):  # not counted yet: trainer.max_steps alone
             self.trainer.fit_loop.setup_data()
         epochs = max(1, -(-int(total) // self.steps_per_epoch))
         schedulers = self.make_schedulers(optimizer, self.steps_per_epoch, epochs)

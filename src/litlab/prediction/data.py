@@ -1,11 +1,13 @@
 """The data set on which a network is evaluated: the one that its checkpoint names, or another one that fits it."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
 from litlab.checkpoint import Trained
 from litlab.checkpoint import trust as trusted
-from litlab.config import Run, build
+from litlab.checkpoint.plain import NotAllowed
+from litlab.config import Run, build, class_of
 from litlab.console import listed, printable, warn
 from litlab.data import DataModule, DrawnSplits, Normalize, PictureDataModule, SourcesFailedError
 from litlab.errors import ConfigError, one_line
@@ -73,6 +75,10 @@ def given_settings(run: Run) -> dict[str, Any]:
 
 def _chosen(trained: Trained, run: Run, given: dict[str, Any]) -> DataModule:
     """The data module that the config chooses. It resizes pictures as in training, unless the config says otherwise."""
+    parameters = inspect.signature(class_of({"data": given}, "data")).parameters.values()
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if missing := [name for name in needed if name not in given]:
+        raise ConfigError(f"data.{missing[0]} is missing: write data.{missing[0]}=...")
     data: DataModule = build({"data": given}, "data", run.chosen)
     if list(data.input_shape) != list(trained.data.input_shape):
         resized = build({"data": given | shape_of_training(trained, run)}, "data", run.chosen)
@@ -99,8 +105,31 @@ def _recorded(trained: Trained, run: Run, given: dict[str, Any]) -> tuple[DataMo
     place = next((key for key in PLACES if settings.get(key)), None)  # of this folder or file
     path = Path(str(settings[place] if place else "."))
     read_only = place not in given and (path.is_absolute() or ".." in path.parts)
-    data = trusted.build(trained.source.name, settings, DataModule, trusted.DATA, trust_list(run))
+    check_held_out(recorded, given)
+    try:
+        data = trusted.build(trained.source.name, settings, DataModule, trusted.DATA, trust_list(run))
+    except NotAllowed as error:
+        said = str(error).partition(" refuses its arguments: ")[2]
+        if said.split(" ")[0].split("=")[0] in given:  # the user's own setting, and not one of the checkpoint
+            raise ConfigError(f"data.{said}") from error
+        raise
     return data, read_only
+
+
+def check_held_out(recorded: dict[str, Any], given: dict[str, Any]) -> None:
+    """Refuses a larger validation split than that of the training: its other images were trained on.
+
+    Args:
+        recorded: the arguments of the training's data module.
+        given: those that replace them.
+
+    Raises:
+        ConfigError: naming both numbers.
+    """
+    then, now = recorded.get("val_size"), given.get("val_size")
+    numbers = [isinstance(size, int | float) and not isinstance(size, bool) for size in (then, now)]
+    if all(numbers) and (then < 1) == (now < 1) and now > then:  # type: ignore[operator]
+        raise ConfigError(f"data.val_size={now}: the training held out {then}, and trained on the others")
 
 
 def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:

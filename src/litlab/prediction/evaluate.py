@@ -13,7 +13,7 @@ from litlab.callbacks import Progress, epoch_metrics
 from litlab.checkpoint import Trained
 from litlab.checkpoint import trust as trusted
 from litlab.checkpoint.plain import plain_data
-from litlab.config import Run, build
+from litlab.config import Run, build, check_group
 from litlab.console import console, quieten
 from litlab.distributed import Heartbeat, is_rank, ranks_wanted, start_ranks, tell
 from litlab.distributed.strategies import distribution
@@ -37,6 +37,9 @@ def evaluate(trained: Trained, run: Run) -> None:
     Raises:
         ConfigError: for a wrong setting, or data that cannot be had.
     """
+    check_group("trainer", run.plain()["trainer"])
+    if run.cfg.trainer.strategy == "fsdp":
+        raise ConfigError("trainer.strategy=fsdp is for training; evaluate= takes ddp, gpu, cpu or ddp_cpu")
     data_module(trained, run)  # finds a mistake before a process is started or a folder made
     supervised(trained)
     check_calibrate(trained, run)
@@ -157,7 +160,7 @@ def make_trainer(trained: Trained, run: Run, details: Details | LabelDetails | N
         "enable_checkpointing": False,
         "enable_model_summary": False,
         "enable_progress_bar": live,
-        **distribution(settings["strategy"], settings["devices"]),
+        **distribution(settings["strategy"], settings["devices"], settings["accelerator"]),
     }
     trainer: lightning.Trainer = build({"trainer": settings}, "trainer", run.chosen, **arguments)
     return trainer

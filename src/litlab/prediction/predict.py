@@ -83,9 +83,9 @@ def predict(trained: Trained, run: Run) -> None:
 def check_settings(run: Run) -> None:
     """Raises `ConfigError` if `batch_size` or `num_workers` is no number that can be used."""
     batch_size, num_workers = run.cfg.batch_size, run.cfg.num_workers
-    if not isinstance(batch_size, int) or batch_size < 1:
+    if type(batch_size) is not int or batch_size < 1:
         raise ConfigError(f"batch_size={batch_size}: must be a whole number above 0")
-    if num_workers is not None and not (isinstance(num_workers, int) and num_workers >= 0):
+    if num_workers is not None and not (type(num_workers) is int and num_workers >= 0):
         raise ConfigError(f"num_workers={num_workers}: must be a whole number, at least 0, or null")
 
 

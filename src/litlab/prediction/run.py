@@ -11,6 +11,23 @@ from litlab.prediction.evaluate import evaluate
 from litlab.prediction.export import export
 from litlab.prediction.predict import predict
 
+# Settings that only some uses of a network read. The others have no use for them, and refuse them.
+READ_BY: dict[str, tuple[str, ...]] = {
+    "batch_size": ("input",),
+    "num_workers": ("input",),
+    "quiet": ("input",),
+    "invert": ("input", "demo"),
+    "host": ("demo",),
+    "port": ("demo",),
+    "output": ("input", "evaluate", "export"),
+    "data": ("evaluate", "export", "demo"),
+    "seed": ("evaluate", "export", "demo"),
+    "export": ("export",),
+    "trainer.precision": ("evaluate",),
+}
+NOTHING = ("none", "null", "false", "auto")  # values that ask for nothing
+SWITCHES = ("demo", "ensemble", "calibrate", "quiet", "export.include_preprocess")
+
 
 def run_prediction(run: Run) -> None:
     """Predicts, evaluates, exports or shows a page, as the config says.
@@ -44,20 +61,41 @@ def run_prediction(run: Run) -> None:
 def check_settings(run: Run) -> None:
     """Raises `ConfigError` if the settings ask for nothing, for several things at once, or have a wrong value."""
     cfg = run.cfg
+    for key in SWITCHES:
+        if (value := run.get(key, False)) not in (True, False):
+            raise ConfigError(f"{key}={value}: must be true or false")
+    opset = run.get("export.opset")
+    if opset is not None and (not isinstance(opset, int) or isinstance(opset, bool)):
+        raise ConfigError(f"export.opset={opset}: must be a whole number, such as 18")
     asked = [key for key in ("input", "evaluate") if cfg[key] is not None]
     asked += ["export"] if cfg.export.format else []
-    if cfg.demo not in (True, False):
-        raise ConfigError(f"demo={cfg.demo}: must be true or false")
     asked += ["demo"] if cfg.demo else []
     if not asked:
         raise ConfigError("nothing to do: give input=PICTURE, evaluate=test, export=onnx or demo=true")
     if len(asked) > 1 and asked != ["input", "export"]:  # an export is checked on the input
         raise ConfigError(f"{' and '.join(asked)} at once: one of them at a time")
-    if cfg.get("ensemble", False) not in (True, False):
-        raise ConfigError(f"ensemble={cfg.ensemble}: must be true or false")
-    if cfg.get("calibrate", False) not in (True, False):
-        raise ConfigError(f"calibrate={cfg.calibrate}: must be true or false")
     if cfg.evaluate not in (None, "train", "val", "test"):
         raise ConfigError(f"evaluate={cfg.evaluate}: must be train, val or test")
     if cfg.invert not in (True, False, "auto"):
         raise ConfigError(f"invert={cfg.invert}: must be auto, true or false")
+    check_read(run, asked[-1])
+
+
+def check_read(run: Run, use: str) -> None:
+    """Refuses a setting that was typed and that nothing would read.
+
+    Args:
+        use: what is asked for: input, evaluate, export or demo.
+
+    Raises:
+        ConfigError: naming what the setting is for.
+    """
+    for override in run.overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        readers = READ_BY.get(key) or READ_BY.get(key.partition(".")[0])
+        if readers is None or value in NOTHING:
+            continue
+        if use not in readers and not (run.get("calibrate") and key.partition(".")[0] == "data"):
+            raise ConfigError(f"{override}: {use} does not read it; it is for {' and '.join(readers)}")
+        if key == "seed" and not run.get("data._target_"):
+            raise ConfigError(f"{override}: is for another data set, data=...; that of the checkpoint keeps its own")

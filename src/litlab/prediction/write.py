@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from litlab.checkpoint import Trained
-from litlab.console import console, printable
+from litlab.console import console, leave_standard_output, printable
 from litlab.figures import Marks, Picture, as_png, sheet
 from litlab.files import atomic
 from litlab.prediction.tasks import HEADINGS, Prediction, csv_columns, csv_values, task_of
@@ -45,9 +45,17 @@ def _shortened(file: str) -> str:
 
 
 def print_quietly(prediction: Prediction) -> None:
-    """Prints file, class and probability with tabs between them, for a shell."""
+    """Prints file, class and probability with tabs between them, for a shell.
+
+    Its reader may leave, as in `python predict.py ... | head`. The files are written nevertheless.
+    """
     if prediction.error is None:
-        print(*(printable(text) for text in (prediction.file, *prediction.columns[:2]) if text), sep="\t")
+        try:
+            print(
+                *(printable(text) for text in (prediction.file, *prediction.columns[:2]) if text), sep="\t", flush=True
+            )
+        except BrokenPipeError:
+            leave_standard_output()
     else:
         print(f"{printable(prediction.file)}: {prediction.error}", file=sys.stderr)
 

@@ -11,7 +11,7 @@ from litlab.data.workers import WorkerFailed
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Classification, Grouped, MakeOptimizer, Multilabel, Regression, Supervised, balanced_weights
 from litlab.training import weights
-from litlab.training.checks import check_loss, check_monitors, check_network, check_optimization
+from litlab.training.checks import check_device, check_loss, check_monitors, check_network, check_optimization
 from litlab.training.metrics import build_metrics
 from litlab.training.network import build_network
 
@@ -32,6 +32,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
     Raises:
         ConfigError: if a value is refused, or the network cannot take the data.
     """
+    check_device(run)
     data: DataModule = run.build("data")
     if needed := weights.settings_for_pretrained(run, data):
         run = run.settled(**needed)

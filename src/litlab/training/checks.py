@@ -15,6 +15,20 @@ FOR_CLASSES = (torch.nn.CrossEntropyLoss, torch.nn.NLLLoss)
 FOR_VALUES = (torch.nn.MSELoss, torch.nn.L1Loss, torch.nn.SmoothL1Loss, torch.nn.HuberLoss, torch.nn.BCELoss)
 
 
+def check_device(run: Run) -> None:
+    """Refuses to keep images on a GPU where nothing trains on one, or where workers load the batches.
+
+    Raises:
+        ConfigError: naming the setting to change.
+    """
+    if run.get("data.device") != "gpu":
+        return
+    if run.cfg.trainer.accelerator == "cpu" or not torch.cuda.is_available():
+        raise ConfigError("data.device=gpu: the training is not on a CUDA GPU; write data.device=auto")
+    if run.get("data.num_workers"):
+        raise ConfigError(f"data.device=gpu: needs data.num_workers=0, not {run.cfg.data.num_workers}")
+
+
 def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
     """Passes one batch of zeros through the network.
 

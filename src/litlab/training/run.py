@@ -56,7 +56,7 @@ def run_training(run: Run) -> float | None:
                 console.say(f"{run.folder.name}: finished before, not run again")
                 return objective_value(result)
         with failure_recorded(run):
-            if run.get("list"):
+            if run.get("list") is True:  # another value is refused below
                 print_names(run)
                 remove_if_unused(run.folder)
                 return None

@@ -33,7 +33,8 @@ def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: 
         ConfigError: if the Trainer, a logger or a callback refuses its values, or does not fit the network.
     """
     config = run.plain()
-    loggers = [_build_entry(run, "logger", name, entry) for name, entry in (config.get("logger") or {}).items()]
+    entries = (config.get("logger") or {}).items()
+    loggers = [_build_entry(run, "logger", name, entry) for name, entry in entries if entry]
     configured = _configured_callbacks(run, config.get("callbacks") or {}, network)
     arguments = {
         "callbacks": [first, *configured, *callbacks],
@@ -44,7 +45,7 @@ def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: 
         "enable_checkpointing": any(isinstance(callback, Checkpoint) for callback in callbacks),
         "enable_model_summary": False,
         "enable_progress_bar": any(isinstance(callback, ProgressBar) for callback in configured),
-        **distribution(run.cfg.trainer.strategy, run.cfg.trainer.devices),
+        **distribution(run.cfg.trainer.strategy, run.cfg.trainer.devices, run.cfg.trainer.accelerator),
     }
     arguments["plugins"] = [PlainCheckpointIO(), *arguments.get("plugins", ())]
     trainer: lightning.Trainer = run.build("trainer", **arguments)
