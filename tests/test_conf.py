@@ -51,7 +51,8 @@ def choose(data: str, root: Path) -> list[str]:
 
 
 ALIKE = ["csv", "fake", "fashion_mnist", "kmnist", "mnist_sample", "svhn"]  # each as another one
-DISTINCT = [name for name in options("data") if name not in ALIKE]  # shapes
+PHOTOGRAPHS = {"flowers102": 102, "food101": 101, "imagenette": 10, "oxford_pets": 37}  # their classes; as image_folder
+DISTINCT = [name for name in options("data") if name not in (*ALIKE, *PHOTOGRAPHS)]  # shapes
 
 
 # Each data set with the light networks, and three others on colour; the rest is more of the same.
@@ -108,6 +109,14 @@ def test_the_other_data_sets_have_a_shape_that_was_walked(data, pictures):
     needs = [line.format(root=pictures) for line in IN_FILES.get(data, ())]
     data = config.build(composed(f"data={data}", *needs), "data")
     assert (data.input_shape, data.num_classes) in {((1, 28, 28), 10), ((3, 32, 32), 10), ((3, 40, 40), 2)}
+
+
+@pytest.mark.parametrize("data", PHOTOGRAPHS)
+def test_photographs_have_the_shape_that_pretrained_networks_expect(data):
+    built = config.build(composed(f"data={data}"), "data")
+    assert built.input_shape == (3, 224, 224)
+    assert len(set(built.class_names)) == built.num_classes == PHOTOGRAPHS[data]
+    assert built.name == data
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))

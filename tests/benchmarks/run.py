@@ -8,9 +8,9 @@ course  torchvision's data set with ToTensor for each picture (and Normalize for
         100 steps, float32: what courses teach.
 bare    the same network and optimizer over a tensor in memory in a loop of twenty lines, channels last, in bfloat16
         where litlab uses it, with the fused optimizer.
-litlab  `python train.py` with all its logging.
+litlab  `python train.py` with all its logging; blocks: the same with engine=blocks.
 
-Each measurement is a process of its own; the three take turns, each round with another seed, and medians are compared.
+Each measurement is a process of its own; they take turns, each round with another seed, and medians are compared.
 Speed is of training alone, without start, validation and test; accuracy is of the whole test set after the same epochs.
 """
 
@@ -38,7 +38,7 @@ CASES = {
 ATLEAST = {"cifar10_quick": (2.3, 0.9), "mlp": (11, 0.75), "mnist_cnn": (2.2, 0.9)}  # over the course, of the bare
 
 
-# The three that are compared; each runs in a process of its own and prints one line of JSON.
+# What is compared; each runs in a process of its own and prints one line of JSON.
 
 
 def course(case: str, seed: int, data_dir: str, epochs: int | None = None, everything: bool = False) -> dict[str, Any]:
@@ -121,13 +121,14 @@ def bare(case: str, seed: int, data_dir: str) -> dict[str, Any]:
     return {"speed": epochs * images / seconds, "accuracy": right / len(arrays.test_images)}
 
 
-def litlab(case: str, seed: int, data_dir: str) -> dict[str, Any]:
+def litlab(case: str, seed: int, data_dir: str, engine: str = "eager") -> dict[str, Any]:
     """`python train.py`."""
     data_name, model, batch_size, optimizer, lr, images, epochs = CASES[case]
     done = run_train(
         f"data={data_name}", f"model={model}", f"data.batch_size={batch_size}", f"optimizer={optimizer}",
         f"optimizer.lr={lr}", f"data.train_limit={images}", f"trainer.max_epochs={epochs}", f"seed={seed}",
         f"data.data_dir={data_dir}", f"data.normalize={data_name == 'mnist'}", "scheduler=none", "trainer=cpu",
+        f"engine={engine}",
     )  # fmt: skip
     return {"speed": done["images_per_second"], "accuracy": done["metrics"]["test/acc"], "memory": done["memory"]}
 
@@ -200,24 +201,30 @@ def measured(kind: str, *arguments: Any) -> dict[str, Any]:
 
 
 def compare(case: str, rounds: int, data_dir: str) -> list[dict[str, Any]]:
-    """Two rows: litlab over the course's loop, and the share of the bare limit."""
-    runs: dict[str, list[dict[str, Any]]] = {"course": [], "bare": [], "litlab": []}
+    """Three rows: litlab over the course's loop, the share of the bare limit, and blocks over eager steps."""
+    runs: dict[str, list[dict[str, Any]]] = {"course": [], "bare": [], "litlab": [], "blocks": []}
     for seed in range(1, rounds + 1):
         runs["course"].append(measured("course", case, seed, data_dir))
         runs["bare"].append(measured("bare", case, seed, data_dir))
         runs["litlab"].append(litlab(case, seed, data_dir))
+        runs["blocks"].append(litlab(case, seed, data_dir, engine="blocks"))
     speed = {kind: statistics.median(run["speed"] for run in found) for kind, found in runs.items()}
-    over, share = (statistics.median(pair) for pair in zip(
-        *((r["speed"] / c["speed"], r["speed"] / b["speed"])
-          for r, c, b in zip(runs["litlab"], runs["course"], runs["bare"], strict=True)), strict=True
-    ))  # fmt: skip
+    over, share, blocks = (
+        ratio(runs, *pair) for pair in [("litlab", "course"), ("litlab", "bare"), ("blocks", "litlab")]
+    )
     said = ", ".join(f"{kind} {speed[kind]:,.0f}" for kind in speed) + " images/s"
     accuracies = "; ".join(f"{kind} {spread([run['accuracy'] for run in found])}" for kind, found in runs.items())
     rows = [
         row(f"{case}, over the course's loop", f"{over:.2f}x", f"{ATLEAST[case][0]}x", over >= ATLEAST[case][0], said),
         row(f"{case}, share of the bare limit", f"{share:.2f}", str(ATLEAST[case][1]), share >= ATLEAST[case][1], said),
+        row(f"{case}, blocks over eager steps", f"{blocks:.2f}x", "", True),
     ]
     return [{**line, "accuracy": accuracies, "runs": runs} for line in rows]
+
+
+def ratio(runs: dict[str, list[dict[str, Any]]], kind: str, baseline: str) -> float:
+    """How many times as fast as a baseline: the median over the rounds."""
+    return statistics.median(a["speed"] / b["speed"] for a, b in zip(runs[kind], runs[baseline], strict=True))
 
 
 def spread(values: list[float]) -> str:

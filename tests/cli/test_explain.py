@@ -42,6 +42,7 @@ def explained():
         ),
         (["data.lr='0.1 0.2'"], "data.lr is unknown: write 'optimizer.lr='\"'\"'0.1 0.2'\"'\"''"),
         (["optimizer.patience=1"], "optimizer.patience is unknown: write callbacks.early_stopping.patience=1"),
+        (["~loss.class_weights"], "~loss.class_weights: it is null already; leave this out"),
         (["~optimizer.lrr"], "optimizer.lrr is unknown; optimizer: did you mean lr?"),
         (["seed=[1"], "seed=[1: "),
         (["größe=1"], "größe=1: it has characters that need quotes"),

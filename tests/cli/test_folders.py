@@ -3,7 +3,7 @@ import json
 import pytest
 from scripts import QUICK, REPOSITORY
 
-from litlab.cli.folders import NewFolders
+from litlab.cli.folders import NewFolders, place_of_sweep
 
 SHORT = [*QUICK, "model=mlp", "model.hidden=[8]", "data.train_limit=64", "test=false", "logger=none"]
 
@@ -75,6 +75,19 @@ def test_a_folder_with_other_files_can_become_a_run_folder(train_here, tmp_path)
     (tmp_path / "mine/job.out").touch()
     assert train_here(*SHORT, "hydra.run.dir=mine").status == 0
     assert (tmp_path / "mine/result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "folder"),
+    [
+        ([], "mnist_sample_mlp"),
+        (["optimizer.lr=0.1,0.01"], "mnist_sample_mlp"),
+        (["model=mlp,mnist_cnn"], "mnist_sample_models"),
+        (["data=mnist,mnist_sample", "model=choice(mlp,vit)", "seed=1"], "datasets_models"),
+    ],
+)
+def test_a_sweep_over_networks_is_not_named_after_one_of_them(overrides, folder):
+    assert place_of_sweep("mnist_sample", "mlp", overrides) == folder
 
 
 @pytest.mark.slow

@@ -142,7 +142,7 @@ def test_the_version_is_that_of_litlab(script_here, script):
             "trainer.limit_test_batches=0.5",
             "trainer.limit_test_batches: it is for python train.py; python predict.py does not",
         ),
-        ("resume=latest", "resume is unknown here; it is for python train.py; there is: batch_size, ckpt,"),
+        ("resume=latest", "resume is unknown here; it is for python train.py; there is: batch_size, calibrate, ckpt,"),
         ("--epochs", "--epochs: it is for python train.py; --help lists the settings that there are here"),
     ],
 )

@@ -29,8 +29,8 @@ def test_a_fold_takes_the_place_of_the_validation_split():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"fold": 1}, "fold must be below folds, None, not 1"),
-        ({"fold": 0}, "fold must be below folds, None, not 0: write folds=5 beside it"),
+        ({"fold": 1}, "fold=1 needs folds: write folds=5 beside it"),
+        ({"fold": 0}, "fold=0 needs folds: write folds=5 beside it"),
         ({"folds": 3, "fold": 3}, "fold must be below folds, 3, not 3"),
         ({"folds": 1}, "folds must be"),
     ],

@@ -1,6 +1,6 @@
 """Sweeps on the real engines: Optuna, submitit (in place of SLURM) and Ray.
 
-pip install -e ".[optuna,slurm,ray]" && pytest -n 0 -m slow tests/launchers
+pip install -e ".[optuna,slurm,ray]" && pytest -n 2 --dist loadgroup -m slow tests/launchers
 """
 
 import csv
@@ -64,6 +64,7 @@ def pruned(tmp_path_factory):
 PRUNE = ["hydra.sweeper.n_trials=8", "hydra.sweeper.prune=true", "hydra.sweeper.prune_after_trials=2"]
 
 
+@pytest.mark.xdist_group("one study")
 def test_optuna_prunes_and_reports(pruned):
     assert pruned.status == 0, pruned.err
     rows = table(pruned.folder)
@@ -81,6 +82,7 @@ def test_optuna_prunes_and_reports(pruned):
     assert str(pruned.folder).encode() not in (pruned.folder / "s/study.db").read_bytes()
 
 
+@pytest.mark.xdist_group("one study")
 def test_optuna_goes_on_from_its_study_as_if_it_had_not_been_killed(pruned, tmp_path):
     """Killed in the middle of the third job, of the sixth, and with two trials to go."""
     folder = tmp_path / "killed"
@@ -100,6 +102,7 @@ def test_optuna_goes_on_from_its_study_as_if_it_had_not_been_killed(pruned, tmp_
     assert "Launching" not in sweep(folder, *OPTUNA, *PRUNE).out  # nothing is left to do
 
 
+@pytest.mark.xdist_group("one study")
 def test_optuna_refuses_another_config_with_the_difference(pruned):
     before = trials(pruned.folder)
     lr = "FloatDistribution(high=1.0, log=True, low=0.0001, step=None)"
@@ -249,6 +252,7 @@ def worker_of(job: Path) -> int:
     raise AssertionError(f"nobody works in {job}")
 
 
+@pytest.mark.xdist_group("ray")  # one after the other: each starts servers
 def test_ray_runs_the_jobs_and_a_failing_one_is_a_row(tmp_path):
     pytest.importorskip("ray")
     done = sweep(tmp_path, "hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2", "optimizer.lr=0.001,1e30")

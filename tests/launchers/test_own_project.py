@@ -31,7 +31,7 @@ def statuses(project, sweep: str) -> list[str]:
     return [json.loads(path.read_text())["status"] for path in project.glob(f"runs/{sweep}/*/result.json")]
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("launcher", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in LAUNCHERS])
 def test_jobs_in_other_processes(project, launcher):
     name = {"submitit_local": "submitit"}.get(launcher, launcher)
     if importlib.util.find_spec(f"hydra_plugins.hydra_{name}_launcher") is None:

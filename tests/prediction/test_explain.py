@@ -125,7 +125,7 @@ def test_many_pictures_are_explained_like_one(best):
     [
         (["input=a.png", "explain=lime"], "explain=lime: must be none or gradcam"),
         (["export=onnx", "explain=gradcam"], "explain=gradcam: not for export"),
-        (["evaluate=test", "explain=gradcam", "tta=flip"], "explain=gradcam: for one network and one view"),
+        (["evaluate=test", "explain=gradcam", "tta=flip"], "explain=gradcam: for one view of a picture; leave tta out"),
     ],
 )
 def test_a_wrong_setting_is_one_line(ckpt, use, settings, message):

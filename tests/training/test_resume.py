@@ -185,9 +185,10 @@ def test_a_run_that_was_stopped_early_goes_on_with_other_settings(tmp_path):
     assert epochs() == 5
 
 
-def test_max_steps_end_a_run_without_max_epochs(tmp_path):
+@pytest.mark.parametrize("scheduler", ["none", "cosine"])
+def test_max_steps_end_a_run_without_max_epochs(tmp_path, scheduler):
     whole, folder = tmp_path / "whole", tmp_path / "run"
-    steps = ["+trainer.max_steps=25", "trainer.max_epochs=null", "scheduler=none"]
+    steps = ["trainer.max_steps=25", "trainer.max_epochs=null", f"scheduler={scheduler}"]
     record_run(whole, *steps)
     train_recorded(whole)
     result = json.loads((whole / "result.json").read_text())

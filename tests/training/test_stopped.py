@@ -79,8 +79,17 @@ def test_a_signal_is_the_word_of_an_interrupted_run(tmp_path, capfd):
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert (result["status"], result["stopped_by"]) == ("interrupted", "SIGTERM")
     assert re.search(
-        r"^interrupted after 0 epochs.* \([56] steps\), \d+ s, [1-9][\d,]* images/s$", capfd.readouterr().out, re.M
+        r"^interrupted after 0 epochs and a part of one \([56] steps\), \d+ s, [1-9][\d,]* images/s$",
+        capfd.readouterr().out,
+        re.M,
     )
+
+
+def test_an_interrupted_run_says_that_it_was_within_an_epoch(tmp_path, capfd):
+    record_run(tmp_path / "run", *PLAIN, stop_at(15))
+    with pytest.raises(RunFailed):
+        train_recorded(tmp_path / "run")
+    assert "interrupted after 1 epoch and a part of one, " in capfd.readouterr().out
 
 
 def test_a_failed_run_has_no_word(tmp_path):

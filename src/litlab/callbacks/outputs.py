@@ -59,10 +59,11 @@ class EvaluationOutputs(lightning.Callback):
         """Notes that these predictions are those of the best checkpoint so far."""
         self._of_best = self._batches
 
-    def use_best(self) -> None:
-        """Goes back to the predictions of the best checkpoint, if this process has seen them."""
+    def use_best(self) -> bool:
+        """Goes back to the predictions of the best checkpoint, and returns whether this process has seen them."""
         if self._of_best is not None:
             self._batches = self._of_best
+        return self._of_best is not None
 
     def on_validation_start(self, *_: Any) -> None:
         self._batches = []

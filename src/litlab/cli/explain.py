@@ -53,12 +53,22 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
             return f"{key}: {one_line(error.__cause__)}"
         return _explain_unknown_key(key, keys)
     if match := re.search(r"Could not (?:find|delete from config\.) '([^']+)'", text):
-        return _explain_unknown_key(match[1], Keys(conf, config_name, arguments, match[1]))
+        keys = Keys(conf, config_name, arguments, match[1])
+        if keys.cfg is not None and is_null(keys.cfg, match[1]):  # Hydra calls that unknown
+            return f"~{match[1]}: it is null already; leave this out"
+        return _explain_unknown_key(match[1], keys)
     if text.startswith("Error in call to target") and isinstance(error.__cause__, HydraException):
         return one_line(error.__cause__)  # of litlab's own sweepers and launchers
     said = re.sub(r"(?<!\.)\.$", "", one_line(error))
     cause = one_line(error.__cause__) if error.__cause__ else ""
     return said if cause.rstrip(".") in said else f"{said} ({cause})"
+
+
+def is_null(cfg: DictConfig, key: str) -> bool:
+    """Whether there is a setting of this name, without a value."""
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    return isinstance(node, DictConfig) and name in node and node[name] is None
 
 
 def _explain_unknown_key(key: str, keys: Keys) -> str:

@@ -1,8 +1,10 @@
 """The folder of a new run or sweep: its name, and the refusal of a folder that holds a run already."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
@@ -37,6 +39,28 @@ class NewFolders:
         if path not in self.made:
             self.made[path] = make_new(path)
         return str(self.made[path])
+
+
+SEVERAL = {"data": "datasets", "model": "models"}
+
+
+def place_of_sweep(data: str, model: str, overrides: Sequence[str]) -> str:
+    """`mnist_mlp`, the folder in which a sweep has its own; `mnist_models` if it sweeps over networks.
+
+    Args:
+        data, model: the options that were chosen, or are so by default.
+        overrides: of the command line.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    swept = {override.key_or_group for override in parsed if override.is_sweep_override()}
+    chosen = {"data": data, "model": model}
+    return "_".join(SEVERAL[group] if group in swept else option for group, option in chosen.items())
+
+
+def register(folders: NewFolders) -> None:
+    """Lets the config name the folders of runs and sweeps."""
+    OmegaConf.register_new_resolver("new_folder", folders, replace=True)
+    OmegaConf.register_new_resolver("place_of_sweep", place_of_sweep, replace=True)
 
 
 class UnusedFolder(Callback):

@@ -22,7 +22,7 @@ import litlab
 from litlab import console
 from litlab.cli import full_error
 from litlab.cli.explain import explain
-from litlab.cli.folders import NewFolders, Refused
+from litlab.cli.folders import NewFolders, Refused, register
 from litlab.cli.help import explain as explain_settings
 from litlab.cli.help import general, options
 from litlab.cli.keys import Keys
@@ -109,7 +109,7 @@ class Script:
 
     def __call__(self) -> None:
         """Reads the command line, does the work, and exits with the right status."""
-        OmegaConf.register_new_resolver("new_folder", self.folders, replace=True)
+        register(self.folders)
         for name, shown in (("options", options), ("general", general)):  # for --help
             OmegaConf.register_new_resolver(
                 name, partial(shown, self.folders_of_configs, self.config_name), replace=True

@@ -16,6 +16,7 @@ PLACES = {
     "data.num_workers",
     "data.pin_memory",
     "data.device",
+    "data.cache",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_nodes",

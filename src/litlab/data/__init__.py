@@ -40,6 +40,7 @@ from litlab.data.policies import AutoAugment, RandAugment, TrivialAugment
 from litlab.data.random_boxes import GaussianBlur, RandomErasing, RandomResizedCrop, RandomRotation
 from litlab.data.resize import fit
 from litlab.data.sources import SourcesFailedError
+from litlab.data.torchvision_pictures import Flowers102, Food101, Imagenette, OxfordPets
 from litlab.data.torchvision_sets import EMNIST, KMNIST, STL10, SVHN
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
@@ -51,6 +52,10 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "EMNIST",
     "SVHN",
     "STL10",
+    "Flowers102",
+    "OxfordPets",
+    "Food101",
+    "Imagenette",
     "MNISTSample",
     "Fake",
     "ImageFolder",

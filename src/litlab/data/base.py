@@ -14,7 +14,7 @@ from litlab.data.arguments import boolean, whole_number
 from litlab.data.augment import AlternatingFlip, Augmentation, build_augmentations, try_augmentations
 from litlab.data.batches import EpochBatchSampler, rarity
 from litlab.data.block import Block
-from litlab.data.in_memory import collate
+from litlab.data.in_memory import CachedPictures, collate
 from litlab.data.loader import EpochLoader
 from litlab.data.mix import Mix
 from litlab.data.normalize import Normalize, channel_statistics
@@ -265,15 +265,16 @@ class DataModule(L.LightningDataModule):
         device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
         placed = self.placed(dataset, device)
         pin_memory = device.type == "cuda" if self.pin_memory is None else self.pin_memory
+        workers = 0 if isinstance(dataset, CachedPictures) else self.num_workers
         return EpochLoader(
             placed,
             sampler,
             trained_on=device,
             collate_fn=collate,
-            num_workers=self.num_workers,
+            num_workers=workers,
             pin_memory=pin_memory and placed is dataset,
-            persistent_workers=self.persistent_workers,
-            prefetch_factor=self.prefetch_factor,
+            persistent_workers=self.persistent_workers and workers > 0,
+            prefetch_factor=self.prefetch_factor if workers else None,
             patience=WORKER_TIMEOUT,
             worker_init_fn=ignore_signals,
         )

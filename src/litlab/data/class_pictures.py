@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -22,10 +21,9 @@ PARTS = (*SPLITS, "all")  # `all`: the pictures whose split is drawn
 class ClassPictures(PictureDataModule):
     """Pictures with classes, of which some may have a split. The others are split by `val_size`, `test_size`, `seed`.
 
-    A subclass sets `class_names` and the attributes below, and lists its pictures.
+    A subclass sets `class_names`, `roots` and the attribute below, and lists its pictures.
     """
 
-    roots: list[Path]  # the folders that names in the record of splits are relative to
     source: str  # where the pictures come from, for a message: it begins with the argument's name
 
     def list_pictures(self) -> tuple[Listing, Checked, Tensor, Tensor]:

@@ -21,9 +21,8 @@ from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
 from litlab.data.folds import checked_folds, held_out
 from litlab.data.in_memory import ImageDataset
+from litlab.data.placement import Placement
 from litlab.data.sources import Arrays, Release
-
-SHARE_OF_GPU = 0.25  # of the free memory of a GPU, that `device=auto` may use
 
 
 class ImageDataModule(DataModule):
@@ -66,12 +65,9 @@ class ImageDataModule(DataModule):
         **loading: Any,
     ) -> None:
         super().__init__(**loading)
-        if device not in ("auto", "cpu", "gpu"):
-            raise ValueError(f"device must be auto, cpu or gpu, not {device!r}")
+        self.device, self._placement = device, Placement(device)
         if device == "gpu" and self.num_workers:
             raise ValueError("device=gpu needs no workers: num_workers must be 0")
-        self.device = device
-        self._moved: dict[tuple[int, torch.device], Tensor] = {}
         self.data_dir = folder_path("data_dir", data_dir)
         self.val_size = whole_number("val_size", self.default_val_size if val_size is None else val_size, 0)
         self.folds, self.fold = checked_folds(folds, fold)
@@ -116,24 +112,9 @@ class ImageDataModule(DataModule):
         return self.mixed(images, targets) if training else (images, targets)
 
     def placed(self, dataset: Dataset, device: torch.device) -> Dataset:
-        if not isinstance(dataset, ImageDataset) or self.device == "cpu" or self.num_workers:
+        if not isinstance(dataset, ImageDataset) or self.num_workers:
             return dataset
-        if device.type != "cuda":
-            if self.device == "gpu":
-                raise ValueError("device must be auto or cpu: the training is not on a CUDA GPU")
-            return dataset
-        images, labels = self._on(device, dataset.images), self._on(device, dataset.labels)
-        return dataset if images is None or labels is None else ImageDataset(images, labels, dataset.indices)
-
-    def _on(self, device: torch.device, values: Tensor) -> Tensor | None:
-        """A copy on `device`, one for all splits. None if there is no room for it."""
-        key = values.data_ptr(), device
-        if key not in self._moved:
-            free, _ = torch.cuda.mem_get_info(device)
-            if self.device == "auto" and values.nbytes > free * SHARE_OF_GPU:
-                return None
-            self._moved[key] = values.to(device)
-        return self._moved[key]
+        return self._placement.of(dataset, device)
 
     def _check(self, images: Tensor, labels: Tensor, split: str) -> None:
         """Checks the arrays of a split against the class attributes."""

@@ -17,7 +17,7 @@ def checked_folds(folds: Any, fold: Any) -> tuple[int | None, int]:
     number = None if folds is None else whole_number("folds", folds, 2)
     which = whole_number("fold", fold or 0, 0)
     if number is None and fold is not None:
-        raise ValueError(f"fold must be below folds, None, not {fold}: write folds=5 beside it")
+        raise ValueError(f"fold={fold} needs folds: write folds=5 beside it")
     if number is not None and which >= number:
         raise ValueError(f"fold must be below folds, {number}, not {fold}")
     return number, which

@@ -1,5 +1,7 @@
 """Data sets whose inputs and targets are tensors in memory."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -51,6 +53,25 @@ class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
         if self.images.device != positions.device:
             positions = positions.to(self.images.device, non_blocking=True)
         return self.images.index_select(0, positions), self.labels.index_select(0, positions)
+
+
+class CachedPictures(ImageDataset):
+    """Image files that have been decoded already. No workers are needed to read them.
+
+    Args:
+        images: uint8 [R, C, H, W], in memory, or a file that is mapped into it.
+        targets: [N, ...].
+        paths: N image files.
+        rows: where in `images` the picture of each file is, int64 [N]; None means that both have the same order.
+    """
+
+    def __init__(self, images: Tensor, targets: Tensor, paths: Sequence[Path], rows: Tensor | None = None) -> None:
+        labels = targets
+        if rows is not None:
+            labels = targets.new_zeros(len(images), *targets.shape[1:])
+            labels[rows] = targets
+        super().__init__(images, labels, rows)
+        self.paths = paths
 
 
 def collate(batch: T) -> T:

@@ -37,6 +37,11 @@ def available() -> bool:
     return simplejpeg is not None
 
 
+def version() -> str | None:
+    """The version of simplejpeg; None if Pillow decodes JPEGs here."""
+    return None if simplejpeg is None else str(getattr(simplejpeg, "__version__", "unknown"))
+
+
 def read_header(data: bytes) -> Header | None:
     """The header of a JPEG file; None if Pillow must read it."""
     if data[:2] != b"\xff\xd8":

@@ -69,6 +69,7 @@ class Landmarks(PictureDataModule):
         self.annotations = file_path("annotations", annotations)
         pictures = pictures | {"center_crop": False}
         super().__init__(image_size, augment=augment, val_size=val_size, test_size=test_size, **pictures)
+        self.roots = [self.annotations.parent]
 
     @property
     def title(self) -> str:
@@ -84,7 +85,7 @@ class Landmarks(PictureDataModule):
             return
         paths, points = read_annotations(self.annotations)
         listing = Listing.of(FileNames.of(paths))
-        checked = check_pictures(listing, self.annotations.parent, self.index_beside)
+        checked = check_pictures(listing, self.roots[0], self.index_beside)
         readable = torch.from_numpy(find_readable(listing, checked, self.max_bad_fraction)).nonzero().flatten()
         files = listing.files.take(readable)
         targets = points[readable] / torch.from_numpy(checked.pixels)[readable][:, None]
@@ -93,7 +94,7 @@ class Landmarks(PictureDataModule):
             named = ", ".join(files.text(i) for i in outside[:NAMED]) + (", ..." if len(outside) > NAMED else "")
             note = f"points lie outside of {len(outside):,} of {len(files):,} pictures: {named}"
             warnings.warn(f"annotations {self.annotations}: {note}", stacklevel=2)
-        splits = self.divide(files, [self.annotations.parent])
+        splits = self.divide(files, self.roots)
         splits["train"] = self._limited(splits["train"])
         for name, indices in splits.items():
             setattr(self, f"{name}_set", self.picture_set(files.take(indices), targets[indices], training=False))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from litlab.console import listed
@@ -19,12 +20,16 @@ from litlab.data.base import Batch, DataModule
 from litlab.data.drawn_splits import SPLITS, DrawnSplits, names_below
 from litlab.data.file_names import FileNames
 from litlab.data.folds import checked_folds, held_out
+from litlab.data.in_memory import CachedPictures
+from litlab.data.picture_cache import PictureCache, checked_cache
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.picture_transforms import build_transforms, try_transforms
+from litlab.data.placement import Placement
 from litlab.data.resize import INTERPOLATIONS, RESIZERS, Fit
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GREY_MEAN, GREY_STD = (0.449,), (0.226,)  # of ImageNet, all channels together
+CACHED = ("train", "val")  # splits; the test set is read once
 
 Size = int | Sequence[int]
 
@@ -55,6 +60,9 @@ class PictureDataModule(DataModule):
             test pictures, which are the same in all folds. None means no folds.
         fold: which of them is held out, from 0; None means the first.
         max_bad_fraction: the largest part of the files that may be unreadable, 0 to 1.
+        cache: decode the pictures of training and validation once, and keep them as uint8: in `memory`, or on `disk`
+            for later runs too; `auto` means in memory if they take at most a quarter of what is free; or `none`.
+        device: where cached pictures are kept: `cpu`, `gpu` or `auto`, see `Placement`.
         normalize: True for ImageNet's mean and standard deviation, False or None to scale to [0, 1] only, or
             `{mean: [...], std: [...]}` with one value per channel.
         augment: transforms of whole training batches on their device, see `build_augmentations`.
@@ -80,6 +88,8 @@ class PictureDataModule(DataModule):
         folds: int | None = None,
         fold: int | None = None,
         max_bad_fraction: float = 0.01,
+        cache: Literal["none", "memory", "disk", "auto"] = "none",
+        device: Literal["auto", "cpu", "gpu"] = "auto",
         normalize: bool | Mapping[str, Sequence[float]] | Sequence[Sequence[float]] | None = True,
         augment: Iterable[str | Mapping[str, Any] | Augmentation] = (),
         **loading: Any,
@@ -106,6 +116,8 @@ class PictureDataModule(DataModule):
                 f"random_crop has nothing to cut: with center_crop=false, resize must be above {min(height, width)}"
             )
         self.transforms = build_transforms(transforms)
+        self.device, self._placement = device, Placement(device)
+        self.cache = checked_cache(cache, self.transforms, self.random_crop, device)
         self._transforms_resize = try_transforms(self.transforms, channels, (width, height)) == (width, height)
         self.val_size, self.test_size = _split_size("val_size", val_size), _split_size("test_size", test_size)
         self.stratified = boolean("stratified", stratified)
@@ -115,7 +127,8 @@ class PictureDataModule(DataModule):
         self.max_bad_fraction = max_bad_fraction
         own = (GREY_MEAN, GREY_STD) if grayscale else (IMAGENET_MEAN, IMAGENET_STD)
         self._set_preprocessing(normalize, own, augment)
-        self.index_beside = True  # whether the index of the pictures may be written beside them
+        self.roots: list[Path] = []  # the folders that names of pictures are relative to
+        self.index_beside = True  # whether the index and the cache of the pictures may be written beside them
         self.known_splits: DrawnSplits | None = None  # of an earlier run, instead of a new drawing
         self.drawn_splits = DrawnSplits()  # after `setup`
 
@@ -124,9 +137,34 @@ class PictureDataModule(DataModule):
 
     def evaluation_set(self, split: str) -> Any:
         dataset = super().evaluation_set(split)
-        if isinstance(dataset, PictureDataset):
+        if isinstance(dataset, PictureDataset | CachedPictures):
             return self.picture_set(dataset.paths, dataset.targets, training=False)
         return dataset
+
+    def fill_cache(self, splits: Sequence[str] = CACHED) -> None:
+        """Decodes the pictures of these splits once, as `cache` says. Their loaders do so at the latest.
+
+        Raises:
+            ValueError: there is no room for them, or a file cannot be read any more.
+        """
+        sets = {name: getattr(self, f"{name}_set") for name in CACHED}
+        cache = PictureCache(self.cache, self.num_workers, self.roots, self.index_beside)
+        self.cache = cache.kind = cache.settle([dataset for dataset in sets.values() if dataset is not None])
+        todo = {name: sets[name] for name in splits if isinstance(sets[name], PictureDataset)}
+        if self.cache != "none" and todo:
+            for name, dataset in cache.fill(todo).items():
+                setattr(self, f"{name}_set", dataset)
+
+    def placed(self, dataset: Dataset, device: torch.device) -> Dataset:
+        return self._placement.of(dataset, device) if isinstance(dataset, CachedPictures) else dataset
+
+    def train_dataloader(self) -> DataLoader:
+        self.fill_cache()
+        return super().train_dataloader()
+
+    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        self.fill_cache(["val"])
+        return super().val_dataloader()
 
     def picture_set(self, paths: Sequence[Path], targets: Tensor, training: bool) -> PictureDataset:
         """The data set of these files.

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from litlab.cli.explain import explain
-from litlab.cli.folders import NewFolders
+from litlab.cli.folders import NewFolders, register
 from litlab.cli.overrides import of_every_model
 from litlab.config import Run
 from litlab.errors import ConfigError
@@ -112,7 +112,7 @@ def _compose(overrides: list[str]) -> DictConfig:
     Raises:
         ConfigError: for a mistake in them.
     """
-    OmegaConf.register_new_resolver("new_folder", NewFolders(), replace=True)
+    register(NewFolders())
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             return hydra.compose("train", overrides, return_hydra_config=True)

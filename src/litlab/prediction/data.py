@@ -17,6 +17,7 @@ from litlab.runs import SPLITS
 # Arguments of the training's data module that an evaluation does not take over.
 OF_TRAINING = (
     "device",
+    "cache",
     "num_workers",
     "pin_memory",
     "persistent_workers",

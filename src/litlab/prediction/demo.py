@@ -10,6 +10,7 @@ from litlab.config import Run
 from litlab.console import console, printable
 from litlab.errors import ConfigError, Terminated, one_line
 from litlab.figures import as_png
+from litlab.prediction.calibrate import calibrated
 from litlab.prediction.data import data_module
 from litlab.prediction.explain import check_explain
 from litlab.prediction.settings import device, print_network
@@ -27,6 +28,7 @@ def demo(trained: Trained, run: Run) -> None:
     host, port, on = str(run.cfg.host), free_port(str(run.cfg.host), run.cfg.port), device(run)
     explains = check_explain(trained, run)
     print_network(trained)
+    trained = calibrated(trained, run)
     with tempfile.TemporaryDirectory(prefix="litlab-demo-") as folder:
         # Gradio reads these when it is imported. It asks its makers' server for news otherwise.
         os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder}

@@ -20,10 +20,11 @@ from litlab.callbacks.outputs import Mistake, most_confident_mistakes, of_all_pr
 from litlab.checkpoint import Data
 from litlab.data import file_of
 from litlab.figures import Picture, as_png, confusion_matrix, sheet
+from litlab.prediction.reliability import BINS, Reliability, draw_reliability
 
 MOST_WRONG = 40  # images on the sheet
-BINS = 15  # of the calibration error
-TABLE, MATRIX, SHEET = FILES = ("confusion_matrix.csv", "confusion_matrix.png", "most_wrong.png")
+TABLE, MATRIX, RELIABILITY = FILES = ("confusion_matrix.csv", "confusion_matrix.png", "reliability.png")
+SHEET = "most_wrong.png"
 
 
 class CalibrationError(MulticlassCalibrationError):
@@ -31,6 +32,9 @@ class CalibrationError(MulticlassCalibrationError):
 
     torchmetrics takes logits for probabilities where all of them are within [0, 1].
     """
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, n_bins=BINS, norm="l1", validate_args=False)
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Adds a batch: logits [B, C], and class indices [B]."""
@@ -54,7 +58,8 @@ class Details(lightning.Callback):
                 "precision": MulticlassPrecision(**each),
                 "recall": MulticlassRecall(**each),
                 "f1": MulticlassF1Score(**each),
-                "ece": CalibrationError(count, n_bins=BINS, norm="l1", validate_args=False),
+                "ece": CalibrationError(count),
+                "reliability": Reliability(),
             },
             compute_groups=False,
         )
@@ -86,15 +91,21 @@ class Found:
         images: the data set that was evaluated.
     """
 
-    files = FILES
-
     def __init__(self, metrics: dict[str, Tensor], mistakes: list[Mistake], data: Data, images: Any) -> None:
         self.images = images
         self.confusion, self.mistakes, self.names = metrics["confusion"], mistakes, list(data.class_names)
+        self.bins = [
+            (int(count), sure / max(1, count), right / max(1, count))
+            for count, sure, right in metrics["reliability"].tolist()
+        ]
         rows = zip(self.names, *(metrics[n].tolist() for n in ("precision", "recall", "f1")), strict=True)
         counts = self.confusion.sum(1).tolist()
         self.values: dict[str, Any] = {
             "expected_calibration_error": round(metrics["ece"].item(), 6),
+            "reliability": [
+                {"images": count, "probability": round(sure, 6), "right": round(right, 6)}
+                for count, sure, right in self.bins
+            ],
             "classes": {
                 name: {"precision": round(p, 6), "recall": round(r, 6), "f1": round(f, 6), "images": count}
                 for (name, p, r, f), count in zip(rows, counts, strict=True)
@@ -111,8 +122,13 @@ class Found:
             ],
         }
 
+    @property
+    def files(self) -> list[str]:
+        """The files that `write` leaves. If nothing was wrong, there is no sheet of mistakes."""
+        return [*FILES, *([SHEET] if self.mistakes else [])]
+
     def write(self, folder: Path, title: str, explain: Callable[[Tensor], Tensor] | None = None) -> None:
-        """Writes the files that `FILES` names.
+        """Writes the files that `files` names, and deletes the sheet of an earlier evaluation.
 
         Args:
             title: stands above the pictures.
@@ -123,6 +139,8 @@ class Found:
             writer.writerow(["true \\ predicted", *self.names])
             writer.writerows([name, *row] for name, row in zip(self.names, self.confusion.tolist(), strict=True))
         (folder / MATRIX).write_bytes(as_png(confusion_matrix(self.confusion, self.names, title)))
+        draw_reliability(self.bins, self.values["expected_calibration_error"], title, folder / RELIABILITY)
+        (folder / SHEET).unlink(missing_ok=True)
         if self.mistakes:
             wrong, _ = self.images.__getitems__([mistake.index for mistake in self.mistakes])
             if explain:

@@ -20,6 +20,7 @@ from litlab.distributed.strategies import distribution
 from litlab.errors import ConfigError
 from litlab.modules import Supervised
 from litlab.prediction import evaluation_result
+from litlab.prediction.calibrate import Calibrated, calibrated, check_calibrate
 from litlab.prediction.data import data_module, prepare_split
 from litlab.prediction.details import Details
 from litlab.prediction.ensemble import load_asked
@@ -41,6 +42,7 @@ def evaluate(trained: Trained, run: Run) -> None:
         raise ConfigError("trainer.strategy=fsdp is for training; evaluate= takes ddp, gpu, cpu or ddp_cpu")
     data_module(trained, run)  # finds a mistake before a process is started or a folder made
     supervised(trained)
+    check_calibrate(trained, run)
     with made_folder(run, "evaluation"):
         print_network(trained)
         run = run.settled(ckpt=str(trained.path))
@@ -69,6 +71,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
         raise ConfigError("explain=gradcam: with several labels for a picture, only for input")
     started, split = time.perf_counter(), str(run.cfg.evaluate)
     data, images = prepare_split(trained, run)
+    trained = calibrated(trained, run)
     module = supervised(trained)
     details = details_of(trained)
     trainer = make_trainer(trained, run, details)
@@ -83,6 +86,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
         "dataset": data.name,
         "images": len(images),
         **({"tta": run.cfg.tta} if run.get("tta", "none") != "none" else {}),
+        **({"temperature": trained.network.temperature} if isinstance(trained.network, Calibrated) else {}),
         "metrics": finite(metrics),
         **(found.values if found else {}),
         "seconds": round(time.perf_counter() - started, 3),

@@ -110,8 +110,10 @@ def check_explain(trained: Trained, run: Run) -> bool:
         raise ConfigError(f"explain={name}: must be none or gradcam")
     if run.get("export.format"):
         raise ConfigError("explain=gradcam: not for export")
-    if run.get("ensemble") or str(run.get("tta") or "none").lower() != "none":
-        raise ConfigError("explain=gradcam: for one network and one view, not with ensemble or tta")
+    if run.get("ensemble"):
+        raise ConfigError("explain=gradcam: for one network; leave ensemble out")
+    if str(run.get("tta") or "none").lower() != "none":
+        raise ConfigError("explain=gradcam: for one view of a picture; leave tta out")
     if trained.task == "Regression":
         raise ConfigError("explain=gradcam: only for classes; a regression has no class to look for")
     try:

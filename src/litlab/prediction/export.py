@@ -19,6 +19,7 @@ from litlab.console import console
 from litlab.data import Normalize
 from litlab.errors import ConfigError, RunFailed, one_line
 from litlab.files import atomic
+from litlab.prediction.calibrate import Calibrated, calibrated
 from litlab.prediction.explain import check_explain
 from litlab.prediction.export_formats import FORMATS, INPUT
 from litlab.prediction.export_images import example_images
@@ -54,6 +55,7 @@ def export(trained: Trained, run: Run) -> None:
     if name not in FORMATS:
         raise ConfigError(f"export.format={name}: must be one of {', '.join(FORMATS)}")
     check_explain(trained, run)
+    trained = calibrated(trained, run)
     include = bool(options.get("include_preprocess", False))
     pixels, source = example_images(trained, run)
     normalize = Normalize(trained.data.mean, trained.data.std)
@@ -122,6 +124,7 @@ def facts(trained: Trained, include_preprocess: bool) -> dict[str, str]:
         "preprocess": json.dumps(preprocess_facts(trained)),
         "channels": "grey" if data.input_shape[0] == 1 else "RGB",
         "network": trained.architecture.name,
+        **({"temperature": repr(trained.network.temperature)} if isinstance(trained.network, Calibrated) else {}),
         "trained_on": data.name,
         "litlab": litlab.__version__,
     }

@@ -16,6 +16,7 @@ from litlab.console import console
 from litlab.data import Normalize
 from litlab.errors import ConfigError, RunFailed
 from litlab.machine import cores
+from litlab.prediction.calibrate import calibrated
 from litlab.prediction.explain import check_explain, explained
 from litlab.prediction.files import Loaded, PictureFiles, as_list, find_files
 from litlab.prediction.settings import device, output_folder, print_network
@@ -47,6 +48,7 @@ def predict(trained: Trained, run: Run) -> None:
     files, on, folder, quiet = find_files(run), device(run), output_folder(run, "predictions"), run.cfg.quiet
     if not quiet:
         print_network(trained)
+    trained = calibrated(trained, run)
     failed = inverted = 0
     sheet = Sheet(len(files))
     with ExitStack() as stack:

@@ -26,7 +26,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "trainer.precision": ("evaluate",),
 }
 NOTHING = ("none", "null", "false", "auto")  # values that ask for nothing
-SWITCHES = ("demo", "ensemble", "quiet", "export.include_preprocess")
+SWITCHES = ("demo", "ensemble", "calibrate", "quiet", "export.include_preprocess")
 
 
 def run_prediction(run: Run) -> None:
@@ -95,7 +95,7 @@ def check_read(run: Run, use: str) -> None:
         readers = READ_BY.get(key) or READ_BY.get(key.partition(".")[0])
         if readers is None or value in NOTHING:
             continue
-        if use not in readers:
+        if use not in readers and not (run.get("calibrate") and key.partition(".")[0] == "data"):
             raise ConfigError(f"{override}: {use} does not read it; it is for {' and '.join(readers)}")
         if key == "seed" and not run.get("data._target_"):
             raise ConfigError(f"{override}: is for another data set, data=...; that of the checkpoint keeps its own")

@@ -42,6 +42,7 @@ class Evaluation:
         matrix: int64 [num_classes, num_classes], a row for each true class; None where there are no classes.
         right, wrong: samples. Those of a regression are all in `right`.
         values: true and predicted numbers of a regression, [N] each.
+        after: which of the run's networks predicted, if it is not that of the best checkpoint.
         fit: of a regression of one number: x and y of the points, [N] each, and of the network's curve, [M] each.
     """
 
@@ -51,6 +52,12 @@ class Evaluation:
     wrong: list[Sample] = field(default_factory=list)
     values: tuple[Tensor, Tensor] | None = None
     fit: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+    after: str = ""
+
+    @property
+    def images(self) -> str:
+        """Which images, in words: `validation set`."""
+        return " ".join(filter(None, [SPLITS[self.split], "set", self.after]))
 
 
 def last_evaluation(trainer: lightning.Trainer, module: Supervised, data: DataModule, split: str) -> Evaluation | None:

@@ -13,7 +13,7 @@ import yaml
 from litlab.console import number
 from litlab.figures import as_png
 from litlab.report.curves import HEADINGS, epochs_of, shown_metrics
-from litlab.report.evaluation import SPLITS, Sample
+from litlab.report.evaluation import Sample
 from litlab.report.page import Page
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -104,7 +104,7 @@ def _mistakes(page: Page) -> list[str]:
         f"<figcaption>{_caption(page, sample)}</figcaption></figure>"
         for sample in found.wrong
     ]
-    heading = f"<h2>Most confidently wrong, {SPLITS[found.split]} set</h2>"
+    heading = f"<h2>Most confidently wrong, {found.images}</h2>"
     return [heading, '<div class="samples">', *figures, "</div>"]
 
 

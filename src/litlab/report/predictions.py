@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from litlab.figures import Marks, Picture, confusion_matrix, sheet
 from litlab.figures.confusion import EDGE
 from litlab.report.canvas import DPI, GREY, RIGHT, TRAIN, WRONG, Canvas, without_frame
-from litlab.report.evaluation import PICTURES, SPLITS, Evaluation, Sample
+from litlab.report.evaluation import PICTURES, Evaluation, Sample
 
 HEADING = 0.25  # inches
 
@@ -14,7 +14,7 @@ def draw_predictions(
     canvas: Canvas, names: Sequence[str], found: Evaluation, left: float, top: float, width: float, height: float
 ) -> None:
     """Draws the confusion matrix of these classes, or of a regression its predictions against the truth."""
-    canvas.heading(left, top + 0.05, f"Predictions on the {SPLITS[found.split]} set")
+    canvas.heading(left, top + 0.05, f"Predictions on the {found.images}")
     if found.matrix is not None:
         edge = EDGE / DPI  # the picture has a margin of its own
         size = round((width + 2 * edge) * DPI), round((height - HEADING + edge) * DPI)
@@ -41,14 +41,13 @@ def draw_predictions(
 
 def draw_samples(canvas: Canvas, names: Sequence[str], found: Evaluation, left: float, top: float) -> None:
     """Draws images: right ones above wrong ones, or each with its true and its predicted points."""
-    split = SPLITS[found.split]
     if names:
-        canvas.heading(left, top, f"Right (above) and most confidently wrong (below), {split} set")
+        canvas.heading(left, top, f"Right (above) and most confidently wrong (below), {found.images}")
         right = [Picture(s.image, f"✓ {names[int(s.true)]}", RIGHT) for s in found.right]
         wrong = [Picture(s.image, f"✗ {names[int(s.predicted)]}\nis {names[int(s.true)]}", WRONG) for s in found.wrong]
         rows, side = [right, wrong], 72  # pixels
     else:
-        canvas.heading(left, top, f"Points: true (circles) and predicted (crosses), {split} set")
+        canvas.heading(left, top, f"Points: true (circles) and predicted (crosses), {found.images}")
         located = [_located(sample) for sample in found.right]
         rows, side = [located[:PICTURES], located[PICTURES:]], 92
     down = round(top * DPI) + 16

@@ -6,7 +6,8 @@ from torch import nn
 
 from litlab.callbacks import learning_rate
 from litlab.config import FILLED_FROM_DATA, UNGROUPED, Run, class_of
-from litlab.data import DataModule, Mix, SourcesFailedError
+from litlab.data import DataModule, Mix, PictureDataModule, SourcesFailedError
+from litlab.data.workers import WorkerFailed
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Classification, Grouped, MakeOptimizer, Multilabel, Regression, Supervised, balanced_weights
 from litlab.training import weights
@@ -170,5 +171,21 @@ def prepare_data(run: Run, data: DataModule) -> None:
         data.setup("fit")
     except SourcesFailedError as error:  # the only message with more than one line: it names every source that failed
         raise ConfigError(str(error)) from error
+    except (ValueError, OSError) as error:
+        raise run.blame("data", error) from error
+
+
+def fill_cache(run: Run, data: DataModule) -> None:
+    """Decodes the pictures of the data set once, as `data.cache` says.
+
+    Raises:
+        ConfigError: if there is no room for them, or one of them cannot be decoded.
+    """
+    if not isinstance(data, PictureDataModule):
+        return
+    try:
+        data.fill_cache()
+    except WorkerFailed as error:
+        raise ConfigError(f"a data worker died or hung ({error}); data.num_workers=0 does without them") from error
     except (ValueError, OSError) as error:
         raise run.blame("data", error) from error

@@ -18,7 +18,7 @@ from litlab.data import DataModule
 from litlab.errors import ConfigError
 from litlab.machine import free_memory
 from litlab.modules import Supervised
-from litlab.training.assemble import assemble, prepare_data
+from litlab.training.assemble import assemble, fill_cache, prepare_data
 from litlab.training.batch_size import PREFIX
 from litlab.training.failure import is_out_of_memory
 from litlab.training.settle import precision
@@ -32,6 +32,7 @@ def search(run: Run, processes: int) -> None:
     run, data, module = assemble(run.settled(**{"data.batch_size": 1, "data.drop_last": False}))
     run = run.settled(**{"trainer.precision": precision(run, data)})
     prepare_data(run, data)
+    fill_cache(run, data)
     limit_memory(processes)
     batch_size, images = 1, data.sizes["train"]
     while batch_size * processes <= images:

@@ -20,7 +20,7 @@ import torch
 
 from litlab.config import Run, directions
 from litlab.console import command, quieten, say
-from litlab.data import DataModule
+from litlab.data import DataModule, PictureDataModule
 from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.runs import CONFIG, LOG
@@ -73,6 +73,8 @@ def range_test(run: Run) -> Curve:
     run, data, module = assemble(run.settled(**directions(run.cfg)))
     weights.load(run, module.network)
     prepare_data(run, data)
+    if isinstance(data, PictureDataModule):
+        data.cache = "none"  # it would decode all pictures for a few steps
     on_gpu = run.cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     module.to(device).train()

@@ -12,7 +12,7 @@ from litlab.modules import NonFiniteLoss
 from litlab.training.build import Parts
 from litlab.training.failure import explain
 from litlab.training.rewind import may_rewind
-from litlab.training.stopped import stopped_by
+from litlab.training.stopped import stopped_by, trained_epochs
 
 
 @dataclass
@@ -25,7 +25,8 @@ class Outcome:
         images_per_second: in training; 0 if the training did not come to its end.
         verdict: the sentences of the diagnosis; None if it is switched off, or not yet made.
         stopped_by: what ended the training, in one word, or the name of the signal; None: an error.
-        cut_short: whether the last epoch is not whole.
+        whole_epochs: that were trained; None before the training has ended.
+        cut_short: whether the run ended within the epoch after them.
         idle: whether a resumed run had nothing left to train.
         evaluation: predictions of the best checkpoint, for the page; None if there is no page.
         failure: the error with which the run ends.
@@ -36,6 +37,7 @@ class Outcome:
     images_per_second: float = 0.0
     verdict: list[str] | None = None
     stopped_by: str | None = None
+    whole_epochs: int | None = None
     cut_short: bool = False
     idle: bool = False
     evaluation: report.Evaluation | None = None
@@ -52,6 +54,7 @@ def note_training(outcome: Outcome, parts: Parts) -> None:
         outcome.status = "pruned"
     outcome.stopped_by = stopped_by(parts.trainer, outcome.status == "pruned")
     outcome.cut_short = bool(part_of_epoch(parts.trainer))
+    outcome.whole_epochs = trained_epochs(parts.trainer) - outcome.cut_short  # Lightning counts a part of one, too
     outcome.idle = parts.resume.resumed_at == parts.trainer.global_step
 
 
@@ -67,6 +70,9 @@ def note_error(outcome: Outcome, parts: Parts, error: Exception | Interrupted) -
     if outcome.verdict is None and isinstance(error, NonFiniteLoss | Interrupted):
         outcome.verdict = _verdict(parts, error)
     outcome.status, outcome.failure = explain(error, parts)
+    if outcome.whole_epochs is None:
+        outcome.whole_epochs = trained_epochs(parts.trainer)  # without the one in which the error came
+        outcome.cut_short = bool(part_of_epoch(parts.trainer))
     if isinstance(error, Interrupted):
         outcome.stopped_by = signal.Signals(error.signum).name
     if has_page(parts.run) and parts.trainer.world_size == 1 and isinstance(outcome.failure, RunFailed):
@@ -87,9 +93,12 @@ def note_unsaved(outcome: Outcome, parts: Parts) -> None:
 def note_evaluation(outcome: Outcome, parts: Parts) -> None:
     """Notes what the best checkpoint predicts for the test or validation set. All ranks must call this together."""
     split = "test" if any(name.startswith("test/") for name in outcome.metrics) else "val"
-    if split == "val":
-        outputs_of(parts.trainer).use_best()  # the metrics beside them are those of the best checkpoint
-    outcome.evaluation = report.last_evaluation(parts.trainer, parts.module, parts.data, split)
+    # The metrics beside them are those of the best checkpoint, which may be from before a resume.
+    of_best = split == "test" or outputs_of(parts.trainer).use_best()
+    found = report.last_evaluation(parts.trainer, parts.module, parts.data, split)
+    if found and found.split == "val" and not of_best:
+        found.after = "after the last epoch"
+    outcome.evaluation = found
 
 
 def has_page(run: Run) -> bool:

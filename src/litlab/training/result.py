@@ -17,7 +17,7 @@ from litlab.errors import RunFailed
 from litlab.runs import finite, write_result
 from litlab.training.build import Parts
 from litlab.training.outcome import Outcome, has_page
-from litlab.training.stopped import how_it_ended, last_line, nothing_to_train
+from litlab.training.stopped import how_it_ended, last_line, nothing_to_train, trained_epochs
 from litlab.training.terminal import device_name, print_end
 
 
@@ -53,7 +53,7 @@ def as_result(parts: Parts, outcome: Outcome) -> dict[str, Any]:
         "objective": _objective(parts),
         "best_checkpoint": _if_saved(checkpoints.best, run.folder) if checkpoints else None,
         "last_checkpoint": _if_saved(checkpoints.last, run.folder) if checkpoints else None,
-        "epochs": trainer.fit_loop.epoch_progress.current.processed,  # type: ignore[attr-defined]
+        "epochs": trained_epochs(trainer),
         "steps": trainer.global_step,
         "rewinds": run.get("rewinds", 0),
         "dataset": {"name": data.name, **data.sizes},
@@ -77,7 +77,7 @@ def as_result(parts: Parts, outcome: Outcome) -> dict[str, Any]:
 
 
 def _how_it_ended(parts: Parts, outcome: Outcome, result: dict[str, Any]) -> list[str]:
-    return how_it_ended(parts.run, result, outcome.cut_short, parts.data.kind)
+    return how_it_ended(parts.run, result, outcome.whole_epochs or 0, outcome.cut_short, parts.data.kind)
 
 
 def _objective(parts: Parts) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from litlab.errors import ConfigError, Diverged, Interrupted
 from litlab.machine import cores
 from litlab.runs import hold, objective_value, read_result, remove_if_unused
 from litlab.training import jobs, weights
-from litlab.training.assemble import prepare_data
+from litlab.training.assemble import fill_cache, prepare_data
 from litlab.training.build import Parts, build_parts
 from litlab.training.limits import check_last_batch, check_limits
 from litlab.training.lr_range_test import find_learning_rate
@@ -121,6 +121,7 @@ def train_in_this_process(run: Run) -> None:
     note_splits(parts, saved)
     check_limits(parts.run, parts.data)
     check_last_batch(parts.run, parts.data, parts.module.network)
+    fill_cache(parts.run, parts.data)
     if saved:
         check_same_batches(parts, saved)
     else:

@@ -9,17 +9,26 @@ from litlab.callbacks import callback_of, part_of_epoch
 from litlab.config import Run
 
 
+def trained_epochs(trainer: lightning.Trainer) -> int:
+    """The epochs that a training has ended, in all its starts."""
+    epochs: int = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+    return epochs
+
+
 def stopped_by(trainer: lightning.Trainer, pruned: bool) -> str | None:
     """What ended a training: max_epochs, max_steps, max_time, early_stopping or pruned; None if a callback of a user.
 
     Args:
         pruned: whether the sweep has ended it.
     """
-    epochs = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
     timer = callback_of(trainer, Timer)
     if pruned:
         return "pruned"
-    if trainer.max_epochs not in (None, -1) and epochs >= trainer.max_epochs and not part_of_epoch(trainer):
+    if (
+        trainer.max_epochs not in (None, -1)
+        and trained_epochs(trainer) >= trainer.max_epochs
+        and not part_of_epoch(trainer)
+    ):
         return "max_epochs"
     if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
         return "max_steps"
@@ -37,15 +46,15 @@ def in_words(word: str, run: Run) -> str:
     return f"{word} ({value})" if value is not None else word
 
 
-def how_it_ended(run: Run, result: dict[str, Any], cut_short: bool, kind: str = "images") -> list[str]:
+def how_it_ended(run: Run, result: dict[str, Any], whole: int, cut_short: bool, kind: str = "images") -> list[str]:
     """How a run ended, for its last line and its page: the epochs, the seconds, the speed, and what stopped it.
 
     Args:
         result: the content of `result.json`.
-        cut_short: whether the last epoch is not whole.
+        whole: epochs that were trained to their end.
+        cut_short: whether the run ended within the epoch after them.
         kind: what an input is called.
     """
-    whole = result["epochs"] - cut_short
     epochs = f"{whole} epoch{'s' * (whole != 1)}{' and a part of one' * cut_short}"
     epochs += f" ({result['steps']:,} step{'s' * (result['steps'] != 1)})" if not whole and result["steps"] else ""
     word = result["stopped_by"]

@@ -1,6 +1,7 @@
 """`debug=`: each option in a real run."""
 
 import json
+import re
 
 import lightning
 import pytest
@@ -24,6 +25,7 @@ def test_fast_dev_run_does_one_step_of_everything(train_here):
     assert done.result["steps"] == 1
     assert {"val/acc", "test/acc"} <= set(done.result["metrics"])
     assert (done.runs[0] / "checkpoints/best.ckpt").exists()
+    assert re.search(r"^verdict       too short to tell: train loss .* in 1 step$", done.out, re.M), done.out
 
 
 def test_limit_trains_on_ten_batches_for_two_epochs(train_here):
@@ -63,6 +65,8 @@ def test_profile_shows_operations_and_functions(train_here):
     page = (done.runs[0] / "profile.txt").read_text()
     assert "aten::addmm" in page
     assert "modules/supervised.py" in page
+    assert re.search("^profile       runs/[^ ]*/profile.txt has longer tables", done.out, re.M)
+    assert "epoch 1 (50 of 55 batches)" in done.out, "steps end it, and not epochs"
     assert len(page.splitlines()) > 40
     assert json.loads((done.runs[0] / "trace.json").read_text())["traceEvents"]
 
@@ -70,7 +74,7 @@ def test_profile_shows_operations_and_functions(train_here):
 def test_profile_says_when_there_were_too_few_steps(train_here):
     done = train_here(*SMALL, "debug=profile", "trainer.max_steps=8")
     assert done.status == 0, done.err
-    assert "profile       there were 8 steps, and 45 are needed" in done.out
+    assert "profile       there were 8 steps, and 45 are needed: write trainer.max_steps=45" in done.out
 
 
 class Logarithm(nn.Module):
@@ -100,12 +104,14 @@ def network(middle):
 
 
 def test_anomaly_names_the_layer_that_made_it(tmp_path):
-    with pytest.raises(RunFailed, match=r"^debug=anomaly: 3 \(Logarithm\) made infinity of finite inputs in step 0$"):
+    with pytest.raises(
+        RunFailed, match=r"^debug=anomaly: 3 \(Logarithm\) made infinity of finite inputs in step 0: try a lower"
+    ):
         fit(network(Logarithm()), MNISTSample(), tmp_path)
 
 
 def test_anomaly_names_the_layer_whose_gradient_it_is(tmp_path):
-    expected = r"gradient became (NaN|infinity) in step 0, on the way back from 3 \(SquareRoot\) to 2 \(ReLU\)$"
+    expected = r"gradient became (NaN|infinity) in step 0, on the way back from 3 \(SquareRoot\) to 2 \(ReLU\): look"
     with pytest.raises(RunFailed, match=expected):
         fit(network(SquareRoot()), MNISTSample(), tmp_path)
 

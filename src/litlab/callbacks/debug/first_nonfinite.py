@@ -53,7 +53,9 @@ class FirstNonFinite(lightning.Callback):
             for tensor in tensors(output):
                 if not is_finite(tensor):
                     made = f"{self._calls[number]} made {kind(tensor)} of finite inputs"
-                    raise RunFailed(f"debug=anomaly: {made} in step {self._step}")
+                    raise RunFailed(
+                        f"debug=anomaly: {made} in step {self._step}: try a lower optimizer.lr, and look at this layer"
+                    )
                 if tensor.requires_grad:
                     tensor.register_hook(self._gradient_check(number))
 
@@ -65,7 +67,8 @@ class FirstNonFinite(lightning.Callback):
                 later = self._calls[number + 1] if number + 1 < len(self._calls) else "the loss"
                 raise RunFailed(
                     f"debug=anomaly: the gradient became {kind(gradient)} in step {self._step}, on the way back from "
-                    f"{later} to {self._calls[number]}"
+                    f"{later} to {self._calls[number]}: look there for a root, a logarithm or a division, and "
+                    "try a lower optimizer.lr"
                 )
 
         return check

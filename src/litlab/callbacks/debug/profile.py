@@ -13,6 +13,7 @@ from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
 from litlab.console import PLAIN, say
+from litlab.files import shown
 
 SHOWN, WRITTEN = 10, 100  # rows on the terminal, and in profile.txt
 
@@ -59,7 +60,8 @@ class Profile(lightning.Callback):
         if self._functions is None or self._done < needed:
             if self._operations is not None and self._functions is None:
                 self._operations.stop()
-            say(f"profile       there were {self._done} steps, and {needed} are needed: write trainer.max_epochs=10")
+            advice = f"write trainer.max_steps={needed}"
+            say(f"profile       there were {self._done} steps, and {needed} are needed: {advice}")
             return
         self._functions.disable()
         found = [("operation", self._by_operation()), ("function", self._by_function())]
@@ -72,7 +74,7 @@ class Profile(lightning.Callback):
             for what, rows in found:
                 page.print(self._table(what, rows, WRITTEN))
         self._operations.export_chrome_trace(str(self.save_dir / "trace.json"))
-        say(f"profile       {self.save_dir / 'profile.txt'} has longer tables, trace.json each call")
+        say(f"profile       {shown(self.save_dir / 'profile.txt')} has longer tables, trace.json each call")
 
     def _by_operation(self) -> list[Row]:
         """Name, seconds and calls of each operation, the slowest first. On a GPU, the seconds are those of the GPU."""

@@ -15,6 +15,7 @@ class Setup:
         clips: whether gradients are clipped.
         stops_early: whether early stopping is on.
         frozen: whether some parameters are not trained.
+        tries: whether an epoch is cut short on purpose (`trainer.limit_train_batches`), so more epochs are no advice.
     """
 
     lr: float = 1e-3
@@ -29,6 +30,7 @@ class Setup:
     clips: bool = False
     stops_early: bool = False
     frozen: bool = False
+    tries: bool = False
 
     @property
     def lower(self) -> str:

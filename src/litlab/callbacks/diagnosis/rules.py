@@ -86,10 +86,7 @@ def too_short(curves: Curves) -> str | None:
     enough = FEW_STEPS if _above_chance(curves.evidence) else FLAT_STEPS
     if curves.train_falls is not False or steps is None or steps >= enough:
         return None
-    return (
-        f"too short to tell: {curves.span('train')} in {steps} step{'s' * (steps != 1)}; "
-        f"try trainer.max_epochs={_enough_epochs(curves.evidence)}"
-    )
+    return f"too short to tell: {curves.span('train')} in {steps} step{'s' * (steps != 1)}{_longer(curves.evidence)}"
 
 
 def wrong_data(curves: Curves) -> str | None:
@@ -121,7 +118,7 @@ def stuck(curves: Curves) -> str | None:
         frozen = " or less frozen (model.freeze)" if setup.frozen else ""
         advice = f"the weights {why}; try {setup.higher}{frozen}"
     elif evidence.steps is not None and evidence.steps < FEW_STEPS:
-        advice = f"{evidence.steps} steps may be too few; try trainer.max_epochs={_enough_epochs(evidence)}"
+        advice = f"{evidence.steps} steps may be too few{_longer(evidence)}"
     elif update is not None and update < UPDATE_USUAL:
         small = f"the weights change by {update:.0e} of their size a step, where {UPDATE_USUAL:.0e} is usual"
         advice = f"{small}; try {setup.higher}"
@@ -210,7 +207,7 @@ def never_predicted(evidence: Evidence) -> str | None:
     names = ", ".join(evidence.class_names[i] for i in absent[:5]) + (", ..." if len(absent) > 5 else "")
     images, total = sum(evidence.support[i] for i in absent), sum(evidence.support)
     rare = images / len(absent) < 0.5 * total / len(pairs)
-    if evidence.ended_early and not rare:  # later epochs might have changed that
+    if (evidence.ended_early or evidence.setup.tries) and not rare:  # more steps might have changed that
         return None
     advice = "data.balanced=true" if rare else f"trainer.max_epochs={2 * evidence.setup.max_epochs}"
     return (
@@ -251,7 +248,7 @@ def gap(evidence: Evidence) -> str | None:
 def still_improving(curves: Curves) -> str | None:
     """The last epoch was clearly the best."""
     raw = curves.evidence.val or curves.evidence.train
-    if curves.evidence.ended_early or len(raw) < 2:
+    if curves.evidence.ended_early or curves.evidence.setup.tries or len(raw) < 2:
         return None
     before, last = min(raw[:-1]), raw[-1]
     if before - last < max(IMPROVES * before, RISE * curves.scale):
@@ -290,9 +287,12 @@ def _knows_classes(evidence: Evidence) -> bool:
     return evidence.val_acc > (1 + max(1 / evidence.num_classes, frequent)) / 2
 
 
-def _enough_epochs(evidence: Evidence) -> int:
-    """The number of epochs in which a network has the steps that it needs to learn something."""
-    return max(2, math.ceil(2 * FEW_STEPS / max(1, evidence.steps or 0))) * evidence.setup.max_epochs
+def _longer(evidence: Evidence) -> str:
+    """The advice to train for as many epochs as a network needs to learn something; none if the run was a try."""
+    if evidence.setup.tries:
+        return ""
+    epochs = max(2, math.ceil(2 * FEW_STEPS / max(1, evidence.steps or 0))) * evidence.setup.max_epochs
+    return f"; try trainer.max_epochs={epochs}"
 
 
 def _at_chance(curves: Curves) -> bool:

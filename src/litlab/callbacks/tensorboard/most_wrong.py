@@ -32,4 +32,4 @@ class MostWrong(Panel):
             Picture(image, mistake.caption(view.data.class_names), "firebrick")
             for image, mistake in zip(viewable(images, view.data.mean, view.data.std), mistakes, strict=True)
         ]
-        view.image("wrong/val", sheet(pictures))
+        view.image("wrong/val", sheet(pictures, columns=4, text=16))  # TensorBoard makes wide pictures small

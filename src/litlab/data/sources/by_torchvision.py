@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,19 +93,43 @@ def prepare_by_torchvision(source: ByTorchvision, data_dir: str | Path) -> None:
         FileNotFoundError: it could not be fetched; the message says what to do.
         ValueError: a package is missing.
     """
+
+    def fetch(folder: Path) -> None:
+        for train in (True, False) if source.in_parts else (True,):
+            source.open(folder, train, True)
+
+    fetch_by_torchvision(source.name, source.url, source.files, data_dir, fetch)
+
+
+def fetch_by_torchvision(name: str, url: str, files: str, data_dir: str | Path, fetch: Callable[[Path], None]) -> None:
+    """Lets torchvision fetch a data set, in one process at a time.
+
+    Args:
+        name: of the data set, for messages.
+        url: where it is fetched.
+        files: what to put where in the folder if it cannot be fetched.
+        data_dir: the folder.
+        fetch: makes sure that the folder holds the data set.
+
+    Raises:
+        FileNotFoundError: it could not be fetched; the message says what to do.
+        ValueError: a package is missing.
+    """
     data_dir = Path(data_dir).expanduser()
+    lock = re.sub(r"\W", "", name.lower())
     try:
+        if data_dir.is_dir() and not os.access(data_dir, os.W_OK):
+            return  # shared, and only to be read: `load` says if it holds no data set
         data_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(data_dir / f".{source.name.lower().replace('-', '')}.lock"), socket_timeout():
-            for train in (True, False) if source.in_parts else (True,):
-                source.open(data_dir, train, True)
+        with FileLock(data_dir / f".{lock}.lock"), socket_timeout():
+            fetch(data_dir)
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        raise ValueError(f"{source.name} needs {package}: pip install {package}") from error
+        raise ValueError(f"{name} needs {package}: pip install {package}") from error
     except Exception as error:
         raise FileNotFoundError(
-            f"data_dir {data_dir} holds no {source.name}, and {urlparse(source.url).hostname} did not help "
-            f"({shortened(error)}): put {source.files}"
+            f"data_dir {data_dir} holds no {name}, and {urlparse(url).hostname} did not help "
+            f"({shortened(error)}): put {files}"
         ) from error
 
 
