@@ -111,6 +111,15 @@ def test_a_sweep_of_a_setting_that_is_not_there_is_one_line(train_here, tmp_path
     assert not list(tmp_path.iterdir())
 
 
+def test_a_sweep_of_predictions_is_refused_and_leaves_nothing(script_here, tmp_path):
+    done = script_here("predict.py", "-m", "ckpt=latest", "evaluate=test,val")
+    assert (done.status, done.err) == (
+        2,
+        "error: -m: python predict.py does one thing at a time; sweeps are for training\n",
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_to_resume_that_is_not_there_is_one_line(train_here):
     done = train_here("resume=nowhere")
     assert (done.status, done.out) == (2, "")

@@ -40,3 +40,10 @@ def test_null_is_left_out_where_the_constructor_does_not_take_it():
 def test_a_group_is_named_by_its_option():
     assert option("data", {"data": "mnist"}) == "data=mnist"
     assert option("data", {}) == option("data", None) == "data"
+
+
+@pytest.mark.parametrize(("key", "value"), [("strategy", "ddpp"), ("accelerator", "foo")])
+def test_a_setting_that_lightning_names_is_named(key, value):
+    cfg = {"trainer": {"_target_": "lightning.Trainer", "accelerator": "cpu", "logger": False, key: value}}
+    with pytest.raises(ConfigError, match=f"^trainer.{key}={value}: You selected an invalid {key} name"):
+        build(cfg, "trainer", {"trainer": "cpu"})

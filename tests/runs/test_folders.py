@@ -58,7 +58,7 @@ def test_latest_is_the_run_that_changed_last(tmp_path):
 
 def test_a_run_is_named_by_its_folder_or_by_a_checkpoint_in_it(tmp_path):
     run = run_in(tmp_path / "run", runs.BEST)
-    assert runs.find_run(str(run)) == (run, None)
+    assert runs.find_run(str(run)) == runs.find_run(str(run / "checkpoints")) == (run, None)
     assert runs.find_run(str(run / runs.BEST)) == (run, run / runs.BEST)
 
 

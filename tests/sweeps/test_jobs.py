@@ -6,7 +6,7 @@ from sweep_folders import job_of, scored
 
 from litlab import runs, sweeps
 from litlab.prediction.find import best_job, find_checkpoint
-from litlab.sweeps.jobs import names_job
+from litlab.sweeps.jobs import check_sweep, names_job
 
 
 def test_predict_takes_the_job_that_the_report_calls_best(tmp_path, capsys):
@@ -86,3 +86,12 @@ def test_a_folder_is_named_by_the_settings_that_were_swept(name, named, tmp_path
     job_of(tmp_path, name, [], **scored(0.5))
     (job,) = sweeps.read(tmp_path).jobs
     assert names_job(job, "optimizer.lr") is named
+
+
+def test_a_folder_of_single_runs_is_no_sweep(tmp_path):
+    check_sweep(tmp_path)  # `read` says that there are no jobs
+    job_of(tmp_path, "2026-11-27_08-00-00", [])
+    with pytest.raises(ValueError, match=r"no sweep \(it has no multirun.yaml\); name the folder that a training with"):
+        check_sweep(tmp_path)
+    (tmp_path / "multirun.yaml").touch()
+    check_sweep(tmp_path)

@@ -43,6 +43,7 @@ def test_a_sweep_with_a_chinese_name_is_reported_in_any_terminal(tmp_path):
     sweep = tmp_path / "gr\u00f6\u00dfe_\u732b"
     for number in (1, 2):
         job_of(sweep, f"seed={number}", [f"seed={number}"], **scored(0.5))
+    (sweep / "multirun.yaml").touch()
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
     done = subprocess.run(
         [sys.executable, "-m", "litlab.sweeps", sweep.name], capture_output=True, env=environment, cwd=tmp_path

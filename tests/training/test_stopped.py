@@ -26,8 +26,14 @@ PLAIN = ["callbacks.model_summary.enabled=false", "callbacks.diagnosis.enabled=f
             0,
             "; stopped by max_time .00:00:00:00.$",
         ),
+        (
+            ["trainer.max_time={minutes: 0, seconds: 0}", "scheduler=none", "trainer.max_epochs=9"],
+            "max_time",
+            0,
+            "; stopped by max_time .0 minutes, 0 seconds.$",
+        ),
     ],
-    ids=["max_epochs", "max_steps", "early_stopping", "max_time"],
+    ids=["max_epochs", "max_steps", "early_stopping", "max_time", "max_time as a mapping"],
 )
 def test_what_ended_a_training_is_one_word(tmp_path, capfd, settings, word, epochs, last):
     record_run(tmp_path / "run", *PLAIN, *settings)
@@ -43,7 +49,7 @@ def test_the_page_says_it_too_and_a_part_of_an_epoch_has_its_curve_of_steps(tmp_
     record_run(tmp_path / "run", *PLAIN[:2], "test=false", "logger=csv", *page)
     train_recorded(tmp_path / "run")
     text = (tmp_path / "run/report.html").read_text("utf-8")
-    assert "completed after 0 epochs and a part of one (5 steps)" in text
+    assert "completed after 5 steps of the first epoch" in text
     assert "stopped by max_steps (5)" in text
     rows = list(csv.DictReader((tmp_path / "run/metrics.csv").open()))
     assert [row["step"] for row in rows if row.get("train/loss_step")] == ["4"]
@@ -79,7 +85,7 @@ def test_a_signal_is_the_word_of_an_interrupted_run(tmp_path, capfd):
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert (result["status"], result["stopped_by"]) == ("interrupted", "SIGTERM")
     assert re.search(
-        r"^interrupted after 0 epochs and a part of one \([56] steps\), \d+ s, [1-9][\d,]* images/s$",
+        r"^interrupted after [56] steps of the first epoch, \d+ s, [1-9][\d,]* images/s$",
         capfd.readouterr().out,
         re.M,
     )

@@ -160,6 +160,8 @@ class Script:
         if subject := help_asked(arguments):
             print(explain_settings(subject, arguments, self.folders_of_configs, self.config_name))
             sys.exit()
+        if self.config_name == "predict" and is_multirun(arguments):
+            raise HydraException(f"-m: {console.typed('predict')} does one thing at a time; sweeps are for training")
         check_words(arguments, keys)
         refuse_unused(arguments, keys)
         refuse_null(arguments, self.searched.folders)

@@ -47,6 +47,8 @@ def blame(cfg: Mapping[str, Any], group: str, error: BaseException, chosen: Chos
     message = one_line(error)
     if message.split("=")[0].split(" ")[0] in cfg[group]:
         return ConfigError(f"{group}.{message}")
+    if key := next((key for key in cfg[group] if f"`{key}=" in message), None):  # as Lightning writes it
+        return ConfigError(f"{group}.{key}={cfg[group][key]}: {message}")
     return ConfigError(f"{option(group, chosen)}: {message}")
 
 

@@ -1,6 +1,6 @@
 """The run folder: the names of its files, its result and its lock. Needs no torch."""
 
-from litlab.runs.folders import find_run, holds_run, make_new, newest_checkpoint, remove_if_unused
+from litlab.runs.folders import SWEEP, find_run, holds_run, make_new, newest_checkpoint, remove_if_unused
 from litlab.runs.layout import (
     BEST,
     CONFIG,
@@ -33,6 +33,7 @@ __all__ = [
     "PREVIOUS",
     "RESULT",
     "SPLITS",
+    "SWEEP",
     "best_or_last",
     "config_dirs",
     "find_run",

@@ -52,7 +52,7 @@ def find_run(spec: str, runs: Path = Path(FOLDER)) -> tuple[Path, Path | None]:
     """The run folder that `resume=spec` means, and the checkpoint if `spec` names one.
 
     Args:
-        spec: `latest`, a run folder, or a checkpoint in a run folder.
+        spec: `latest`, a run folder, or `checkpoints` in it, or a checkpoint in a run folder.
         runs: the folder in which `latest` looks.
 
     Raises:
@@ -68,6 +68,8 @@ def find_run(spec: str, runs: Path = Path(FOLDER)) -> tuple[Path, Path | None]:
         folder, checkpoint = path.absolute().parent.parent, path.absolute()
     else:
         folder, checkpoint = path, None
+        if path.name == Path(LAST).parent.name and (path.parent / CONFIG).is_file():  # the folder in a run folder
+            folder = path.parent
     if not (folder / CONFIG).is_file():
         what = "no run folder (it has no .hydra/config.yaml)" if path.exists() else "no such run folder or checkpoint"
         raise ConfigError(f"resume={spec}: {what}; give latest, a folder below runs/ or a checkpoint in one")

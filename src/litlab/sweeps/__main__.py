@@ -10,6 +10,7 @@ from pathlib import Path
 
 from litlab import console
 from litlab.sweeps import print_report
+from litlab.sweeps.jobs import check_sweep
 from litlab.sweeps.watch import watch
 
 console.quieten()
@@ -22,6 +23,7 @@ parser.add_argument("--watch", action="store_true", help="show the table while t
 parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder of a sweep, finished or not")
 asked = parser.parse_args()
 try:
+    check_sweep(asked.folder)
     if asked.watch:
         with contextlib.suppress(KeyboardInterrupt):
             watch(asked.folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from litlab.config import read_overrides
-from litlab.runs import METRICS, OVERRIDES, RESULT, is_running, read_result
+from litlab.runs import METRICS, OVERRIDES, RESULT, SWEEP, is_running, read_result
 
 
 @dataclass
@@ -84,6 +84,12 @@ class Sweep:
     @property
     def pruned(self) -> list[Job]:
         return [job for job in self.jobs if job.status == "pruned"]
+
+
+def check_sweep(folder: Path) -> None:
+    """Raises ValueError for a folder that holds something else than a sweep, such as single runs."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / SWEEP).is_file():
+        raise ValueError(f"{folder}: no sweep (it has no {SWEEP}); name the folder that a training with -m has made")
 
 
 def read(folder: Path) -> Sweep:

@@ -1,5 +1,6 @@
 """Why a training ended: one word for `result.json`, and the last line in words."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
@@ -43,6 +44,8 @@ def in_words(word: str, run: Run) -> str:
         setting = run.get("callbacks.early_stopping")
         return f"{word} ({setting.monitor}, patience {setting.patience})" if setting else word
     value = run.get(f"trainer.{word}")
+    if isinstance(value, Mapping):  # of max_time
+        value = ", ".join(f"{number} {unit}" for unit, number in value.items())
     return f"{word} ({value})" if value is not None else word
 
 
@@ -56,7 +59,8 @@ def how_it_ended(run: Run, result: dict[str, Any], whole: int, cut_short: bool, 
         kind: what an input is called.
     """
     epochs = f"{whole} epoch{'s' * (whole != 1)}{' and a part of one' * cut_short}"
-    epochs += f" ({result['steps']:,} step{'s' * (result['steps'] != 1)})" if not whole and result["steps"] else ""
+    if not whole and result["steps"]:
+        epochs = f"{result['steps']:,} step{'s' * (result['steps'] != 1)} of the first epoch"
     word = result["stopped_by"]
     why = [f"stopped by {in_words(word, run)}"] if result["status"] == "completed" and word not in ENOUGH else []
     speed = f"{result['images_per_second']:,.0f} {kind}/s"
