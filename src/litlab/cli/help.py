@@ -94,8 +94,8 @@ def _options(group: str, chosen: str, folders: Sequence[Path], config_name: str)
         yield from _filled(f"  {file.stem:<20} ", words)
     if any(file.stem == chosen for file in files):
         yield ""
-        command = f"{typed(config_name)} {group}=OPTION --help {group}"
-        yield from _filled("", f"The settings of {group}={chosen}, with their values ({command}):")
+        yield f"The settings of an option: {typed(config_name)} {group}=OPTION --help {group}"  # one line, to paste
+        yield f"Those of {group}={chosen}, with their values:"
 
 
 def _explained(settings: Sequence[Setting], file: Path | None = None) -> Iterator[str]:
