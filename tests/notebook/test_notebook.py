@@ -68,11 +68,17 @@ def test_a_mistake_is_one_line_of_a_config_error(run):
         (lambda: litlab.train(overrides=["modle=mlp"]), "^modle is unknown; did you mean model"),
         (lambda: litlab.train(experiment="mnist_cn"), "^experiment=mnist_cn: no such option; did you mean mnist_cnn"),
         (lambda: litlab.train(overrides=[*QUICK, "optimizer.lr=-1"]), "^optimizer.lr=-1: must be greater than 0"),
-        (lambda: litlab.load("none.ckpt"), "^ckpt=none.ckpt: not there"),
+        (lambda: litlab.load("none.ckpt"), "^ckpt=none.ckpt: not there; give a checkpoint, a run folder or latest$"),
+        (lambda: litlab.train(overrides="seed=1"), r"^overrides is a list of settings: write overrides=\['seed=1'\]$"),
     ):
         with pytest.raises(ConfigError, match=message):
             call()
     assert len(list(run.folder.parent.iterdir())) == 1
+
+
+def test_a_split_that_is_none_is_named(run):
+    with pytest.raises(ConfigError, match=r"^evaluate\('tst'\): must be one of train, val, test$"):
+        run.load().evaluate("tst")
 
 
 def test_importing_litlab_imports_no_torch_and_knows_no_other_name():

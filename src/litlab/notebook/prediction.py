@@ -18,6 +18,8 @@ from litlab.prediction.predict import predictions_for, results_of
 from litlab.prediction.settings import trust_list
 from litlab.project import CONF, Project
 
+SPLITS = ("train", "val", "test")
+
 
 class Predictor:
     """A trained network: call it with images or with the paths of pictures.
@@ -67,6 +69,8 @@ class Predictor:
         Raises:
             ConfigError: if the data cannot be had, or have no such split.
         """
+        if split not in SPLITS:
+            raise ConfigError(f"evaluate({split!r}): must be one of {', '.join(SPLITS)}")
         return measure(self.trained, self._run.settled(evaluate=split))
 
 

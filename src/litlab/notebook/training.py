@@ -90,6 +90,8 @@ def train(experiment: str | None = None, overrides: Sequence[str] = ()) -> Train
         ConfigError: for a wrong setting, in one line.
         RunFailed: if the training began and could not be finished.
     """
+    if isinstance(overrides, str):
+        raise ConfigError(f"overrides is a list of settings: write overrides=[{overrides!r}]")
     given = [*([f"experiment={experiment}"] if experiment else []), *map(of_every_model, overrides)]
     project = Project.here()
     with searching(Searched.of(project, own_first=True)):

@@ -27,7 +27,7 @@ def find_checkpoint(ckpt: str, runs: str | Path = FOLDER) -> Path:
         raise FileNotFoundError(
             f"ckpt=latest: there is no folder {runs} here: train first"
             if ckpt == "latest"
-            else f"ckpt={ckpt}: not there"
+            else f"ckpt={ckpt}: not there; give a checkpoint, a run folder or latest"
         )
     if path.name == Path(BEST).parent.name and best_or_last(path.parent):  # the folder in a run folder
         path = path.parent
