@@ -2,6 +2,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from litlab.config import check_swept
 from litlab.sweeps.grid import GridSweeper, combinations
 
 
@@ -36,6 +37,33 @@ def test_a_mistake_in_the_last_job_is_found_before_the_first_begins(train_here, 
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert "model.hidden is unknown" in done.err
     assert not list(tmp_path.glob("runs/*/*/*/result.json"))
+
+
+@pytest.mark.parametrize(
+    ("swept", "message"),
+    [
+        ("optimizer.lr=0.001,fast", "optimizer.lr=fast: must be a number"),
+        ("optimizer.lr=0.001,-1", "optimizer.lr=-1.0: must be greater than 0"),
+        (
+            "optimizer.lr=[0.001,0.01]",
+            "optimizer.lr=[0.001,0.01]: must be a number; several values are written",
+        ),
+    ],
+)
+def test_a_value_with_which_a_job_would_fail_is_found_before_the_first_begins(train_here, tmp_path, swept, message):
+    from scripts import QUICK
+
+    done = train_here("-m", *QUICK, "seed=1", swept)
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert done.err.startswith(f"error: {message}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_values_of_other_kinds_are_left_to_the_jobs():
+    for setting in ("model=mlp", "optimizer.lr=1e30", "+optimizer.lr=0.1", "optimizer.betas=[0.9,0.99]", "~ema=null"):
+        check_swept(setting)
+    check_swept("optimizer.lr=${width}")
+    check_swept("data.batch_size=auto")
 
 
 def test_halving_needs_checkpoints(train_here):

@@ -2,7 +2,7 @@
 
 from litlab.config.allowed import allowed_values
 from litlab.config.build import Chosen, blame, build, class_of, option
-from litlab.config.check import FILLED_FROM_DATA, GROUPS, UNGROUPED, check, check_group, own_model_keys
+from litlab.config.check import FILLED_FROM_DATA, GROUPS, UNGROUPED, check, check_group, check_swept, own_model_keys
 from litlab.config.identity import filled_then, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
@@ -22,6 +22,7 @@ __all__ = [
     "changed",
     "check",
     "check_group",
+    "check_swept",
     "class_of",
     "combine",
     "compose_again",

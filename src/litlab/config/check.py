@@ -219,16 +219,42 @@ def _check_types(cfg: DictConfig) -> None:
             raise ConfigError(f"{key}={value}: must be {describe(hint)}")
 
 
+def check_swept(setting: str) -> None:
+    """Refuses a value of a sweep that no job could train with: settings of an optimizer and a schedule are numbers.
+
+    Args:
+        setting: as on the command line, such as `optimizer.lr=0.1`.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    key, _, text = setting.lstrip("+").partition("=")
+    if key not in BOUNDS or not key.startswith(("optimizer.", "scheduler.")) or text == "null" or "${" in text:
+        return
+    try:
+        value = float(text)
+    except ValueError:
+        listed = f"; several values are written {key}={text.strip('[]')}" if text.startswith("[") else ""
+        raise ConfigError(f"{setting}: must be a number{listed}") from None
+    _check_bound(key, value)
+
+
 def _check_bounds(cfg: DictConfig) -> None:
-    for key, (low, high, is_open) in BOUNDS.items():
+    for key in BOUNDS:
         value = OmegaConf.select(cfg, key)
         if key in COUNTS_OR_SHARES and isinstance(value, float) and value > 1:
             raise ConfigError(f"{key}={value:g}: must be a whole number of batches, or a fraction of at most 1.0")
         if key == "trainer.max_steps" and value == 0:
             raise ConfigError("trainer.max_steps=0: must be -1 or at least 1")
-        if isinstance(value, int | float) and (value < low or value > high or (is_open and value == low)):
-            bound = f"greater than {low}" if is_open else f"at least {low}"
-            raise ConfigError(f"{key}={value}: must be {bound}" + (f" and at most {high}" if high < 2**40 else ""))
+        if isinstance(value, int | float):
+            _check_bound(key, value)
+
+
+def _check_bound(key: str, value: float) -> None:
+    low, high, is_open = BOUNDS[key]
+    if value < low or value > high or (is_open and value == low):
+        bound = f"greater than {low}" if is_open else f"at least {low}"
+        raise ConfigError(f"{key}={value}: must be {bound}" + (f" and at most {high}" if high < 2**40 else ""))
 
 
 def _check_left_over(group: str, node: Mapping[str, Any], overrides: Sequence[str]) -> None:
