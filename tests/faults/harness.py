@@ -15,6 +15,7 @@ RUN = [
     *("data.augment=[random_crop]", "trainer.precision=32-true", "callbacks.report.enabled=false"),
 ]
 PATHS = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])}
+SOON = 60  # seconds in which a broken run ends: 30 are promised, of a machine that does nothing else beside it
 LONGER = "trainer.max_epochs=16"  # so that what comes from outside finds it at work
 TABLE: dict[str, Counter] = {}
 
