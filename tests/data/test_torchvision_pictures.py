@@ -111,28 +111,6 @@ def test_a_set_without_validation_needs_one_held_out(tmp_path):
         OxfordPets(tmp_path, val_size=0)
 
 
-@pytest.mark.parametrize(
-    ("make", "put"),
-    [
-        (
-            Flowers102,
-            r"Flowers102, and www\.robots\.ox\.ac\.uk .*: put imagelabels\.mat, setid\.mat and the folder",
-        ),
-        (OxfordPets, r"Oxford-IIIT Pet, and www\.robots\.ox\.ac\.uk .*: put the folders images and annotations"),
-        (
-            Food101,
-            r"Food-101, and data\.vision\.ee\.ethz\.ch .*: put the folder food-101 of food-101\.tar\.gz",
-        ),
-        (Imagenette, r"Imagenette, and s3\.amazonaws\.com .*: put the folder imagenette2-320 of"),
-    ],
-)
-def test_what_cannot_be_downloaded_says_which_file_to_put_where(make, put, tmp_path, monkeypatch):
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nothing answers
-    with pytest.raises(FileNotFoundError, match=rf"^data_dir \S* holds no {put}"):
-        make(tmp_path).prepare_data()
-
-
 @pytest.mark.parametrize("make", [OxfordPets, KMNIST])
 def test_a_folder_that_may_only_be_read_gets_no_lock_file(make, tmp_path, monkeypatch):
     """As a folder that a group shares: who may write is asked before anything is written."""

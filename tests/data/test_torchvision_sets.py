@@ -13,7 +13,7 @@ import pytest
 import torch
 import torchvision
 
-from litlab.data import EMNIST, KMNIST, STL10, SVHN
+from litlab.data import EMNIST, KMNIST, STL10, SVHN, Flowers102, Food101, Imagenette, OxfordPets
 
 HAVE = torchvision.datasets
 SIZES = {"train": 20, "test": 6}
@@ -130,6 +130,16 @@ def test_svhn_is_read_by_scipy_and_the_label_10_is_0(tmp_path, monkeypatch):
         (EMNIST, r"EMNIST, and biometrics\.nist\.gov .*: put gzip\.zip into its folder EMNIST/raw$"),
         (SVHN, r"SVHN, and ufldl\.stanford\.edu .*: put train_32x32\.mat and test_32x32\.mat into it$"),
         (STL10, r"STL-10, and ai\.stanford\.edu .*: put stl10_binary\.tar\.gz into it$"),
+        (
+            Flowers102,
+            r"Flowers102, and www\.robots\.ox\.ac\.uk .*: put imagelabels\.mat, setid\.mat and the folder",
+        ),
+        (OxfordPets, r"Oxford-IIIT Pet, and www\.robots\.ox\.ac\.uk .*: put the folders images and annotations"),
+        (
+            Food101,
+            r"Food-101, and data\.vision\.ee\.ethz\.ch .*: put the folder food-101 of food-101\.tar\.gz",
+        ),
+        (Imagenette, r"Imagenette, and s3\.amazonaws\.com .*: put the folder imagenette2-320 of"),
     ],
 )
 def test_what_cannot_be_downloaded_says_which_file_to_put_where(make, put, tmp_path, monkeypatch):

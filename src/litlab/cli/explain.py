@@ -30,9 +30,9 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         if group == "hydra/launcher" and option in EXTRAS:
             return needs_extra(option)
-        there = (
-            error.options if error.options is not None else Keys(conf, config_name).options(group)
-        )  # in a list: none
+        there = error.options
+        if there is None:  # Hydra does not say it of a list such as metrics=[f1,typo]
+            there = Keys(conf, config_name).options(group)
         if group and there:
             return f"{group}={option}: no such option; {suggest(option, there)}"
     if isinstance(error, OverrideParseException):

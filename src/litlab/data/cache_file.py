@@ -21,7 +21,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from litlab.files import atomic, cache_folder, try_to_disk, write_at
+from litlab.data.index_file import elsewhere
+from litlab.files import atomic, try_to_disk, write_at
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,7 @@ def folder_of_cache(root: Path, beside: bool = True) -> Path:
     folder = root / NAME
     if beside and os.access(folder if folder.is_dir() else root, os.W_OK):
         return folder
-    name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]
-    return cache_folder() / "pictures" / f"{name}-decoded"
+    return elsewhere(root, "-decoded")
 
 
 def identities(names: Sequence[str], sizes: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -45,8 +45,13 @@ def index_path(root: Path, beside: bool = True) -> Path:
     """
     if beside and os.access(root, os.W_OK):
         return root / NAME
+    return elsewhere(root, ".npz")
+
+
+def elsewhere(root: Path, ending: str) -> Path:
+    """A path in the cache folder of the user for what is known about the pictures of a folder."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]
-    return cache_folder() / "pictures" / f"{name}.npz"
+    return cache_folder() / "pictures" / f"{name}{ending}"
 
 
 def load(path: Path) -> Index | None:

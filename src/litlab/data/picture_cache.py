@@ -82,7 +82,7 @@ class PictureCache:
             raise ValueError(f"cache={self.kind}: the pictures are loaded in a way of their own; write data.cache=none")
         if self.kind == "disk":
             return "disk"
-        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        processes = processes_here()
         needed, free = processes * sum(map(bytes_of, sets)), memory_left()
         if self.kind == "auto" and (free is None or needed > SHARE_OF_MEMORY * free):
             of = "" if free is None else f" of {in_words(free)}"
@@ -106,7 +106,7 @@ class PictureCache:
             ValueError: there is no room, or a file cannot be read any more.
         """
         count, size = sum(map(len, sets.values())), sum(map(bytes_of, sets.values()))
-        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        processes = processes_here()
         where = f"in the memory of each of {processes} processes" if processes > 1 else "in memory"
         root = self.root(sets)
         folder = folder_of_cache(root, self.beside)
@@ -199,6 +199,11 @@ def decoded(dataset: PictureDataset, rows: Tensor, workers: int) -> Iterator[Ten
 def bytes_of(dataset: Any) -> int:
     """Bytes of the decoded pictures of a data set; 0 if they are kept already."""
     return 0 if isinstance(dataset, CachedPictures) else len(dataset) * torch.Size(_shape(dataset)).numel()
+
+
+def processes_here() -> int:
+    """The processes of the run on this machine. Each has its own cache in memory."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def memory_left() -> int | None:

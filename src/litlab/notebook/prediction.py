@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from litlab import checkpoint
 from litlab.checkpoint import Trained
 from litlab.config import Run
+from litlab.data.drawn_splits import SPLITS
 from litlab.errors import ConfigError
 from litlab.prediction import find_checkpoint, measure
 from litlab.prediction.predict import predictions_for, results_of
 from litlab.prediction.settings import trust_list
 from litlab.project import CONF, Project
-
-SPLITS = ("train", "val", "test")
 
 
 class Predictor:
