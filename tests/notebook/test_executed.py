@@ -18,9 +18,10 @@ def cells() -> list[str]:
     text = re.search(r"^## Notebook\n(.*?)^## ", text, re.M | re.S)[1]
     steps, classes = re.findall(r"^```py(?:thon)?\n(.*?)^```$", text, re.M | re.S)
     quick = '"data=mnist_sample", "trainer.max_epochs=2", "trainer=cpu", "callbacks.progress.refresh_seconds=0"'
-    train, *rest = steps.replace('"trainer.max_epochs=1"', quick).splitlines()
+    steps = steps.replace('"trainer.max_epochs=1"', quick)
+    the_import, train, *rest = [line for line in steps.splitlines() if line]
     typed = f"!{sys.executable} {REPOSITORY}/train.py data=mnist_sample trainer=cpu trainer.max_epochs=1"
-    return [f"import litlab\n{train}", *rest, re.sub(r"\bMNIST\b", "MNISTSample", classes), f"{typed}; echo status $?"]
+    return [f"{the_import}\n{train}", *rest, re.sub(r"\bMNIST\b", "MNISTSample", classes), f"{typed}; echo status $?"]
 
 
 @pytest.fixture(scope="module")
