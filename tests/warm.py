@@ -7,6 +7,7 @@ process does: it has a pid, signals, a folder, an environment and an end of its 
 
 import atexit
 import contextlib
+import gc
 import json
 import os
 import runpy
@@ -176,4 +177,5 @@ def become(message: dict[str, Any], ends: Sequence[int]) -> None:
 if __name__ == "__main__":
     for name in IMPORTED:
         __import__(name)
+    gc.freeze()  # a collection writes to all objects, and a fork copies what is written to
     runpy.run_path(serve(socket.socket(fileno=int(sys.argv[1])))["argv"][0], run_name="__main__")
