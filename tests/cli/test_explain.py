@@ -72,6 +72,10 @@ def test_a_mistake_is_explained_by_what_there_is(explained, overrides, message):
     assert "\n" not in said
 
 
+def test_a_list_is_not_proposed_for_a_number(explained):
+    assert explained("optimizer.lr=0.1,0.2") == "optimizer.lr=0.1,0.2: several values are a sweep: add -m"
+
+
 @pytest.mark.parametrize(
     ("override", "script", "other"),
     [

@@ -12,11 +12,14 @@ from litlab.cli.settings import described
 CONF = REPOSITORY / "conf"
 
 
-def test_every_option_says_what_it_is():
+def test_every_option_says_what_it_is(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     files = list(CONF.glob("*/*.yaml"))
     assert len(files) > 40
     assert [file for file in files if not described(file)] == []
-    assert described(CONF / "model/lenet5.yaml") in options([CONF], "train")
+    listed = options([CONF], "train")
+    assert described(CONF / "model/lenet5.yaml") in " ".join(listed.split())
+    assert max(map(len, listed.splitlines())) <= 80
     assert "export:" not in options([CONF], "train")
     assert "model:" not in options([CONF], "predict")
 

@@ -45,7 +45,11 @@ def test_a_run_has_a_process_for_each_device(gpus, accelerator, devices, gpu_cou
 @pytest.mark.parametrize(
     ("settings", "gpu_count", "message"),
     [
-        ({"accelerator": "gpu"}, 0, "trainer.accelerator=gpu: there is no GPU here; use trainer=cpu or trainer=auto"),
+        (
+            {"accelerator": "gpu"},
+            0,
+            "^trainer=gpu, or trainer.accelerator=gpu: there is no GPU here; use trainer=cpu or",
+        ),
         ({"accelerator": "gpu", "strategy": "ddp"}, 0, "^trainer=ddp: there is no GPU here; use trainer=cpu or"),
         (
             {"accelerator": "cpu", "devices": [1]},

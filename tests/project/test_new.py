@@ -32,8 +32,8 @@ def test_a_new_project_has_its_own_name_everywhere(project):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("my-lab", "my-lab: cannot be the name of a Python package"),
-        ("class", "class: cannot be the name"),
+        ("my-lab", "^my-lab: cannot be the name of a Python package: .* only, such as my_lab$"),
+        ("class", "class: cannot be the name .* only$"),
         ("json", "json: there is a package or a folder of that name already"),
         ("torch", "torch: there is a package"),
         ("tests", "tests: there is a package"),

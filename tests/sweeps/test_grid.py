@@ -1,6 +1,7 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from scripts import QUICK, composed
 
 from litlab.config import check_swept
 from litlab.sweeps.grid import GridSweeper, combinations
@@ -30,8 +31,6 @@ def test_what_cannot_be_counted_is_refused():
 
 def test_a_mistake_in_the_last_job_is_found_before_the_first_begins(train_here, tmp_path):
     """The jobs are given to the launcher one by one, and all are composed before."""
-    from scripts import QUICK
-
     jobs = ["model=mlp,lenet5", "model.hidden=[20]", "hydra.sweeper.max_batch_size=2"]  # lenet5 has no model.hidden
     done = train_here("-m", *QUICK, *jobs)
     assert (done.status, done.err.count("\n")) == (2, 1)
@@ -43,7 +42,11 @@ def test_a_mistake_in_the_last_job_is_found_before_the_first_begins(train_here, 
     ("swept", "message"),
     [
         ("optimizer.lr=0.001,fast", "optimizer.lr=fast: must be a number"),
-        ("optimizer.lr=0.001,-1", "optimizer.lr=-1.0: must be greater than 0"),
+        ("optimizer.lr=0.001,-1", "optimizer.lr=-1: must be greater than 0"),
+        ("data.batch_size=64,x", "data.batch_size=x: must be a number"),
+        ("trainer.max_epochs=1,0", "trainer.max_epochs=0: must be at least 1"),
+        ("seed=1,2.5", "seed=2.5: must be an integer"),
+        ("engine=eager,fast", "engine=fast: must be one of auto, eager, blocks, graph"),
         (
             "optimizer.lr=[0.001,0.01]",
             "optimizer.lr=[0.001,0.01]: must be a number; several values are written",
@@ -51,8 +54,6 @@ def test_a_mistake_in_the_last_job_is_found_before_the_first_begins(train_here, 
     ],
 )
 def test_a_value_with_which_a_job_would_fail_is_found_before_the_first_begins(train_here, tmp_path, swept, message):
-    from scripts import QUICK
-
     done = train_here("-m", *QUICK, "seed=1", swept)
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert done.err.startswith(f"error: {message}")
@@ -60,15 +61,16 @@ def test_a_value_with_which_a_job_would_fail_is_found_before_the_first_begins(tr
 
 
 def test_values_of_other_kinds_are_left_to_the_jobs():
+    usual = composed("trainer=cpu")
     for setting in ("model=mlp", "optimizer.lr=1e30", "+optimizer.lr=0.1", "optimizer.betas=[0.9,0.99]", "~ema=null"):
-        check_swept(setting)
-    check_swept("optimizer.lr=${width}")
-    check_swept("data.batch_size=auto")
+        check_swept(setting, usual)
+    for setting in ("optimizer.lr=${width}", "data.batch_size=auto", "trainer.devices=[0]", "checkpoint.keep=3"):
+        check_swept(setting, usual)
+    for setting in ("trainer.limit_train_batches=0.5", "trainer.devices=auto", "+model.own=x", "name='a b'"):
+        check_swept(setting, usual)
 
 
 def test_halving_needs_checkpoints(train_here):
-    from scripts import QUICK
-
     swept = ["optimizer.lr=0.1,0.2", "hydra.sweeper.prune=asha", "trainer.max_epochs=3"]
     done = train_here("-m", *QUICK, *swept, "callbacks.checkpoints.enabled=false")
     said = "error: hydra.sweeper.prune=asha: not with callbacks.checkpoints.enabled=false\n"
@@ -76,8 +78,6 @@ def test_halving_needs_checkpoints(train_here):
 
 
 def test_a_wrong_setting_of_the_sweeper_is_named_without_its_class(train_here):
-    from scripts import QUICK
-
     done = train_here("-m", *QUICK, "seed=1,2", "hydra.sweeper.prune=median")
     assert done.err.startswith("error: hydra.sweeper.prune=median: must be false or asha; ")
     assert done.err.count("\n") == 1

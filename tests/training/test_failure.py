@@ -35,6 +35,14 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(train_here, tmp_pa
     assert {info.name.tag for info in columns} == {*results, "test/loss", "test/acc"}
 
 
+def test_float16_alone_is_named_as_the_reason(train_here):
+    done = train_here(*QUICK, "trainer.precision=16-true")
+    assert done.status == 1
+    advice = "trainer.precision=16-true alone can be the reason: try 16-mixed or bf16-true"
+    assert done.err.endswith(f": {advice}\n")
+    assert done.result["diagnosis"][0].endswith(f"; {advice}")
+
+
 def test_without_a_rewind_the_message_names_it_and_the_last_checkpoint(tmp_path):
     run = tmp_path / "run"
     record_run(run, "optimizer.lr=0.25", "on_nan=stop", base=LINE)

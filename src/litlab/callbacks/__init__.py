@@ -9,7 +9,7 @@ debug        what `debug=` switches on to look for mistakes
 """
 
 from litlab.callbacks.debug import FirstNonFinite, OverfitOneBatch, Profile
-from litlab.callbacks.diagnosis import BEFORE_TRAINING, Diagnosis
+from litlab.callbacks.diagnosis import BEFORE_TRAINING, PURE_FLOAT16, Diagnosis
 from litlab.callbacks.find import callback_of
 from litlab.callbacks.fit_plot import FitPlot, LandmarkPictures
 from litlab.callbacks.loggers import MetricsCSV, TensorBoard
@@ -53,6 +53,7 @@ from litlab.callbacks.throughput import Throughput
 
 __all__ = [
     "BEFORE_TRAINING",
+    "PURE_FLOAT16",
     "AveragedWeights",
     "Checkpoints",
     "ConfigText",

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from litlab.cli.keys import OTHER_WORDS, Keys
 from litlab.cli.settings import settings_of
 from litlab.cli.words import assignment
-from litlab.config import suggest
+from litlab.config import BOUNDS, suggest
 from litlab.console import listed, typed
 from litlab.errors import one_line
 from litlab.sweeps import EXTRAS, needs_extra
@@ -135,4 +135,5 @@ def _explain_several_values(override: str, conf: Path) -> str:
         return f"{override}: several options are a sweep: add -m"
     if re.fullmatch(r"-?0,\d+", value):
         return f"{override}: a decimal number has a point: write {key}={value.replace(',', '.')}"
-    return f"{override}: several values are a sweep: add -m; one value that is a list is written {key}=[{value}]"
+    listed = "" if key in BOUNDS else f"; one value that is a list is written {key}=[{value}]"  # those are numbers
+    return f"{override}: several values are a sweep: add -m{listed}"

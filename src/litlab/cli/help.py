@@ -26,7 +26,8 @@ def options(folders: Sequence[Path], config_name: str) -> str:
     lines = []
     for group in groups(folders, config_name):
         lines.append(f"{group}:")
-        lines += [f"  {file.stem:<20} {described(file)}" for file in _files(folders, group)]
+        for file in _files(folders, group):
+            lines += _filled(f"  {file.stem:<20} ", described(file))
     return "\n".join(lines) + "\n"
 
 

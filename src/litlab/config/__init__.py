@@ -2,14 +2,16 @@
 
 from litlab.config.allowed import allowed_values
 from litlab.config.build import Chosen, blame, build, class_of, option
-from litlab.config.check import FILLED_FROM_DATA, GROUPS, UNGROUPED, check, check_group, check_swept, own_model_keys
+from litlab.config.check import BOUNDS, FILLED_FROM_DATA, GROUPS, UNGROUPED, check, check_group, missing, own_model_keys
 from litlab.config.identity import filled_then, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
 from litlab.config.run import Run, SweepJob, changed, restored, select
 from litlab.config.suggest import suggest
+from litlab.config.swept import check_swept
 
 __all__ = [
+    "BOUNDS",
     "FILLED_FROM_DATA",
     "GROUPS",
     "UNGROUPED",
@@ -29,6 +31,7 @@ __all__ = [
     "directions",
     "filled_then",
     "is_left_open",
+    "missing",
     "numeric",
     "objective_mode",
     "option",

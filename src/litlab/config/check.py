@@ -138,12 +138,18 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
         raise ConfigError(f"on_nan={plain['on_nan']}: must be stop or rewind")
     for group in GROUPS:
         if group not in MAY_BE_EMPTY and not plain.get(group):
-            raise ConfigError(f"{group} is missing: write {group}=...")
+            raise ConfigError(missing(group))
         if plain.get(group) and "_target_" in plain[group]:
             _check_left_over(group, plain[group], overrides)
             check_group(group, plain[group])
     _check_bounds(cfg)
     _check_unread(cfg, plain)
+
+
+def missing(key: str) -> str:
+    """What to say of a key without a value."""
+    kind = {"dir": "FOLDER", "file": "FILE"}.get(key.rpartition(".")[2].rpartition("_")[2], "...")
+    return f"{key} is missing: write {key}={kind}"
 
 
 def _check_checkpoints(cfg: DictConfig) -> None:
@@ -162,6 +168,9 @@ def _check_end(cfg: DictConfig) -> None:
         raise ConfigError(f"trainer.max_time={time}: must be DD:HH:MM:SS, such as 00:00:30:00 for half an hour")
     if "trainer" in cfg and epochs is None and steps in (None, -1) and time is None:
         raise ConfigError("trainer.max_epochs=null: the training has no end; set that, trainer.max_steps or max_time")
+    least = OmegaConf.select(cfg, "trainer.min_epochs")
+    if isinstance(least, int) and isinstance(epochs, int) and 0 < epochs < least:
+        raise ConfigError(f"trainer.min_epochs={least}: must be at most trainer.max_epochs={epochs}")
 
 
 def own_keys(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +190,7 @@ def _resolved(cfg: DictConfig) -> dict[Any, Any]:
     try:
         plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
-        raise ConfigError(f"{error.full_key} is missing: write {error.full_key}=...") from error
+        raise ConfigError(missing(str(error.full_key))) from error
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from error
     assert isinstance(plain, dict)
@@ -219,26 +228,6 @@ def _check_types(cfg: DictConfig) -> None:
             raise ConfigError(f"{key}={value}: must be {describe(hint)}")
 
 
-def check_swept(setting: str) -> None:
-    """Refuses a value of a sweep that no job could train with: settings of an optimizer and a schedule are numbers.
-
-    Args:
-        setting: as on the command line, such as `optimizer.lr=0.1`.
-
-    Raises:
-        ConfigError: naming the setting.
-    """
-    key, _, text = setting.lstrip("+").partition("=")
-    if key not in BOUNDS or not key.startswith(("optimizer.", "scheduler.")) or text == "null" or "${" in text:
-        return
-    try:
-        value = float(text)
-    except ValueError:
-        listed = f"; several values are written {key}={text.strip('[]')}" if text.startswith("[") else ""
-        raise ConfigError(f"{setting}: must be a number{listed}") from None
-    _check_bound(key, value)
-
-
 def _check_bounds(cfg: DictConfig) -> None:
     for key in BOUNDS:
         value = OmegaConf.select(cfg, key)
@@ -247,10 +236,11 @@ def _check_bounds(cfg: DictConfig) -> None:
         if key == "trainer.max_steps" and value == 0:
             raise ConfigError("trainer.max_steps=0: must be -1 or at least 1")
         if isinstance(value, int | float):
-            _check_bound(key, value)
+            check_bound(key, value)
 
 
-def _check_bound(key: str, value: float) -> None:
+def check_bound(key: str, value: float) -> None:
+    """Refuses a number that is out of the bounds of its setting."""
     low, high, is_open = BOUNDS[key]
     if value < low or value > high or (is_open and value == low):
         bound = f"greater than {low}" if is_open else f"at least {low}"

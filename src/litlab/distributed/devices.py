@@ -24,7 +24,7 @@ def ranks_wanted(trainer: Any) -> int:
     needs_gpus = trainer.accelerator in ("gpu", "cuda")
     if needs_gpus and not gpus:
         strategy = trainer.get("strategy")
-        asked = f"trainer={strategy}" if strategy in ("ddp", "fsdp") else "trainer.accelerator=gpu"
+        asked = f"trainer={strategy}" if strategy in ("ddp", "fsdp") else "trainer=gpu, or trainer.accelerator=gpu"
         raise ConfigError(f"{asked}: there is no GPU here; use trainer=cpu or trainer=auto")
     devices = trainer.devices
     wanted, highest = _devices(devices, gpus if trainer.accelerator != "cpu" else 0)

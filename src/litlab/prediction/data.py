@@ -7,7 +7,7 @@ from typing import Any
 from litlab.checkpoint import Trained
 from litlab.checkpoint import trust as trusted
 from litlab.checkpoint.plain import NotAllowed
-from litlab.config import Run, build, class_of
+from litlab.config import Run, build, class_of, missing
 from litlab.console import listed, printable, warn
 from litlab.data import DataModule, DrawnSplits, Normalize, PictureDataModule, SourcesFailedError
 from litlab.errors import ConfigError, one_line
@@ -77,8 +77,8 @@ def _chosen(trained: Trained, run: Run, given: dict[str, Any]) -> DataModule:
     """The data module that the config chooses. It resizes pictures as in training, unless the config says otherwise."""
     parameters = inspect.signature(class_of({"data": given}, "data")).parameters.values()
     needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if missing := [name for name in needed if name not in given]:
-        raise ConfigError(f"data.{missing[0]} is missing: write data.{missing[0]}=...")
+    if lacking := [name for name in needed if name not in given]:
+        raise ConfigError(missing(f"data.{lacking[0]}"))
     data: DataModule = build({"data": given}, "data", run.chosen)
     if list(data.input_shape) != list(trained.data.input_shape):
         resized = build({"data": given | shape_of_training(trained, run)}, "data", run.chosen)

@@ -1,6 +1,7 @@
 """`litlab new mylab`: a small project that runs at once."""
 
 import keyword
+import re
 import shutil
 import sys
 import tempfile
@@ -38,9 +39,15 @@ def make_project(folder: Path) -> list[Path]:
     return written
 
 
+def _is_package_name(name: str) -> bool:
+    return name.isidentifier() and name.isascii() and not keyword.iskeyword(name)
+
+
 def _check_name(name: str) -> None:
-    if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii():
-        raise ConfigError(f"{name}: cannot be the name of a Python package: write letters, digits and _ only")
+    if not _is_package_name(name):
+        possible = re.sub(r"\W", "_", name)
+        instead = f", such as {possible}" if _is_package_name(possible) else ""
+        raise ConfigError(f"{name}: cannot be the name of a Python package: write letters, digits and _ only{instead}")
     if name in sys.stdlib_module_names or name in ("conf", "tests", "runs", "data") or find_spec(name):
         raise ConfigError(f"{name}: there is a package or a folder of that name already; choose another name")
 

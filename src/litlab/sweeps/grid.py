@@ -61,7 +61,7 @@ class GridSweeper(ReportedSweeper):
         """Refuses a value with which a job would fail, before the first job begins."""
         for setting in dict.fromkeys(itertools.chain.from_iterable(jobs)):
             try:
-                check_swept(setting)
+                check_swept(setting, self.config)
             except ConfigError as error:
                 raise HydraException(str(error)) from error
 

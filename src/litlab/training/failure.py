@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from litlab.callbacks import BEFORE_TRAINING, learning_rate
+from litlab.callbacks import BEFORE_TRAINING, PURE_FLOAT16, learning_rate
 from litlab.data.workers import BadPicture, WorkerFailed
 from litlab.errors import Interrupted, RunFailed, one_line
 from litlab.modules import NonFiniteLoss
@@ -46,6 +46,8 @@ def _not_finite(error: Exception, parts: Parts) -> str | None:
     saved = ""
     if checkpoints and checkpoints.last.exists():
         saved = f"; the last good checkpoint is checkpoints/{checkpoints.last.name}"
+    if str(run.cfg.trainer.precision) == "16-true":
+        return f"{error}{after}: {PURE_FLOAT16}{saved}"
     lr = f"try a lower optimizer.lr (it is {learning_rate(run.cfg):g})"
     return f"{error}{after}: {lr}, trainer.gradient_clip_val=1{instead}{saved}"
 

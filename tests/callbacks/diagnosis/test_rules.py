@@ -59,6 +59,12 @@ def test_nan_before_the_first_step_is_not_blamed_on_the_learning_rate():
     assert "look for NaN or huge numbers in the data" in sentence
 
 
+def test_pure_float16_is_the_likely_reason_of_nan():
+    (sentence,) = verdict(Evidence(nonfinite_step=2, setup=Setup(pure_float16=True)))
+    said = "trainer.precision=16-true alone can be the reason: try 16-mixed or bf16-true"
+    assert sentence == f"diverged: the loss was NaN or infinite at step 2; {said}"
+
+
 def test_what_is_in_use_is_not_proposed():
     used = Setup(augment=["random_crop"], weight_decay=0.02, clips=True, stops_early=True, lr=0.01)
     rose = Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 0.7, 0.8, 0.8], num_classes=10, setup=used)

@@ -10,6 +10,6 @@ collect         the callback that collects the evidence
 
 from litlab.callbacks.diagnosis.collect import Diagnosis
 from litlab.callbacks.diagnosis.evidence import Evidence, Setup
-from litlab.callbacks.diagnosis.rules import BEFORE_TRAINING, verdict
+from litlab.callbacks.diagnosis.rules import BEFORE_TRAINING, PURE_FLOAT16, verdict
 
-__all__ = ["BEFORE_TRAINING", "Diagnosis", "Evidence", "Setup", "verdict"]
+__all__ = ["BEFORE_TRAINING", "PURE_FLOAT16", "Diagnosis", "Evidence", "Setup", "verdict"]

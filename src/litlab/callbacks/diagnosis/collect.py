@@ -150,6 +150,7 @@ def setup_of(trainer: lightning.Trainer, module: Supervised) -> Setup:
         clips=bool(trainer.gradient_clip_val),
         stops_early=callback_of(trainer, EarlyStopping) is not None,
         frozen=not all(parameter.requires_grad for parameter in module.network.parameters()),
+        pure_float16=trainer.precision == "16-true",
         tries=isinstance(trainer.limit_train_batches, int) or trainer.limit_train_batches < 1,  # 1.0 is all of them
     )
 

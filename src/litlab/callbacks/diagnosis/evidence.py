@@ -15,6 +15,7 @@ class Setup:
         clips: whether gradients are clipped.
         stops_early: whether early stopping is on.
         frozen: whether some parameters are not trained.
+        pure_float16: whether weights and losses are float16, with `trainer.precision=16-true`.
         tries: whether an epoch is cut short on purpose (`trainer.limit_train_batches`), so more epochs are no advice.
     """
 
@@ -30,6 +31,7 @@ class Setup:
     clips: bool = False
     stops_early: bool = False
     frozen: bool = False
+    pure_float16: bool = False
     tries: bool = False
 
     @property

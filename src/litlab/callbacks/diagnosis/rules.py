@@ -16,6 +16,7 @@ BEFORE_TRAINING = (
     "the learning rate is not the reason: look for NaN or huge numbers in the data (data.normalize) and in the first "
     "weights (model.weights)"
 )
+PURE_FLOAT16 = "trainer.precision=16-true alone can be the reason: try 16-mixed or bf16-true"
 
 VAL_FALLS = 0.10  # the same for a validation loss that is compared with a flat training loss
 PAST_BEST = 0.10  # overfitting: the validation loss ended this share above its lowest value,
@@ -66,6 +67,8 @@ def diverges(curves: Curves) -> str | None:
     """The loss is NaN, or has exploded, or ended far above its lowest value."""
     evidence, setup = curves.evidence, curves.evidence.setup
     advice = f"try {setup.lower}{'' if setup.clips else ' or trainer.gradient_clip_val=1'}"
+    if setup.pure_float16:
+        advice = PURE_FLOAT16
     if evidence.before_training:
         return f"wrong start: the loss was NaN or infinite before the first step; {BEFORE_TRAINING}"
     if evidence.nonfinite_step is not None:

@@ -1,0 +1,50 @@
+"""Checks the values of a sweep before its first job begins."""
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from litlab.config.check import BOUNDS, TYPES, check_bound
+from litlab.config.hints import accepts, describe
+from litlab.errors import ConfigError
+
+
+def check_swept(setting: str, usual: DictConfig) -> None:
+    """Refuses a value of a sweep that no job could train with, as far as that is known without importing torch.
+
+    A setting whose usual value is a number takes numbers. Each job checks its whole config again.
+
+    Args:
+        setting: as on the command line, such as `optimizer.lr=0.1`.
+        usual: the config without the sweep.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    key, _, text = setting.lstrip("+").partition("=")
+    if text == "null" or "${" in text or (text == "auto" and not _has_a_number(key)):
+        return
+    try:
+        value = OmegaConf.from_dotlist([f"value={text}"]).value
+        now = OmegaConf.select(usual, key)
+    except (OmegaConfBaseException, ValueError):  # found when the job is composed
+        return
+    if key in TYPES:
+        if not accepts(TYPES[key], OmegaConf.to_object(value) if OmegaConf.is_config(value) else value):
+            raise ConfigError(f"{setting}: must be {describe(TYPES[key])}{_several(key, text)}")
+    elif not _is_number(value) and (_has_a_number(key) or (_is_number(now) and isinstance(value, str | bool))):
+        raise ConfigError(f"{setting}: must be a number{_several(key, text)}")
+    if _is_number(value) and key in BOUNDS:
+        check_bound(key, value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _has_a_number(key: str) -> bool:
+    """Whether a setting is a number where its usual value does not say so, because it is null."""
+    return key in BOUNDS and key.startswith(("optimizer.", "scheduler."))
+
+
+def _several(key: str, text: str) -> str:
+    return f"; several values are written {key}={text.strip('[]')}" if text.startswith("[") else ""
