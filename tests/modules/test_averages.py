@@ -32,3 +32,19 @@ def test_the_average_is_that_of_its_definition():
     averages.swap()
     assert all(torch.equal(value, trained[name]) for name, value in net.state_dict().items())
     assert list(averages.state_dict()) == []
+
+
+def test_without_a_decay_all_steps_from_a_first_one_count_the_same():
+    net = network()
+    net(torch.randn(2, 1, 8, 8))
+    averages = Averages(net)
+    averages.begin_at(3)
+    weights = []
+    for step in range(8):
+        with torch.no_grad():
+            for parameter in net.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        averages.update()
+        weights.append(net[0].weight.detach().clone())
+        expected = torch.stack(weights[3:]).mean(0) if step >= 3 else weights[-1]
+        torch.testing.assert_close(averages.other()["0.weight"], expected)

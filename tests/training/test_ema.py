@@ -1,16 +1,18 @@
-"""With `ema`, the averaged weights are those that are judged and saved."""
+"""With `ema` or `swa`, the averaged weights are those that are judged and saved."""
 
 import json
 
+import pytest
 import torch
 from scripts import QUICK
 
 from litlab import checkpoint
 
 
-def test_the_saved_weights_are_those_that_were_validated(train_here, use):
+@pytest.mark.parametrize("averaged_by", ["ema=0.99", "swa=0.5"])
+def test_the_saved_weights_are_those_that_were_validated(train_here, use, averaged_by):
     light = ["data.train_limit=1500", "logger=csv", "callbacks.model_summary.enabled=false"]
-    done = train_here(*QUICK, *light, "ema=0.99", "optimizer.lr=0.003")
+    done = train_here(*QUICK, *light, averaged_by, "optimizer.lr=0.003")
     assert done.status == 0, done.err
     path = done.runs[0] / "checkpoints/best.ckpt"
     saved = torch.load(path, weights_only=True)
@@ -21,3 +23,11 @@ def test_the_saved_weights_are_those_that_were_validated(train_here, use):
     use(f"ckpt={done.runs[0]}", "evaluate=val")
     again = json.loads(next(done.folder.glob("evaluation/*.json")).read_text())["metrics"]
     assert again["val/acc"] == done.result["metrics"]["val/acc"]
+
+
+def test_averages_that_contradict_each_other_or_have_no_end_are_refused(train_here, tmp_path):
+    done = train_here(*QUICK, "ema=0.99", "swa=0.5")
+    assert (done.status, done.err) == (2, "error: ema and swa are two ways to average the weights: leave one out\n")
+    done = train_here(*QUICK, "swa=0.5", "scheduler=none", "trainer.max_epochs=null", "trainer.max_time=00:00:01:00")
+    assert (done.status, done.err) == (2, "error: swa needs a length: write trainer.max_epochs or trainer.max_steps\n")
+    assert not list(tmp_path.glob("runs/*/*"))

@@ -54,6 +54,7 @@ STOPPED_ELSEWHERE = [
     ("on_train_batch_start", 0, []),
     ("on_train_batch_start", 13, []),
     ("on_train_batch_start", 14, ["scheduler=one_cycle"]),
+    ("on_train_batch_start", 14, ["swa=0.3"]),
     ("on_train_batch_start", 19, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
     ("on_train_batch_start", 13, ["scheduler=plateau", "scheduler.patience=0"]),
     ("on_train_epoch_end", 10, ["data.num_workers=2"]),

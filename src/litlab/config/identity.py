@@ -42,11 +42,12 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     """
     composed: Any = OmegaConf.to_container(cfg, resolve=True)
     flat: dict[str, Any] = {}
-    for name in (*GROUPS, "metrics", "seed", "objective", "top5", "ema", "on_nan", "test"):
+    for name in (*GROUPS, "metrics", "seed", "objective", "top5", "ema", "swa", "on_nan", "test"):
         if composed.get(name) or name not in (
             "mix",
             "task",
             "metrics",
+            "swa",
         ):  # not recorded by runs from before them
             flat |= _flat(name, composed.get(name))
     for key, value in UNGROUPED.items():  # runs from before these settings have not recorded them

@@ -1,13 +1,16 @@
-"""The moving average of a network's weights."""
+"""Averages of a network's weights over the steps of a training."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Averages(nn.Module):
-    """An exponential moving average of all weights, and of the statistics of batch norm.
+    """An average of all weights, and of the statistics of batch norm.
 
-    The first steps count more: step n, from 0, keeps (1 + n) / (10 + n) of the average, and at most `decay`.
+    With `decay` it is an exponential moving average. The first steps count more: step n, from 0, keeps
+    (1 + n) / (10 + n) of the average, and at most `decay`. Without, all steps from `begin_at` on count the same, and
+    until then the average is the weights of the latest step. That is SWA (Izmailov et al. 2018,
+    https://arxiv.org/abs/1803.05407), which takes the weights at the ends of epochs.
 
     Args:
         network: any network; its tensors are changed in place only.
@@ -15,9 +18,10 @@ class Averages(nn.Module):
     """
 
     values: Tensor  # all averages in a row, float32 [N]
-    steps: Tensor  # that have been averaged, []
+    steps: Tensor  # of the training, []
+    first: Tensor  # step that counts, [], without `decay`
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float | None = None) -> None:
         super().__init__()
         self.decay = decay
         # In a tuple, so that the network's weights are not this module's, too. The buffers are not in a checkpoint.
@@ -25,6 +29,7 @@ class Averages(nn.Module):
         self._held: tuple[torch.device | None, dict[str, Tensor]] = (None, {})
         self.register_buffer("values", self._flat(), persistent=False)
         self.register_buffer("steps", torch.zeros(()), persistent=False)
+        self.register_buffer("first", torch.zeros(()), persistent=False)
         self.shown = False  # whether the network has the averages, and `values` the weights that are trained
 
     @torch.no_grad()
@@ -33,10 +38,18 @@ class Averages(nn.Module):
         self.values.copy_(self._flat())
         self.steps.zero_()
 
+    def begin_at(self, step: int) -> None:
+        """Says which step is the first that counts, if all count the same."""
+        self.first.fill_(step)
+
     @torch.no_grad()
     def update(self) -> None:
         """Takes the weights into the average, after a step of the optimizer."""
-        keep = ((1 + self.steps) / (10 + self.steps)).clamp(max=self.decay)
+        if self.decay is None:
+            counted = (self.steps - self.first).clamp(min=0)
+            keep = counted / (counted + 1)
+        else:
+            keep = ((1 + self.steps) / (10 + self.steps)).clamp(max=self.decay)
         self.values.lerp_(self._flat(), 1 - keep)
         self.steps += 1
 

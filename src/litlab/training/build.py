@@ -95,18 +95,24 @@ def make_checkpoints(run: Run, data: DataModule, module: Supervised) -> Checkpoi
 
 
 def make_averaged(run: Run, module: Supervised) -> AveragedWeights | None:
-    """The callback that averages the weights, with `ema=`; None without.
+    """The callback that averages the weights, with `ema=` or `swa=`; None without.
 
     Raises:
-        ConfigError: if the weights are divided among processes.
+        ConfigError: if both are given, if processes divide the weights among them, or if the length is not known.
     """
-    decay = run.get("ema")
-    if decay is None:
+    decay, begin = run.get("ema"), run.get("swa")
+    if decay is None and begin is None:
         return None
+    if decay is not None and begin is not None:
+        raise ConfigError("ema and swa are two ways to average the weights: leave one out")
+    key = "swa" if decay is None else "ema"
     if run.cfg.trainer.strategy == "fsdp":
-        raise ConfigError("ema: not with trainer=fsdp, which divides the weights among the processes")
+        raise ConfigError(f"{key}: not with trainer=fsdp, which divides the weights among the processes")
+    trainer = run.cfg.trainer
+    if begin is not None and trainer.max_epochs is None and trainer.get("max_steps") in (None, -1):
+        raise ConfigError("swa needs a length: write trainer.max_epochs or trainer.max_steps")
     module.averages = Averages(module.network, decay)
-    return AveragedWeights(module.averages)
+    return AveragedWeights(module.averages, begin or 0.0)
 
 
 def make_unfreeze(run: Run, module: Supervised) -> Unfreeze | None:

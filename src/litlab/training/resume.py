@@ -16,7 +16,7 @@ from litlab.training.build import Parts
 FIXED: dict[str, Any] = {
     **dict.fromkeys(("model", "data._target_", "data.seed", "data.val_size", "optimizer._target_")),
     **{f"optimizer.{key}": value for key, value in UNGROUPED.items()},
-    **dict.fromkeys(("mix._target_", "ema", "data.folds", "data.fold")),
+    **dict.fromkeys(("mix._target_", "ema", "swa", "data.folds", "data.fold")),
     "data.stratified": False,
 }
 

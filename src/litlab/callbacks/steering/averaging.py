@@ -1,4 +1,4 @@
-"""Averaged weights: they are validated, tested and saved, while others are trained (`ema=0.999`)."""
+"""Averaged weights: they are validated, tested and saved, while others are trained (`ema=0.999`, `swa=0.75`)."""
 
 from typing import Any
 
@@ -17,15 +17,17 @@ class AveragedWeights(lightning.Callback):
 
     Args:
         averages: of the network; a submodule of the LightningModule, so that it moves to the device with it.
+        begin: the part of the training after which the steps count, if all count the same.
     """
 
-    def __init__(self, averages: Averages) -> None:
-        self.averages = averages
+    def __init__(self, averages: Averages, begin: float = 0.0) -> None:
+        self.averages, self.begin = averages, begin
         self.loaded = False
 
     def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         if not self.loaded:
             self.averages.restart()
+        self.averages.begin_at(round(self.begin * trainer.estimated_stepping_batches))
         for optimizer in trainer.optimizers:
             optimizer.register_step_post_hook(lambda *_: self.averages.update())
 
