@@ -127,7 +127,11 @@ def test_the_best_job_trains_as_if_it_had_never_waited(train_here, tmp_path):
         (["hydra.sweeper.prune=median"], "hydra.sweeper.prune=median: must be false or asha; hydra/sweeper=optuna has"),
         (["hydra.sweeper.prune=asha"], "hydra.sweeper.prune_after_epochs=1: must be less than trainer.max_epochs=1"),
         (["hydra.sweeper.prune=asha", "hydra.sweeper.reduction_factor=1"], "hydra.sweeper.reduction_factor=1: must be"),
-        (["hydra.sweeper.prune=asha", "trainer.max_epochs=-1"], "hydra.sweeper.prune=asha needs a length"),
+        (["hydra.sweeper.prune=asha", "trainer.max_epochs=-1"], "trainer.max_epochs=-1: must be at least 1"),
+        (
+            ["hydra.sweeper.prune=asha", "trainer.max_epochs=null", "trainer.max_steps=5"],
+            "hydra.sweeper.prune=asha needs a length: trainer.max_epochs=None",
+        ),
     ],
 )
 def test_what_cannot_be_halved_is_refused_in_a_line(settings, said, train_here, tmp_path):

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -25,10 +26,12 @@ def test_the_picture_shows_more_than_one_colour(swept):
         [{"optimizer.lr": lr, "seed": seed} for lr in (0.001, 0.01, 0.1) for seed in (1, 2)],
         [{"optimizer.lr": lr, "data.batch_size": size} for lr in (0.01, 0.1) for size in (32, 64)],
         [{"model": model, "optimizer.lr": lr} for model in ("mlp", "lenet5") for lr in (0.01, 0.1)],
+        [{"optimizer.lr": 0.001 * 1.1**n, "data.batch_size": 32 + n} for n in range(40)],
+        [{"model": f"m{n % 2}", "optimizer.lr": 0.001 * 1.1**n, "ema": 0.9 + n / 1000} for n in range(80)],
         [{"seed": seed} for seed in range(30)],
         [{"model": "mlp"}],
     ],
-    ids=["one number", "two numbers", "names", "more jobs than a legend holds", "one job"],
+    ids=["one number", "two numbers", "names", "a plane", "points", "more jobs than a legend holds", "one job"],
 )
 def test_any_sweep_has_a_picture(settings, tmp_path):
     for number, values in enumerate(settings):
@@ -37,6 +40,15 @@ def test_any_sweep_has_a_picture(settings, tmp_path):
     sweep = sweeps.read(tmp_path)
     draw(sweep, tmp_path / "sweep.png")
     assert Image.open(tmp_path / "sweep.png").size == (1100, 880)
+
+
+def test_three_hundred_jobs_are_reported_in_seconds(tmp_path):
+    for number in range(300):
+        overrides = [f"optimizer.lr={0.001 * 1.01**number}", f"ema={0.9 + number / 10000}", f"data.batch_size={number}"]
+        job_of(tmp_path, f"job={number}", overrides, **scored(0.5 + number / 1000))
+    began = time.process_time()
+    draw(sweeps.read(tmp_path), tmp_path / "sweep.png")
+    assert time.process_time() - began < 15  # it once took minutes
 
 
 def test_a_sweep_with_a_chinese_name_is_reported_in_any_terminal(tmp_path):

@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Job:
     seed: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, str]:
         """The values of the overrides by their keys, without `name`, which is that of the sweep's folder."""
         lines = [line.lstrip("+") for line in self.overrides if "=" in line]

@@ -1,5 +1,6 @@
 """`sweep.png`: at the top how the objective depends on the swept settings, below the curves of all jobs."""
 
+import math
 import statistics
 import textwrap
 from pathlib import Path
@@ -17,12 +18,17 @@ from litlab.sweeps.seeds import settings_compared
 matplotlib.use("Agg")  # draws into files, and needs no screen
 
 BEST, OTHERS = "tab:red", "tab:blue"  # colours
+MOST_BARS = 60  # more cannot be told apart
+FEW = 30  # cells of a heat map, of which most may be empty
 MOST_LABELS = 12  # a longer legend cannot be read
 BESIDE: Any = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # of the axes, so that a legend covers nothing
 
 
 def draw(sweep: Sweep, path: Path) -> None:
-    """Draws a line if one number was swept, a heat map if two were, else bars. The curves of all jobs are below."""
+    """Draws a line if one number was swept, a heat map if two were, else bars; points where jobs are too many for that.
+
+    The curves of all jobs are below.
+    """
     text = f"{sweep.folder.name} {[job.settings for job in sweep.jobs]}"
     if text.isascii():
         return _draw(sweep, path)
@@ -37,10 +43,15 @@ def _draw(sweep: Sweep, path: Path) -> None:
     numbers = [name for name in names if all(_is_number(job.settings.get(name)) for job in sweep.finished)]
     figure = Figure(figsize=(10, 8), layout="constrained")
     top, bottom = figure.subplots(2, 1)
-    if len(names) == 2 and len(numbers) == 2:
-        draw_map(sweep, numbers[0], numbers[1], top, figure)
-    elif len(names) == 1 and numbers:
+    jobs = len({labels.of(job, names) for job in sweep.finished})  # that differ in more than the seed
+    if len(names) == 1 and numbers:
         draw_line(sweep, numbers[0], top)
+    elif len(names) == 2 and len(numbers) == 2 and _cells(sweep, numbers) <= max(2 * jobs, FEW):
+        draw_map(sweep, numbers[0], numbers[1], top, figure)
+    elif len(names) == 2 and len(numbers) == 2:
+        draw_plane(sweep, numbers[0], numbers[1], top, figure)
+    elif numbers and jobs > MOST_BARS:
+        draw_points(sweep, numbers[0], top)
     else:
         draw_bars(sweep, names, top, labels)
     draw_curves(sweep, names, bottom, labels)
@@ -63,7 +74,7 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     axes.plot(values[best], means[best], marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
     axes.annotate(f"{name}={values[best]:g}: {means[best]:.4f}", (values[best], means[best]), xytext=(0, -22),
                   textcoords="offset points", ha="center", color=BEST)  # fmt: skip
-    if values[0] > 0 and values[-1] / values[0] >= 10:
+    if _is_wide(values):
         axes.set_xscale("log")
     axes.set(xlabel=name, ylabel=sweep.objective)
     losses = [[job.metrics["val/loss"] for job in at[value] if "val/loss" in job.metrics] for value in values]
@@ -71,6 +82,40 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
         other = axes.twinx()
         other.plot(values, [statistics.mean(loss) for loss in losses], marker=".", color="tab:gray", alpha=0.7)
         other.set_ylabel("val/loss", color="tab:gray")
+
+
+def draw_points(sweep: Sweep, name: str, axes: Axes) -> None:
+    """Draws a point for each job, against one of several settings: its objective, and where the others spread it."""
+    values = [float(job.settings[name]) for job in sweep.finished]
+    axes.plot(values, [job.score or 0.0 for job in sweep.finished], marker="o", color=OTHERS, linestyle="", alpha=0.6)
+    best = sweep.finished[0]
+    axes.plot(values[0], best.score or 0.0, marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
+    if _is_wide(values):
+        axes.set_xscale("log")
+    axes.set(xlabel=name, ylabel=sweep.objective)
+
+
+def draw_plane(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: Figure) -> None:
+    """Draws a point for each job, where its two numbers are. The colour is the objective."""
+    across, up = ([float(job.settings[name]) for job in sweep.finished] for name in (horizontal, vertical))
+    points = axes.scatter(across, up, c=[job.score or 0.0 for job in sweep.finished], cmap="viridis")
+    figure.colorbar(points, ax=axes, label=sweep.objective)
+    axes.plot(across[0], up[0], marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
+    if _is_wide(across):
+        axes.set_xscale("log")
+    if _is_wide(up):
+        axes.set_yscale("log")
+    axes.set(xlabel=horizontal, ylabel=vertical)
+
+
+def _is_wide(values: list[float]) -> bool:
+    """Whether values are told apart better on a logarithmic axis."""
+    return min(values) > 0 and max(values) / min(values) >= 10
+
+
+def _cells(sweep: Sweep, names: list[str]) -> int:
+    """How many cells a heat map over these settings has."""
+    return math.prod(len({job.settings[name] for job in sweep.finished}) for name in names)
 
 
 def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: Figure) -> None:
@@ -103,16 +148,14 @@ def draw_bars(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> Non
     first, *others = names or ["seed"]
     places = list(dict.fromkeys(job.settings.get(first, "") for job in _by_name(sweep)))
     kinds = list(dict.fromkeys(labels.of(job, others) for job in _by_name(sweep)))
+    found: dict[tuple[str, str], list[float]] = {}
+    for job in sweep.finished:
+        found.setdefault((job.settings.get(first, ""), labels.of(job, others)), []).append(job.score or 0.0)
     width = 0.8 / len(kinds)
     for index, kind in enumerate(kinds):
         heights, spreads, positions = [], [], []
         for place, value in enumerate(places):
-            scores = [
-                job.score or 0.0
-                for job in sweep.finished
-                if job.settings.get(first, "") == value and labels.of(job, others) == kind
-            ]
-            if scores:
+            if scores := found.get((value, kind)):
                 positions.append(place + (index - (len(kinds) - 1) / 2) * width)
                 heights.append(statistics.mean(scores))
                 spreads.append(statistics.stdev(scores) if len(scores) > 1 else 0.0)
