@@ -70,6 +70,10 @@ def test_keys_are_checked_against_the_signatures(override, message):
         config.check(composed("model=resnet18", "data=cifar10", override))
 
 
+def test_a_name_may_look_like_a_number():
+    config.check(composed("name=nan"))
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

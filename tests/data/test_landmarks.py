@@ -62,7 +62,8 @@ def test_augmentations_that_move_the_points_are_refused(tmp_path, arguments, mes
 def test_a_missing_picture_is_named(tmp_path):
     file = draw_landmarks(tmp_path, count=3)
     (tmp_path / "001.png").unlink()
-    with pytest.raises(ValueError, match=r"^max_bad_fraction=0\.01: 1 of 3 .*001\.png \(not there\)$"):
+    instead = "repair or remove them, or skip them with data.max_bad_fraction=0.34"
+    with pytest.raises(ValueError, match=rf"^max_bad_fraction=0\.01: 1 of 3 .*001\.png \(not there\); {instead}$"):
         Landmarks(file).setup()
 
 

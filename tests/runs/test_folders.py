@@ -1,4 +1,5 @@
 import os
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -81,10 +82,17 @@ def test_the_newest_checkpoint_is_known_by_the_time_in_the_folders_name(tmp_path
     """A copied folder has new files, and its name still tells when the run began."""
     newest = run_in(tmp_path / "2026-02-01_00-00-00", runs.BEST, runs.LAST, age=100)
     run_in(tmp_path / "2026-01-01_00-00-00", runs.BEST)
-    run_in(tmp_path / "named", runs.BEST)
     assert runs.newest_checkpoint(tmp_path) == newest / runs.BEST
-    assert runs.newest_checkpoint(tmp_path / "named") == tmp_path / "named" / runs.BEST
     assert runs.newest_checkpoint(run_in(tmp_path / "without")) is None
+
+
+def test_a_run_with_a_name_is_as_old_as_its_first_file(tmp_path):
+    dated = run_in(tmp_path / "2026-02-01_00-00-00", runs.BEST)
+    named = run_in(tmp_path / "named", runs.HYDRA, runs.BEST)
+    for day, newest in (("2026-03-01", named), ("2026-01-01", dated)):
+        began = datetime.fromisoformat(day).timestamp()
+        os.utime(named / runs.HYDRA, (began, began))
+        assert runs.newest_checkpoint(tmp_path) == newest / runs.BEST
 
 
 def test_the_best_checkpoint_of_a_run_is_used_or_its_last(tmp_path):

@@ -45,4 +45,4 @@ def test_a_page_without_a_test_shows_the_predictions_of_the_best_checkpoint(trai
     assert matrix.trace() / matrix.sum() == pytest.approx(done.result["metrics"]["val/acc"], abs=1e-6)
     assert shown[0].images == "validation set"
     train_here(f"resume={done.runs[0]}", "trainer.max_epochs=4")  # in which nobody has seen what the best one predicted
-    assert shown[1].images == "validation set after the last epoch"
+    assert shown[1].images == "validation set (last epoch)"

@@ -87,7 +87,7 @@ def test_pictures_that_are_gone_are_named(trained, train_here, use, capfd):
     names = {split: name for name, split in splits(trained).items()}
     (trained / "pictures" / names["val"]).unlink()
     use("ckpt=run", "evaluate=val", "output=out")
-    assert f"1 pictures of val are gone since the training: {names['val']}" in capfd.readouterr().err
+    assert f"since the training, 1 picture of val went missing: {names['val']}" in capfd.readouterr().err
     assert evaluated(trained)["images"] == 3
     done = train_here("resume=run", "trainer.max_epochs=2")
     assert done.status == 2

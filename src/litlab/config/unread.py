@@ -117,7 +117,7 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
 def check_finite(plain: Mapping[str, Any]) -> None:
     """Refuses infinity and NaN: `1e400` is infinite for a computer. A gradient may be as long as it likes."""
     for path, value in leaves(plain).items():
-        if path == ("trainer", "gradient_clip_val") and value == math.inf:
+        if path == ("name",) or (path == ("trainer", "gradient_clip_val") and value == math.inf):
             continue
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, float) and not math.isfinite(number):

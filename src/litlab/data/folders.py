@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from litlab.data.arguments import folder_path
+from litlab.data.arguments import folder_path, not_a_folder
 from litlab.data.class_pictures import PARTS, ClassPictures
 from litlab.data.drawn_splits import SPLITS
 from litlab.data.listing import Listing, list_files
@@ -49,7 +49,7 @@ class ImageFolder(ClassPictures):
         self.roots = [folder_path("data_dir", root) for root in folders]
         for root in self.roots:
             if not root.is_dir():
-                raise FileNotFoundError(f"data_dir {root}: no such folder")
+                raise FileNotFoundError(f"data_dir {root}: {not_a_folder(root)}")
         self.source = f"data_dir {self.roots[0]}"
         split_folders = [split for root in self.roots for split in _split_folders(root).values()]
         self.class_names = tuple(sorted({path.name for split in split_folders for path in _subfolders(split)}))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from litlab.data.arguments import boolean, file_path, folder_path
+from litlab.data.arguments import boolean, file_path, folder_path, not_a_folder
 from litlab.data.class_pictures import PARTS, ClassPictures
 from litlab.data.file_names import FileNames
 from litlab.data.label_rows import labels_in, read_rows
@@ -48,7 +48,7 @@ class LabelFile(ClassPictures):
         self.file = file_path("file", file)
         root = self.file.parent if data_dir is None else folder_path("data_dir", data_dir)
         if not root.is_dir():
-            raise FileNotFoundError(f"data_dir {root}: no such folder")
+            raise FileNotFoundError(f"data_dir {root}: {not_a_folder(root)}")
         self.roots, self.source = [root], f"file {self.file}"
         self.rows = read_rows(self.file)
         if not isinstance(label_separator, str) or not label_separator.strip():

@@ -1,6 +1,7 @@
 """Image files as a data set: checked once before training, decoded in the workers."""
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -101,6 +102,10 @@ def find_readable(listing: Listing, checked: Checked, max_bad_fraction: float) -
         more = f" and {len(bad) - NAMED} more, named in train.log" if len(bad) > NAMED else ""
         note = f"{len(bad):,} of {len(listing):,} files cannot be read: {', '.join(bad[:NAMED])}{more}"
         if len(bad) > max_bad_fraction * len(listing):
-            raise ValueError(f"max_bad_fraction={max_bad_fraction}: {note}")
+            enough = math.ceil(100 * len(bad) / len(listing)) / 100
+            raise ValueError(
+                f"max_bad_fraction={max_bad_fraction}: {note}; repair or remove them, or skip them with "
+                f"data.max_bad_fraction={enough:g}"
+            )
         warnings.warn(f"skipped: {note}", stacklevel=2)
     return checked.readable

@@ -217,7 +217,10 @@ class PictureDataModule(DataModule):
         if any(name in known for name in names):
             split_of = [known.get(name) for name in names]
             if late := [name for name, split in zip(names, split_of, strict=True) if split is None]:
-                warnings.warn(f"left out, newer than the run: {len(late):,} pictures ({listed(late, 3)})", stacklevel=4)
+                warnings.warn(
+                    f"left out, newer than the run: {len(late):,} picture{'s' * (len(late) > 1)} ({listed(late, 3)})",
+                    stacklevel=4,
+                )
             rows = {name: [i for i, split in enumerate(split_of) if split == name] for name in SPLITS}
             splits = {name: torch.tensor(indices) for name, indices in rows.items() if indices}
         else:

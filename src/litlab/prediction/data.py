@@ -112,6 +112,8 @@ def _recorded(trained: Trained, run: Run, given: dict[str, Any]) -> tuple[DataMo
         said = str(error).partition(" refuses its arguments: ")[2]
         if said.split(" ")[0].split("=")[0] in given:  # the user's own setting, and not one of the checkpoint
             raise ConfigError(f"data.{said}") from error
+        if place and said.startswith(place):
+            raise ConfigError(f"data.{said}; if it has moved, write data.{place}=PATH") from error
         raise
     return data, read_only
 
@@ -175,7 +177,8 @@ def check_splits(trained: Trained, data: PictureDataModule, split: str) -> None:
     drawn, known, then = data.drawn_splits, data.known_splits, trained.data.drawn
     if known and any(name in drawn for name in known):
         if gone := [name for name, of in known.items() if of == split and name not in drawn]:
-            warn(f"{len(gone):,} pictures of {split} are gone since the training: {listed(gone, 3)}")
+            count = "1 picture" if len(gone) == 1 else f"{len(gone):,} pictures"
+            warn(f"since the training, {count} of {split} went missing: {listed(gone, 3)}")
     elif then and drawn and split in ("train", "val", "test") and drawn.summary() != then:
         raise ConfigError(
             f"evaluate={split}: the pictures have changed since the training, and {SPLITS} is not in the run folder "

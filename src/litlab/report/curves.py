@@ -83,7 +83,7 @@ def _draw_splits(axes: "Axes", page: Page, name: str, marks: Sequence[int]) -> l
         values += [value for _, value in (*within, *points)]
         if len({step for step, _ in within}) > 1:
             steps, ys = zip(*within, strict=True)
-            label = f"{split}, within epochs"
+            label = f"{split}, by step"
             axes.plot(in_epochs(steps, marks), ys, color=colour, alpha=0.35, linewidth=1.2, label=label)
         if points:
             steps, ys = zip(*points, strict=True)
@@ -100,7 +100,7 @@ def _draw_best(axes: "Axes", page: Page, marks: Sequence[int]) -> None:
     """Draws a line where the best checkpoint was written."""
     if page.best_step:
         epoch = in_epochs([page.best_step], marks)[0]
-        axes.axvline(epoch, color=GREY, linewidth=1, linestyle=":", label=f"best, epoch {epoch:.4g}", zorder=0)
+        axes.axvline(epoch, color=GREY, linewidth=1, linestyle=":", label=f"best: {epoch:.4g}", zorder=0)
 
 
 def _dress(axes: "Axes", name: str, values: list[float]) -> None:
@@ -123,7 +123,9 @@ def _dress(axes: "Axes", name: str, values: list[float]) -> None:
     axes.set_axisbelow(True)
     without_frame(axes)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=9, loc="best", edgecolor="none", framealpha=0.8)  # a curve may pass behind it
+        # Above the curves, which it would cover. The title is at the left.
+        axes.legend(fontsize=8.5, loc="lower right", bbox_to_anchor=(1.01, 1), ncols=4, frameon=False, borderpad=0,
+                    borderaxespad=0.3, columnspacing=0.9, handlelength=1.0, handletextpad=0.4)  # fmt: skip
     if not axes.lines:  # `values` may have the loss before the first step
         axes.set(xticks=[], yticks=[], xlabel="")
         first = f"{values[0]:.3g} before the first step, and no epoch ended" if values else "no epoch ended"

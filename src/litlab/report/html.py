@@ -17,7 +17,7 @@ from litlab.report.evaluation import Sample
 from litlab.report.page import Page
 
 TEMPLATE = Path(__file__).with_name("page.html")
-KEYS = (("train", "train"), ("within", "train, within epochs"), ("val", "val"), ("best", "best"))
+KEYS = (("train", "train"), ("within", "train, by step"), ("val", "val"), ("best", "best"))
 
 
 def as_html(page: Page, png: bytes) -> str:

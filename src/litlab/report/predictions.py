@@ -14,7 +14,7 @@ def draw_predictions(
     canvas: Canvas, names: Sequence[str], found: Evaluation, left: float, top: float, width: float, height: float
 ) -> None:
     """Draws the confusion matrix of these classes, or of a regression its predictions against the truth."""
-    canvas.heading(left, top + 0.05, f"Predictions on the {found.images}")
+    canvas.heading(left, top + 0.05, f"Predictions: {found.images}")
     if found.matrix is not None:
         edge = EDGE / DPI  # the picture has a margin of its own
         size = round((width + 2 * edge) * DPI), round((height - HEADING + edge) * DPI)

@@ -25,7 +25,8 @@ def main() -> int:
     console.never_fail_to_encode()
     asked = parser.parse_args()
     if not asked.folder.is_dir():
-        print(f"error: {asked.folder}: no such folder", file=sys.stderr)
+        what = "a file, not a folder" if asked.folder.exists() else "no such folder"
+        print(f"error: {asked.folder}: {what}", file=sys.stderr)
         return 2
     runs = in_order(runs_in(asked.folder), asked.sort, asked.reverse)
     try:

@@ -4,10 +4,11 @@ import contextlib
 import itertools
 import re
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 from litlab.errors import ConfigError
-from litlab.runs.layout import BEST, CONFIG, FOLDER, LAST, LOG, METRICS, RESULT, best_or_last
+from litlab.runs.layout import BEST, CONFIG, FOLDER, HYDRA, LAST, LOG, METRICS, RESULT, best_or_last
 from litlab.runs.lock import is_running
 
 STARTED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")  # the time in a folder's name
@@ -88,7 +89,14 @@ def _last_change(folder: Path) -> float:
     return max(path.stat().st_mtime for path in files if path.exists())
 
 
-def _age(checkpoint: Path) -> tuple[str, float]:
-    """The time in the folder's name, which a copied folder keeps, then the time of the file."""
-    stamps = STARTED.findall(str(checkpoint))
-    return (stamps[-1] if stamps else "", checkpoint.stat().st_mtime)
+def began(run: Path) -> datetime:
+    """When a run began: the time in the folder's name, which a copy keeps, else that of the first file in it."""
+    if stamps := STARTED.findall(str(run)):
+        with contextlib.suppress(ValueError):  # 2026-13-45_25-61-00
+            return datetime.strptime(stamps[-1], "%Y-%m-%d_%H-%M-%S")
+    first = next((run / name for name in (HYDRA, CONFIG, LAST, BEST) if (run / name).exists()), run)
+    return datetime.fromtimestamp(first.stat().st_mtime)
+
+
+def _age(checkpoint: Path) -> tuple[datetime, float]:
+    return began(checkpoint.parents[1]), checkpoint.stat().st_mtime

@@ -4,7 +4,6 @@ import json
 import re
 import textwrap
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from litlab.console import number, printable
 from litlab.direction import better
-from litlab.runs.folders import STARTED
+from litlab.runs.folders import began
 from litlab.runs.layout import CONFIG, HYDRA
 from litlab.runs.lock import is_running
 from litlab.runs.result import read_result
@@ -103,7 +102,7 @@ def _listed(run: Path, root: Path) -> Listed:
     return Listed(
         folder=str(run),
         name=str(run.relative_to(root)).removeprefix(f"{data}_{network}/") if run != root else run.resolve().name,
-        when=_began(run),
+        when=f"{began(run):%Y-%m-%d %H:%M:%S}",
         data=data,
         network=network,
         status=result.get("status") or ("running" if is_running(run) else "killed"),
@@ -128,15 +127,6 @@ def _test(metrics: dict[str, Any], objective: str) -> tuple[str, float | None]:
     wanted = f"test/{objective.rpartition('/')[2]}"
     name = next((name for name in (wanted, "test/loss") if name in metrics), "")
     return name, metrics.get(name)
-
-
-def _began(run: Path) -> str:
-    """The time in the name of the folder, else that of the file which Hydra wrote when the run began."""
-    if stamps := STARTED.findall(str(run)):
-        day, _, time = stamps[-1].partition("_")
-        return f"{day} {time.replace('-', ':')}"
-    file = run / HYDRA if (run / HYDRA).exists() else run / CONFIG
-    return datetime.fromtimestamp(file.stat().st_mtime).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _rank(run: Listed, column: str) -> tuple[str, Any]:

@@ -97,7 +97,7 @@ def note_evaluation(outcome: Outcome, parts: Parts) -> None:
     of_best = split == "test" or outputs_of(parts.trainer).use_best()
     found = report.last_evaluation(parts.trainer, parts.module, parts.data, split)
     if found and found.split == "val" and not of_best:
-        found.after = "after the last epoch"
+        found.after = "(last epoch)"
     outcome.evaluation = found
 
 

@@ -19,6 +19,7 @@ from litlab.data import DataModule
 from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.networks import Registered
+from litlab.runs import best_or_last
 from litlab.training.assemble import assemble
 from litlab.training.build import Parts, make_unfreeze
 from litlab.training.network import advice
@@ -71,7 +72,7 @@ def print_end(run: Run, result: dict[str, Any], ended: str, best_epoch: int | No
     """
     tested = {name: value for name, value in result["metrics"].items() if name.startswith("test/")}
     if tested:
-        say(_test_table(tested))
+        say(_test_table(tested, "best checkpoint" if result["best_checkpoint"] else "last weights"))
     elif best_epoch and (best := result["objective"]):
         say(f"best checkpoint: {best['name']} {number(best['value'])}, in epoch {best_epoch} of {result['epochs']}")
     say(ended)
@@ -84,7 +85,7 @@ def print_end(run: Run, result: dict[str, Any], ended: str, best_epoch: int | No
         _say("one page", f"{folder}/report.png, report.html")
     if any(run.folder.glob("events.out.tfevents.*")):
         _say("curves", shlex.join(["tensorboard", "--logdir", str(folder)]))
-    if result["best_checkpoint"] and takes_pictures:
+    if best_or_last(run.folder) and takes_pictures:
         trusted = run.project.trusted if run.project else []
         packages = [name for name in to_be_trusted(run.plain()) if name not in trusted]
         trust = [f"trust=[{','.join(packages)}]"] if packages else []
@@ -143,9 +144,9 @@ def _say_verdict(sentences: list[str]) -> None:
         say(Text(filled))
 
 
-def _test_table(metrics: dict[str, float]) -> Table:
+def _test_table(metrics: dict[str, float], weights: str) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    table.add_column("best checkpoint, test set")
+    table.add_column(f"{weights}, test set")
     table.add_column("", justify="right")
     for name, value in metrics.items():
         table.add_row(name, number(value))

@@ -8,6 +8,7 @@ import lightning
 from litlab.console import number, say
 from litlab.errors import RunFailed
 
+FEW = 10  # steps, too few to judge
 LEARNED = 0.02  # part of the first loss below which a batch counts as learned
 
 
@@ -61,9 +62,11 @@ class OverfitOneBatch(lightning.Callback):
         return self.lowest <= LEARNED * self.first
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        span = f"loss {number(self.first)} to {number(self.lowest)} in {self.steps} steps"
+        span = f"loss {number(self.first)} to {number(self.lowest)} in {self.steps} step{'s' * (self.steps != 1)}"
         if self.learned:
             say(f"overfit       learned one batch by heart: {span}")
+        elif self.steps < FEW:
+            say(f"overfit       too short to tell: {span}; leave out trainer.max_epochs and trainer.max_steps")
         elif self.lowest < self.first / 2:
             say(f"overfit       not yet: {span}; try trainer.max_epochs={2 * (trainer.max_epochs or 1)}")
         else:
