@@ -120,6 +120,12 @@ def test_a_sweep_of_predictions_is_refused_and_leaves_nothing(script_here, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_of_a_training_is_refused_for_predictions(script_here, tmp_path):
+    done = script_here("predict.py", "ckpt=latest", "evaluate=test", "hydra.run.dir=mine")
+    assert (done.status, done.err) == (2, "error: hydra.run.dir=mine: is for training; write output=mine\n")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_to_resume_that_is_not_there_is_one_line(train_here):
     done = train_here("resume=nowhere")
     assert (done.status, done.out) == (2, "")

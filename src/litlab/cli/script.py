@@ -162,6 +162,8 @@ class Script:
             sys.exit()
         if self.config_name == "predict" and is_multirun(arguments):
             raise HydraException(f"-m: {console.typed('predict')} does one thing at a time; sweeps are for training")
+        if self.config_name == "predict" and (folders := [a for a in arguments if a.startswith("hydra.run.dir=")]):
+            raise HydraException(f"{folders[0]}: is for training; write output={folders[0].partition('=')[2]}")
         check_words(arguments, keys)
         refuse_unused(arguments, keys)
         refuse_null(arguments, self.searched.folders)
