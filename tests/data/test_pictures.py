@@ -126,6 +126,10 @@ def test_transforms_may_make_pictures_of_any_mode_and_size(root, arguments):
         ({"transforms": [{"name": "RandomCrop", "size": 99}]}, "transforms RandomCrop cannot take a picture: "),
         ({"center_crop": False, "random_crop": True}, "random_crop has nothing to cut: with center_crop=false"),
         ({"transforms": ["RandomErasing"]}, r"transforms RandomErasing .*: write augment=\[cutout\]"),
+        (
+            {"transforms": ["RandomGray"]},
+            "transforms: torchvision.transforms.v2 has no 'RandomGray'; did you mean RandomGrayscale",
+        ),
         ({"transforms": ["RandomSpin"]}, "transforms: torchvision.transforms.v2 has no 'RandomSpin'"),
         ({"transforms": [{"name": "RandomRotation"}]}, "transforms RandomRotation: .*degrees"),
         ({"transforms": "RandomRotation"}, "transforms must be a list"),

@@ -66,6 +66,7 @@ def test_a_run_is_named_by_its_folder_or_by_a_checkpoint_in_it(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
+        ("", "resume= is empty; give latest, a folder below"),
         ("latest", "resume=latest: there is no run in "),
         ("nowhere", "resume=nowhere: no such run folder or checkpoint; give latest, a folder below runs/ or a check"),
         ("empty", r"resume=empty: no run folder \(it has no .hydra/config.yaml\); give latest, a folder below"),

@@ -14,7 +14,7 @@ from litlab.config.suggest import suggest
 from litlab.config.unread import (
     check_below,
     check_finite,
-    check_logger,
+    check_has_target,
     check_metrics,
     check_switches,
     check_top_level,
@@ -210,7 +210,7 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
     check_metrics(plain.get("metrics") or {})
     for name, entry in (plain.get("logger") or {}).items():
         if entry:
-            check_logger(name, entry)
+            check_has_target(f"logger.{name}", entry)
             check_group(f"logger.{name}", {k: v for k, v in entry.items() if (k, v) != ("save_dir", None)})
     for name, entry in (plain.get("metrics") or {}).items():
         if entry:

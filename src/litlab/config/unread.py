@@ -75,7 +75,7 @@ def check_switches(callbacks: Mapping[str, Any]) -> None:
                 raise ConfigError(f"callbacks.{name}.{key}={entry[key]}: must be true or false")
         if "_target_" not in entry:
             if not own:
-                raise ConfigError(f"callbacks.{name} has no _target_, the class to build: nothing would read it")
+                check_has_target(f"callbacks.{name}", entry)
             for key in entry.keys() - set(own):
                 raise ConfigError(f"callbacks.{name}.{key} is unknown; {suggest(str(key), own)}")
 
@@ -93,19 +93,13 @@ def check_metrics(metrics: Any) -> None:
             continue
         if not re.fullmatch(r"[A-Za-z]\w*", str(name)):
             raise ConfigError(f"metrics.{name}: must be named with letters, digits and _ only, as in val/f1")
-        if not isinstance(entry, Mapping) or "_target_" not in entry:
-            raise ConfigError(f"metrics.{name} has no _target_, the class to build: nothing would read it")
+        check_has_target(f"metrics.{name}", entry)
 
 
-def check_logger(name: str, entry: Any) -> None:
-    """Refuses a logger that nothing builds.
-
-    Args:
-        name: in the group `logger`.
-        entry: of this name.
-    """
+def check_has_target(key: str, entry: Any) -> None:
+    """Refuses an entry that nothing builds, such as `logger.mine` without a class."""
     if not isinstance(entry, Mapping) or "_target_" not in entry:
-        raise ConfigError(f"logger.{name} has no _target_, the class to build: nothing would read it")
+        raise ConfigError(f"{key} has no _target_, the class to build: nothing would read it")
 
 
 def check_trainer(trainer: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Transforms of single pictures on the CPU, by their names in torchvision."""
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,9 @@ def build_transforms(spec: Iterable[str | Mapping[str, Any]]) -> list[Callable]:
         name = arguments.pop("name", None)
         cls = getattr(v2, str(name), None)
         if not (isinstance(cls, type) and issubclass(cls, v2.Transform)):
-            raise ValueError(f"transforms: torchvision.transforms.v2 has no {name!r}")
+            close = difflib.get_close_matches(str(name), dir(v2), n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"transforms: torchvision.transforms.v2 has no {name!r}{hint}")
         if cls is v2.RandomErasing:  # it erases in tensors only, and returns pictures as they are
             raise ValueError("transforms RandomErasing does nothing to pictures: write augment=[cutout] instead")
         try:

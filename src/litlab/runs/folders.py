@@ -64,6 +64,8 @@ def find_run(spec: str, runs: Path = Path(FOLDER)) -> tuple[Path, Path | None]:
         if not folders:
             raise ConfigError(f"resume=latest: there is no run in {runs}/")
         return max(folders, key=_last_change), None
+    if not spec:
+        raise ConfigError("resume= is empty; give latest, a folder below runs/ or a checkpoint in one")
     path = Path(spec).expanduser()
     if path.is_file():
         folder, checkpoint = path.absolute().parent.parent, path.absolute()

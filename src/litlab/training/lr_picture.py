@@ -1,5 +1,6 @@
 """`lr_find.png`: the loss against the learning rate, for each seed."""
 
+import math
 from pathlib import Path
 
 import matplotlib
@@ -30,7 +31,7 @@ def draw(curves: list[Curve], suggested: float, path: Path) -> None:
     too_high = min(curve.too_high for curve in curves)
     axes.axvline(too_high, color="tab:gray", linestyle="--", label=f"too high from {too_high:.2g} on")
     top = max(curve.smooth[0] for curve in curves)
-    low = min(min(curve.smooth) for curve in curves)
+    low = min(loss for curve in curves for loss in (*curve.smooth, *curve.losses) if math.isfinite(loss))
     axes.set_ylim(low - 0.1 * (top - low), top + 0.5 * (top - low))
     axes.set_xscale("log")
     axes.set(xlabel="optimizer.lr", ylabel="train/loss")
