@@ -66,7 +66,13 @@ def test_values_of_other_kinds_are_left_to_the_jobs():
         check_swept(setting, usual)
     for setting in ("optimizer.lr=${width}", "data.batch_size=auto", "trainer.devices=[0]", "checkpoint.keep=3"):
         check_swept(setting, usual)
-    for setting in ("trainer.limit_train_batches=0.5", "trainer.devices=auto", "+model.own=x", "name='a b'"):
+    for setting in (
+        "trainer.limit_train_batches=0.5",
+        "trainer.devices=auto",
+        "+model.own=x",
+        "name='a b'",
+        "name=*vit*",
+    ):
         check_swept(setting, usual)
 
 

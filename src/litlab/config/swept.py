@@ -1,5 +1,6 @@
 """Checks the values of a sweep before its first job begins."""
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -26,7 +27,7 @@ def check_swept(setting: str, usual: DictConfig) -> None:
     try:
         value = OmegaConf.from_dotlist([f"value={text}"]).value
         now = OmegaConf.select(usual, key)
-    except (OmegaConfBaseException, ValueError):  # found when the job is composed
+    except (OmegaConfBaseException, ValueError, yaml.YAMLError):  # found when the job is composed
         return
     if key in TYPES:
         if not accepts(TYPES[key], OmegaConf.to_object(value) if OmegaConf.is_config(value) else value):
