@@ -25,6 +25,12 @@ def test_the_saved_weights_are_those_that_were_validated(train_here, use, averag
     assert again["val/acc"] == done.result["metrics"]["val/acc"]
 
 
+def test_a_moving_average_needs_no_length_of_the_training(train_here):
+    timed = ["scheduler=none", "trainer.max_epochs=null", "trainer.max_time=00:00:00:01"]
+    done = train_here(*QUICK, *timed, "data.train_limit=640", "ema=0.99")
+    assert (done.status, done.result["stopped_by"]) == (0, "max_time"), done.err
+
+
 def test_averages_that_contradict_each_other_or_have_no_end_are_refused(train_here, tmp_path):
     done = train_here(*QUICK, "ema=0.99", "swa=0.5")
     assert (done.status, done.err) == (2, "error: ema and swa are two ways to average the weights: leave one out\n")

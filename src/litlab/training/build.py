@@ -112,7 +112,7 @@ def make_averaged(run: Run, module: Supervised) -> AveragedWeights | None:
     if begin is not None and trainer.max_epochs is None and trainer.get("max_steps") in (None, -1):
         raise ConfigError("swa needs a length: write trainer.max_epochs or trainer.max_steps")
     module.averages = Averages(module.network, decay)
-    return AveragedWeights(module.averages, begin or 0.0)
+    return AveragedWeights(module.averages, begin)
 
 
 def make_unfreeze(run: Run, module: Supervised) -> Unfreeze | None:

@@ -17,17 +17,18 @@ class AveragedWeights(lightning.Callback):
 
     Args:
         averages: of the network; a submodule of the LightningModule, so that it moves to the device with it.
-        begin: the part of the training after which the steps count, if all count the same.
+        begin: the part of the training after which the steps count, if all count the same, else None.
     """
 
-    def __init__(self, averages: Averages, begin: float = 0.0) -> None:
+    def __init__(self, averages: Averages, begin: float | None = None) -> None:
         self.averages, self.begin = averages, begin
         self.loaded = False
 
     def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
         if not self.loaded:
             self.averages.restart()
-        self.averages.begin_at(round(self.begin * trainer.estimated_stepping_batches))
+        if self.begin is not None:
+            self.averages.begin_at(round(self.begin * trainer.estimated_stepping_batches))
         for optimizer in trainer.optimizers:
             optimizer.register_step_post_hook(lambda *_: self.averages.update())
 
