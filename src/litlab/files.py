@@ -54,6 +54,11 @@ def write_at(path: Path, size: int, data: bytes | bytearray) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def not_a_folder(path: Path) -> str:
+    """What to say of a path that is no folder."""
+    return "is a file, not a folder" if path.exists() else "no such folder"
+
+
 def shown(path: Path) -> Path:
     """A path as a user would type it: relative to the current folder if it is below it, else absolute."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

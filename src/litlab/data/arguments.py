@@ -28,11 +28,6 @@ def boolean(name: str, value: Any) -> bool:
     return value
 
 
-def not_a_folder(path: Path) -> str:
-    """What to say of a path that is no folder."""
-    return "is a file, not a folder" if path.exists() else "no such folder"
-
-
 def folder_path(name: str, value: Any) -> Path:
     """The path of the folder `value`, with `~` replaced by the home folder. The folder need not exist.
 

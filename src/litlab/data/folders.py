@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from litlab.data.arguments import folder_path, not_a_folder
+from litlab.data.arguments import folder_path
 from litlab.data.class_pictures import PARTS, ClassPictures
 from litlab.data.drawn_splits import SPLITS
 from litlab.data.listing import Listing, list_files
 from litlab.data.picture_dataset import NAMED
 from litlab.data.picture_files import is_of_system, suffixes
 from litlab.data.picture_index import Checked, check_pictures
+from litlab.files import not_a_folder
 
 SUFFIXES = frozenset(suffixes())  # of picture files, such as .jpg
 LIKE_A_SPLIT = re.compile(r"(train|val|valid|validation|dev|eval|test)(ing)?([-_ ]?(set|data|images))?", re.IGNORECASE)

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from litlab.data.arguments import boolean, file_path, folder_path, not_a_folder
+from litlab.data.arguments import boolean, file_path, folder_path
 from litlab.data.class_pictures import PARTS, ClassPictures
 from litlab.data.file_names import FileNames
 from litlab.data.label_rows import labels_in, read_rows
 from litlab.data.listing import Listing
 from litlab.data.picture_index import Checked, check_pictures
+from litlab.files import not_a_folder
 
 
 class LabelFile(ClassPictures):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from litlab import console
+from litlab.files import not_a_folder
 from litlab.runs import FOLDER
 from litlab.runs.listing import COLUMNS, as_json, as_table, in_order, runs_in
 
@@ -25,8 +26,7 @@ def main() -> int:
     console.never_fail_to_encode()
     asked = parser.parse_args()
     if not asked.folder.is_dir():
-        what = "a file, not a folder" if asked.folder.exists() else "no such folder"
-        print(f"error: {asked.folder}: {what}", file=sys.stderr)
+        print(f"error: {asked.folder}: {not_a_folder(asked.folder)}", file=sys.stderr)
         return 2
     runs = in_order(runs_in(asked.folder), asked.sort, asked.reverse)
     try:

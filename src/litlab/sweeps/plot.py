@@ -71,7 +71,7 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     spread = [statistics.stdev(s) if len(s := scores[value]) > 1 else 0.0 for value in values]
     axes.errorbar(values, means, yerr=spread, marker="o", color=OTHERS, capsize=3, label=sweep.objective)
     best = sweep.best_of(range(len(values)), key=means.__getitem__)
-    axes.plot(values[best], means[best], marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
+    _mark_best(axes, values[best], means[best])
     axes.annotate(f"{name}={values[best]:g}: {means[best]:.4f}", (values[best], means[best]), xytext=(0, -22),
                   textcoords="offset points", ha="center", color=BEST)  # fmt: skip
     if _is_wide(values):
@@ -85,11 +85,11 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
 
 
 def draw_points(sweep: Sweep, name: str, axes: Axes) -> None:
-    """Draws a point for each job, against one of several settings: its objective, and where the others spread it."""
+    """Draws the objective of each job against one of several settings. The other settings spread the points."""
     values = [float(job.settings[name]) for job in sweep.finished]
-    axes.plot(values, [job.score or 0.0 for job in sweep.finished], marker="o", color=OTHERS, linestyle="", alpha=0.6)
-    best = sweep.finished[0]
-    axes.plot(values[0], best.score or 0.0, marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
+    scores = [job.score or 0.0 for job in sweep.finished]  # the best first
+    axes.plot(values, scores, marker="o", color=OTHERS, linestyle="", alpha=0.6)
+    _mark_best(axes, values[0], scores[0])
     if _is_wide(values):
         axes.set_xscale("log")
     axes.set(xlabel=name, ylabel=sweep.objective)
@@ -100,12 +100,16 @@ def draw_plane(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure:
     across, up = ([float(job.settings[name]) for job in sweep.finished] for name in (horizontal, vertical))
     points = axes.scatter(across, up, c=[job.score or 0.0 for job in sweep.finished], cmap="viridis")
     figure.colorbar(points, ax=axes, label=sweep.objective)
-    axes.plot(across[0], up[0], marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
+    _mark_best(axes, across[0], up[0])
     if _is_wide(across):
         axes.set_xscale("log")
     if _is_wide(up):
         axes.set_yscale("log")
     axes.set(xlabel=horizontal, ylabel=vertical)
+
+
+def _mark_best(axes: Axes, across: float, up: float) -> None:
+    axes.plot(across, up, marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
 
 
 def _is_wide(values: list[float]) -> bool:

@@ -29,6 +29,7 @@ from litlab.modules import Averages, CompiledNetwork, Supervised
 from litlab.networks import Freezable
 from litlab.training import weights
 from litlab.training.assemble import TASKS, assemble
+from litlab.training.limits import has_length
 from litlab.training.settle import precision
 from litlab.training.trainer import make_trainer
 
@@ -108,8 +109,7 @@ def make_averaged(run: Run, module: Supervised) -> AveragedWeights | None:
     key = "swa" if decay is None else "ema"
     if run.cfg.trainer.strategy == "fsdp":
         raise ConfigError(f"{key}: not with trainer=fsdp, which divides the weights among the processes")
-    trainer = run.cfg.trainer
-    if begin is not None and trainer.max_epochs is None and trainer.get("max_steps") in (None, -1):
+    if begin is not None and not has_length(run.cfg.trainer):
         raise ConfigError("swa needs a length: write trainer.max_epochs or trainer.max_steps")
     module.averages = Averages(module.network, decay)
     return AveragedWeights(module.averages, begin)

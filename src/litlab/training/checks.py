@@ -9,6 +9,7 @@ from litlab.data import DataModule
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Supervised
 from litlab.networks import Registered, evaluating
+from litlab.training.limits import has_length
 from litlab.training.network import unfit
 
 FOR_CLASSES = (torch.nn.CrossEntropyLoss, torch.nn.NLLLoss)
@@ -154,7 +155,7 @@ def check_optimization(run: Run, module: Supervised) -> None:
         )
     if not module.make_schedulers:
         return
-    if not trainer.max_epochs and trainer.get("max_time") and trainer.get("max_steps") in (None, -1):
+    if not has_length(trainer):
         raise ConfigError(
             f"{run.option('scheduler')} needs the length of the training: "
             "write trainer.max_epochs beside trainer.max_time, or scheduler=none"

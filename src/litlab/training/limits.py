@@ -12,6 +12,11 @@ from litlab.errors import ConfigError, one_line
 SPLITS = ("train", "val", "test")
 
 
+def has_length(trainer: Any) -> bool:
+    """Whether it is known how long a training is: a run that only `trainer.max_time` ends has no length."""
+    return bool(trainer.max_epochs) or trainer.get("max_steps") not in (None, -1)
+
+
 def check_limits(run: Run, data: DataModule) -> None:
     """Refuses a limit that leaves no batch, and a validation that never comes, before anything is trained.
 
