@@ -29,7 +29,7 @@ def pictures(tmp_path_factory):
 def uncached(pictures, tmp_path_factory):
     """The folder of a run of two epochs of three steps, without a cache."""
     folder = tmp_path_factory.mktemp("uncached") / "run"
-    record_run(folder, f"data.data_dir={pictures}", base=SMALL)
+    record_run(folder, f"data.data_dir={pictures}", "data.cache=none", base=SMALL)
     train_recorded(folder)
     return folder
 
@@ -58,6 +58,33 @@ def test_a_run_that_is_stopped_within_an_epoch_goes_on_with_a_cache_or_without(
         train_recorded(tmp_path / "run")
     train_recorded(tmp_path / "run", WITHOUT_FAULT, f"data.cache={after}")
     assert differences_but_where(tmp_path / "run", uncached) == []
+
+
+def test_pictures_are_cached_in_memory_by_default(pictures, uncached, tmp_path, capfd):
+    record_run(tmp_path / "run", f"data.data_dir={pictures}", base=SMALL)
+    train_recorded(tmp_path / "run")
+    assert "cache: 16 pictures in memory, 12.0 KiB" in capfd.readouterr().out
+    assert differences_but_where(tmp_path / "run", uncached) == []
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["trainer.max_epochs=1"],
+        ["trainer.max_epochs=null", "trainer.max_steps=3"],
+        ["trainer.limit_train_batches=2"],
+        ["trainer.limit_train_batches=0.5"],
+        ["data.transforms=[RandomGrayscale]"],
+    ],
+    ids=" ".join,
+)
+def test_pictures_that_are_read_once_are_not_cached_by_default(pictures, train_here, overrides):
+    assert "cache:" not in train_here(*SMALL, f"data.data_dir={pictures}", *overrides).out
+
+
+def test_pictures_are_cached_by_default_where_steps_end_a_second_epoch(pictures, train_here):
+    done = train_here(*SMALL, f"data.data_dir={pictures}", "trainer.max_epochs=null", "trainer.max_steps=4")
+    assert done.out.count("cache: 16 pictures in memory") == 1
 
 
 def test_the_run_says_what_is_cached(pictures, train_here):

@@ -12,6 +12,7 @@ from litlab.errors import ConfigError, one_line
 from litlab.modules import Classification, Grouped, MakeOptimizer, Multilabel, Regression, Supervised, balanced_weights
 from litlab.training import weights
 from litlab.training.checks import check_device, check_loss, check_monitors, check_network, check_optimization
+from litlab.training.limits import batches, has_second_epoch
 from litlab.training.metrics import build_metrics
 from litlab.training.network import build_network
 
@@ -178,11 +179,15 @@ def prepare_data(run: Run, data: DataModule) -> None:
 def fill_cache(run: Run, data: DataModule) -> None:
     """Decodes the pictures of the data set once, as `data.cache` says.
 
+    Where it is `auto`, a training that reads its pictures once decodes them while it trains, which is faster.
+
     Raises:
         ConfigError: if there is no room for them, or one of them cannot be decoded.
     """
     if not isinstance(data, PictureDataModule):
         return
+    if data.cache == "auto" and not has_second_epoch(run.cfg.trainer, batches(data, "train")):
+        data.cache = "none"
     try:
         data.fill_cache()
     except WorkerFailed as error:

@@ -17,6 +17,14 @@ def has_length(trainer: Any) -> bool:
     return bool(trainer.max_epochs) or trainer.get("max_steps") not in (None, -1)
 
 
+def has_second_epoch(trainer: Any, count: int) -> bool:
+    """Whether a training may see its `count` batches more than once, as far as its settings say."""
+    accumulated, steps = trainer.get("accumulate_grad_batches") or 1, trainer.get("max_steps")
+    if steps not in (None, -1) and steps * accumulated <= count:
+        return False
+    return trainer.max_epochs != 1 and limited(trainer.get("limit_train_batches"), count) == count
+
+
 def check_limits(run: Run, data: DataModule) -> None:
     """Refuses a limit that leaves no batch, and a validation that never comes, before anything is trained.
 
