@@ -59,6 +59,11 @@ def not_a_folder(path: Path) -> str:
     return "is a file, not a folder" if path.exists() else "no such folder"
 
 
+def not_a_file(path: Path) -> str:
+    """What to say of a path that is no file."""
+    return "is a folder, not a file" if path.is_dir() else "no such file"
+
+
 def shown(path: Path) -> Path:
     """A path as a user would type it: relative to the current folder if it is below it, else absolute."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,5 +1,7 @@
 """Pictures with points from an annotations file."""
 
+import re
+
 import pytest
 import torch
 from pictures import draw_landmarks
@@ -44,11 +46,34 @@ def test_a_wrong_line_is_named(tmp_path, line):
 
 
 @pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("b.png\t1\t2", "but has 2 cells after the path"),
+        ("b.png 1 2 3 4 5 6 7 8 9 10", "but has no tab"),
+        ("b.png\t1\t2\t3\t4\t5\t6\t7\t8\t9\tx", "but 'x' is no number of pixels"),
+        ("000.png" + 10 * "\t1", "000.png is in line 1 already"),
+        ("./000.png" + 10 * "\t1", "./000.png is in line 1 already"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said(tmp_path, line, wrong):
+    file = draw_landmarks(tmp_path, count=3)
+    file.write_text(file.read_text() + line + "\n")
+    with pytest.raises(ValueError, match=rf"^annotations .*annotations\.txt, line 4: .*{re.escape(wrong)}$"):
+        Landmarks(file).setup()
+
+
+def test_a_folder_instead_of_the_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"^annotations .*: is a folder, not a file$"):
+        Landmarks(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (
             {"augment": ["random_horizontal_flip"]},
-            "augment random_horizontal_flip moves the picture and not its points",
+            "augment random_horizontal_flip moves the picture and not its points; choose from cutout, color_jitter, "
+            "random_erasing, gaussian_blur$",
         ),
         ({"random_crop": True}, "random_crop moves the picture"),
         ({"balanced": True}, "balanced must be false for landmarks"),

@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from litlab.modules.groups import Grouped, block_depths, layers_in_words
-from litlab.networks import LeNet5, ResNet18, TorchvisionModel
+from litlab.networks import (
+    ConvNeXt,
+    EfficientNetLite0,
+    GoogLeNet,
+    LeNet5,
+    ResNet18,
+    TorchvisionModel,
+    ViT,
+    WhitenedCNN,
+)
 
 
 def rates(network, **settings):
@@ -41,11 +50,29 @@ def test_learning_rates_fall_towards_the_input(make):
 
 
 def test_layers_are_blocks_where_nothing_has_a_number():
-    names = ["conv1.weight", "conv1.bias", "conv2.weight", "fc.weight", "fc.bias"]
-    assert list(block_depths(names, ("fc.",)).values()) == [0, 0, 1, 2, 2]
-    blocks = ["embed.weight", "stages.0.blocks.0.w.weight", "stages.0.blocks.1.w.weight", "norm.weight", "head.weight"]
+    layers = {"conv1.weight": 4, "conv1.bias": 1, "conv2.weight": 4, "fc.weight": 2, "fc.bias": 1}
+    assert list(block_depths(layers, ("fc.",)).values()) == [0, 0, 1, 2, 2]
+    names = ["embed.weight", "stages.0.blocks.0.w.weight", "stages.0.blocks.1.w.weight", "norm.weight", "head.weight"]
+    blocks = dict(zip(names, (2, 2, 2, 1, 2), strict=True))
     assert list(block_depths(blocks, ("head.",)).values()) == [0, 0, 1, 1, 2]
     assert len({lr for lr, _ in rates(LeNet5(), layer_decay=0.5).values()}) > 2
+
+
+@pytest.mark.parametrize(
+    ("network", "blocks"),
+    [
+        (EfficientNetLite0((3, 64, 64), 3), 1 + 16 + 1 + 1),
+        (ConvNeXt((3, 32, 32), 3), 1 + 6 + 2 + 1),
+        (WhitenedCNN((3, 32, 32), 3), 3 + 1),
+        (GoogLeNet((3, 64, 64), 3), 9 + 1),
+        (ViT((3, 32, 32), 3), 6 + 1),
+        (ResNet18((3, 32, 32), 3), 8 + 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else "",
+)
+def test_a_layer_in_a_block_is_no_block(network, blocks):
+    """Beside the blocks there is the head. A convolution that stands alone in a list is a block of its own."""
+    assert len({lr for lr, _ in rates(network, layer_decay=0.5).values()}) == blocks
 
 
 def test_a_frozen_backbone_has_no_groups():

@@ -42,12 +42,12 @@ from litlab.training.network import advice
         ),
         (
             ["trainer.limit_val_batches=0"],
-            "objective=val/acc is not logged; what is: train/loss, train/acc; this run validates nothing$",
+            "objective=val/acc is not logged, as this run validates nothing: write objective=train/acc$",
         ),
         (["experiment=linear_regression", "loss=bce"], "loss=.* takes predictions from 0 to 1.*model.output=sigmoid"),
         (
             ["experiment=mnist_fast", "scheduler=plateau"],
-            "scheduler.monitor=val/loss is not logged; what is: train/loss, train/acc",
+            "scheduler.monitor=val/loss is not logged, as this run .*: write scheduler.monitor=train/loss$",
         ),
         (
             ["scheduler=cosine", "trainer.max_epochs=null", "+trainer.max_time=00:00:10:00"],

@@ -10,6 +10,7 @@ from litlab.checkpoint.archive import read
 from litlab.checkpoint.plain import NotAllowed, excerpt
 from litlab.console import listed, printable
 from litlab.errors import one_line
+from litlab.files import not_a_file
 
 HOLDERS = ("state_dict", "model_state_dict", "model", "net", "model_ema")  # under which others save the weights
 MOST_NAMED = 6  # keys of a file, in a message
@@ -83,7 +84,7 @@ def _tensors(found: Any) -> dict[str, Tensor]:
 
 def _read_safetensors(path: str | Path) -> dict[str, Tensor]:
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        raise FileNotFoundError(f"{path}: {not_a_file(Path(path))}")
     try:
         from safetensors.torch import load_file
     except ImportError:

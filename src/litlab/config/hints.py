@@ -82,7 +82,7 @@ def describe(hint: Any) -> str:
         others = sorted((describe(a) for a in arguments if _is_plain(a) and a not in literals), key=_place)
         return " or ".join(dict.fromkeys([*(["one of " + ", ".join(values)] if values else []), *others]))
     if origin is Literal:
-        return "one of " + ", ".join(map(str, arguments))
+        return ("one of " if len(arguments) > 1 else "") + ", ".join(map(str, arguments))
     if origin in (list, Sequence, tuple):
         return "a list"
     names = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null"}

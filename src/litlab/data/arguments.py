@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from litlab.files import not_a_file
+
 
 def whole_number(name: str, value: Any, least: int) -> int:
     """`value`, if it is a whole number of at least `least`.
@@ -50,7 +52,7 @@ def file_path(name: str, value: Any) -> Path:
         raise ValueError(f"{name} must be the path of a file, not {value!r}")
     path = Path(value).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"{name} {path}: no such file")
+        raise FileNotFoundError(f"{name} {path}: {not_a_file(path)}")
     return path
 
 

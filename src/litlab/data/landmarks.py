@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -65,7 +66,9 @@ class Landmarks(PictureDataModule):
         for entry in augment if not isinstance(augment, str) else ():
             name = entry.get("name") if isinstance(entry, Mapping) else entry
             if isinstance(name, str) and name not in MOVE_NOTHING:
-                raise ValueError(f"augment {name} moves the picture and not its points; choose from {MOVE_NOTHING}")
+                raise ValueError(
+                    f"augment {name} moves the picture and not its points; choose from {', '.join(MOVE_NOTHING)}"
+                )
         self.annotations = file_path("annotations", annotations)
         pictures = pictures | {"center_crop": False}
         super().__init__(image_size, augment=augment, val_size=val_size, test_size=test_size, **pictures)
@@ -104,22 +107,38 @@ def read_annotations(file: Path) -> tuple[list[Path], Tensor]:
     """Paths of N pictures and their points in pixels, float32 [N, 5, 2].
 
     Raises:
-        ValueError: a line is not a path and ten numbers, with tabs between them (the message names the first such
-            line); or the file is empty, or not UTF-8.
+        ValueError: a line is not a path and ten numbers, with tabs between them, or its picture is listed twice (the
+            message names the first such line); or the file is empty, or not UTF-8.
     """
     paths, points = [], []
+    seen: dict[str, int] = {}
     for number, line in enumerate(text_of("annotations", file).splitlines(), 1):
         if not line.strip():
             continue
         name, *values = next(csv.reader([line], delimiter="\t"))  # a name may be in quotes
-        row = [float(value) for value in map(str.strip, values) if NUMBER.fullmatch(value)]
-        if not len(row) == len(values) == 2 * POINTS or not all(abs(value) < LARGEST for value in row):
-            raise ValueError(f"annotations {file}, line {number}: must be a path and ten numbers, between tabs")
+        where = f"annotations {file}, line {number}"
+        if wrong := _wrong_numbers(values):
+            raise ValueError(f"{where}: must be a path and ten numbers, between tabs, but {wrong}")
+        before = seen.setdefault(os.path.normpath(name.strip()), number)
+        if before != number:
+            raise ValueError(f"{where}: {name.strip()} is in line {before} already")
         paths.append(file.parent / name.strip())
-        points.append(row)
+        points.append([float(value) for value in values])
     if not paths:
         raise ValueError(f"annotations {file}: is empty")
     return paths, torch.tensor(points).view(-1, POINTS, 2)
+
+
+def _wrong_numbers(values: list[str]) -> str:
+    """What is wrong with the cells behind a path; empty if they are ten numbers."""
+    if not values:
+        return "has no tab"
+    if len(values) != 2 * POINTS:
+        return f"has {len(values)} cell{'s' * (len(values) > 1)} after the path"
+    for value in values:
+        if not NUMBER.fullmatch(value.strip()) or abs(float(value)) >= LARGEST:
+            return f"{value!r} is no number of pixels"
+    return ""
 
 
 def draw_points(image: Tensor, points: Tensor, colour: str = "red") -> Tensor:

@@ -1,6 +1,7 @@
 """Groups of parameters with learning rates and weight decay of their own, for fine-tuning."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from litlab.networks import head_of
+
+# Blocks of torchvision's DenseNet, RegNet and ViT.
+IN_WORDS = re.compile(r"denselayer\d+|block\d+-\d+|encoder_layer_\d+")
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Grouped:
         """The groups of these parameters of the network, in the order of the optimizer."""
         wanted = {id(parameter) for parameter in parameters}
         head, named = head_of(self.network), list(self.network.named_parameters())
-        depths = block_depths([name for name, _ in named], head)
+        depths = block_depths({name: parameter.ndim for name, parameter in named}, head)
         deepest = max(depths.values(), default=0)
         groups: dict[tuple[float, float], dict[str, nn.Parameter]] = {}
         for name, parameter in named:
@@ -97,37 +101,50 @@ class Grouped:
         return [ParameterGroup(group, factor, weight_decay) for (factor, weight_decay), group in ordered]
 
 
-def block_depths(names: Sequence[str], head: Sequence[str]) -> dict[str, int]:
+def block_depths(dimensions: Mapping[str, int], head: Sequence[str]) -> dict[str, int]:
     """How many blocks lie before each parameter, by its name; the head is a block of its own.
 
-    What has no number in its name belongs to the block before it. If nothing has a number, each layer is a block.
+    What has no number in its name belongs to the block before it, and so does a normalisation that stands alone. If
+    nothing has a number, each layer is a block.
 
     Args:
-        names: of all parameters, from the input to the output.
+        dimensions: of all parameters, by their names, from the input to the output.
         head: beginnings of the names of the head's parameters.
     """
-    body = [name for name in names if not (head and name.startswith(tuple(head)))]
+    body = [name for name in dimensions if not (head and name.startswith(tuple(head)))]
     keys = [_block(name) for name in body]
     if not any(keys):
         keys = [name.rpartition(".")[0] for name in body]
+    has_weights = {key for name, key in zip(body, keys, strict=True) if dimensions[name] > 1}
     depths: dict[str, int] = {}
     seen: dict[str, int] = {}
     for name, key in zip(body, keys, strict=True):
-        if key:
+        if key in has_weights and key:
             seen.setdefault(key, len(seen))
-        depths[name] = seen[key] if key else max(len(seen) - 1, 0)
-    return {name: depths.get(name, len(seen)) for name in names}
+        depths[name] = seen.get(key, max(len(seen) - 1, 0))
+    return {name: depths.get(name, len(seen)) for name in dimensions}
 
 
 def _block(name: str) -> str:
-    """`layer1.0` of `layer1.0.conv1.weight`; `stages.1.blocks.2` of `stages.1.blocks.2.norm.bias`; or nothing."""
-    parts = name.split(".")[:-1]
+    """The block of a parameter; nothing if it lies outside of them.
+
+    `layer1.0` of `layer1.0.conv1.weight`, `stages.1.blocks.2` of `stages.1.blocks.2.norm.bias`, and `mixed` of
+    `mixed.branch1.0.conv.weight`. The last number is that of a layer in a block, if its weight stands right behind
+    it: `blocks.3` of `blocks.3.layers.7.weight`.
+    """
+    *parts, leaf = name.split(".")
+    for place, part in enumerate(parts):
+        if IN_WORDS.fullmatch(part):
+            return ".".join(parts[: place + 1])
+        if place and part.startswith("branch"):
+            return ".".join(parts[:place])
     numbers = [place for place, part in enumerate(parts) if part.isdigit()]
     if not numbers:
         return ""
     last = numbers[0]
     for place in numbers[1:]:
-        if place - last > 2 or (place - last == 2 and parts[place - 1] not in ("blocks", "layers")):
+        is_layer = place == len(parts) - 1 and leaf in ("weight", "bias")
+        if is_layer or place - last > 2 or (place - last == 2 and parts[place - 1] not in ("blocks", "layers")):
             break
         last = place
     return ".".join(parts[: last + 1])

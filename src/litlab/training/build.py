@@ -5,7 +5,7 @@ from typing import Any
 
 import lightning
 
-from litlab import lightning_internals, sweeps
+from litlab import console, lightning_internals, sweeps
 from litlab.callbacks import (
     AveragedWeights,
     Checkpoints,
@@ -122,17 +122,28 @@ def make_unfreeze(run: Run, module: Supervised) -> Unfreeze | None:
         ConfigError: if nothing is frozen, that epoch does not come, or the weights are divided among processes.
     """
     epoch, epochs = run.get("model.unfreeze_at"), run.cfg.trainer.max_epochs
+    network = module.network
     if epoch is None:
+        if isinstance(network, Freezable) and network.frozen:
+            _say_idle_factors(run)
         return None
     given = f"model.unfreeze_at={epoch}"
-    if not isinstance(module.network, Freezable) or not module.network.frozen:
+    if not isinstance(network, Freezable) or not network.frozen:
         raise ConfigError(f"{given}: no layer is frozen; write model.freeze=backbone beside it, or leave it out")
     if epochs is not None and 0 < epochs <= epoch:
         raise ConfigError(f"{given}: must be less than trainer.max_epochs={epochs}; the first epoch is 0")
     if run.cfg.trainer.strategy == "fsdp":
         raise ConfigError(f"{given}: not with trainer=fsdp, which divides the weights among the processes")
-    module.trained_later = tuple(map(module.network.get_parameter, module.network.frozen_names))
-    return Unfreeze(module.network, epoch)
+    module.trained_later = tuple(map(network.get_parameter, network.frozen_names))
+    return Unfreeze(network, epoch)
+
+
+def _say_idle_factors(run: Run) -> None:
+    """Warns of learning rates for parts of a backbone that is never trained."""
+    for key in ("optimizer.backbone_factor", "optimizer.layer_decay"):
+        if (factor := run.get(key, 1)) != 1:
+            idle = f"{key}={factor:g} does nothing, because model.freeze=backbone trains the head alone"
+            console.warn(f"{idle}; model.unfreeze_at=3 trains the backbone too, from epoch 3 on")
 
 
 def make_prune(run: Run, saved: dict[str, Any] | None) -> Prune | None:

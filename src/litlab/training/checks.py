@@ -178,5 +178,8 @@ def check_monitors(run: Run, module: Supervised, data: DataModule) -> None:
     for key in ("objective", "scheduler.monitor", *(["callbacks.early_stopping.monitor"] if stops_early else [])):
         value = run.get(key)
         if value is not None and value not in names:
-            why = "" if value not in module.metric_names else "; this run validates nothing"
-            raise ConfigError(f"{key}={value} is not logged; what is: {', '.join(names)}{why}")
+            if value in module.metric_names:
+                trained = value.replace("val/", "train/")
+                instead = trained if trained in names else names[0]
+                raise ConfigError(f"{key}={value} is not logged, as this run validates nothing: write {key}={instead}")
+            raise ConfigError(f"{key}={value} is not logged; what is: {', '.join(names)}")

@@ -82,6 +82,14 @@ def test_an_epoch_that_cannot_be_is_refused_before_the_training(overrides, messa
         checked(asked(*TINY, *overrides))
 
 
+def test_factors_of_a_backbone_that_is_never_trained_are_said_to_do_nothing(capfd):
+    composed = asked(*WHITENED, "+model.freeze=backbone", "optimizer.backbone_factor=0.5")
+    _, _, module = assemble(composed)
+    assert make_unfreeze(composed, module) is None
+    said = " ".join(capfd.readouterr().err.split())
+    assert "optimizer.backbone_factor=0.5 does nothing, because model.freeze=backbone trains the head alone" in said
+
+
 @pytest.mark.slow
 def test_two_processes_unfreeze_as_one(train, tmp_path):
     short = [*TINY, *FROZEN, "optimizer=sgd", "trainer.max_epochs=2", "data.augment=[]", "logger=none"]
