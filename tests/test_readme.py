@@ -154,6 +154,7 @@ def test_what_commands_and_text_name_is_there(page):
     named = re.findall(r"(?:python|pytest)(?: -\S+| \d+| slow| browser)* (tests/[\w/.]+)", text)
     named += re.findall(r"`((?:src|conf|tests)/[\w/.]+)`", text)
     new = {"src/litlab/networks/tiny.py", "conf/model/tiny.yaml", "src/litlab/data/lines.py", "conf/data/lines.yaml"}
+    new |= set(re.findall(r"^`(\S+)`:$", text, re.M))  # the place of the file below
     known = [name for name in named if (REPOSITORY / name).exists() or (TEMPLATE / f"{name}.template").exists()]
     assert set(named) - new - set(known) == set()
 

@@ -12,6 +12,8 @@ from litlab.errors import ConfigError
         ("model.freeze=all", "model.freeze=all: must be one of backbone or null"),
         ("model.pretrained=1", "model.pretrained=1: must be true or false"),
         ("+model.depth=9", "model.depth is unknown"),
+        ("+experiment.trainer.max_epochs=1", "experiment: the first line of .* must be `# @package _global_`$"),
+        ("+colour=1", "colour is unknown; there is: (?!.*rewinds)"),
         ("+data.colour=9", "data.colour is unknown to litlab.data.CIFAR10; there is: .*batch_size.*data_dir"),
         ("data=image_folder", "data.data_dir is missing: write data.data_dir=FOLDER"),
         ("data=csv", "data.file is missing: write data.file=FILE"),

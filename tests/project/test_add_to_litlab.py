@@ -26,10 +26,10 @@ def blocks_of(room: str, what: str, name: str) -> tuple[dict[str, str], list[lis
     """The files of a section by their places, and its commands, in a project of that name."""
     page = (ROOMS / room / "README.md").read_text()
     text = re.search(rf"^## Write {what}\n(.*?)(?=^## |\Z)", page, re.M | re.S)[1].replace("mylab", name)
-    found = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
-    files = [content.partition("\n") for language, content in found if language in ("python", "yaml")]
-    commands = [line for language, content in found if language == "sh" for line in content.splitlines()]
-    return {first.removeprefix("# "): rest for first, _, rest in files}, [shlex.split(line) for line in commands]
+    files = re.findall(r"^`(\S+)`:\n\n```(?:python|yaml)\n(.*?)^```$", text, re.M | re.S)
+    commands = [line for block in re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S) for line in block.splitlines()]
+    assert len(files) == len(re.findall(r"^```(?:python|yaml)$", text, re.M)), "each file has its place above it"
+    return dict(files), [shlex.split(line) for line in commands]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from omegaconf import OmegaConf
@@ -28,6 +29,8 @@ def listed(tmp_path):
         score = {"name": objective, "mode": mode, "value": value}
         runs.write_result(folder, {"status": "completed", "objective": score, "metrics": tests, "epochs": 3})
     record(tmp_path / "a_b/cut", "a", "b")
+    before = time.time() - 60
+    os.utime(tmp_path / "a_b/cut" / runs.HYDRA, (before, before))
     return tmp_path
 
 
@@ -53,6 +56,11 @@ def test_a_run_is_running_while_its_folder_is_locked(listed):
     lock = runs.hold(listed / "a_b/cut")
     assert {run.name: run.status for run in runs_in(listed)}["cut"] == "running"
     os.close(lock)
+
+
+def test_a_run_that_imports_torch_is_starting(listed):
+    record(listed / "a_b/new", "a", "b")
+    assert {run.name: run.status for run in runs_in(listed)}["new"] == "starting"
 
 
 @pytest.mark.parametrize(
@@ -87,6 +95,22 @@ def test_the_table_and_json_have_every_run(listed):
     assert line.split()[-7:] == ["a", "b", "completed", "val/acc", "0.9900", "test/acc", "0.7000"]
     told = json.loads(as_json(runs_in(listed)))
     assert {entry["folder"] for entry in told} == {str(listed / name) for name in [*RUNS, "a_b/cut"]}
+
+
+def test_a_metric_that_all_runs_share_is_named_above_its_column(listed):
+    console = Terminal(width=80)
+    with console.capture() as captured:
+        console.print(as_table(runs_in(listed / "a_b")))
+    head, _, *rows = filter(str.strip, captured.get().splitlines())
+    assert head.split() == ["name", "when", "data", "network", "status", "val/acc", "test/acc"]
+    assert next(row for row in rows if row.strip().startswith("good ")).split()[-5:] == [
+        "a",
+        "b",
+        "completed",
+        "0.9900",
+        "0.7000",
+    ]
+    assert next(row for row in rows if row.strip().startswith("2026")).split()[1].endswith("01-02")
 
 
 def test_a_damaged_result_does_not_hide_the_other_runs(listed):

@@ -28,6 +28,7 @@ WITHOUT_TARGET = {
     "report": ("enabled", "in_sweeps"),
     "checkpoints": ("enabled",),
 }  # callbacks that litlab builds itself
+COUNTED_BY_RUNS = {"rewinds", "rewound_to"}  # which no user sets
 
 
 def check_top_level(cfg: DictConfig, plain: Mapping[str, Any], known: Collection[str]) -> None:
@@ -44,8 +45,10 @@ def check_top_level(cfg: DictConfig, plain: Mapping[str, Any], known: Collection
         written = written or OmegaConf.to_yaml(cfg, resolve=False)
         if re.search(rf"\$\{{{re.escape(str(key))}[.}}]", written):
             continue
+        if key in ("experiment", "debug"):  # their files are about the whole config
+            raise ConfigError(f"{key}: the first line of conf/{key}/NAME.yaml must be `# @package _global_`")
         alike = [f"{group}.{key}" for group, node in plain.items() if isinstance(node, Mapping) and key in node]
-        hint = f"did you mean {' or '.join(alike)}?" if alike else suggest(str(key), known)
+        hint = f"did you mean {' or '.join(alike)}?" if alike else suggest(str(key), {*known} - COUNTED_BY_RUNS)
         raise ConfigError(f"{key} is unknown; {hint}")
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import textwrap
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from litlab.runs.layout import CONFIG, HYDRA
 from litlab.runs.lock import is_running
 from litlab.runs.result import read_result
 
+SCORES = ("objective", "test")  # columns with the value of a metric
+STARTS = timedelta(seconds=30)
 COLUMNS = ("name", "when", "data", "network", "status", "objective", "test")
 CHOICES = re.compile(r"^    choices:\n((?: {6}.*\n)+)", re.MULTILINE)  # the options of each group, in HYDRA
 
@@ -32,7 +35,7 @@ class Listed:
         when: it began, such as `2026-01-31 12:00:00`.
         data: the option of the data set.
         network: the option of the network.
-        status: of `result.json`; without that file `running` or `killed`.
+        status: of `result.json`; without that file `starting`, `running` or `killed`.
         objective: the best value of the objective; None if there is none.
         test: the value of the objective's metric on the test set, or the loss; None if there was no test.
         objective_name: such as `val/acc`.
@@ -73,13 +76,16 @@ def in_order(runs: list[Listed], column: str, backwards: bool = False) -> list[L
 
 
 def as_table(runs: list[Listed]) -> Table:
-    """A row for each run."""
-    table = Table(box=SIMPLE_HEAD)
+    """A row for each run. A metric that all of them share is named once, above its column."""
+    shared = {name: {getattr(run, f"{name}_name") for run in runs} - {""} for name in SCORES}
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in COLUMNS:
-        table.add_column(column, no_wrap=True)
+        alone = len(shared.get(column, ())) == 1
+        table.add_column(*shared[column] if alone else (column,), no_wrap=True)
     for run in runs:
-        values = [printable(str(getattr(run, column))) for column in COLUMNS[:5]]
-        table.add_row(*values, _scored(run.objective_name, run.objective), _scored(run.test_name, run.test))
+        values = [run.name, _short(run.when), run.data, run.network, run.status]
+        scores = [_scored(run, name, name_it=len(shared[name]) > 1) for name in SCORES]
+        table.add_row(*map(printable, values), *scores)
     return table
 
 
@@ -105,7 +111,7 @@ def _listed(run: Path, root: Path) -> Listed:
         when=f"{began(run):%Y-%m-%d %H:%M:%S}",
         data=data,
         network=network,
-        status=result.get("status") or ("running" if is_running(run) else "killed"),
+        status=result.get("status") or _without_result(run),
         objective=found.get("value"),
         test=test,
         objective_name=name,
@@ -114,6 +120,13 @@ def _listed(run: Path, root: Path) -> Listed:
         epochs=result.get("epochs"),
         seconds=result.get("seconds"),
     )
+
+
+def _without_result(run: Path) -> str:
+    """The status of a run that has not ended, or could not say so. A run imports torch before it has its lock."""
+    if is_running(run):
+        return "running"
+    return "starting" if datetime.now() - began(run) < STARTS else "killed"
 
 
 def _choices(recorded: Path) -> dict[str, str]:
@@ -141,5 +154,14 @@ def _rank(run: Listed, column: str) -> tuple[str, Any]:
     return "", value
 
 
-def _scored(name: str, value: float | None) -> str:
-    return "" if value is None else f"{name} {number(value)}"
+def _short(when: str) -> str:
+    """A time without its seconds, and without this year."""
+    return when.removeprefix(f"{datetime.now():%Y-}")[:-3]
+
+
+def _scored(run: Listed, score: str, name_it: bool) -> str:
+    """A value of the run as text, behind the name of its metric if `name_it`."""
+    value = getattr(run, score)
+    if value is None:
+        return ""
+    return f"{getattr(run, f'{score}_name')} {number(value)}" if name_it else number(value)
