@@ -162,6 +162,19 @@ def refuse_unused(arguments: Sequence[str], keys: Keys) -> None:
             raise HydraException(f"{key}: it is for {typed('train')}; {typed(keys.config_name)} does not use it")
 
 
+def refuse_settings_of_sweeps(arguments: Sequence[str]) -> None:
+    """Refuses a launcher or a sweeper where there is no sweep: Hydra would leave it out silently.
+
+    Raises:
+        HydraException: naming the setting.
+    """
+    if is_multirun(arguments) or set(arguments) & {"-h", "--help", "-c", "--cfg", "-i", "--info"}:
+        return
+    for argument in arguments:
+        if re.match(r"[+]{0,2}hydra[/.](launcher|sweeper|sweep)[=.]", argument):
+            raise HydraException(f"{argument}: it is for a sweep; add -m")
+
+
 def help_asked(arguments: Sequence[str]) -> str | None:
     """`optimizer` of `--help optimizer`: what the user asks to explain."""
     if not {"-h", "--help"} & set(arguments):
