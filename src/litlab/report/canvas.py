@@ -51,3 +51,9 @@ def without_frame(axes: "Axes") -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color("#b0b6bd")
+
+
+def legend_above(axes: "Axes") -> None:
+    """Adds a legend in one row above the right end of a plot, where it covers nothing."""
+    axes.legend(fontsize=8.5, loc="lower right", bbox_to_anchor=(1.01, 1), ncols=4, frameon=False, borderpad=0,
+                borderaxespad=0.3, columnspacing=0.9, handlelength=1.0, handletextpad=0.4)  # fmt: skip

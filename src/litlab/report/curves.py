@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from litlab.report.canvas import GREY, TITLE, TRAIN, VAL, Canvas, without_frame
+from litlab.report.canvas import GREY, TITLE, TRAIN, VAL, Canvas, legend_above, without_frame
 from litlab.report.page import Curve, Page
 
 if TYPE_CHECKING:
@@ -123,9 +123,7 @@ def _dress(axes: "Axes", name: str, values: list[float]) -> None:
     axes.set_axisbelow(True)
     without_frame(axes)
     if axes.get_legend_handles_labels()[0]:
-        # Above the curves, which it would cover. The title is at the left.
-        axes.legend(fontsize=8.5, loc="lower right", bbox_to_anchor=(1.01, 1), ncols=4, frameon=False, borderpad=0,
-                    borderaxespad=0.3, columnspacing=0.9, handlelength=1.0, handletextpad=0.4)  # fmt: skip
+        legend_above(axes)
     if not axes.lines:  # `values` may have the loss before the first step
         axes.set(xticks=[], yticks=[], xlabel="")
         first = f"{values[0]:.3g} before the first step, and no epoch ended" if values else "no epoch ended"

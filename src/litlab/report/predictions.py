@@ -4,17 +4,18 @@ from collections.abc import Sequence
 
 from litlab.figures import Marks, Picture, confusion_matrix, sheet
 from litlab.figures.confusion import EDGE
-from litlab.report.canvas import DPI, GREY, RIGHT, TRAIN, WRONG, Canvas, without_frame
+from litlab.report.canvas import DPI, GREY, RIGHT, TRAIN, WRONG, Canvas, legend_above, without_frame
 from litlab.report.evaluation import PICTURES, Evaluation, Sample
 
 HEADING = 0.25  # inches
+TILE, HIGHEST = 102, 190  # pixels: the width of an image with the gap behind it, and of the only row
 
 
 def draw_predictions(
     canvas: Canvas, names: Sequence[str], found: Evaluation, left: float, top: float, width: float, height: float
 ) -> None:
     """Draws the confusion matrix of these classes, or of a regression its predictions against the truth."""
-    canvas.heading(left, top + 0.05, f"Predictions: {found.images}")
+    canvas.heading(left, top + 0.05, f"{'Predictions' if found.fit is None else 'Fit'}: {found.images}")
     if found.matrix is not None:
         edge = EDGE / DPI  # the picture has a margin of its own
         size = round((width + 2 * edge) * DPI), round((height - HEADING + edge) * DPI)
@@ -30,7 +31,7 @@ def draw_predictions(
         x, y, curve_x, curve_y = (values.numpy() for values in found.fit)
         axes.plot(curve_x, curve_y, color=TRAIN, linewidth=1.8, label="network")
         axes.plot(x, y, "o", color=WRONG, markersize=4, label="points")
-        axes.legend(fontsize=9, frameon=False, loc="best")
+        legend_above(axes)
         return
     assert found.values is not None
     true, predicted = (values.numpy() for values in found.values)
@@ -45,15 +46,17 @@ def draw_samples(canvas: Canvas, names: Sequence[str], found: Evaluation, left: 
         canvas.heading(left, top, f"Right (above) and most confidently wrong (below), {found.images}")
         right = [Picture(s.image, f"✓ {names[int(s.true)]}", RIGHT) for s in found.right]
         wrong = [Picture(s.image, f"✗ {names[int(s.predicted)]}\nis {names[int(s.true)]}", WRONG) for s in found.wrong]
-        rows, side = [right, wrong], 72  # pixels
+        rows, side, gap = [right, wrong], 72, TILE - 72  # pixels
     else:
         canvas.heading(left, top, f"Points: true (circles) and predicted (crosses), {found.images}")
         located = [_located(sample) for sample in found.right]
-        rows, side = [located[:PICTURES], located[PICTURES:]], 92
+        rows, gap = [located[:PICTURES], located[PICTURES:]], 10
+        room = TILE if rows[1] else PICTURES * TILE // max(1, len(located))
+        side = min(HIGHEST, room - gap)
     down = round(top * DPI) + 16
     for pictures in rows:
         if pictures:
-            drawn = sheet(pictures, columns=PICTURES, side=side, gap=102 - side)
+            drawn = sheet(pictures, columns=PICTURES, side=side, gap=gap)
             canvas.pixels(left, down / DPI, drawn)
             down += drawn.shape[1] - 8
     if names and not found.wrong:
