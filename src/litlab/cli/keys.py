@@ -142,7 +142,7 @@ class Keys:
         found = [group] if group else [group for group in self.groups if group not in ACROSS]
         found = [group for group in found if not self.leaves_out(f"{group}.{last}")]
         files = [self.conf / group / f"{option}.yaml" for group in found for option in self.options(group)]
-        return [f"{f.parent.name}={f.stem}" for f in files if last in _top_keys(f)]
+        return [f"{f.parent.name}={f.stem}" for f in files if last in _top_keys(f) and f.stem != "none"]
 
     def other_script(self, name: str) -> str | None:
         """`train` or `predict`: the other script, if it has a setting, a group or an option of this name alone."""
