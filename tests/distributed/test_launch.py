@@ -36,6 +36,18 @@ def test_two_processes_train_as_one(train, tmp_path):
 
 
 @pytest.mark.slow
+def test_fsdp_shards_convolutions(train, tmp_path):
+    """Their weights are channels last otherwise, which FSDP refuses."""
+    short = [*QUICK, "model=mnist_cnn", "data.batch_size=50", "trainer.max_epochs=1", "trainer.limit_train_batches=10"]
+    both = train(*short, "trainer=ddp_cpu", "trainer.strategy=fsdp")
+    assert both.status == 0, both.err
+    alone = finish(start("train.py", *short, folder=tmp_path), tmp_path)
+    found = [json.loads((run / "result.json").read_text())["metrics"] for run in alone.runs]
+    assert len(found) == 2
+    assert found[0] == pytest.approx(found[1], abs=2e-3)
+
+
+@pytest.mark.slow
 def test_a_mistake_under_ddp_is_still_one_line(train):
     done = train(*QUICK, "trainer=ddp_cpu", "data.batch_size=51")
     assert done.status == 2

@@ -12,7 +12,7 @@ from events import read
 from scripts import REPOSITORY
 
 ROOMS = REPOSITORY / "src/litlab"
-QUICK = ["trainer=cpu", "trainer.max_epochs=1", "callbacks.report.enabled=false", "data.train_limit=96"]
+QUICK = ["trainer=cpu", "trainer.max_epochs=1", "data.train_limit=96"]
 SECTIONS = [
     ("networks", "a network"),
     ("data", "a data set"),
@@ -93,7 +93,9 @@ def test_an_augmentation(follow, project):
     images = torch.full((50, 1, 2, 2), 128, dtype=torch.uint8)
     changed = RandomBrightness(0.3)(images)
     assert len(changed.unique()) > 10
-    assert latest(project)[1]["config"]["data.augment"][1]["change"] == 0.3
+    folder, result = latest(project)
+    assert result["config"]["data.augment"][1]["change"] == 0.3
+    assert "random_horizontal_flip, RandomBrightness" in (folder / "report.html").read_text()
 
 
 def test_a_metric(follow, project):

@@ -260,6 +260,7 @@ class Supervised(Measured):
         if mesh is None or self._is_sharded:
             return
         self._is_sharded = True
+        self.network.to(memory_format=torch.contiguous_format)  # FSDP shards no other weights
         for layer in self.network.children():
             if any(True for _ in layer.parameters()):
                 fully_shard(layer, mesh=mesh["data_parallel"])

@@ -30,6 +30,33 @@ def fitted(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[
     return max(candidates, key=lambda candidate: _fitting(candidate, own))
 
 
+def with_channels(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """Weights of a network for colour images, for one that takes grey ones, or the other way round.
+
+    The first convolution then sees the same numbers as for a grey image with three equal channels: its channels are
+    added, or its channel is divided by three and repeated. timm does the same.
+
+    Args:
+        state_dict: under the network's names.
+        own: of the network.
+
+    Returns:
+        All weights, and what was done in words; empty if nothing was.
+    """
+    first = next((name for name, tensor in own.items() if tensor.ndim == 4), "")
+    if first not in state_dict or state_dict[first].ndim != 4:
+        return dict(state_dict), ""
+    found, wanted = state_dict[first], own[first]
+    channels = found.shape[1], wanted.shape[1]
+    others_differ = (found.shape[0], *found.shape[2:]) != (wanted.shape[0], *wanted.shape[2:])
+    if others_differ or channels not in ((3, 1), (1, 3)):
+        return dict(state_dict), ""
+    colour_to_grey = channels == (3, 1)
+    fitted_to = found.sum(1, keepdim=True) if colour_to_grey else found.repeat(1, 3, 1, 1) / 3
+    said = f"{first} of {channels[0]} channel{'s' * colour_to_grey} was made to fit {channels[1]}"
+    return {**state_dict, first: fitted_to}, said
+
+
 def _unwrapped(name: str, own: Mapping[str, Tensor]) -> str:
     """`module._orig_mod.fc.weight` as `fc.weight`. A name that the network has stays as it is."""
     if name in own:

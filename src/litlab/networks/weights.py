@@ -1,5 +1,6 @@
 """Loading weights into a network: published ones, or any `state_dict`."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from litlab.errors import one_line
-from litlab.networks.names import fitted
+from litlab.networks.names import fitted, with_channels
 from litlab.networks.transfer import Transfer
 from litlab.socket_timeout import socket_timeout
 
@@ -64,7 +65,8 @@ def in_order(state_dict: Mapping[str, Tensor], network: Transfer) -> Mapping[str
 def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head: bool = False) -> list[str]:
     """Loads every parameter and buffer by name; returns the names of those that were skipped.
 
-    A layer that `head="append"` has added may be missing from `state_dict`. It is skipped.
+    A layer that `head="append"` has added may be missing from `state_dict`. It is skipped. Weights for colour images are
+    made to fit grey ones, and the other way round, with a warning: see `with_channels`.
 
     Args:
         network: any network. If it is no `Transfer`, its head is its last linear layer.
@@ -75,7 +77,7 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
         ValueError: names are missing, unexpected, or have another size; the message lists them.
     """
     own = network.state_dict()
-    state_dict = fitted(state_dict, own)
+    state_dict, changed = with_channels(fitted(state_dict, own), own)
     head = head_of(network)
     appended = tuple(name for name in head if name.endswith(".appended."))
     missing = [name for name in own if name not in state_dict and not name.endswith(".num_batches_tracked")]
@@ -95,6 +97,8 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
         raise ValueError(f"weights do not fit {type(network).__name__}: {listed}{hint}")
     kept = {name: tensor for name, tensor in state_dict.items() if name not in skipped}
     network.load_state_dict(with_versions(network, kept), strict=False)
+    if changed:
+        warnings.warn(f"weights: {changed}", stacklevel=2)
     return skipped
 
 

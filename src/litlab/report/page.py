@@ -87,6 +87,13 @@ def _headline(result: Mapping[str, Any], metric: str) -> str:
     return f"{words}, {SPLITS[split]}"
 
 
+def _name_of(transform: str | Mapping[str, Any]) -> str:
+    """The name of a transform, or the class of one's own."""
+    if isinstance(transform, str):
+        return transform
+    return str(transform.get("name") or transform["_target_"]).rpartition(".")[2]
+
+
 def key_settings(config: Mapping[str, Any], module: Supervised, data: DataModule) -> dict[str, str]:
     """The settings that one asks for first, in few words."""
 
@@ -98,7 +105,7 @@ def key_settings(config: Mapping[str, Any], module: Supervised, data: DataModule
     sizes = " / ".join(f"{size:,}" for size in data.sizes.values())
     listed = [*(config["data"].get("transforms") or ()), *(config["data"].get("augment") or ())]
     augment = ["random_crop"] if config["data"].get("random_crop") else []
-    augment += [str(entry["name"] if isinstance(entry, dict) else entry) for entry in listed]
+    augment += [_name_of(entry) for entry in listed]
     return {
         "network": f"{type(module.network).__name__}, {sum(p.numel() for p in module.network.parameters()):,} weights",
         "data": f"{data.title}, {sizes}",
