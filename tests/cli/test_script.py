@@ -105,6 +105,8 @@ def test_a_sweep_of_a_setting_that_is_not_there_is_one_line(train_here, tmp_path
         "optimizer.lrr=1,2": "optimizer.lrr is unknown; optimizer: did you mean lr?",
         "model=resnet99,mlp": "model=resnet99: no such option; did you mean resnet50?",
         "hydra/launcher=nonsense": "hydra/launcher=nonsense: no such option; there is: basic",
+        "lr_find=true": "lr_find=true: not in a sweep; leave out -m",
+        "seed=3": "seed=1,2 and seed=3: the second would end the sweep; leave one out",
         "--multirn": "--multirn: no such option; did you mean --multirun?",
     }.items():
         done = train_here("-m", *QUICK, "seed=1,2", wrong)

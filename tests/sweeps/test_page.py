@@ -12,7 +12,8 @@ from sweep_folders import job_of, scored
 from litlab import runs, sweeps
 from litlab.sweeps.labels import Labels
 from litlab.sweeps.page import FILE, content, importance, write_page
-from litlab.sweeps.watch import picture, summary
+from litlab.sweeps.table import write_csv
+from litlab.sweeps.watch import has_ended, picture, summary, watch
 
 
 def make(folder, count):
@@ -73,6 +74,19 @@ def test_the_live_table_shows_what_runs(tmp_path):
     with shown.capture() as captured:
         shown.print(picture(sweep))
     assert "running  seed=9  epoch 2: 0.4500" in captured.get()
+
+
+def test_the_live_table_ends_when_the_sweep_has_written_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("litlab.sweeps.watch.ENDED_S", 0.02)
+    sweep = make(tmp_path, 2)
+    assert not has_ended(sweep)
+    write_csv(sweep)
+    assert has_ended(sweep)
+    watch(tmp_path, every=0.01)
+    assert "2 of 2 jobs done, 0 running, best val/acc 0.6000" in capsys.readouterr().out.splitlines()
+    _lock = runs.hold(sweep.jobs[0].folder)
+    (sweep.jobs[0].folder / runs.RESULT).unlink()
+    assert not has_ended(sweeps.read(tmp_path))
 
 
 @pytest.mark.browser

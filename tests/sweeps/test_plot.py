@@ -5,12 +5,13 @@ import time
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from sweep_folders import job_of, scored
 
 from litlab import sweeps
 from litlab.sweeps.jobs import curve
-from litlab.sweeps.plot import draw
+from litlab.sweeps.plot import draw, draw_line, draw_plane
 
 
 def test_the_picture_shows_more_than_one_colour(swept):
@@ -40,6 +41,24 @@ def test_any_sweep_has_a_picture(settings, tmp_path):
     sweep = sweeps.read(tmp_path)
     draw(sweep, tmp_path / "sweep.png")
     assert Image.open(tmp_path / "sweep.png").size == (1100, 880)
+
+
+@pytest.mark.parametrize("more", [{}, {"ema": 0.9}], ids=["one number", "two numbers"])
+def test_jobs_that_were_ended_early_are_drawn(more, tmp_path):
+    for number, lr in enumerate((0.001, 0.01, 0.1)):
+        pruned = {"status": "pruned"} if number else {}
+        settings = {"optimizer.lr": lr, **{name: value + number / 100 for name, value in more.items()}}
+        job_of(tmp_path, f"job={number}", [f"{k}={v}" for k, v in settings.items()], **(scored(0.5) | pruned))
+    axes = Figure().subplots()
+    sweep = sweeps.read(tmp_path)
+    assert [job.status for job in sweep.jobs] == ["completed", "pruned", "pruned"]
+    if more:
+        draw_plane(sweep, "ema", "optimizer.lr", axes, axes.figure)
+    else:
+        draw_line(sweep, "optimizer.lr", axes)
+    [early] = [line for line in axes.lines if line.get_label() == "ended early"]
+    assert list(early.get_xdata()) == [0.01, 0.1]
+    assert axes.get_xscale() == "log"
 
 
 def test_three_hundred_jobs_are_reported_in_seconds(tmp_path):

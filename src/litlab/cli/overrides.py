@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from litlab.cli.keys import Keys
@@ -168,11 +169,37 @@ def refuse_settings_of_sweeps(arguments: Sequence[str]) -> None:
     Raises:
         HydraException: naming the setting.
     """
-    if is_multirun(arguments) or set(arguments) & {"-h", "--help", "-c", "--cfg", "-i", "--info"}:
+    if set(arguments) & {"-h", "--help", "-c", "--cfg", "-i", "--info"}:
         return
     for argument in arguments:
         if re.match(r"[+]{0,2}hydra[/.](launcher|sweeper|sweep)[=.]", argument):
             raise HydraException(f"{argument}: it is for a sweep; add -m")
+
+
+def is_sweep(override: str) -> bool:
+    """Whether an override has several values, such as `seed=1,2`."""
+    try:
+        return any(parsed.is_sweep_override() for parsed in OverridesParser.create().parse_overrides([override]))
+    except HydraException:  # Hydra says later what is wrong with it
+        return False
+
+
+def refuse_in_sweeps(arguments: Sequence[str]) -> None:
+    """Refuses what a sweep would do once for each job, or leave out silently.
+
+    Raises:
+        HydraException: naming the setting.
+    """
+    given: dict[str, str] = {}
+    for argument in arguments:
+        key, sign, value = argument.lstrip("+").partition("=")
+        if not sign or argument.startswith("-"):
+            continue
+        if key == "lr_find" and value == "true":
+            raise HydraException("lr_find=true: not in a sweep; leave out -m")
+        if key in given and given[key] != argument and is_sweep(given[key]):
+            raise HydraException(f"{given[key]} and {argument}: the second would end the sweep; leave one out")
+        given[key] = argument
 
 
 def help_asked(arguments: Sequence[str]) -> str | None:

@@ -65,8 +65,8 @@ def in_order(state_dict: Mapping[str, Tensor], network: Transfer) -> Mapping[str
 def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head: bool = False) -> list[str]:
     """Loads every parameter and buffer by name; returns the names of those that were skipped.
 
-    A layer that `head="append"` has added may be missing from `state_dict`. It is skipped. Weights for colour images are
-    made to fit grey ones, and the other way round, with a warning: see `with_channels`.
+    A layer that `head="append"` has added may be missing from `state_dict`. It is skipped. Weights for colour images
+    are made to fit grey ones, and the other way round, with a warning: see `with_channels`.
 
     Args:
         network: any network. If it is no `Transfer`, its head is its last linear layer.

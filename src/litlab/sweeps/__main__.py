@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from litlab import console
+from litlab.files import not_a_folder
 from litlab.sweeps import print_report
 from litlab.sweeps.jobs import check_sweep
 from litlab.sweeps.watch import watch
@@ -19,10 +20,12 @@ console.never_fail_to_encode()
 console.draw_into_files()
 summary, example = (__doc__ or "").strip().split("\n\n")
 parser = argparse.ArgumentParser("python -m litlab.sweeps", description=summary, epilog=example)
-parser.add_argument("--watch", action="store_true", help="show the table while the sweep runs, until Ctrl-C")
+parser.add_argument("--watch", action="store_true", help="show the table while the sweep runs")
 parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder of a sweep, finished or not")
 asked = parser.parse_args()
 try:
+    if not asked.folder.is_dir():
+        raise ValueError(f"{asked.folder}: {not_a_folder(asked.folder)}")
     check_sweep(asked.folder)
     if asked.watch:
         with contextlib.suppress(KeyboardInterrupt):

@@ -3,6 +3,7 @@
 import math
 import statistics
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from litlab.sweeps.seeds import settings_compared
 
 matplotlib.use("Agg")  # draws into files, and needs no screen
 
-BEST, OTHERS = "tab:red", "tab:blue"  # colours
+BEST, OTHERS, PRUNED = "tab:red", "tab:blue", "tab:gray"  # colours
 MOST_BARS = 60  # more cannot be told apart
 FEW = 30  # cells of a heat map, of which most may be empty
 MOST_LABELS = 12  # a longer legend cannot be read
@@ -40,13 +41,14 @@ def draw(sweep: Sweep, path: Path) -> None:
 
 def _draw(sweep: Sweep, path: Path) -> None:
     names, labels = settings_compared(sweep), Labels(sweep)
-    numbers = [name for name in names if all(_is_number(job.settings.get(name)) for job in sweep.finished)]
+    drawn = [*sweep.finished, *sweep.pruned]
+    numbers = [name for name in names if all(_is_number(job.settings.get(name)) for job in drawn)]
     figure = Figure(figsize=(10, 8), layout="constrained")
     top, bottom = figure.subplots(2, 1)
     jobs = len({labels.of(job, names) for job in sweep.finished})  # that differ in more than the seed
     if len(names) == 1 and numbers:
         draw_line(sweep, numbers[0], top)
-    elif len(names) == 2 and len(numbers) == 2 and _cells(sweep, numbers) <= max(2 * jobs, FEW):
+    elif len(numbers) == len(names) == 2 and not sweep.pruned and _cells(sweep, numbers) <= max(2 * jobs, FEW):
         draw_map(sweep, numbers[0], numbers[1], top, figure)
     elif len(names) == 2 and len(numbers) == 2:
         draw_plane(sweep, numbers[0], numbers[1], top, figure)
@@ -55,7 +57,8 @@ def _draw(sweep: Sweep, path: Path) -> None:
     else:
         draw_bars(sweep, names, top, labels)
     draw_curves(sweep, names, bottom, labels)
-    figure.suptitle(f"{sweep.objective}: {len(sweep.finished)} of {len(sweep.jobs)} jobs in {sweep.folder.name}")
+    title = f"{sweep.objective}: {len(sweep.finished)} of {len(sweep.jobs)} jobs in {sweep.folder.name}"
+    figure.suptitle(title + (f", {len(sweep.pruned)} ended early (grey)" if sweep.pruned else ""))
     if labels.lines:
         wrapped = (textwrap.fill(line, 150, subsequent_indent="    ") for line in labels.lines)
         figure.supxlabel("\n".join(wrapped), x=0.01, ha="left", fontsize=8)
@@ -72,13 +75,18 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     axes.errorbar(values, means, yerr=spread, marker="o", color=OTHERS, capsize=3, label=sweep.objective)
     best = sweep.best_of(range(len(values)), key=means.__getitem__)
     _mark_best(axes, values[best], means[best])
-    axes.annotate(f"{name}={values[best]:g}: {means[best]:.4f}", (values[best], means[best]), xytext=(0, -22),
-                  textcoords="offset points", ha="center", color=BEST)  # fmt: skip
-    if _is_wide(values):
+    ended = [float(job.settings[name]) for job in sweep.pruned]
+    tried = [*values, *ended]
+    beside = {min(tried): "left", max(tried): "right"}.get(values[best], "center")
+    axes.annotate(f"{name}={values[best]:g}: {means[best]:.4f}", (values[best], means[best]), color=BEST, ha=beside,
+                  xytext=(0, 14 if sweep.mode == "max" else -24), textcoords="offset points")  # fmt: skip
+    axes.margins(y=0.2)  # for that text
+    _draw_pruned(axes, ended, [job.score for job in sweep.pruned])
+    if _is_wide(tried):
         axes.set_xscale("log")
     axes.set(xlabel=name, ylabel=sweep.objective)
     losses = [[job.metrics["val/loss"] for job in at[value] if "val/loss" in job.metrics] for value in values]
-    if sweep.objective != "val/loss" and all(losses):
+    if sweep.objective != "val/loss" and len(losses) > 1 and all(losses):
         other = axes.twinx()
         other.plot(values, [statistics.mean(loss) for loss in losses], marker=".", color="tab:gray", alpha=0.7)
         other.set_ylabel("val/loss", color="tab:gray")
@@ -90,7 +98,9 @@ def draw_points(sweep: Sweep, name: str, axes: Axes) -> None:
     scores = [job.score or 0.0 for job in sweep.finished]  # the best first
     axes.plot(values, scores, marker="o", color=OTHERS, linestyle="", alpha=0.6)
     _mark_best(axes, values[0], scores[0])
-    if _is_wide(values):
+    ended = [float(job.settings[name]) for job in sweep.pruned]
+    _draw_pruned(axes, ended, [job.score for job in sweep.pruned])
+    if _is_wide([*values, *ended]):
         axes.set_xscale("log")
     axes.set(xlabel=name, ylabel=sweep.objective)
 
@@ -101,15 +111,24 @@ def draw_plane(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure:
     points = axes.scatter(across, up, c=[job.score or 0.0 for job in sweep.finished], cmap="viridis")
     figure.colorbar(points, ax=axes, label=sweep.objective)
     _mark_best(axes, across[0], up[0])
-    if _is_wide(across):
+    ended = [[float(job.settings[name]) for job in sweep.pruned] for name in (horizontal, vertical)]
+    _draw_pruned(axes, *ended)
+    if _is_wide(across + ended[0]):
         axes.set_xscale("log")
-    if _is_wide(up):
+    if _is_wide(up + ended[1]):
         axes.set_yscale("log")
     axes.set(xlabel=horizontal, ylabel=vertical)
 
 
 def _mark_best(axes: Axes, across: float, up: float) -> None:
     axes.plot(across, up, marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
+
+
+def _draw_pruned(axes: Axes, across: Sequence[float], up: Sequence[float | None]) -> None:
+    """Draws where the jobs are that were ended early."""
+    points = [(x, y) for x, y in zip(across, up, strict=True) if y is not None]
+    if points:
+        axes.plot(*zip(*points, strict=True), marker="x", color=PRUNED, linestyle="", label="ended early")
 
 
 def _is_wide(values: list[float]) -> bool:
@@ -195,6 +214,8 @@ def draw_curves(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
             axes.plot(epochs, values, marker=".", color=colors[label], label=None if label in named else label,
                       linewidth=2.5 if job is best else 1, zorder=3 if job is best else 2)  # fmt: skip
             named.add(label)
+    for job in sweep.pruned:
+        axes.plot(*curve(job, sweep.objective), marker="x", color=PRUNED, linewidth=0.7, zorder=1)
     axes.set(xlabel="epoch", ylabel=sweep.objective)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if 0 < len(named) <= MOST_LABELS:

@@ -16,6 +16,8 @@ from litlab.sweeps.page import write_page
 from litlab.sweeps.seeds import REPEATED, are_distinguishable, groups, half_interval, settings_compared
 from litlab.sweeps.stopping import ran_again, refused
 
+TABLE = "sweep.csv"
+
 
 def print_report(folder: Path) -> Sweep:
     """Prints the ranked table, and writes `sweep.csv`, `sweep.html` and `sweep.png` into the sweep's folder."""
@@ -96,7 +98,7 @@ def write_csv(sweep: Sweep) -> None:
     """Writes everything that is known about each job to `sweep.csv`."""
     metrics = sorted({name for job in sweep.jobs for name in job.metrics})
     header = ["rank", *sweep.swept, "objective", "seconds", "status", *metrics, "folder", "error"]
-    with (sweep.folder / "sweep.csv").open("w", newline="") as file:
+    with (sweep.folder / TABLE).open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         for rank, job in enumerate(sweep.jobs, 1):

@@ -8,23 +8,42 @@ from rich.live import Live
 from rich.text import Text
 
 from litlab import console
+from litlab.runs import RESULT
 from litlab.sweeps.jobs import Sweep, curve, read
 from litlab.sweeps.labels import Labels
-from litlab.sweeps.table import ranking
+from litlab.sweeps.table import TABLE, ranking
+
+ENDED_S = 10.0  # how long a sweep must have ended: a repeated one needs some seconds until its first job runs
 
 
 def watch(folder: Path, every: float = 2.0) -> None:
-    """Shows the table of a sweep, and draws it anew every so many seconds. Ctrl-C ends it, and not the sweep.
+    """Shows the table of a sweep, and draws it anew every so many seconds, until the sweep has written its own.
+
+    Ctrl-C ends it, and not the sweep. Where the output is no terminal, there is a line whenever something has changed.
 
     Raises:
         ValueError: if there are no jobs.
     """
-    sweep = read(folder)
+    sweep, quiet, said = read(folder), 0.0, ""
     with Live(picture(sweep), console=console.console, auto_refresh=False, transient=False) as live:
         while True:
             live.update(picture(sweep), refresh=True)
+            if not console.console.is_terminal and said != (said := summary(sweep)):
+                print(said, flush=True)
+            quiet = quiet + every if has_ended(sweep) else 0.0
+            if quiet > ENDED_S:
+                return
             time.sleep(every)
             sweep = read(folder)
+
+
+def has_ended(sweep: Sweep) -> bool:
+    """Whether the table of the sweep was written after all its jobs. A repeated sweep begins with the older table."""
+    table = sweep.folder / TABLE
+    results = [job.folder / RESULT for job in sweep.jobs]
+    if any(job.status == "running" for job in sweep.jobs) or not table.exists():
+        return False
+    return all(result.stat().st_mtime <= table.stat().st_mtime for result in results if result.exists())
 
 
 def picture(sweep: Sweep) -> Group:
