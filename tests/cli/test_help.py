@@ -70,6 +70,10 @@ def test_help_of_what_is_not_there_names_what_is():
         explain("optimzer", [], [CONF], "train")
     with pytest.raises(HydraException, match="^--help optimizer.x: optimizer=adam has no such setting; --help opt"):
         explain("optimizer.x", [], [CONF], "train")
+    with pytest.raises(HydraException, match="has no such setting; write data=landmarks --help data.annotations$"):
+        explain("data.annotations", [], [CONF], "train")
+    with pytest.raises(HydraException, match="^--help sgd: it is an option: write optimizer=sgd --help optimizer$"):
+        explain("sgd", [], [CONF], "train")
 
 
 def test_help_of_settings_in_a_mapping_has_each_of_them():

@@ -24,6 +24,8 @@ def test_one_process_leaves_the_trainer_to_its_settings():
     assert distribution("auto", 1) == {}
     assert distribution("auto", -1, "cpu") == {"devices": 1}
     assert isinstance(distribution("ddp", 1)["strategy"], DDPStrategy)
+    with pytest.raises(ConfigError, match="^trainer.strategy=dpp: no such strategy; write auto, ddp or fsdp$"):
+        distribution("dpp", 2)
     with pytest.raises(ConfigError, match="trainer=fsdp splits a model among several processes, and there is one"):
         distribution("fsdp", 1)
 

@@ -99,7 +99,8 @@ def test_random_transforms_are_refused_in_one_line(pictures, train_here, tmp_pat
     assert done.status == 2
     assert done.err.splitlines() == [
         "error: data.cache=memory: data.random_crop can change a picture in each epoch; write "
-        "data.augment=[random_crop], which is done on whole batches, or data.cache=none"
+        "data.random_crop=false, and perhaps data.augment=[random_crop], which is done on whole batches; or "
+        "data.cache=none"
     ]
     assert not done.runs
 

@@ -71,6 +71,9 @@ def explain(subject: str, arguments: Sequence[str], folders: Sequence[Path], con
         whole = {setting.key: setting for setting in settings_of(_main(folders, config_name))}
         if subject not in whole:
             alone = [name for name in whole if name.partition(".")[0] not in known]
+            if having := [group for group in known if any(file.stem == subject for file in _files(folders, group))]:
+                chosen = ", or ".join(f"{group}={subject} --help {group}" for group in having)
+                raise HydraException(f"--help {subject}: it is an option: write {chosen}")
             raise HydraException(f"--help {subject}: no such group or setting; {suggest(subject, [*known, *alone])}")
         below = [setting for name, setting in whole.items() if name.startswith(f"{subject}.")]
         return "\n".join(_explained([whole[subject], *below]))
@@ -82,9 +85,15 @@ def explain(subject: str, arguments: Sequence[str], folders: Sequence[Path], con
     if key:
         found = [s for s in found if s.key == subject or s.key.startswith(f"{subject}.")]
         if not found:
-            raise HydraException(f"--help {subject}: {group}={option} has no such setting; --help {group} lists them")
+            having = [file.stem for file in _files(folders, group) if subject in _keys_of(file, group)]
+            there = f"write {group}={having[0]} --help {subject}" if having else f"--help {group} lists them"
+            raise HydraException(f"--help {subject}: {group}={option} has no such setting; {there}")
         return "\n".join(_explained(found, file))
     return "\n".join([*_options(group, option, folders, config_name), "", *_explained(found, file)])
+
+
+def _keys_of(file: Path, group: str) -> set[str]:
+    return {setting.key for setting in settings_of(file, group)}
 
 
 def _options(group: str, chosen: str, folders: Sequence[Path], config_name: str) -> Iterator[str]:

@@ -45,10 +45,10 @@ def checked_cache(kind: Any, transforms: Sequence[Any], random_crop: bool, devic
         raise ValueError(f"cache must be one of {', '.join(KINDS)}, not {kind!r}")
     random = "transforms" if transforms else "random_crop" if random_crop else None
     if random and kind in ("memory", "disk"):
-        instead = "[random_crop]" if random == "random_crop" else "[...]"
+        off, instead = ("false", "[random_crop]") if random == "random_crop" else ("[]", "[...]")
         raise ValueError(
-            f"cache={kind}: data.{random} can change a picture in each epoch; write data.augment={instead}, which is "
-            "done on whole batches, or data.cache=none"
+            f"cache={kind}: data.{random} can change a picture in each epoch; write data.{random}={off}, and perhaps "
+            f"data.augment={instead}, which is done on whole batches; or data.cache=none"
         )
     if device == "gpu" and (random or kind == "none"):
         raise ValueError("device=gpu is for pictures that are decoded once: write data.cache=memory beside it")

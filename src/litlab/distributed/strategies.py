@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, StrategyRegistry
 from lightning.pytorch.strategies.model_parallel import ModelParallelStrategy
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
@@ -27,8 +27,10 @@ def distribution(strategy: str, devices: Any, accelerator: str = "auto") -> dict
         accelerator: `trainer.accelerator`.
 
     Raises:
-        ConfigError: if a model is to be split and there is only one process.
+        ConfigError: if there is no such strategy, or a model is to be split and there is only one process.
     """
+    if strategy not in ("auto", "ddp", "fsdp", *StrategyRegistry.available_strategies()):
+        raise ConfigError(f"trainer.strategy={strategy}: no such strategy; write auto, ddp or fsdp")
     arguments: dict[str, Any] = {}
     if str(devices) == "-1" and (accelerator == "cpu" or not torch.cuda.is_available()):
         arguments["devices"] = 1  # all GPUs, where there is none: Lightning refuses that

@@ -1,5 +1,7 @@
 """Builds the metrics that the group `metrics` adds to those of a task."""
 
+from inspect import signature
+
 from torchmetrics import Metric
 
 from litlab.config import Run, build, class_of
@@ -23,6 +25,8 @@ def build_metrics(run: Run, data: DataModule) -> dict[str, Metric]:
 
 def _built(key: str, node: dict, data: DataModule) -> Metric:
     make = class_of({key: node}, key)
+    if data.task == "regression" and "num_classes" in signature(make).parameters:
+        raise ConfigError(f"{key} is for classes, and data={data.name} has none")
     if data.task != "regression":
         node = filled_arguments(make, node, data.num_classes, data.task == "multilabel")
     metric = build({key: node}, key)

@@ -23,3 +23,12 @@ def test_matrices_are_measured_and_no_biases():
     chosen = measured_weights(SGD([*weights, *biases], lr=0.1))
     assert 0 < len(chosen) <= LAYERS
     assert all(weight.dim() == 2 for weight in chosen)
+
+
+def test_what_is_frozen_or_learns_with_a_part_of_the_rate_is_not_measured():
+    head, backbone, frozen = (
+        torch.nn.Parameter(torch.zeros(2, 2), requires_grad=trained) for trained in (True, True, False)
+    )
+    groups = [{"params": [head, frozen]}, {"params": [backbone], "lr": 0.01}]
+    [measured] = measured_weights(SGD(groups, lr=0.1))
+    assert measured is head

@@ -60,8 +60,14 @@ class WeightChange:
 
 
 def measured_weights(optimizer: Optimizer) -> list[Tensor]:
-    """Some of the trained matrices and kernels, evenly spaced, without those that are too large to copy."""
-    weights = [p for group in optimizer.param_groups for p in group["params"] if p.dim() > 1 and p.numel() <= LARGEST]
+    """Some of the trained matrices and kernels, evenly spaced, without those that are too large to copy.
+
+    Left out is what learns with a part of the learning rate, such as a backbone beside its head.
+    """
+    rates = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
+    groups = [group for group, rate in zip(optimizer.param_groups, rates, strict=True) if rate == max(rates)]
+    trained = [p for group in groups for p in group["params"] if p.requires_grad]
+    weights = [p for p in trained if p.dim() > 1 and p.numel() <= LARGEST]
     return weights[:: -(-len(weights) // LAYERS) or 1]
 
 
