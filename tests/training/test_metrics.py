@@ -130,10 +130,6 @@ def test_the_class_of_a_metric_says_which_values_are_better(overrides, objective
         (["metrics=f1", "metrics.f1.average=macros"], r"^metrics.f1.average=macros: must be one of micro, macro"),
         (["metrics=f1", "+metrics.f1.averages=macro"], r"^metrics.f1: Unexpected keyword arguments: `averages`"),
         (["metrics=f1", "metrics.f1.average=none"], r"^metrics.f1 .* classes of .*: must make one number, not \[10\]"),
-        (
-            ["data=line_points", "loss=mse", "objective=train/mse", "metrics=f1"],
-            r"^metrics.f1 is for classes, and data=line_points has none$",
-        ),
         (["metrics=mape"], r"^metrics.mape cannot measure the classes of data=mnist_sample: "),
         (
             ["+metrics.acc={_target_: torchmetrics.F1Score}"],
