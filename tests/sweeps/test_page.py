@@ -63,6 +63,16 @@ def test_long_values_are_numbered_and_listed(tmp_path, capsys):
     assert f"  data.augment #1 = {long}\n" in capsys.readouterr().out
 
 
+def test_the_page_has_means_over_seeds(tmp_path):
+    for number, (lr, seed) in enumerate([(0.1, 1), (0.1, 2), (0.01, 1), (0.01, 2)]):
+        job_of(tmp_path, f"job={number}", [f"optimizer.lr={lr}", f"seed={seed}"], **scored(0.5 + number / 10))
+    found = content(sweeps.read(tmp_path))
+    assert (found["repeated"], len(found["means"])) == ("seeds", 2)
+    assert found["means"][0]["settings"] == {"optimizer.lr": "0.01"}
+    assert [found["means"][0][key] for key in ("mean", "count")] == [pytest.approx(0.75), 2]
+    assert content(make(tmp_path / "other", 2))["means"] == []
+
+
 def test_the_live_table_shows_what_runs(tmp_path):
     make(tmp_path, 2)
     job = job_of(tmp_path, "seed=9", ["seed=9"])

@@ -2,13 +2,14 @@
 
 import contextlib
 import json
+import statistics
 import warnings
 from pathlib import Path
 from typing import Any
 
 from litlab.runs import BEST
 from litlab.sweeps.jobs import Job, Sweep, curve
-from litlab.sweeps.seeds import settings_compared
+from litlab.sweeps.seeds import groups, half_interval, repeated, settings_compared
 
 FILE = "sweep.html"
 TEMPLATE = Path(__file__).with_name("sweep_page.html")
@@ -30,8 +31,27 @@ def content(sweep: Sweep) -> dict[str, Any]:
         "mode": sweep.mode,
         "swept": sweep.swept,
         "jobs": [described(sweep, rank, job) for rank, job in enumerate(sweep.jobs, 1)],
+        "repeated": repeated(sweep),
+        "means": means(sweep),
         "importance": importance(sweep),
     }
+
+
+def means(sweep: Sweep) -> list[dict[str, Any]]:
+    """The mean of each group of jobs that differ only in seed or fold, the best first; none without such jobs."""
+    if not repeated(sweep):
+        return []
+    names = settings_compared(sweep)
+    return [
+        {
+            "settings": dict(zip(names, values, strict=True)),
+            "mean": statistics.mean(scores),
+            "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
+            "interval": half_interval(scores),
+            "count": len(scores),
+        }
+        for values, scores in groups(sweep).items()
+    ]
 
 
 def described(sweep: Sweep, rank: int, job: Job) -> dict[str, Any]:

@@ -18,6 +18,11 @@ def settings_compared(sweep: Sweep) -> list[str]:
     return [name for name in sweep.swept if name not in REPEATED]
 
 
+def repeated(sweep: Sweep) -> str:
+    """`seeds`, `folds` or both: what the jobs repeat; empty if they do not."""
+    return " x ".join(name.rpartition(".")[2] + "s" for name in REPEATED if name in sweep.swept)
+
+
 def groups(sweep: Sweep) -> dict[tuple[str, ...], list[float]]:
     """The scores of the finished jobs, one group for those that differ only in `REPEATED`; the best mean first.
 

@@ -13,7 +13,7 @@ from litlab.runs import BEST, config_dirs
 from litlab.sweeps.jobs import Job, Sweep, read
 from litlab.sweeps.labels import Labels
 from litlab.sweeps.page import write_page
-from litlab.sweeps.seeds import REPEATED, are_distinguishable, groups, half_interval, settings_compared
+from litlab.sweeps.seeds import are_distinguishable, groups, half_interval, repeated, settings_compared
 from litlab.sweeps.stopping import ran_again, refused
 
 TABLE = "sweep.csv"
@@ -28,7 +28,7 @@ def print_report(folder: Path) -> Sweep:
     console.say(ranking(sweep, labels))
     for line in labels.lines:
         console.say(f"  {line}")
-    if any(name in sweep.swept for name in REPEATED) and sweep.finished:
+    if repeated(sweep) and sweep.finished:
         console.say(over_seeds(sweep, labels))
         _say_if_not_distinguishable(sweep, labels)
     if sweep.finished:
@@ -72,8 +72,7 @@ def ranking(sweep: Sweep, labels: Labels) -> Table:
 def over_seeds(sweep: Sweep, labels: Labels) -> Table:
     """Mean, standard deviation and 95 % interval of the objective over the seeds, or the folds."""
     table, names = Table(box=SIMPLE_HEAD), settings_compared(sweep)
-    repeated = " x ".join(name.rpartition(".")[2] + "s" for name in REPEATED if name in sweep.swept)
-    for name in (*names, f"mean {sweep.objective}", "std", "95 %", repeated):
+    for name in (*names, f"mean {sweep.objective}", "std", "95 %", repeated(sweep)):
         table.add_column(name, justify="right")
     for values, scores in groups(sweep).items():
         spread = (f"{statistics.stdev(scores):.4f}", f"±{half_interval(scores):.4f}") if len(scores) > 1 else ("", "")
