@@ -206,6 +206,21 @@ def test_a_sweep_that_is_started_twice_at_once_trains_each_job_once(tmp_path):
     assert all("2 of 2 jobs completed" in one.out for one in done)
 
 
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ("optimizer.lr=interval(-1,0.1)", "optimizer.lr=-1: must be greater than 0"),
+        ("data.batch_size=64,x", "data.batch_size=x: must be a number"),
+    ],
+)
+def test_a_value_that_no_trial_could_have_is_found_before_the_first(space, message, tmp_path):
+    pytest.importorskip("optuna")
+    arguments = [*SWEEP, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", space]
+    done = finish(start("train.py", *arguments, folder=tmp_path), tmp_path)
+    assert (done.status, done.err) == (2, f"error: {message}\n")
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_combination_that_optuna_cannot_compose_is_a_failed_trial(tmp_path):
     pytest.importorskip("optuna")
     space = ["model=lenet5,mlp", "model.hidden=[20],[30]"]  # lenet5 has no model.hidden

@@ -197,7 +197,7 @@ def refuse_in_sweeps(arguments: Sequence[str]) -> None:
             continue
         if key == "lr_find" and value == "true":
             raise HydraException("lr_find=true: not in a sweep; leave out -m")
-        if key in given and given[key] != argument and is_sweep(given[key]):
+        if key in given and is_sweep(given[key]) and not is_sweep(argument):
             raise HydraException(f"{given[key]} and {argument}: the second would end the sweep; leave one out")
         given[key] = argument
 

@@ -9,8 +9,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from litlab.config import check_swept, objective_mode
-from litlab.errors import ConfigError
+from litlab.config import objective_mode
 from litlab.sweeps.folders import in_their_folders, subdir
 from litlab.sweeps.halving import UNTIL, Halving, job_key, load, rungs, write_until
 from litlab.sweeps.pruning import check_pruning
@@ -46,7 +45,7 @@ class GridSweeper(ReportedSweeper):
 
     def run_jobs(self, arguments: list[str]) -> None:
         jobs = combinations(self.parsed([*(f"{key}={value}" for key, value in self.params.items()), *arguments]))
-        self._check_values(jobs)
+        self.check_values(itertools.chain.from_iterable(jobs))
         self.save_config()
         if self.prune:
             self._run_and_halve(jobs)
@@ -56,14 +55,6 @@ class GridSweeper(ReportedSweeper):
         size, self.launcher.total = self.max_batch_size or len(jobs), len(jobs)
         for first in range(0, len(jobs), size):
             self._launch(jobs[first : first + size], first)
-
-    def _check_values(self, jobs: Sequence[Sequence[str]]) -> None:
-        """Refuses a value with which a job would fail, before the first job begins."""
-        for setting in dict.fromkeys(itertools.chain.from_iterable(jobs)):
-            try:
-                check_swept(setting, self.config)
-            except ConfigError as error:
-                raise HydraException(str(error)) from error
 
     def _launch(self, jobs: Sequence[Sequence[str]], first: int) -> None:
         """Runs some jobs. `first` is the number of the first of them."""

@@ -6,6 +6,7 @@ with it. The trials do not depend on how often, or when, the sweep was stopped.
 
 import itertools
 import signal
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from litlab.runs import OVERRIDES, read_result, write_failed
 from litlab.sweeps.folders import folder_name
 from litlab.sweeps.launchers import jobs_at_once
 from litlab.sweeps.pruning import METHODS, check_pruning, make_pruner
-from litlab.sweeps.space import Space, choose, distribution, some_values, written
+from litlab.sweeps.space import Space, choose, distribution, ends, some_values, written
 from litlab.sweeps.study import NAME, check_same, go_on_with, import_optuna, running_trials, storage_of
 from litlab.sweeps.sweeper import ReportedSweeper
 
@@ -80,6 +81,7 @@ class OptunaSweeper(ReportedSweeper):
         if not space:
             raise HydraException("hydra/sweeper=optuna: nothing is searched; write optimizer.lr='interval(0.001, 0.1)'")
         fixed = [argument for argument, o in zip(arguments, overrides, strict=True) if not o.is_sweep_override()]
+        self.check_values(f"{name}={written(value)}" for name, values in space.items() for value in ends(values))
         described = self._describe(fixed, space)
         self.save_config()
         storage = storage_of(self.folder)
@@ -92,6 +94,8 @@ class OptunaSweeper(ReportedSweeper):
             pruner=make_pruner(self.config.hydra.sweeper, described["settings"].get("trainer.max_epochs")),
         )
         check_same(study, described, space, self.folder)
+        with warnings.catch_warnings(action="ignore"):  # it is experimental; optuna-dashboard shows the name
+            study.set_metric_names([described["settings"]["objective"]])
         while trials := self._next_trials(study, storage, space):
             self._run(study, trials, space, fixed)
 

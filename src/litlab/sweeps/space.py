@@ -59,6 +59,13 @@ def some_values(values: "Values") -> Sequence[Any]:
     return values.choices if isinstance(values, CategoricalDistribution) else [values.low]
 
 
+def ends(values: "Values") -> Sequence[Any]:
+    """All values if they can be counted, else the lowest and the highest."""
+    from optuna.distributions import CategoricalDistribution
+
+    return values.choices if isinstance(values, CategoricalDistribution) else [values.low, values.high]
+
+
 def written(value: Any) -> str:
     """A chosen value in an override. Six digits are enough for a learning rate, and keep folder names short."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -4,16 +4,19 @@ import shlex
 import signal
 import sys
 from abc import abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.errors import SweepStopped, Terminated
+from litlab.config import check_swept
+from litlab.errors import ConfigError, SweepStopped, Terminated
 from litlab.runs import OVERRIDES
 from litlab.sweeps.folders import name_by_what_is_swept
 from litlab.sweeps.launchers import ResilientLauncher, check_launcher, launcher_name
@@ -74,6 +77,21 @@ class ReportedSweeper(Sweeper):
         """The overrides of a command line as Hydra understands them."""
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         return parser.parse_overrides(arguments)
+
+    def check_values(self, settings: Iterable[str]) -> None:
+        """Refuses a value with which a job would fail, before the first job begins.
+
+        Args:
+            settings: such as `optimizer.lr=0.1`.
+
+        Raises:
+            HydraException: naming the setting.
+        """
+        for setting in dict.fromkeys(settings):
+            try:
+                check_swept(setting, self.config)
+            except ConfigError as error:
+                raise HydraException(str(error)) from error
 
     def save_config(self) -> None:
         """Writes `multirun.yaml`. A folder with this file is a sweep."""
