@@ -92,6 +92,24 @@ def test_a_head_of_another_size_is_skipped_only_when_asked_to():
     assert torch.equal(network.fc.weight, same["fc.weight"])
 
 
+def test_weights_for_colour_images_see_the_same_in_a_grey_one():
+    colour, grey = ResNet18((3, 32, 32), 5).eval(), ResNet18((1, 32, 32), 5).eval()
+    with pytest.warns(UserWarning, match="^weights: conv1.weight of 3 channels was made to fit 1$"):
+        load_weights(grey, colour.state_dict())
+    images = torch.rand(2, 1, 32, 32)
+    assert torch.allclose(grey(images), colour(images.expand(-1, 3, -1, -1)), atol=1e-5)
+    with pytest.warns(UserWarning, match="^weights: conv1.weight of 1 channel was made to fit 3$"):
+        load_weights(colour, grey.state_dict())
+    assert torch.allclose(grey(images), colour(images.expand(-1, 3, -1, -1)), atol=1e-5)
+
+
+def test_another_size_of_the_first_kernel_is_still_refused():
+    state_dict = ResNet18((3, 32, 32), 5).state_dict()
+    state_dict["conv1.weight"] = torch.zeros(64, 3, 5, 5)
+    with pytest.raises(ValueError, match=r"1 of another size: conv1.weight \[64, 3, 5, 5\], not \[64, 1, 3, 3\]"):
+        load_weights(ResNet18((1, 32, 32), 5), state_dict)
+
+
 @pytest.mark.parametrize("cls", [MLP, MnistCNN, LeNet5, CIFAR10Quick, WhitenedCNN])
 def test_the_head_of_any_network_can_be_skipped(cls):
     network, other = cls((3, 32, 32), 3), cls((3, 32, 32), 10)
