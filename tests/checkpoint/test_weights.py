@@ -56,6 +56,7 @@ def test_what_holds_no_weights_is_refused(content, message, tmp_path):
         read_weights(tmp_path / "x.pt")
 
 
+@pytest.mark.slow
 def test_each_kind_of_file_fits_the_network(tmp_path):
     state_dict = ResNet18().state_dict()
     torch.save(state_dict, tmp_path / "a.pth")

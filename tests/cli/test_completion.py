@@ -49,6 +49,7 @@ def test_litlab_is_completed(tmp_path):
     assert settings == ["optimizer.layer_decay=", "optimizer.lr="]
 
 
+@pytest.mark.slow
 def test_a_script_of_a_clone_is_completed(tmp_path):
     shutil.copy(REPOSITORY / "train.py", tmp_path)
     lines = ["python train.py optimizer=", "python train.py optimizer.l"]

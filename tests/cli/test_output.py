@@ -18,6 +18,7 @@ def test_commands_are_not_broken_on_a_narrow_terminal(capsys):
     assert command in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["train.py", "predict.py"])
 def test_a_reader_that_leaves_sees_no_traceback(script):
     pipe = f"{sys.executable} {REPOSITORY / script} --help | head -1"

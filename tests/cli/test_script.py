@@ -73,6 +73,7 @@ def test_a_mistake_is_one_line_of_the_real_script(train, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_full_error_shows_the_traceback(train):
     done = train(*QUICK, "optimizer.lr=-1", HYDRA_FULL_ERROR="1")
     assert done.status != 0

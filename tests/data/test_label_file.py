@@ -92,6 +92,7 @@ def test_a_file_or_a_folder_that_is_not_there_is_named(tmp_path):
         LabelFile(draw_labels(tmp_path, TWELVE), data_dir=tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_splits_and_can_be_measured_where_the_file_has_moved(train_here, use, tmp_path):
     file = draw_labels(tmp_path / "pictures", TWELVE)
     small = ["data=csv", "data.file=pictures/labels.csv", "data.image_size=8", "data.num_workers=0", "model=mlp"]

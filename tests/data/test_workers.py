@@ -21,6 +21,7 @@ def new_process(monkeypatch):
     signal.signal(signal.SIGCHLD, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("new_process")
 def test_the_death_of_a_worker_is_raised_where_a_batch_is_awaited(dataset):
     """torch raises it anywhere: in the middle of a save, it once looked like a full disk."""
@@ -36,6 +37,7 @@ def test_the_death_of_a_worker_is_raised_where_a_batch_is_awaited(dataset):
         list(batches)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("new_process")
 def test_a_worker_that_hangs_is_killed_and_said(dataset):
     sampler = EpochBatchSampler(len(dataset), 1, shuffle=False, seed=0)

@@ -75,6 +75,7 @@ def test_blocks_leave_what_eager_steps_leave(tmp_path, feature):
     assert differences(blocks, eager) == []
 
 
+@pytest.mark.slow
 def test_blocks_of_pictures_from_files(tmp_path):
     draw_folder(tmp_path / "pictures", count=20)
     pictures = [

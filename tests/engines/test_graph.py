@@ -102,6 +102,7 @@ aten = torch.ops.aten
 WAITING = (aten._local_scalar_dense, aten.is_nonzero, aten.nonzero, aten.bincount, aten._unique2, aten.masked_select)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", ["adam and a cosine", "gradient clipping", "validation within epochs"])
 def test_between_two_blocks_nothing_waits_for_the_device(tmp_path, tape, monkeypatch, feature):
     replay = GraphBlocks.replay

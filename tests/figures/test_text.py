@@ -38,6 +38,7 @@ def test_letters_are_not_only_latin():
         assert bytes(font(letter, 20).getmask(letter)) != box
 
 
+@pytest.mark.slow
 def test_a_font_is_found_without_importing_matplotlib():
     code = "import sys; from litlab.figures.text import font; font('a', 12); print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

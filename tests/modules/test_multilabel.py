@@ -70,6 +70,7 @@ def test_a_run_measures_map_and_f1_and_keeps_the_thresholds_of_validation(run, f
     assert "mAP" in (run / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(run, file, tmp_path):
     record_run(tmp_path / "run", f"data.file={file}", *LABELS, stop_at(4), base=SMALL)
     with pytest.raises(RunFailed, match="stopped by SIGTERM"):
@@ -78,6 +79,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(run, file, tmp_path):
     assert differences(tmp_path / "run", run) == []
 
 
+@pytest.mark.slow
 def test_blocks_of_steps_measure_what_eager_steps_measure(run, file, tmp_path):
     record_run(tmp_path / "run", f"data.file={file}", *LABELS, "engine=blocks", base=SMALL)
     train_recorded(tmp_path / "run")

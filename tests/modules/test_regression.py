@@ -51,6 +51,7 @@ def test_logistic_regression_finds_the_sigmoid(train_here):
     assert (done.runs[0] / "fit.png").exists()
 
 
+@pytest.mark.slow
 def test_landmarks_train_and_are_drawn(train_here, tmp_path):
     file = draw_landmarks(tmp_path / "faces", count=40)
     quick = ["model=mnist_cnn", "data.image_size=32", "trainer.max_epochs=2", "data.num_workers=0", "trainer=cpu"]
@@ -90,6 +91,7 @@ def test_a_metric_that_is_nan_is_left_out(train_here, use, tmp_path, capfd):
     assert "faces/000.png" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_landmark_network_learns_a_square(tmp_path):
     lightning.seed_everything(0, verbose=False)
     data = Landmarks(draw_landmarks(tmp_path, count=200), image_size=32, batch_size=20)

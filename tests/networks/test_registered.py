@@ -75,6 +75,7 @@ def test_it_takes_grey_images_and_its_head_is_known(registry, name):
     assert all(key.startswith(network.new_layers) == p.requires_grad for key, p in network.named_parameters())
 
 
+@pytest.mark.slow
 def test_a_network_whose_layers_have_versions_is_trained_measured_and_loaded(train_here, use):
     short = ["data=mnist_sample", "data.image_size=32", "data.train_limit=64", "trainer=cpu", "trainer.max_epochs=1"]
     short += ["callbacks.report.enabled=false", "hydra.run.dir=run", "callbacks.model_summary.enabled=false"]

@@ -33,6 +33,7 @@ ARGUMENTS = {GoogLeNet: {"auxiliary_weight": 0.0}}
 IMAGENET = {"input_shape": (3, 64, 64), "num_classes": 3, "variant": "imagenet"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", TORCHVISION)
 def test_with_torchvisions_weights_a_network_is_torchvisions(cls):
     torch.manual_seed(0)

@@ -26,6 +26,7 @@ def outputs_of(best, split):
     return trained.network(data.normalize(pixels)).detach().double(), labels
 
 
+@pytest.mark.slow
 def test_the_temperature_has_the_smallest_loss_on_validation(best, use, tmp_path, capsys):
     use(f"ckpt={best}", "evaluate=test", "calibrate=true", "output=cool", "trainer.precision=32-true")
     use(f"ckpt={best}", "evaluate=test", "output=plain", "trainer.precision=32-true")
@@ -51,6 +52,7 @@ def test_logits_that_are_three_times_too_large_have_temperature_three():
     assert best_temperature(logits, logits.argmax(1)) == pytest.approx(LEAST, rel=0.01)  # all right: as sure as may be
 
 
+@pytest.mark.slow
 def test_predictions_and_an_export_are_as_sure_as_the_evaluation(best, digits, use, tmp_path, capsys):
     folder, _ = digits
     use(f"ckpt={best}", f"input={folder}", "output=plain", "invert=false")

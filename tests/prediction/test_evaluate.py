@@ -78,6 +78,7 @@ def test_logits_between_0_and_1_are_not_taken_for_probabilities(best):
     assert expected < 0.1 < multiclass_calibration_error(outputs, labels, 10, n_bins=15)
 
 
+@pytest.mark.slow
 def test_the_training_split_has_every_image_once(best, use, tmp_path):
     use(f"ckpt={best}", "evaluate=train")
     result = evaluated(tmp_path / "evaluation")
@@ -119,6 +120,7 @@ def test_mistakes_name_their_files(train_here, use, tmp_path):
     assert all(Path(mistake["file"]).parent.name == mistake["true"] for mistake in wrong)
 
 
+@pytest.mark.slow
 def test_other_pictures_are_resized_as_in_training(train_here, use, tmp_path):
     folder = f"data.data_dir={draw_folder(tmp_path / 'pictures', count=10)}"
     quick = ["trainer=cpu", "model=mlp", "trainer.max_epochs=1", "logger=none", "callbacks.report.enabled=false"]

@@ -55,6 +55,7 @@ def test_the_map_is_the_formula_of_the_paper():
     assert not any(module._forward_hooks for module in network.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "convnext_tiny", "vgg11", "squeezenet1_0", "mobilenet_v3_small"])
 def test_networks_of_the_registry_have_maps(name):
     network = models.get_model(name, num_classes=3).eval().requires_grad_(False)

@@ -33,6 +33,7 @@ def expected(best, pixels):
         return checkpoint.load(best).network(MNISTSample().normalize(pixels)).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("include_preprocess", [False, True])
 def test_onnxruntime_and_opencv_give_the_same_outputs(best, pixels, use, tmp_path, capsys, include_preprocess):
     cv2 = pytest.importorskip("cv2")

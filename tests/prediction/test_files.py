@@ -59,6 +59,7 @@ def test_file_names_are_taken_as_typed(ckpt, digits, use, tmp_path, name):
     assert [row["file"] for row in rows(tmp_path / "predictions")] == [name]
 
 
+@pytest.mark.slow
 def test_predict_and_evaluate_prepare_pictures_alike(train_here, use, tmp_path):
     draw_folder(tmp_path / "pictures", count=12)
     arguments = ["data=image_folder", "data.data_dir=pictures", "data.image_size=24", "data.resize=32", "model=mlp"]

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 from pictures import draw_landmarks
 from predictions import evaluated
@@ -22,6 +23,7 @@ def test_regression_gives_numbers_and_landmarks_give_points():
         assert len(results[1]["values"]["points"]) == 5
 
 
+@pytest.mark.slow
 def test_landmarks_from_training_to_a_picture(train_here, use, tmp_path):
     draw_landmarks(tmp_path, count=20)
     arguments = ["experiment=landmarks", "data.annotations=annotations.txt", "model=lenet5", "data.image_size=48"]

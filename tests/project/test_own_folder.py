@@ -88,6 +88,7 @@ def test_a_run_takes_the_project_to_other_processes(tmp_path):
     assert Run.from_plain(asked("data=fake").to_plain()).project is None
 
 
+@pytest.mark.slow
 def test_a_folder_given_by_config_dir_is_remembered(litlab_here, tmp_path):
     (tmp_path / "more/experiment").mkdir(parents=True)
     text = "# @package _global_\ndefaults:\n  - override /model: mlp\nseed: 3\n"

@@ -90,6 +90,7 @@ def test_it_predicts(released, script_here, kind):
     assert len((folder / "predictions/predictions.csv").read_text().splitlines()) == 1 + 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FINISHED)
 def test_a_finished_run_goes_on(released, script_here, kind):
     folder = released(kind)
@@ -115,6 +116,7 @@ def test_a_stopped_run_ends_as_one_that_was_left_in_peace(released, script_here,
     assert result(folder / kind)["metrics"] == pytest.approx(result(unpacked / "undisturbed")["metrics"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_is_finished(released, script_here):
     folder = released("sweep")
     finished = (folder / "sweep/optimizer.lr=0.001/result.json").read_bytes()

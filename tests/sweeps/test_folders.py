@@ -74,6 +74,7 @@ def test_a_job_that_is_not_trained_again_keeps_its_record(copied, train_here):
     assert {path.name: path.read_bytes() for path in config_of.parent.iterdir()} == record
 
 
+@pytest.mark.slow
 def test_what_is_given_once_fixed_and_once_swept_names_its_job(train_here, tmp_path):
     train_here(*SWEEP, "data._target_=faults.injected.BrokenData", "optimizer.lr=0.3", "optimizer.lr=0.1,0.2")
     assert [row["folder"] for row in rows(tmp_path)] == ["optimizer.lr=0.1", "optimizer.lr=0.2"]
@@ -98,6 +99,7 @@ def test_long_folder_names_stay_apart():
         assert max(len(name.encode()) for name in names) <= 150
 
 
+@pytest.mark.slow
 def test_different_values_are_different_jobs_and_the_same_one_is_one(train_here, tmp_path):
     values = "+data.note='w/a b/x','w/a_b/x','y','y'"
     train_here(*SWEEP, "data._target_=faults.injected.BrokenData", values)
@@ -109,6 +111,7 @@ def test_different_values_are_different_jobs_and_the_same_one_is_one(train_here,
     assert sorted(row["folder"] for row in rows(tmp_path)) == folders
 
 
+@pytest.mark.slow
 def test_a_sweep_has_one_folder_a_job(train_here):
     done = train_here("-m", *QUICK, "optimizer.lr=0.001,0.01", "data.train_limit=640")
     assert done.status == 0, done.err

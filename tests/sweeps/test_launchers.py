@@ -118,6 +118,7 @@ def test_jobs_that_went_down_with_the_gpu_run_again_alone(tmp_path, capsys):
     assert "run again     seed=0  alone" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_line_says_which_job_is_next_and_the_layers_are_printed_once(train_here):
     quick = ["data=mnist_sample", "trainer=cpu", "data.train_limit=64", "trainer.max_epochs=1", "logger=none"]
     done = train_here("-m", *quick, "model=mlp", "optimizer.lr=0.1,0.2", "test=false")

@@ -42,6 +42,7 @@ def test_ctrl_c_ends_the_sweep_with_a_report(tmp_path, engine):
     assert "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_terminated_as_a_job_begins_has_its_report(train_here):
     quick = (*QUICK, "model=mlp", "data.train_limit=320", "test=false")
     done = train_here(

@@ -20,6 +20,7 @@ def test_how_to_go_on_can_be_typed_where_folders_have_spaces(tmp_path, monkeypat
     assert OverridesParser.create().parse_override(typed).value() == "a sweep"
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_outside_of_the_training_is_a_row_too(train_here, tmp_path):
     broken = ["data._target_=faults.injected.BrokenData", "optimizer.lr=0.1,0.2"]
     done = train_here(*SWEEP, *broken)

@@ -13,6 +13,7 @@ from litlab.networks import ResNet18
 from litlab.training.assemble import assemble
 
 
+@pytest.mark.slow
 def test_top5_balanced_classes_and_weights_of_a_file_in_one_run(train_here, tmp_path):
     network = ResNet18((1, 28, 28), 7, head="append")
     torch.save(network.state_dict(), tmp_path / "seven.pth")

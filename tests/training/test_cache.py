@@ -49,6 +49,7 @@ def test_a_cached_run_is_the_same_run(pictures, uncached, tmp_path, overrides):
     assert (tmp_path / "run/metrics.csv").read_bytes() == (uncached / "metrics.csv").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [("memory", "memory"), ("none", "disk")])
 def test_a_run_that_is_stopped_within_an_epoch_goes_on_with_a_cache_or_without(
     pictures, uncached, tmp_path, before, after
@@ -140,6 +141,7 @@ def test_a_run_from_before_the_cache_goes_on_with_one(pictures, uncached, tmp_pa
     train_recorded(tmp_path / "run", "trainer.max_epochs=2", "data.cache=memory")
 
 
+@pytest.mark.slow
 def test_a_search_of_a_few_steps_does_not_decode_all_pictures(pictures, train_here):
     done = train_here(*SMALL, f"data.data_dir={pictures}", "data.cache=memory", "lr_find=true")
     assert "cache:" not in done.out

@@ -9,6 +9,7 @@ from scripts import QUICK
 from litlab import checkpoint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("averaged_by", ["ema=0.99", "swa=0.5"])
 def test_the_saved_weights_are_those_that_were_validated(train_here, use, averaged_by):
     light = ["data.train_limit=1500", "logger=csv", "callbacks.model_summary.enabled=false"]

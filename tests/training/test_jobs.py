@@ -22,6 +22,7 @@ from litlab.training.jobs import hold_when_free, resume_job
 from litlab.training.resume import restore_settings
 
 
+@pytest.mark.slow
 def test_a_job_waits_until_another_process_has_trained_it(tmp_path, capsys):
     threading.Timer(1.5, os.close, [runs.hold(tmp_path)]).start()
     lock = hold_when_free(tmp_path)
@@ -86,6 +87,7 @@ def test_settings_that_published_weights_fill_in_are_the_same_config(tmp_path):
     assert again.plain() == restore_settings(asked(*overrides), saved).plain() == run.plain()
 
 
+@pytest.mark.slow
 def test_an_interrupted_job_keeps_its_halved_learning_rate(tmp_path):
     run, asked = tmp_path / "run", ["optimizer.lr=0.25", "scheduler=cosine", "trainer.max_epochs=8"]
     record_run(run, *asked, stop_at(230), base=LINE)

@@ -68,6 +68,7 @@ def test_metrics_of_a_regression(tmp_path):
     assert result["objective"]["value"] == min(float(row["train/mape"]) for row in rows(folder) if row["train/mape"])
 
 
+@pytest.mark.slow
 def test_blocks_of_steps_measure_what_eager_steps_measure(tmp_path):
     for engine in ("eager", "blocks"):
         record_run(tmp_path / engine, "metrics=f1_auroc", "mix=mixup", f"engine={engine}", base=TINY)
@@ -75,6 +76,7 @@ def test_blocks_of_steps_measure_what_eager_steps_measure(tmp_path):
     assert differences(tmp_path / "blocks", tmp_path / "eager") == []
 
 
+@pytest.mark.slow
 def test_a_stopped_run_with_metrics_goes_on_as_if_it_had_not_stopped(tmp_path):
     exact = ["metrics=f1_auroc", "metrics.auroc.thresholds=null", "objective=val/auroc", "trainer.max_epochs=2"]
     record_run(tmp_path / "peace", *exact, base=STOPPED)

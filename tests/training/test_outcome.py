@@ -34,6 +34,7 @@ def test_a_signal_while_loaders_are_made_interrupts_the_run(tmp_path, monkeypatc
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_a_page_without_a_test_shows_the_predictions_of_the_best_checkpoint(train_here, monkeypatch):
     """Beside them it names the metrics of that checkpoint. Here the first epoch counts as the best."""
     shown, page = [], report.page

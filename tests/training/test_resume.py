@@ -98,6 +98,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, undisturbed):
     assert differences(folder, undisturbed(*often)) == []
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_written_before_the_validation_of_its_step(tmp_path, undisturbed):
     folder = tmp_path / "run"
     record_run(folder, *VALIDATED_WITHIN, "+callbacks.fault={_target_: faults.injected.Crash, step: 17}")
@@ -128,6 +129,7 @@ def test_a_resumed_run_takes_another_learning_rate(tmp_path):
     assert json.loads((folder / "result.json").read_text())["overrides"][-1] == "optimizer.lr=0.02"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["cosine", "one_cycle"])
 def test_another_batch_size_leaves_a_schedule_at_its_epoch(tmp_path, scheduler):
     folder = tmp_path / "run"
@@ -142,6 +144,7 @@ def test_another_batch_size_leaves_a_schedule_at_its_epoch(tmp_path, scheduler):
     assert resumed[-1] < 0.01 * max(rates.values())
 
 
+@pytest.mark.slow
 def test_another_schedule_leaves_each_group_its_own_learning_rate(tmp_path):
     folder = tmp_path / "run"
     muon = [
@@ -170,6 +173,7 @@ def test_early_stopping_and_plateau_do_not_act_while_their_metric_improves(tmp_p
     assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_early_goes_on_with_other_settings(tmp_path):
     folder = tmp_path / "run"
     patient = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=0.9"]
@@ -186,6 +190,7 @@ def test_a_run_that_was_stopped_early_goes_on_with_other_settings(tmp_path):
     assert epochs() == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["none", "cosine"])
 def test_max_steps_end_a_run_without_max_epochs(tmp_path, scheduler):
     whole, folder = tmp_path / "whole", tmp_path / "run"
@@ -281,6 +286,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path, u
     assert differences(folder, undisturbed()) == []
 
 
+@pytest.mark.slow
 def test_a_new_run_removes_the_checkpoints_of_an_earlier_one(tmp_path, capsys):
     """As a job of a sweep that begins anew. The command line refuses the folder of another run."""
     folder = tmp_path / "run"

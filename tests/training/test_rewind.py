@@ -33,6 +33,7 @@ def test_a_diverged_run_recovers_with_half_the_learning_rate(tmp_path, capsys):
     assert OmegaConf.load(run / ".hydra/config.yaml").rewinds == 1
 
 
+@pytest.mark.slow
 def test_if_the_nan_comes_back_the_run_goes_back_further(tmp_path, capsys):
     run = tmp_path / "run"
     record_run(run, "optimizer.lr=0.5", base=LINE)
@@ -65,6 +66,7 @@ def test_a_run_that_is_stopped_after_a_rewind_and_resumed_is_the_same_run(tmp_pa
     assert differences(run, undisturbed) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_between_two_rewinds_remembers_the_checkpoint_of_the_first(tmp_path, capsys, monkeypatch):
     lost = ["optimizer.lr=1e30", "callbacks.report.enabled=false", "checkpoint.every_n_steps=1"]
 
@@ -88,6 +90,7 @@ def test_a_run_that_is_killed_between_two_rewinds_remembers_the_checkpoint_of_th
     assert rewinds(tmp_path / "run") == later
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_is_given_after_a_rewind_is_not_halved(tmp_path):
     run = tmp_path / "run"
     record_run(run, "optimizer.lr=0.25", "trainer.max_epochs=8", base=LINE)

@@ -49,6 +49,7 @@ def test_curves_are_the_same_in_tensorboard_and_csv(quick_run):
     assert float(rows[-1]["test/acc"]) == quick_run.result["metrics"]["test/acc"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [1, 4])
 def test_a_logged_step_has_one_point_in_tensorboard(train_here, accumulate):
     """Also if logging intervals do not divide the epoch, and if a step accumulates the gradients of several batches."""
@@ -61,6 +62,7 @@ def test_a_logged_step_has_one_point_in_tensorboard(train_here, accumulate):
     assert steps == {1: [*range(1, 13, 2), 12, *range(13, 26, 2)], 4: [1, 3, 5, 7]}[accumulate]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_metrics(train_here, quick_run):
     again = train_here(*QUICK, "trainer.max_epochs=2", "seed=1")
     assert again.result["metrics"] == quick_run.result["metrics"]

@@ -69,6 +69,7 @@ def test_new_pictures_change_neither_the_training_nor_the_measurement(trained, t
     assert again["images"] == then["images"] == 4
 
 
+@pytest.mark.slow
 def test_without_the_record_changed_pictures_are_refused(trained, train_here, use, capfd):
     (trained / "run/splits.csv").rename(trained / "splits.csv")
     use("ckpt=run", "evaluate=val", "output=out")  # nothing has changed, so the same splits are drawn

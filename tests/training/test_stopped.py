@@ -62,6 +62,7 @@ def test_an_epoch_that_was_cut_short_says_so(tmp_path, capfd):
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3 (5 of 10 batches)"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

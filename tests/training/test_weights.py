@@ -49,6 +49,7 @@ def test_a_missing_safetensors_package_is_named(tmp_path, monkeypatch):
         weights.load(run, MLP())
 
 
+@pytest.mark.slow
 def test_fine_tuning_with_real_weights_reaches_its_figure(torch_home, train_here, tmp_path, monkeypatch):
     """Two classes from a real photograph: Grace Hopper's face, and her uniform. Chance is 50 %."""
     monkeypatch.setenv("TORCH_HOME", str(torch_home))

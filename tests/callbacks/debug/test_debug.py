@@ -58,6 +58,7 @@ def test_overfit_needs_one_batch(tmp_path):
         trainer.fit(Classification(MLP((1, 28, 28), 10), num_classes=10), MNISTSample())
 
 
+@pytest.mark.slow
 def test_profile_shows_operations_and_functions(train_here):
     done = train_here(*SMALL, "debug=profile")
     assert done.status == 0, done.err

@@ -1,11 +1,13 @@
 """The outputs of a layer."""
 
 import numpy as np
+import pytest
 from events import picture, read
 from pictures import draw_folder
 from scripts import QUICK
 
 
+@pytest.mark.slow
 def test_colour_pictures_from_files_and_maps_of_a_layer(train_here, tmp_path):
     draw_folder(tmp_path / "drawn", count=8)
     done = train_here(

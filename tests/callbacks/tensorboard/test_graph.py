@@ -14,6 +14,7 @@ from litlab.modules import Classification
 MODELS = sorted(path.stem for path in (REPOSITORY / "conf/model").glob("*.yaml"))
 
 
+@pytest.mark.slow
 def test_the_graph_is_that_of_the_network(seen):
     operations = {node.op for node in seen.Graph().node} if hasattr(seen.Graph(), "node") else set()
     assert "aten::_convolution" in operations
