@@ -19,7 +19,8 @@ def work(folder, job, run):
     return done, json.loads(left.read_text()) if left.exists() else None
 
 
-@pytest.mark.parametrize("job", ["train", pytest.param("evaluate", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("job", ["train", "evaluate"])
 def test_a_mistake_is_left_for_the_process_that_watches(job, tmp_path):
     if job == "train":
         run = asked("data=mnist_sample", "data.val_size=4000", "trainer=cpu", folder=tmp_path)

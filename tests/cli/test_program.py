@@ -41,4 +41,4 @@ def test_new_says_how_it_is_called(monkeypatch, capsys, tmp_path, arguments, sta
 
 def test_the_report_of_a_sweep_is_a_command(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert said(monkeypatch, capsys, "sweeps", "none") == (2, "", "error: none: no jobs of a sweep here\n")
+    assert said(monkeypatch, capsys, "sweeps", "none") == (2, "", "error: none: no such folder\n")

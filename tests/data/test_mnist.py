@@ -1,5 +1,6 @@
 """MNIST and the sample of it."""
 
+import pytest
 import torch
 
 from litlab.data import MNIST, MNISTSample
@@ -31,6 +32,7 @@ def test_the_sample_is_real_and_split():
     }
 
 
+@pytest.mark.slow
 def test_the_sample_is_a_part_of_mnist(mnist_folder):
     data = MNIST(data_dir=mnist_folder)
     data.prepare_data()

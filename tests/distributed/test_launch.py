@@ -55,6 +55,7 @@ def test_a_mistake_under_ddp_is_still_one_line(train):
     assert done.runs == []
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_without_a_word_is_named_with_its_exit_code():
     signals = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
     before = [signal.getsignal(signum) for signum in signals]

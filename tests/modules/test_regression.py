@@ -38,6 +38,7 @@ def test_linear_regression_lands_on_least_squares(train_here):
     assert done.result["dataset"] == {"name": "line_points", "train": 300}
 
 
+@pytest.mark.slow
 def test_logistic_regression_finds_the_sigmoid(train_here):
     done = train_here("experiment=logistic_regression", "trainer=cpu")
     assert done.status == 0, done.err

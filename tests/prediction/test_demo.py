@@ -40,6 +40,7 @@ def test_the_network_sees_light_ink_on_dark_paper(best, digits, tmp_path):
     assert (seen[0].float() - seen[1].float()).abs().mean() < 2
 
 
+@pytest.mark.slow
 def test_landmarks_are_drawn_on_the_picture(train_here, tmp_path):
     draw_landmarks(tmp_path, count=20)
     arguments = ["experiment=landmarks", "data.annotations=annotations.txt", "model=lenet5", "data.image_size=48"]

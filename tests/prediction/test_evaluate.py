@@ -90,6 +90,7 @@ def test_the_training_split_has_every_image_once(best, use, tmp_path):
     assert result["metrics"]["train/acc"] == pytest.approx(correct.float().mean().item(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_another_data_set_with_the_same_classes_is_evaluated(best, use, tmp_path):
     use(f"ckpt={best}", "evaluate=test", "data=mnist_sample", "data.val_size=100")
     assert evaluated(tmp_path / "evaluation")["images"] == 1000
@@ -97,6 +98,7 @@ def test_another_data_set_with_the_same_classes_is_evaluated(best, use, tmp_path
     assert evaluated(tmp_path / "evaluation")["images"] == 100
 
 
+@pytest.mark.slow
 def test_mistakes_name_their_files(train_here, use, tmp_path):
     """The pictures of the two classes are swapped after the training, so that all of them look like mistakes."""
     folder = draw_folder(tmp_path / "pictures", count=10)

@@ -70,6 +70,7 @@ def test_an_opset_that_was_not_written_is_an_error(asked, written, fits):
         check_opset(asked, written)
 
 
+@pytest.mark.slow
 def test_an_opset_that_cannot_be_written_leaves_no_file(best, use, tmp_path):
     pytest.importorskip("onnxscript")
     with pytest.raises(RunFailed, match="export.opset=99"):

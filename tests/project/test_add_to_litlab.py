@@ -127,6 +127,7 @@ def test_a_schedule(follow, project):
     assert latest(project)[1]["config"]["scheduler._target_"] == "ownlab.schedules.inverse_root"
 
 
+@pytest.mark.slow
 def test_a_task(follow, project, litlab_here):
     out = follow("modules", "a task")
     folder, result = latest(project)
@@ -148,6 +149,7 @@ def test_a_callback(follow, project):
     assert re.search(r"^done \d\.\d{3}$", follow("callbacks", "a callback"), re.M)
 
 
+@pytest.mark.slow
 def test_a_panel(follow, project):
     follow("callbacks", "a panel")
     shown = {tag for tag in read(latest(project)[0]).Tags()["scalars"] if tag.startswith("weight_norm/")}

@@ -12,6 +12,7 @@ from litlab import sweeps
 from litlab.sweeps.folders import in_their_folders, record_folder
 
 
+@pytest.mark.slow
 def test_going_on_runs_only_what_is_missing(copied, train_here):
     before = {path: path.stat().st_mtime_ns for path in copied.glob("runs/s/*/checkpoints/best.ckpt")}
     arguments = [*SWEEP, "optimizer.lr=0.0001,0.003,0.002", "seed=1,2", "threads=1"]
@@ -41,6 +42,7 @@ def test_a_job_keeps_its_folder_whatever_else_is_swept_then(copied, train_here):
     assert "optimizer.lr=0.003,seed=2 was trained with data.batch_size=64, which is now 32" in done.err
 
 
+@pytest.mark.slow
 def test_going_on_with_another_config_is_refused_with_the_difference(copied, train_here):
     arguments = [*SWEEP, "optimizer.lr=0.003,0.0001", "seed=1,2", "threads=1", "data.batch_size=32"]
     result = copied / "runs/s/optimizer.lr=0.003,seed=1/result.json"

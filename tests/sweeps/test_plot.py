@@ -70,6 +70,7 @@ def test_three_hundred_jobs_are_reported_in_seconds(tmp_path):
     assert time.process_time() - began < 15  # it once took minutes
 
 
+@pytest.mark.slow
 def test_a_sweep_with_a_chinese_name_is_reported_in_any_terminal(tmp_path):
     sweep = tmp_path / "gr\u00f6\u00dfe_\u732b"
     for number in (1, 2):

@@ -32,6 +32,7 @@ def test_a_moving_average_needs_no_length_of_the_training(train_here):
     assert (done.status, done.result["stopped_by"]) == (0, "max_time"), done.err
 
 
+@pytest.mark.slow
 def test_averages_that_contradict_each_other_or_have_no_end_are_refused(train_here, tmp_path):
     done = train_here(*QUICK, "ema=0.99", "swa=0.5")
     assert (done.status, done.err) == (2, "error: ema and swa are two ways to average the weights: leave one out\n")

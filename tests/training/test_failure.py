@@ -35,6 +35,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(train_here, tmp_pa
     assert {info.name.tag for info in columns} == {*results, "test/loss", "test/acc"}
 
 
+@pytest.mark.slow
 def test_float16_alone_is_named_as_the_reason(train_here):
     done = train_here(*QUICK, "trainer.precision=16-true")
     assert done.status == 1

@@ -67,6 +67,7 @@ def test_the_same_data_set_in_another_folder_is_the_same_config(tmp_path):
     assert resume_job(asked("data.data_dir=/b", stopping, folder=completed_with(tmp_path, cfg)))[1]
 
 
+@pytest.mark.slow
 def test_settings_that_published_weights_fill_in_are_the_same_config(tmp_path):
     overrides = [*FOLDER, "model=googlenet", "model.pretrained=true"]
     run = asked(*overrides)

@@ -59,6 +59,7 @@ def test_metrics_are_logged_for_every_split_and_measured_again(tmp_path, use):
     assert again == {name: value for name, value in result["metrics"].items() if name.startswith("test/")}
 
 
+@pytest.mark.slow
 def test_metrics_of_a_regression(tmp_path):
     folder = tmp_path / "run"
     record_run(folder, "metrics=mape", "objective=train/mape", base=LINE)

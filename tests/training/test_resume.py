@@ -47,9 +47,9 @@ STOPPED = [  # hook, step, overrides
     ("on_train_batch_start", 13, ["data.num_workers=2"]),
     ("on_train_batch_start", 5, ["trainer.accumulate_grad_batches=3"]),
     ("on_train_batch_start", 14, TODAY),
-    ("on_validation_batch_end", 20, []),
 ]
 STOPPED_ELSEWHERE = [
+    ("on_validation_batch_end", 20, []),
     ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
     ("on_train_batch_start", 0, []),
     ("on_train_batch_start", 13, []),
@@ -109,6 +109,7 @@ def test_a_checkpoint_is_written_before_the_validation_of_its_step(tmp_path, und
     assert differences(folder, undisturbed(*VALIDATED_WITHIN)) == []
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_for_more_epochs(tmp_path, undisturbed):
     """If the schedule does not depend on the length of the run, this is the same as a longer run."""
     constant = ["scheduler=step", "scheduler.milestones=[2]"]

@@ -21,6 +21,7 @@ def test_a_run_has_the_precision_of_its_config(train_here, given):
     assert checkpoint["litlab"]["numerics"]["precision"] == given
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_its_precision(train_here):
     """Also if it goes on on another machine: the checkpoint decides, and not the hardware."""
     done = train_here(*SMALL, "trainer.precision=bf16-mixed")

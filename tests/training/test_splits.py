@@ -53,6 +53,7 @@ def test_a_run_records_which_picture_was_in_which_split(trained):
     }
 
 
+@pytest.mark.slow
 def test_new_pictures_change_neither_the_training_nor_the_measurement(trained, train_here, use):
     before = splits(trained)
     use("ckpt=run", "evaluate=val", "output=out")

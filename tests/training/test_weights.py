@@ -101,7 +101,7 @@ def test_a_network_without_published_weights_says_what_to_write(tmp_path):
 
 
 def test_a_head_that_appends_needs_published_outputs():
-    with pytest.raises(ConfigError, match=r"^model\.head=append: must be one of replace$"):
+    with pytest.raises(ConfigError, match=r"^model\.head=append: must be replace$"):
         config.check(asked("model=lenet5", "+model.head=append").cfg)
 
 

@@ -53,6 +53,7 @@ def test_without_tensorboard_there_are_tables_only(train_here, logger):
         assert "train/gradient_norm" in (done.runs[0] / "metrics.csv").read_text().splitlines()[0]
 
 
+@pytest.mark.slow
 def test_a_regression_shows_what_it_has(train_here):
     done = train_here("experiment=linear_regression", "trainer=cpu", "trainer.max_epochs=2")
     assert done.status == 0, done.err
