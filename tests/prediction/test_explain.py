@@ -10,7 +10,7 @@ from torchvision import models
 
 from litlab import checkpoint
 from litlab.errors import ConfigError
-from litlab.networks import MLP, MnistCNN, ViT
+from litlab.networks import MLP, MLPMixer, MnistCNN, ViT
 from litlab.prediction.explain import explained, heat_maps, overlaid
 
 
@@ -70,6 +70,7 @@ def test_networks_of_the_registry_have_maps(name):
     ("network", "message"),
     [
         (MLP((1, 8, 8), 3), "has no convolution whose feature maps have more than one pixel"),
+        (MLPMixer((3, 32, 32), 3), "mixes tokens, which are no feature maps"),
         (ViT((3, 32, 32), 3), "is a transformer, whose tokens have no feature maps"),
         (models.vit_b_16(num_classes=3, image_size=32), "is a transformer"),
         (models.swin_t(num_classes=3), "is a transformer"),

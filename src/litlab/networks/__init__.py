@@ -12,6 +12,7 @@ from litlab.networks.efficientnet_lite import EfficientNetLite0
 from litlab.networks.googlenet import GoogLeNet
 from litlab.networks.lenet import LeNet5
 from litlab.networks.mlp import MLP
+from litlab.networks.mlp_mixer import MLPMixer
 from litlab.networks.modes import evaluating
 from litlab.networks.registered import Registered
 from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
@@ -41,6 +42,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "EfficientNetLite0",
     "WhitenedCNN",
     "ViT",
+    "MLPMixer",
     "ConvNeXt",
     "TorchvisionModel",
     "TimmModel",

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from litlab.networks.shapes import check_image_shape
+from litlab.networks.shapes import count_patches
 
 
 class Attention(nn.Module):
@@ -69,16 +69,13 @@ class ViT(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_image_shape(input_shape)
-        channels, height, width_of_image = input_shape
-        if patch < 1 or height % patch or width_of_image % patch:
-            raise ValueError(f"patch must divide the sides of the images, {height} x {width_of_image}, not be {patch}")
+        tokens = count_patches(input_shape, patch)
         if heads < 1 or width % heads:
             raise ValueError(f"width must be a multiple of heads, {heads}, not {width}")
         if depth < 1:
             raise ValueError(f"depth must be at least 1, not {depth}")
-        self.patches = nn.Conv2d(channels, width, patch, stride=patch)
-        self.positions = nn.Parameter(0.02 * torch.randn(1, (height // patch) * (width_of_image // patch), width))
+        self.patches = nn.Conv2d(input_shape[0], width, patch, stride=patch)
+        self.positions = nn.Parameter(0.02 * torch.randn(1, tokens, width))
         self.blocks = nn.Sequential(*(Block(width, heads, dropout) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, num_classes)

@@ -53,8 +53,10 @@ def last_maps(network: nn.Module, images: Tensor) -> nn.Module:
     """The last part of a network that makes feature maps [B, C, H, W] of more than one pixel, with a convolution in it.
 
     Raises:
-        ValueError: if there is none, or if the network has attention: its tokens are no feature maps.
+        ValueError: if there is none, or if the network has attention or mixes tokens: these are no feature maps.
     """
+    if any("mixer" in type(module).__name__.lower() for module in network.modules()):
+        raise ValueError("mixes tokens, which are no feature maps")
     if any("attention" in type(module).__name__.lower() for module in network.modules()):
         raise ValueError("is a transformer, whose tokens have no feature maps")
     found: list[nn.Module] = []
