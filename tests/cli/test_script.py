@@ -125,6 +125,16 @@ def test_a_sweep_of_predictions_is_refused_and_leaves_nothing(script_here, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_hydras_beginnings_of_the_option_for_a_sweep_are_a_sweep(script_here, tmp_path):
+    done = script_here("train.py", "--multi", *QUICK, "seed=1,2", "hydra.sweep.dir=s")
+    assert done.status == 0, done.err
+    assert len(list(tmp_path.glob("s/*/result.json"))) == 2
+
+
+def test_a_config_may_be_shown_beside_settings_of_a_sweep(script_here):
+    assert script_here("train.py", "--cfg=job", "hydra.sweep.dir=s").status == 0
+
+
 def test_a_folder_of_a_training_is_refused_for_predictions(script_here, tmp_path):
     done = script_here("predict.py", "ckpt=latest", "evaluate=test", "hydra.run.dir=mine")
     assert (done.status, done.err) == (2, "error: hydra.run.dir=mine: is for training; write output=mine\n")

@@ -210,15 +210,24 @@ def test_a_sweep_that_is_started_twice_at_once_trains_each_job_once(tmp_path):
     ("space", "message"),
     [
         ("optimizer.lr=interval(-1,0.1)", "optimizer.lr=-1: must be greater than 0"),
+        ("optimizer.momentum=interval(0.5,2) optimizer=sgd", "optimizer.momentum=2: must be at least 0 and at most 1"),
         ("data.batch_size=64,x", "data.batch_size=x: must be a number"),
     ],
 )
 def test_a_value_that_no_trial_could_have_is_found_before_the_first(space, message, tmp_path):
     pytest.importorskip("optuna")
-    arguments = [*SWEEP, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", space]
+    arguments = [*SWEEP, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", *space.split()]
     done = finish(start("train.py", *arguments, folder=tmp_path), tmp_path)
     assert (done.status, done.err) == (2, f"error: {message}\n")
     assert not (tmp_path / "s").exists()
+
+
+def test_an_objective_may_be_searched_and_an_interval_may_begin_at_a_bound(tmp_path):
+    pytest.importorskip("optuna")
+    space = ["objective=val/acc,val/loss", "objective_mode=max", "optimizer.lr=interval(0,0.01)"]
+    arguments = [*SWEEP, "hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "trainer.max_epochs=1", *space]
+    done = finish(start("train.py", *arguments, folder=tmp_path), tmp_path)
+    assert done.status == 0, done.err
 
 
 def test_a_combination_that_optuna_cannot_compose_is_a_failed_trial(tmp_path):

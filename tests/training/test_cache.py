@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import sys
 
 import pytest
 import torch
@@ -73,7 +74,7 @@ def test_pictures_are_cached_in_memory_by_default(pictures, uncached, tmp_path, 
     [
         ["trainer.max_epochs=1"],
         ["trainer.max_epochs=null", "trainer.max_steps=3"],
-        ["trainer.limit_train_batches=2"],
+        ["trainer.limit_train_batches=1"],
         ["trainer.limit_train_batches=0.5"],
         ["data.transforms=[RandomGrayscale]"],
     ],
@@ -81,6 +82,11 @@ def test_pictures_are_cached_in_memory_by_default(pictures, uncached, tmp_path, 
 )
 def test_pictures_that_are_read_once_are_not_cached_by_default(pictures, train_here, overrides):
     assert "cache:" not in train_here(*SMALL, f"data.data_dir={pictures}", *overrides).out
+
+
+def test_each_of_several_processes_needs_an_epoch_more_for_its_cache(pictures, train_here, monkeypatch):
+    monkeypatch.setattr(sys.modules["litlab.training.assemble"], "processes_here", lambda: 2)
+    assert "cache:" not in train_here(*SMALL, f"data.data_dir={pictures}").out
 
 
 def test_pictures_are_cached_by_default_where_steps_end_a_second_epoch(pictures, train_here):

@@ -1,5 +1,6 @@
 """The folder of a new run or sweep: its name, and the refusal of a folder that holds a run already."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,9 @@ class UnusedFolder(Callback):
     """Hydra calls this when it has composed the config, and before it writes into the folder of a run or a sweep."""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Refuses the folder of a run if it cannot be a new one."""
+        """Refuses the folder of a run if it cannot be a new one. Refuses settings of a sweep, which Hydra would leave out."""
         try:
+            _refuse_settings_of_sweeps(config)
             folder, given = str(config.hydra.run.dir), _is_given(config, "hydra.run.dir")
             if given:
                 _check_given(folder, config.get("name"), Path(config.hydra.runtime.cwd), _conf(config))
@@ -84,6 +86,17 @@ class UnusedFolder(Callback):
                 _make_named(config.get("name"), Path(str(config.hydra.sweep.dir)), "hydra.sweep.dir={}")
         except (ConfigError, OSError) as error:
             raise Refused(error) from error
+
+
+OF_SWEEPS = re.compile(r"[+]{0,2}hydra[/.](launcher|sweeper|sweep)[=.]")
+
+
+def _refuse_settings_of_sweeps(config: DictConfig) -> None:
+    """Refuses a launcher or a sweeper on the command line of a single run."""
+    for override in config.hydra.overrides.hydra:
+        if OF_SWEEPS.match(override):
+            instead = "add -m" if config.hydra.job.config_name == "train" else "leave it out"
+            raise ConfigError(f"{override}: it is for a sweep; {instead}")
 
 
 def _check_given(folder: str, name: Any, here: Path, conf: Path | None) -> None:

@@ -163,19 +163,6 @@ def refuse_unused(arguments: Sequence[str], keys: Keys) -> None:
             raise HydraException(f"{key}: it is for {typed('train')}; {typed(keys.config_name)} does not use it")
 
 
-def refuse_settings_of_sweeps(arguments: Sequence[str]) -> None:
-    """Refuses a launcher or a sweeper where there is no sweep: Hydra would leave it out silently.
-
-    Raises:
-        HydraException: naming the setting.
-    """
-    if set(arguments) & {"-h", "--help", "-c", "--cfg", "-i", "--info"}:
-        return
-    for argument in arguments:
-        if re.match(r"[+]{0,2}hydra[/.](launcher|sweeper|sweep)[=.]", argument):
-            raise HydraException(f"{argument}: it is for a sweep; add -m")
-
-
 def is_sweep(override: str) -> bool:
     """Whether an override has several values, such as `seed=1,2`."""
     try:
@@ -195,7 +182,7 @@ def refuse_in_sweeps(arguments: Sequence[str]) -> None:
         key, sign, value = argument.lstrip("+").partition("=")
         if not sign or argument.startswith("-"):
             continue
-        if key == "lr_find" and value == "true":
+        if key == "lr_find" and "true" in value.lower().split(","):
             raise HydraException("lr_find=true: not in a sweep; leave out -m")
         if key in given and is_sweep(given[key]) and not is_sweep(argument):
             raise HydraException(f"{given[key]} and {argument}: the second would end the sweep; leave one out")

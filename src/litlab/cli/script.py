@@ -37,7 +37,6 @@ from litlab.cli.overrides import (
     options_first,
     refuse_in_sweeps,
     refuse_null,
-    refuse_settings_of_sweeps,
     refuse_unused,
     without_config_dir,
 )
@@ -168,7 +167,8 @@ class Script:
             raise HydraException(f"{folders[0]}: is for training; write output={folders[0].partition('=')[2]}")
         check_words(arguments, keys)
         refuse_unused(arguments, keys)
-        (refuse_in_sweeps if is_multirun(arguments) else refuse_settings_of_sweeps)(arguments)
+        if is_multirun(arguments):
+            refuse_in_sweeps(arguments)
         refuse_null(arguments, self.searched.folders)
         sys.argv[1:] = options_first(arguments)
         if not is_multirun(arguments):

@@ -29,7 +29,7 @@ def distribution(strategy: str, devices: Any, accelerator: str = "auto") -> dict
     Raises:
         ConfigError: if there is no such strategy, or a model is to be split and there is only one process.
     """
-    if strategy not in ("auto", "ddp", "fsdp", *StrategyRegistry.available_strategies()):
+    if strategy.lower() not in ("auto", "ddp", "fsdp", *StrategyRegistry.available_strategies()):
         raise ConfigError(f"trainer.strategy={strategy}: no such strategy; write auto, ddp or fsdp")
     arguments: dict[str, Any] = {}
     if str(devices) == "-1" and (accelerator == "cpu" or not torch.cuda.is_available()):

@@ -94,8 +94,9 @@ class OptunaSweeper(ReportedSweeper):
             pruner=make_pruner(self.config.hydra.sweeper, described["settings"].get("trainer.max_epochs")),
         )
         check_same(study, described, space, self.folder)
-        with warnings.catch_warnings(action="ignore"):  # it is experimental; optuna-dashboard shows the name
-            study.set_metric_names([described["settings"]["objective"]])
+        if objective := described["settings"].get("objective"):  # else it is searched
+            with warnings.catch_warnings(action="ignore"):  # it is experimental; optuna-dashboard shows the name
+                study.set_metric_names([objective])
         while trials := self._next_trials(study, storage, space):
             self._run(study, trials, space, fixed)
 

@@ -1,5 +1,6 @@
 """The settings that Optuna searches, and the values that it can choose for each."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -60,10 +61,14 @@ def some_values(values: "Values") -> Sequence[Any]:
 
 
 def ends(values: "Values") -> Sequence[Any]:
-    """All values if they can be counted, else the lowest and the highest."""
-    from optuna.distributions import CategoricalDistribution
+    """All values if they can be counted, else those next to the ends, which an interval of numbers hardly ever gives."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-    return values.choices if isinstance(values, CategoricalDistribution) else [values.low, values.high]
+    if isinstance(values, CategoricalDistribution):
+        return values.choices
+    if isinstance(values, FloatDistribution) and values.step is None:
+        return [math.nextafter(values.low, values.high), math.nextafter(values.high, values.low)]
+    return [values.low, values.high]
 
 
 def written(value: Any) -> str:

@@ -7,12 +7,13 @@ from torch import nn
 from litlab.callbacks import learning_rate
 from litlab.config import FILLED_FROM_DATA, UNGROUPED, Run, class_of
 from litlab.data import DataModule, Mix, PictureDataModule, SourcesFailedError
+from litlab.data.picture_cache import processes_here
 from litlab.data.workers import WorkerFailed
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Classification, Grouped, MakeOptimizer, Multilabel, Regression, Supervised, balanced_weights
 from litlab.training import weights
 from litlab.training.checks import check_device, check_loss, check_monitors, check_network, check_optimization
-from litlab.training.limits import batches, has_second_epoch
+from litlab.training.limits import batches, times_read
 from litlab.training.metrics import build_metrics
 from litlab.training.network import build_network
 
@@ -179,14 +180,15 @@ def prepare_data(run: Run, data: DataModule) -> None:
 def fill_cache(run: Run, data: DataModule) -> None:
     """Decodes the pictures of the data set once, as `data.cache` says.
 
-    Where it is `auto`, a training that reads its pictures once decodes them while it trains, which is faster.
+    Where it is `auto`, a training that reads its pictures only once decodes them while it trains. Each of several processes
+    would decode all of them for its cache, so they must be read more often than there are processes.
 
     Raises:
         ConfigError: if there is no room for them, or one of them cannot be decoded.
     """
     if not isinstance(data, PictureDataModule):
         return
-    if data.cache == "auto" and not has_second_epoch(run.cfg.trainer, batches(data, "train")):
+    if data.cache == "auto" and times_read(run.cfg.trainer, batches(data, "train")) <= processes_here():
         data.cache = "none"
     try:
         data.fill_cache()

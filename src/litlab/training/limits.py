@@ -1,6 +1,7 @@
 """Compares the settings that count batches and epochs with the batches and epochs that there are."""
 
 import copy
+import math
 from typing import Any
 
 import torch
@@ -17,12 +18,14 @@ def has_length(trainer: Any) -> bool:
     return bool(trainer.max_epochs) or trainer.get("max_steps") not in (None, -1)
 
 
-def has_second_epoch(trainer: Any, count: int) -> bool:
-    """Whether a training may see its `count` batches more than once, as far as its settings say."""
-    accumulated, steps = trainer.get("accumulate_grad_batches") or 1, trainer.get("max_steps")
-    if steps not in (None, -1) and steps * accumulated <= count:
-        return False
-    return trainer.max_epochs != 1 and limited(trainer.get("limit_train_batches"), count) == count
+def times_read(trainer: Any, count: int) -> float:
+    """How many times a training reads its `count` batches at most, as far as its settings say."""
+    steps, accumulated = trainer.get("max_steps"), trainer.get("accumulate_grad_batches") or 1
+    epochs = trainer.max_epochs if trainer.max_epochs not in (None, -1) else math.inf
+    read = epochs * limited(trainer.get("limit_train_batches"), count)
+    if steps not in (None, -1):
+        read = min(read, steps * accumulated)
+    return read / max(1, count)
 
 
 def check_limits(run: Run, data: DataModule) -> None:
