@@ -68,7 +68,7 @@ class UnusedFolder(Callback):
     """Hydra calls this when it has composed the config, and before it writes into the folder of a run or a sweep."""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Refuses the folder of a run if it cannot be a new one. Refuses settings of a sweep, which Hydra would leave out."""
+        """Refuses the folder of a run if it cannot be a new one, and settings that Hydra would only use in a sweep."""
         try:
             _refuse_settings_of_sweeps(config)
             folder, given = str(config.hydra.run.dir), _is_given(config, "hydra.run.dir")

@@ -61,7 +61,7 @@ def some_values(values: "Values") -> Sequence[Any]:
 
 
 def ends(values: "Values") -> Sequence[Any]:
-    """All values if they can be counted, else those next to the ends, which an interval of numbers hardly ever gives."""
+    """All values if they can be counted, else those next to the ends: an interval hardly ever gives an end."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     if isinstance(values, CategoricalDistribution):

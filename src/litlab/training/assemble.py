@@ -180,8 +180,8 @@ def prepare_data(run: Run, data: DataModule) -> None:
 def fill_cache(run: Run, data: DataModule) -> None:
     """Decodes the pictures of the data set once, as `data.cache` says.
 
-    Where it is `auto`, a training that reads its pictures only once decodes them while it trains. Each of several processes
-    would decode all of them for its cache, so they must be read more often than there are processes.
+    Where it is `auto`, a training that reads its pictures only once decodes them while it trains. Each of several
+    processes would decode all of them for its cache, so they must be read more often than there are processes.
 
     Raises:
         ConfigError: if there is no room for them, or one of them cannot be decoded.
