@@ -8,7 +8,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from litlab.config.hints import accepts, describe, signature
+from litlab.config.hints import accepts, as_written, describe, signature
 from litlab.config.objective import MONITORS, objective_mode
 from litlab.config.suggest import suggest
 from litlab.config.unread import (
@@ -227,7 +227,7 @@ def _check_types(cfg: DictConfig) -> None:
     for key, hint in TYPES.items():
         value = OmegaConf.select(cfg, key, default=...)
         if value is not ... and not accepts(hint, value):  # a recorded config may be older than a setting
-            raise ConfigError(f"{key}={value}: must be {describe(hint)}")
+            raise ConfigError(f"{key}={as_written(value)}: must be {describe(hint)}")
 
 
 def _check_bounds(cfg: DictConfig) -> None:
@@ -289,4 +289,6 @@ def check_group(group: str, node: Mapping[str, Any]) -> None:
         if (value == "auto" and may_be_auto) or (value is None and f"{group}.{key}" in MAY_BE_NULL):
             continue
         if key in hints and not accepts(hints[key], value):
-            raise ConfigError(f"{group}.{key}={value}: must be {describe(hints[key])}{' or auto' * may_be_auto}")
+            raise ConfigError(
+                f"{group}.{key}={as_written(value)}: must be {describe(hints[key])}{' or auto' * may_be_auto}"
+            )

@@ -72,6 +72,11 @@ def accepts(hint: Any, value: Any) -> bool:
     return isinstance(value, dict) if inspect.isclass(hint) and hint.__module__ != "builtins" else True
 
 
+def as_written(value: Any) -> str:
+    """A value as it stands in a config: `null`, not `None`."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def describe(hint: Any) -> str:
     """A type hint in words, such as `an integer or null`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

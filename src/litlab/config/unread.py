@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from litlab.config.hints import as_written
 from litlab.config.leaves import leaves
 from litlab.config.suggest import suggest
 from litlab.errors import ConfigError
@@ -70,7 +71,7 @@ def check_switches(callbacks: Mapping[str, Any]) -> None:
             continue
         if not isinstance(entry, Mapping):
             raise ConfigError(
-                f"callbacks.{name}={entry}: must be a mapping; callbacks.{name}.enabled=false switches it off"
+                f"callbacks.{name}={as_written(entry)}: must be a mapping; callbacks.{name}.enabled=false switches it off"
             )
         own = WITHOUT_TARGET.get(name, ())
         for key in {"enabled", *own} & entry.keys():
