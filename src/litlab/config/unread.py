@@ -70,9 +70,8 @@ def check_switches(callbacks: Mapping[str, Any]) -> None:
         if entry is None:
             continue
         if not isinstance(entry, Mapping):
-            raise ConfigError(
-                f"callbacks.{name}={as_written(entry)}: must be a mapping; callbacks.{name}.enabled=false switches it off"
-            )
+            given = f"callbacks.{name}={as_written(entry)}"
+            raise ConfigError(f"{given}: must be a mapping; callbacks.{name}.enabled=false switches it off")
         own = WITHOUT_TARGET.get(name, ())
         for key in {"enabled", *own} & entry.keys():
             if not isinstance(entry[key], bool):
