@@ -76,4 +76,9 @@ def change(before: list[Tensor], after: list[Tensor]) -> Tensor:
     norm = torch.linalg.vector_norm
     with torch.no_grad():
         moved = [norm(new - old) / norm(old).clamp_min(1e-12) for new, old in zip(after, before, strict=True)]
-        return torch.stack(moved).median()
+        return torch.stack([_whole(ratio) for ratio in moved]).median()
+
+
+def _whole(value: Tensor) -> Tensor:
+    """A value that FSDP shares among processes, as a plain tensor: torch 2.11 has no median of it."""
+    return value.full_tensor() if hasattr(value, "full_tensor") else value
