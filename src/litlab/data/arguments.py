@@ -1,5 +1,6 @@
 """Checks of single arguments. The message of each error begins with the argument's name."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,21 @@ def file_path(name: str, value: Any) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"{name} {path}: {not_a_file(path)}")
     return path
+
+
+def check_listed_once(name: str, line: int, where: str, seen: dict[str, int]) -> None:
+    """Refuses a picture that an earlier line of a list has named.
+
+    Args:
+        where: the beginning of the message.
+        seen: the line of each picture before this one; this one is added.
+
+    Raises:
+        ValueError: naming the earlier line.
+    """
+    before = seen.setdefault(os.path.normpath(name), line)
+    if before != line:
+        raise ValueError(f"{where}: {name} is in line {before} already")
 
 
 def text_of(name: str, path: Path) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from litlab.data.arguments import text_of
+from litlab.data.arguments import check_listed_once, text_of
 from litlab.data.drawn_splits import SPLITS
 
 COLUMNS = {"file": True, "label": True, "split": False}  # whether a file must have it
@@ -92,9 +91,7 @@ def _check(path: Path, row: Row, seen: dict[str, int]) -> None:
         raise ValueError(f"file {path}, line {row.line}: names no file")
     if row.split not in (*SPLITS, ""):
         raise ValueError(f"file {path}, line {row.line}: split must be train, val, test or empty, not {row.split!r}")
-    before = seen.setdefault(os.path.normpath(row.file), row.line)
-    if before != row.line:
-        raise ValueError(f"file {path}, line {row.line}: {row.file} is in line {before} already")
+    check_listed_once(row.file, row.line, f"file {path}, line {row.line}", seen)
 
 
 def labels_in(cell: str, separator: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.utils import draw_keypoints
 
-from litlab.data.arguments import file_path, text_of
+from litlab.data.arguments import check_listed_once, file_path, text_of
 from litlab.data.augment import Augmentation
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
@@ -119,9 +118,7 @@ def read_annotations(file: Path) -> tuple[list[Path], Tensor]:
         where = f"annotations {file}, line {number}"
         if wrong := _wrong_numbers(values):
             raise ValueError(f"{where}: must be a path and ten numbers, between tabs, but {wrong}")
-        before = seen.setdefault(os.path.normpath(name.strip()), number)
-        if before != number:
-            raise ValueError(f"{where}: {name.strip()} is in line {before} already")
+        check_listed_once(name.strip(), number, where, seen)
         paths.append(file.parent / name.strip())
         points.append([float(value) for value in values])
     if not paths:

@@ -1,15 +1,11 @@
 """A small MLP-Mixer for small images (Tolstikhin et al. 2021, https://arxiv.org/abs/2105.01601)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor, nn
 
-from litlab.networks.shapes import count_patches
-
-
-def mlp(size: int, hidden: int, bias: bool = True) -> nn.Sequential:
-    """Two dense layers, [..., size] to [..., size], the last with a bias or without."""
-    return nn.Sequential(nn.Linear(size, hidden), nn.GELU(), nn.Linear(hidden, size, bias=bias))
+from litlab.networks.tokens import TokenNetwork, mlp
 
 
 class MixerBlock(nn.Module):
@@ -26,7 +22,7 @@ class MixerBlock(nn.Module):
         return tokens + self.mix_channels(self.norm2(tokens))
 
 
-class MLPMixer(nn.Module):
+class MLPMixer(TokenNetwork):
     """Patches as tokens, blocks that mix tokens and channels, and a linear layer on the mean of the tokens.
 
     It maps images [B, C, H, W] to logits [B, num_classes].
@@ -50,17 +46,6 @@ class MLPMixer(nn.Module):
         width: int = 192,
         depth: int = 6,
     ) -> None:
-        super().__init__()
-        tokens = count_patches(input_shape, patch)
-        for name, value, least in (("width", width, 2), ("depth", depth, 1)):
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, not {value}")
-        self.patches = nn.Conv2d(input_shape[0], width, patch, stride=patch)
-        self.blocks = nn.Sequential(*(MixerBlock(tokens, width) for _ in range(depth)))
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, num_classes)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [B, num_classes] of images [B, C, H, W]."""
-        tokens = self.patches(images).flatten(2).transpose(1, 2)
-        return self.head(self.norm(self.blocks(tokens)).mean(1))
+        if width < 2:
+            raise ValueError(f"width must be at least 2, not {width}")
+        super().__init__(input_shape, num_classes, patch, width, depth, partial(MixerBlock, width=width), False)

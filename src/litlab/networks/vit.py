@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from litlab.networks.shapes import count_patches
+from litlab.networks.tokens import TokenNetwork, mlp
 
 
 class Attention(nn.Module):
@@ -32,7 +31,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(width, heads)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = mlp(width, 4 * width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -40,7 +39,7 @@ class Block(nn.Module):
         return tokens + self.dropout(self.mlp(self.norm2(tokens)))
 
 
-class ViT(nn.Module):
+class ViT(TokenNetwork):
     """Patches as tokens with learned positions, transformer blocks, and a linear layer on the mean of the tokens.
 
     It maps images [B, C, H, W] to logits [B, num_classes].
@@ -68,19 +67,6 @@ class ViT(nn.Module):
         heads: int = 3,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__()
-        tokens = count_patches(input_shape, patch)
         if heads < 1 or width % heads:
             raise ValueError(f"width must be a multiple of heads, {heads}, not {width}")
-        if depth < 1:
-            raise ValueError(f"depth must be at least 1, not {depth}")
-        self.patches = nn.Conv2d(input_shape[0], width, patch, stride=patch)
-        self.positions = nn.Parameter(0.02 * torch.randn(1, tokens, width))
-        self.blocks = nn.Sequential(*(Block(width, heads, dropout) for _ in range(depth)))
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, num_classes)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [B, num_classes] of images [B, C, H, W]."""
-        tokens = self.patches(images).flatten(2).transpose(1, 2) + self.positions
-        return self.head(self.norm(self.blocks(tokens)).mean(1))
+        super().__init__(input_shape, num_classes, patch, width, depth, lambda _: Block(width, heads, dropout), True)

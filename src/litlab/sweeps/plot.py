@@ -67,7 +67,7 @@ def _draw(sweep: Sweep, path: Path) -> None:
 
 def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     """Draws the objective against one number, and the validation loss on a second axis."""
-    values = sorted({float(job.settings[name]) for job in sweep.finished})
+    values = sorted(set(_values(sweep.finished, name)))
     at = {value: [job for job in sweep.finished if float(job.settings[name]) == value] for value in values}
     scores = {value: [job.score or 0.0 for job in jobs] for value, jobs in at.items()}
     means = [statistics.mean(scores[value]) for value in values]
@@ -75,7 +75,7 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     axes.errorbar(values, means, yerr=spread, marker="o", color=OTHERS, capsize=3, label=sweep.objective)
     best = sweep.best_of(range(len(values)), key=means.__getitem__)
     _mark_best(axes, values[best], means[best])
-    ended = [float(job.settings[name]) for job in sweep.pruned]
+    ended = _values(sweep.pruned, name)
     tried = [*values, *ended]
     beside = {min(tried): "left", max(tried): "right"}.get(values[best], "center")
     axes.annotate(f"{name}={values[best]:g}: {means[best]:.4f}", (values[best], means[best]), color=BEST, ha=beside,
@@ -94,11 +94,11 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
 
 def draw_points(sweep: Sweep, name: str, axes: Axes) -> None:
     """Draws the objective of each job against one of several settings. The other settings spread the points."""
-    values = [float(job.settings[name]) for job in sweep.finished]
+    values = _values(sweep.finished, name)
     scores = [job.score or 0.0 for job in sweep.finished]  # the best first
     axes.plot(values, scores, marker="o", color=OTHERS, linestyle="", alpha=0.6)
     _mark_best(axes, values[0], scores[0])
-    ended = [float(job.settings[name]) for job in sweep.pruned]
+    ended = _values(sweep.pruned, name)
     _draw_pruned(axes, ended, [job.score for job in sweep.pruned])
     if _is_wide([*values, *ended]):
         axes.set_xscale("log")
@@ -107,11 +107,11 @@ def draw_points(sweep: Sweep, name: str, axes: Axes) -> None:
 
 def draw_plane(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: Figure) -> None:
     """Draws a point for each job, where its two numbers are. The colour is the objective."""
-    across, up = ([float(job.settings[name]) for job in sweep.finished] for name in (horizontal, vertical))
+    across, up = (_values(sweep.finished, name) for name in (horizontal, vertical))
     points = axes.scatter(across, up, c=[job.score or 0.0 for job in sweep.finished], cmap="viridis")
     figure.colorbar(points, ax=axes, label=sweep.objective)
     _mark_best(axes, across[0], up[0])
-    ended = [[float(job.settings[name]) for job in sweep.pruned] for name in (horizontal, vertical)]
+    ended = [_values(sweep.pruned, name) for name in (horizontal, vertical)]
     _draw_pruned(axes, *ended)
     if _is_wide(across + ended[0]):
         axes.set_xscale("log")
@@ -122,6 +122,11 @@ def draw_plane(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure:
 
 def _mark_best(axes: Axes, across: float, up: float) -> None:
     axes.plot(across, up, marker="*", markersize=18, color=BEST, linestyle="", zorder=3)
+
+
+def _values(jobs: Sequence[Job], name: str) -> list[float]:
+    """The number that each job has for a setting."""
+    return [float(job.settings[name]) for job in jobs]
 
 
 def _draw_pruned(axes: Axes, across: Sequence[float], up: Sequence[float | None]) -> None:
@@ -143,8 +148,8 @@ def _cells(sweep: Sweep, names: list[str]) -> int:
 
 def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: Figure) -> None:
     """Draws the objective over two numbers as a heat map, with a frame around the best cell."""
-    rows = sorted({float(job.settings[vertical]) for job in sweep.finished})
-    columns = sorted({float(job.settings[horizontal]) for job in sweep.finished})
+    rows = sorted(set(_values(sweep.finished, vertical)))
+    columns = sorted(set(_values(sweep.finished, horizontal)))
     cells: dict[tuple[int, int], list[float]] = {}
     for job in sweep.finished:
         cell = rows.index(float(job.settings[vertical])), columns.index(float(job.settings[horizontal]))
