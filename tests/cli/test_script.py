@@ -50,7 +50,7 @@ import litlab
         (["--data", "mnist_sample"], "error: --data: settings have no dashes: write data=mnist_sample"),
         (["optimizer.lr=0,001"], "optimizer.lr=0,001: a decimal number has a point: write optimizer.lr=0.001"),
         (["model=mlp,mnist_cnn"], "model=mlp,mnist_cnn: several options are a sweep: add -m"),
-        (["hydra/launcher=submitit_local"], "hydra/launcher=submitit_local: it is for a sweep; add -m"),
+        (["hydra/launcher=joblib"], "hydra/launcher=joblib: it is for a sweep; add -m"),
         (["hydra.sweeper.prune=asha"], "hydra.sweeper.prune=asha: it is for a sweep; add -m"),
         (["data=MNIST"], "data=MNIST: no such option; did you mean mnist?"),
         (["model"], "error: model: write model=OPTION; there is: alexnet"),
