@@ -52,7 +52,8 @@ def choose(data: str, root: Path) -> list[str]:
 
 ALIKE = ["csv", "fake", "fashion_mnist", "kmnist", "mnist_sample", "svhn"]  # each as another one
 PHOTOGRAPHS = {"flowers102": 102, "food101": 101, "imagenette": 10, "oxford_pets": 37}  # their classes; as image_folder
-DISTINCT = [name for name in options("data") if name not in (*ALIKE, *PHOTOGRAPHS)]  # shapes
+EXTRAS = ["huggingface"]  # tests/data/test_huggingface.py
+DISTINCT = [name for name in options("data") if name not in (*ALIKE, *PHOTOGRAPHS, *EXTRAS)]  # shapes
 
 
 # Each data set with the light networks, and three others on colour; the rest is more of the same.

@@ -26,6 +26,7 @@ from litlab.data.datamodules import ImageDataModule
 from litlab.data.drawn_splits import DrawnSplits
 from litlab.data.fake import Fake
 from litlab.data.folders import ImageFolder
+from litlab.data.huggingface import HuggingFace
 from litlab.data.in_memory import ImageDataset, collate
 from litlab.data.label_file import LabelFile
 from litlab.data.landmarks import Landmarks, draw_points
@@ -60,6 +61,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "Fake",
     "ImageFolder",
     "LabelFile",
+    "HuggingFace",
     "Landmarks",
     "LinePoints",
     "SigmoidPoints",
