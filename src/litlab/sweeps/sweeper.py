@@ -6,6 +6,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -18,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from litlab.config import check_swept
 from litlab.errors import ConfigError, SweepStopped, Terminated
 from litlab.runs import OVERRIDES
+from litlab.sweeps.composing import SweepConfigLoader
 from litlab.sweeps.folders import name_by_what_is_swept
 from litlab.sweeps.launchers import ResilientLauncher, check_launcher, launcher_name
 from litlab.sweeps.stopping import clear_marks, pass_signals_on, refused, stopped_with
@@ -34,6 +36,8 @@ class ReportedSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
+        loader: Any = SweepConfigLoader(hydra_context.config_loader)
+        hydra_context = HydraContext(config_loader=loader, callbacks=hydra_context.callbacks)
         self.hydra_context, self.config = hydra_context, config
         self.folder = Path(config.hydra.sweep.dir)
         name_by_what_is_swept(config)
