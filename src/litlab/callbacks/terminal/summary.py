@@ -5,12 +5,15 @@ from typing import Any
 
 import lightning
 from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from torch import nn
 
 from litlab.console import say
 from litlab.modules import Grouped, layers_in_words
-from litlab.networks import summarize
+from litlab.networks import Layer, summarize
+
+UNBOUNDED = 10_000  # columns: wider than any table
 
 
 class ModelSummary(lightning.Callback):
@@ -56,18 +59,41 @@ def groups_table(module: Any) -> Table | None:
     return table
 
 
-def summary_table(network: nn.Module, input_shape: Sequence[int], max_depth: int) -> Table:
+class LayersTable:
+    """The layers as a table. Where the line is too short, it has no input sizes, and long names take two lines."""
+
+    def __init__(self, layers: Sequence[Layer], network: str, total: str) -> None:
+        """
+        Args:
+            network: its name, for the last line.
+            total: the number of all parameters, for the last line.
+        """
+        self.layers, self.network, self.total = layers, network, total
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self.table(inputs=True)
+        fits = console.measure(table, options=options.update(width=UNBOUNDED)).maximum <= options.max_width
+        yield table if fits else self.table(inputs=False)
+
+    def table(self, inputs: bool) -> Table:
+        """The table, with or without a column of the input sizes, which are mostly the output of the line above."""
+        table = Table(box=SIMPLE_HEAD, show_footer=True)
+        table.add_column("layer", self.network, overflow="fold")
+        table.add_column("type", no_wrap=True)
+        for heading in ("input", "output") if inputs else ("output",):
+            table.add_column(heading, justify="right", no_wrap=True)
+        total = self.total if inputs else self.total.replace(" (", "\n(")
+        table.add_column("parameters", total, justify="right")
+        for layer in self.layers:
+            shapes = (layer.input_shape, layer.output_shape) if inputs else (layer.output_shape,)
+            sizes = (" x ".join(map(str, shape)) for shape in shapes)
+            table.add_row(layer.name, layer.kind, *sizes, f"{layer.parameters:,}" if layer.parameters else "")
+        return table
+
+
+def summary_table(network: nn.Module, input_shape: Sequence[int], max_depth: int) -> LayersTable:
     """The layers of `network` for images of `input_shape` (C, H, W), with the number of all parameters at the end."""
     total = sum(p.numel() for p in network.parameters())
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    table = Table(box=SIMPLE_HEAD, show_footer=True)
-    table.add_column("layer", type(network).__name__)
-    table.add_column("type")
-    table.add_column("input", justify="right")
-    table.add_column("output", justify="right")
     footer = f"{total:,}" if total == trainable else f"{total:,} ({trainable:,} trainable)"
-    table.add_column("parameters", footer, justify="right")
-    for layer in summarize(network, input_shape, max_depth):
-        shapes = (" x ".join(map(str, shape)) for shape in (layer.input_shape, layer.output_shape))
-        table.add_row(layer.name, layer.kind, *shapes, f"{layer.parameters:,}" if layer.parameters else "")
-    return table
+    return LayersTable(summarize(network, input_shape, max_depth), type(network).__name__, footer)
