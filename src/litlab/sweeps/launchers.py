@@ -21,6 +21,7 @@ from litlab.machine import cores
 from litlab.sweeps.folders import subdir
 from litlab.sweeps.jobs import jobs_in
 from litlab.sweeps.stopping import note_again, stopped_with
+from litlab.sweeps.submitit import submitted
 
 # What to install for a launcher: `pip install -e ".[joblib]"`.
 EXTRAS = {"joblib": "joblib", "submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}
@@ -148,7 +149,8 @@ class ResilientLauncher(Launcher):
     def _launch(self, numbers: list[int], jobs: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Gives jobs to the launcher. Where one runs after the other, a line says which is next."""
         if type(self.launcher).__name__ != "BasicLauncher":
-            return self.launcher.launch([jobs[number] for number in numbers], initial_job_idx=first + numbers[0])
+            with submitted(getattr(self.launcher, "params", None), len(numbers)):
+                return self.launcher.launch([jobs[number] for number in numbers], initial_job_idx=first + numbers[0])
         common = set(jobs[0]).intersection(*jobs[1:]) if len(jobs) > 1 else set()
         done: list[JobReturn] = []
         for number in numbers:
