@@ -1,6 +1,6 @@
 import hydra
 import pytest
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 from scripts import REPOSITORY
 
@@ -99,10 +99,16 @@ def test_the_points_of_an_error_of_hydra_stay():
 
 
 def test_a_launcher_that_is_not_installed_says_what_to_install():
-    from hydra.errors import MissingConfigException
-
     error = MissingConfigException("no", "hydra/launcher/joblib", ["basic"])
     assert explain(error, [], CONF, "train") == 'hydra/launcher=joblib: pip install -e ".[joblib]" first'
+
+
+def test_a_launcher_that_litlab_does_not_document_is_not_proposed():
+    error = MissingConfigException("no", "hydra/launcher/ray_a", ["basic", "ray", "ray_aws"])
+    assert (
+        explain(error, [], CONF, "train")
+        == "hydra/launcher=ray_a: no such option; did you mean ray? there is: basic, ray"
+    )
 
 
 def test_any_other_error_is_one_line_with_its_cause():

@@ -16,6 +16,9 @@ from litlab.console import listed, typed
 from litlab.errors import one_line
 from litlab.sweeps import EXTRAS, needs_extra
 
+# Launchers of Hydra's plugins that litlab neither documents nor tests. `ray_aws` rents machines.
+NOT_PROPOSED = ("ray_aws",)
+
 
 def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name: str) -> str:
     """An error of composing a config, in one line that names the key and the valid choices.
@@ -33,6 +36,7 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         there = error.options
         if there is None:  # Hydra does not say it of a list such as metrics=[f1,typo]
             there = Keys(conf, config_name).options(group)
+        there = [name for name in there if name not in NOT_PROPOSED]
         if group and there:
             return f"{group}={option}: no such option; {suggest(option, there)}"
     if isinstance(error, OverrideParseException):
