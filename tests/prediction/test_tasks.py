@@ -1,14 +1,18 @@
 """The outputs of a network become predictions, for each task."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 from pictures import draw_landmarks
+from PIL import Image
 from predictions import evaluated
 
 from litlab.checkpoint import Data
+from litlab.prediction.predict import predictions_for
 from litlab.prediction.tasks import TASKS
+from litlab.prediction.write import csv_writer
 
 
 def test_regression_gives_numbers_and_landmarks_give_points():
@@ -23,6 +27,25 @@ def test_regression_gives_numbers_and_landmarks_give_points():
         assert len(results[1]["values"]["points"]) == 5
 
 
+def test_landmarks_are_in_pixels_too_as_the_file_of_labels_has_them(tmp_path):
+    """A network that sees squares of 8 pixels places a landmark in a picture of 40 x 20."""
+
+    class Middle(torch.nn.Module):
+        def forward(self, images):
+            return torch.tensor([[[0.5, 0.5], [0.1, 0.9]]]).expand(len(images), 2, 2)
+
+    data = Data("x", (3, 8, 8), 10, (), (2, 2), (0.0,), (1.0,))
+    trained = SimpleNamespace(network=Middle(), data=data, task="Regression", path="x")
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.png")
+    [prediction] = predictions_for(trained, [str(tmp_path / "a.png")], torch.device("cpu"), 1, 0, False)
+    assert prediction.columns[0] == "(20.0, 10.0) (4.0, 18.0)"
+    with csv_writer(tmp_path / "p.csv", trained) as write:
+        write(prediction)
+    header, row = (tmp_path / "p.csv").read_text().splitlines()
+    assert header == "file,points,pixels,inverted,error"
+    assert row.split(",")[1:3] == ["0.5 0.5 0.1 0.9", "20.0 10.0 4.0 18.0"]
+
+
 @pytest.mark.slow
 def test_landmarks_from_training_to_a_picture(train_here, use, tmp_path):
     draw_landmarks(tmp_path, count=20)
@@ -33,6 +56,9 @@ def test_landmarks_from_training_to_a_picture(train_here, use, tmp_path):
     use("ckpt=latest", "input=000.png")
     (row,) = json.loads((tmp_path / "predictions/predictions.json").read_text())
     assert torch.tensor(row["points"]).shape == (5, 2)
+    with Image.open(tmp_path / "000.png") as picture:
+        size = picture.size
+    assert torch.allclose(torch.tensor(row["pixels"]), torch.tensor(row["points"]) * torch.tensor(size), atol=0.01)
     for split in ("val", "test"):
         use("ckpt=latest", f"evaluate={split}")
         assert evaluated(tmp_path / "evaluation")["metrics"] == {

@@ -70,6 +70,7 @@ class Loaded:
         inverted: whether light and dark were swapped.
         error: why the file could not be read.
         thumbnail: uint8 [3, h, w], for the sheet.
+        size: width and height of the picture itself, in pixels.
     """
 
     file: str
@@ -77,6 +78,7 @@ class Loaded:
     inverted: bool = False
     error: str | None = None
     thumbnail: Tensor | None = None
+    size: tuple[int, int] = (0, 0)
 
 
 class PictureFiles(Dataset[Loaded]):
@@ -109,7 +111,8 @@ class PictureFiles(Dataset[Loaded]):
             image = 255 - image
         elif self.invert == "auto" and self.data.background is not None:
             image, inverted = on_background(image, self.data.background)
-        return Loaded(file, image, inverted, thumbnail=_thumbnail(picture) if index in self.on_sheet else None)
+        thumbnail = _thumbnail(picture) if index in self.on_sheet else None
+        return Loaded(file, image, inverted, thumbnail=thumbnail, size=picture.size)
 
 
 def _thumbnail(picture: Image.Image) -> Tensor:

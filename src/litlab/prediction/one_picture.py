@@ -11,6 +11,7 @@ from litlab.figures import Marks, Picture, enlarged
 from litlab.prediction.explain import explained
 from litlab.prediction.files import PictureFiles
 from litlab.prediction.predict import results_of
+from litlab.prediction.tasks import in_pixels
 from litlab.prediction.write import POINTS
 
 SIDE = 280  # pixels: the longer side of the picture as the network sees it, which is enlarged
@@ -51,7 +52,8 @@ def predict_picture(
     if loaded.image is None:
         return PictureResult({}, error=loaded.error or "cannot be read")
     result = results_of(trained, loaded.image[None], on)[0]
-    points = result.get("points")
+    if (points := result.get("points")) is not None:
+        result = in_pixels(result, loaded.size)
     marks = [Marks(points, POINTS, "cross")] if points is not None else []
     seen = enlarged(Picture(loaded.image, marks=marks), SIDE)
     heat = enlarged(Picture(explained(trained, loaded.image[None])[0]), SIDE) if explain else None

@@ -20,7 +20,7 @@ from litlab.prediction.calibrate import calibrated
 from litlab.prediction.explain import check_explain, explained
 from litlab.prediction.files import Loaded, PictureFiles, as_list, find_files
 from litlab.prediction.settings import device, output_folder, print_network
-from litlab.prediction.tasks import TASKS, Prediction, task_of
+from litlab.prediction.tasks import TASKS, Prediction, in_pixels, task_of
 from litlab.prediction.write import (
     CSV,
     JSON,
@@ -171,7 +171,9 @@ def as_prediction(loaded: Loaded, results: Iterator[dict[str, Any]]) -> Predicti
     """The prediction for one file. It takes the next result, unless the file could not be read."""
     if loaded.image is None:
         return Prediction(loaded.file, error=loaded.error)
-    return Prediction(loaded.file, inverted=loaded.inverted, thumbnail=loaded.thumbnail, **next(results))
+    result = next(results)
+    result = in_pixels(result, loaded.size) if "points" in result else result
+    return Prediction(loaded.file, inverted=loaded.inverted, thumbnail=loaded.thumbnail, **result)
 
 
 def check_outputs(outputs: Any, count: int, trained: Trained) -> None:

@@ -96,13 +96,24 @@ def regress(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
 
 
 def locate(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
-    """From outputs [B, P, 2] or [B, 2 P] to the points of each picture, as fractions of width and height."""
+    """From outputs [B, P, 2] or [B, 2 P] to the landmarks of each picture, as fractions of width and height."""
     results = []
     for points in outputs.double().reshape(len(outputs), -1, 2).cpu():
         rounded = [[round(value, 6) for value in point] for point in points.tolist()]
         text = " ".join(f"({x:.3f}, {y:.3f})" for x, y in rounded)
         results.append({"label": "", "columns": [text, "", ""], "values": {"points": rounded}, "points": points})
     return results
+
+
+def in_pixels(result: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+    """A result of `locate`, with the landmarks in pixels of a picture too, as the file of labels has them.
+
+    Args:
+        size: width and height of the picture, before it was made as small as the network needs it.
+    """
+    pixels = [[round(x, 2), round(y, 2)] for x, y in (result["points"] * torch.tensor(size)).tolist()]
+    text = " ".join(f"({x:.1f}, {y:.1f})" for x, y in pixels)
+    return {**result, "columns": [text, "", ""], "values": {**result["values"], "pixels": pixels}}
 
 
 TASKS: dict[str, Callable[[Tensor, Data], list[dict[str, Any]]]] = {
@@ -116,7 +127,7 @@ HEADINGS = {
     "Classification": ("class", "probability", "next best"),
     "Multilabel": ("labels", "probabilities", "next best"),
     "Regression": ("values", "", ""),
-    "Landmarks": ("points (x, y), as fractions of width and height", "", ""),
+    "Landmarks": ("landmarks (x, y), in pixels", "", ""),
 }
 
 
@@ -135,7 +146,7 @@ def csv_columns(trained: Trained) -> list[str]:
         return ["class", "probability", *probabilities]
     if task_of(trained) == "Multilabel":
         return ["labels", *probabilities]
-    return ["values" if task_of(trained) == "Regression" else "points"]
+    return ["values"] if task_of(trained) == "Regression" else ["points", "pixels"]
 
 
 def csv_values(values: Mapping[str, Any]) -> list[Any]:
@@ -144,5 +155,6 @@ def csv_values(values: Mapping[str, Any]) -> list[Any]:
         return [values["class"], values["probability"], *values["probabilities"].values()]
     if "labels" in values:
         return [";".join(values["labels"]), *values["probabilities"].values()]
-    numbers = values.get("values") or [value for point in values["points"] for value in point]
-    return [" ".join(map(str, numbers))]
+    if "values" in values:
+        return [" ".join(map(str, values["values"]))]
+    return [" ".join(f"{x} {y}" for x, y in values[key]) for key in ("points", "pixels")]
