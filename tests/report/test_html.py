@@ -13,7 +13,7 @@ from PIL import Image
 from litlab.report import Sample, write_page
 from litlab.report.html import curves
 
-EMPTY = {"img", "meta", "br", "input"}
+EMPTY = {"img", "meta", "br", "wbr", "input"}
 
 
 class Checked(HTMLParser):
@@ -56,6 +56,14 @@ def test_a_run_leaves_a_page_that_stands_alone(quick_run):
     assert f"one page      runs/mnist_sample_mnist_cnn/{run.name}/report.png, report.html" in quick_run.out
 
 
+def test_what_was_said_and_what_is_true_stand_on_lines_of_their_own(tmp_path):
+    write_page(some(**classes(["painted_bunting", "cat"])), tmp_path)
+    captions = re.findall("<figcaption>(.*?)</figcaption>", (tmp_path / "report.html").read_text())
+    assert captions
+    names = "(painted_<wbr>bunting|cat)"  # a browser may break a name only after _
+    assert all(re.match(rf"said {names}( \(\d+%\))?<br>is {names}", caption) for caption in captions)
+
+
 def test_text_is_escaped(tmp_path):
     write_page(some(title="<b>&", sentences=["a < b"], **classes(["<i>", "</table>"])), tmp_path)
     text = (tmp_path / "report.html").read_text()
@@ -81,7 +89,7 @@ def test_mistakes_have_the_name_of_their_file_and_what_was_said(tmp_path):
     pictures["evaluation"].wrong[0] = Sample(torch.zeros(3, 8, 9, dtype=torch.uint8), 0, 1, "photos/<a>.png", 0.98)
     write_page(some(config={"seed": 42}, **pictures), tmp_path)
     text = Checked((tmp_path / "report.html").read_text()).text
-    assert "said cat (98%), is dogphotos/<a>.png" in text
+    assert "said cat (98%)is dogphotos/<a>.png" in text
     assert "seed: 42" in text
 
 

@@ -111,8 +111,13 @@ def _mistakes(page: Page) -> list[str]:
 def _caption(page: Page, sample: Sample) -> str:
     said, true = page.class_names[int(sample.predicted)], page.class_names[int(sample.true)]
     sure = f" ({sample.probability:.0%})" if sample.probability is not None else ""
-    file = f'<br><span class="grey">{escape(sample.file)}</span>' if sample.file else ""
-    return f"said {escape(said)}{sure}, is {escape(true)}{file}"
+    file = f'<br><span class="grey">{_breakable(sample.file)}</span>' if sample.file else ""
+    return f"said {_breakable(said)}{sure}<br>is {_breakable(true)}{file}"
+
+
+def _breakable(name: str) -> str:
+    """A name that may go on in the next line after each `_` and `/`. Elsewhere a browser breaks it only if it must."""
+    return escape(name).replace("_", "_<wbr>").replace("/", "/<wbr>")
 
 
 def _class_table(page: Page) -> list[str]:
