@@ -101,3 +101,12 @@ def test_names_stand_upright_before_they_are_cut():
     name = "Geschwindigkeitsbegrenzung"
     page = confusion_matrix(torch.eye(5, dtype=torch.long), [name] * 5)
     assert page.shape[1] > 5 * 104 + width(name, 14)
+
+
+@pytest.mark.parametrize(("count", "size", "lines"), [(12, (335, 220), 11), (12, None, 11), (100, (335, 220), 9)])
+def test_lines_between_the_cells_are_those_of_all_classes_or_of_each_ten(count, size, lines):
+    page = confusion_matrix(torch.zeros(count, count, dtype=torch.long), ["a"] * count, size=size)
+    colour = torch.tensor([int(confusion.LINE[at : at + 2], 16) for at in (1, 3, 5)], dtype=torch.uint8)
+    is_line = (page == colour[:, None, None]).all(0)
+    for across in (0, 1):  # a line is as long as the cells
+        assert (is_line.sum(across) > 80).sum() == lines

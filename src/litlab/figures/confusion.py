@@ -18,6 +18,7 @@ INK, GREY, LINE, FRAME = "#1a1a1a", "#666666", "#d9dce0", "#a0a6ad"
 EDGE, GAP = 8, 5  # pixels around everything, and between text and cells
 TITLE, AXIS, LEGEND = 15, 12, 11  # pixels: sizes of text
 SMALLEST_NAME, SMALLEST_NUMBER = 9, 8  # pixels: sizes of text
+MANY = 30  # classes, from which on lines between ten of them count better than lines between small cells
 LONGEST_NAME = 260  # pixels: longer names are cut
 
 
@@ -178,8 +179,8 @@ def _draw_cells(page: Image.Image, colours: Tensor, layout: Layout) -> None:
     cells = to_image(colours.to(torch.uint8)).resize((wide, high), Image.Resampling.NEAREST)
     page.paste(cells, (layout.left, layout.top))
     draw, (right, bottom) = ImageDraw.Draw(page), layout.corner
-    step = 1 if min(layout.cell) >= 14 else 10  # classes between two lines
-    for index in range(step, count, step) if step * min(layout.cell) >= 14 else ():
+    step = 1 if count < MANY or min(layout.cell) >= 14 else 10  # classes between two lines
+    for index in range(step, count, step) if step * min(layout.cell) >= 7 else ():
         x = math.ceil(layout.left + index * layout.cell[0] - 0.5)
         y = math.ceil(layout.top + index * layout.cell[1] - 0.5)
         draw.line((x, layout.top, x, bottom), LINE)
