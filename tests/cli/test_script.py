@@ -1,7 +1,7 @@
 """What the script says of a mistake, and when it is stopped before a run begins."""
 
 import pytest
-from scripts import QUICK
+from scripts import QUICK, finish, start
 
 import litlab
 
@@ -180,3 +180,10 @@ def test_predict_names_only_settings_that_it_has(script_here, argument, message)
     done = script_here("predict.py", argument, "input=a.png")
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith(f"error: {message}")
+
+
+def test_an_error_shows_the_argument_as_it_was_typed(tmp_path):
+    """litlab puts quotes around letters that are not English ones, for Hydra."""
+    for argument in ("input=[größe's]", "input=[größe(1).png]"):
+        done = finish(start("predict.py", "ckpt=latest", argument, folder=tmp_path), tmp_path)
+        assert (done.status, done.err) == (2, f"error: {argument}: it has characters that need quotes\n")

@@ -40,7 +40,7 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         if group and there:
             return f"{group}={option}: no such option; {suggest(option, there)}"
     if isinstance(error, OverrideParseException):
-        unreadable = "LexerNoViableAlt" in str(error)
+        unreadable = "LexerNoViableAlt" in str(error) or "no viable alternative" in str(error)
         return f"{error.override}: {'it has characters that need quotes' if unreadable else one_line(error)}"
     text = str(error)
     if match := re.search(r"Ambiguous value for argument '(.+)'\n", text):

@@ -106,6 +106,7 @@ class Script:
         self.failures: list[Exception] = []  # errors that have been printed
         self.unexpected: list[Exception] = []  # errors to be shown with their traceback
         self.folders = NewFolders()
+        self.typed: dict[str, str] = {}  # arguments as Hydra gets them, and as they were typed
         self.waiting: str | None = None  # how CPU threads wait, for the log
 
     def __call__(self) -> None:
@@ -170,10 +171,11 @@ class Script:
         if is_multirun(arguments):
             refuse_in_sweeps(arguments)
         refuse_null(arguments, self.searched.folders)
-        sys.argv[1:] = options_first(arguments)
+        sys.argv[1:] = typed = options_first(arguments)
         if not is_multirun(arguments):
             sys.argv[1:] = [literal(argument, self.paths) for argument in sys.argv[1:]]
         sys.argv[1:] = [letters_of_all_languages(argument) for argument in sys.argv[1:]]
+        self.typed = dict(zip(sys.argv[1:], typed, strict=True))
         if self.config_name == "train":
             sys.argv[1:] = [of_every_model(argument) for argument in sys.argv[1:]]
 
@@ -244,6 +246,8 @@ class Script:
             arguments, extra = without_config_dir(sys.argv[1:])
             with searching(replace(self.searched, after=(*self.searched.after, *extra))):
                 said = explain(error, arguments, CONF, self.config_name)
+            for argument, typed in self.typed.items():
+                said = said.replace(argument, typed)
         else:
             said = _without_number(error)
         print(f"error: {said}", file=sys.stderr)
