@@ -68,7 +68,10 @@ def test_a_mistake_is_one_line_of_a_config_error(run):
         (lambda: litlab.train(overrides=["modle=mlp"]), "^modle is unknown; did you mean model"),
         (lambda: litlab.train(experiment="mnist_cn"), "^experiment=mnist_cn: no such option; did you mean mnist_cnn"),
         (lambda: litlab.train(overrides=[*QUICK, "optimizer.lr=-1"]), "^optimizer.lr=-1: must be greater than 0"),
-        (lambda: litlab.load("none.ckpt"), "^ckpt=none.ckpt: not there; give a checkpoint, a run folder or latest$"),
+        (
+            lambda: litlab.load("none.ckpt"),
+            r"^load\('none.ckpt'\): not there; give a checkpoint, a run folder or latest$",
+        ),
         (lambda: litlab.train(overrides="seed=1"), r"^overrides is a list of settings: write overrides=\['seed=1'\]$"),
     ):
         with pytest.raises(ConfigError, match=message):

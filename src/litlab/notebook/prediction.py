@@ -88,5 +88,5 @@ def load(ckpt: str | PathLike[str], trust: Sequence[str] | None = None) -> Predi
     run = Run(cfg, Path(), project=Project.here()).settled(trust=list(trust) if trust else None)
     try:
         return Predictor(checkpoint.load(find_checkpoint(fspath(ckpt)), trust_list(run)), run)
-    except (ValueError, OSError) as error:
-        raise ConfigError(str(error)) from error
+    except (ValueError, OSError) as error:  # which name a setting of predict.py
+        raise ConfigError(str(error).replace(f"ckpt={fspath(ckpt)}", f"load({fspath(ckpt)!r})", 1)) from error
