@@ -18,6 +18,7 @@ from scripts import REPOSITORY, composed
 
 from litlab.config import Run, compose_again
 from litlab.errors import ConfigError, RunFailed
+from litlab.machine import cores
 from litlab.training import run_training
 
 
@@ -303,3 +304,17 @@ def test_a_new_run_removes_the_checkpoints_of_an_earlier_one(tmp_path, capsys):
     result = json.loads((folder / "result.json").read_text())
     assert (result["status"], result["best_checkpoint"]) == ("failed", None)
     assert not list(folder.glob("checkpoints/*"))
+
+
+def test_more_threads_than_cores_are_warned_of_and_taken(tmp_path, capsys):
+    """They are slower, and give the same numbers as on a machine that has so many cores."""
+    folder, wanted = tmp_path / "run", cores() + 1
+    record_run(folder, "trainer.max_epochs=1", f"threads={wanted}")
+    before = torch.get_num_threads()
+    try:
+        train_recorded(folder)
+        assert torch.get_num_threads() == wanted
+    finally:
+        torch.set_num_threads(before)
+    said = f"warning: threads={wanted}: more than the {cores()} cores here are slower; write threads={cores()}\n"
+    assert said in capsys.readouterr().err

@@ -110,8 +110,8 @@ def train_in_this_process(run: Run) -> None:
     if run.project:  # again: this may be a process of its own
         run.project.make_importable()
     if run.get("threads"):
-        if run.cfg.threads > cores():
-            console.warn(f"threads={run.cfg.threads}: this process has {cores()} cores, and more threads are slower")
+        if (here := cores()) < run.cfg.threads:  # not refused: the same `threads` give the same numbers on any machine
+            console.warn(f"threads={run.cfg.threads}: more than the {here} cores here are slower; write threads={here}")
         torch.set_num_threads(run.cfg.threads)
     saved = read(run.checkpoint) if run.checkpoint and run.checkpoint.exists() else None  # other hosts may lack it
     parts = build_parts(restore_settings(run, saved) if saved else run, saved)
