@@ -55,3 +55,12 @@ def test_what_is_too_wide_loses_its_middle_and_keeps_its_end():
     one, two = (sheet([picture]) for picture in pictures)
     assert one.shape == two.shape
     assert not torch.equal(one, two)
+
+
+def test_a_long_caption_is_folded_where_that_is_asked():
+    picture = Picture(
+        torch.zeros(1, 28, 28, dtype=torch.uint8), "the_name_of_a_class_that_is_long 74%\nfile.png", "#ff0000"
+    )
+    one, two = sheet([picture], columns=1, side=100), sheet([picture], columns=1, side=100, fold=True)
+    assert two.shape[1] - one.shape[1] == 15  # one more line
+    assert two.shape[2] == one.shape[2]

@@ -8,7 +8,7 @@ import matplotlib
 import pytest
 
 from litlab.figures import text
-from litlab.figures.text import cut, font, width
+from litlab.figures.text import cut, font, in_two, width
 
 
 def test_text_that_fits_stays():
@@ -75,3 +75,15 @@ def test_matplotlib_has_a_font_for_chinese_where_there_is_one(monkeypatch):
             assert matplotlib.rcParams["font.family"] == ["DejaVu Sans", "DejaVu Serif"]
             warnings.warn("Glyph 29483 missing from font(s) DejaVu Sans.", stacklevel=1)
     assert matplotlib.rcParams["font.family"] == before
+
+
+def test_a_long_line_becomes_two():
+    name = "northern_cardinal_of_the_woods 74%"
+    most = width(name, 9) * 2 // 3
+    assert in_two(name, 9, width(name, 9)) == [name]
+    assert in_two(name, 9, most) == ["northern_cardinal_of_", "the_woods 74%"]
+    assert in_two("a" * 40, 9, width("a" * 30, 9)) == ["a" * 30, "a" * 10]
+    first, second = in_two(f"{'long ' * 50}end", 9, most)
+    assert max(width(first, 9), width(second, 9)) <= most
+    assert "…" in second
+    assert second.endswith("end")

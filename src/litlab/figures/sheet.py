@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from litlab.figures.pixels import to_image, to_pixels
-from litlab.figures.text import cut, fitting_size, font, width
+from litlab.figures.text import cut, fitting_size, font, in_two, width
 
 INK, EDGE = "#1a1a1a", 8  # pixels: around everything
 SMALLEST = 9  # pixels: a caption that is too wide at this size is cut
+MOST_LINES = 6  # of a caption
 GAP, TITLE = 12, 15  # pixels: between two rows, and the size of the title's text
 
 
@@ -31,7 +32,7 @@ class Picture:
 
     Args:
         image: uint8 [C, H, W], of any size.
-        caption: of up to three lines; what is too wide is cut.
+        caption: of up to `MOST_LINES` lines; what is too wide is cut.
         colour: of the caption.
         marks: points to draw on the picture.
     """
@@ -43,7 +44,13 @@ class Picture:
 
 
 def sheet(
-    pictures: Sequence[Picture], title: str = "", columns: int = 8, side: int = 140, gap: int = GAP, text: int = 12
+    pictures: Sequence[Picture],
+    title: str = "",
+    columns: int = 8,
+    side: int = 140,
+    gap: int = GAP,
+    text: int = 12,
+    fold: bool = False,
 ) -> Tensor:
     """Pictures in rows, with their captions: uint8 [3, H, W].
 
@@ -54,7 +61,10 @@ def sheet(
         side: of a picture, the longer side in pixels.
         gap: between two pictures of a row, in pixels. A caption may be as wide as a picture and a gap.
         text: size of the captions, in pixels.
+        fold: a line that is too long for the place below its picture becomes two lines.
     """
+    if fold:
+        pictures = [replace(picture, caption=_folded(picture.caption, side + gap - 4)) for picture in pictures]
     rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
     drawn = [_row(row, side, gap, text) for row in rows]
     top = EDGE + (TITLE + EDGE if title else 0)
@@ -69,6 +79,11 @@ def sheet(
     return to_pixels(page)
 
 
+def _folded(caption: str, most: int) -> str:
+    """A caption with two lines in the place of each that is too wide in the smallest letters."""
+    return "\n".join(part for line in caption.split("\n") for part in in_two(line, SMALLEST, most))
+
+
 def enlarged(picture: Picture, side: int) -> Tensor:
     """One picture with its marks, without a caption: uint8 [3, H, W]. Its longer side has `side` pixels."""
     image = fitted(picture.image, side)
@@ -79,7 +94,7 @@ def enlarged(picture: Picture, side: int) -> Tensor:
 def _row(pictures: Sequence[Picture], side: int, gap: int, text: int) -> Image.Image:
     """One row: the pictures stand on a line, their captions below it."""
     images = [fitted(picture.image, side) for picture in pictures]
-    lines = [picture.caption.split("\n")[:3] if picture.caption else [] for picture in pictures]
+    lines = [picture.caption.split("\n")[:MOST_LINES] if picture.caption else [] for picture in pictures]
     line, high = text + 3, max(image.height for image in images)
     height = high + max(map(len, lines)) * line + GAP
     row = Image.new("RGB", (len(pictures) * (side + gap), height), "white")

@@ -85,6 +85,20 @@ def cut(text: str, size: int, most: int, bold: bool = False) -> str:
     return _shortened(text, fitting)
 
 
+def in_two(text: str, size: int, most: int) -> list[str]:
+    """A line of text as one that fits into `most` pixels, or as two. What is too long for two is cut.
+
+    The first line ends behind a space or one of `_-/,`, if that is in its second half.
+    """
+    text = printable(text)
+    if width(text, size) <= most:
+        return [text]
+    end = next((end for end in range(len(text), 1, -1) if width(text[:end], size) <= most), 1)
+    places = [place for place in range(end // 2, end + 1) if text[place - 1] in " _-/,"]
+    end = max(places, default=end)
+    return [text[:end].rstrip(), cut(text[end:].lstrip(), size, most)]
+
+
 def _shortened(text: str, characters: int) -> str:
     end = characters * 2 // 5
     return f"{text[: characters - end].rstrip()}…{text[len(text) - end :].lstrip()}"

@@ -121,5 +121,5 @@ class Sheet:
         if not self.pictures:
             return False
         title = f"{len(self.pictures)} of {self.files:,} files" if self.files > ON_SHEET else ""
-        path.write_bytes(as_png(sheet(self.pictures, title)))
+        path.write_bytes(as_png(sheet(self.pictures, title, fold=True)))
         return True
