@@ -7,7 +7,9 @@ import pytest
 from sweep_folders import job_of, rows, scored
 
 from litlab import sweeps
+from litlab.sweeps.jobs import Job
 from litlab.sweeps.seeds import groups
+from litlab.sweeps.table import command_of
 
 
 def test_jobs_are_ranked_and_failures_are_rows(swept):
@@ -82,3 +84,13 @@ def test_a_pruned_job_is_a_row_and_no_failure(copied, capsys):
     assert sweep.unfinished == []
     assert "3 of 4 jobs completed, 1 pruned" in capsys.readouterr().out
     assert [row["status"] for row in rows(copied)].count("pruned") == 1
+
+
+def test_the_command_has_true_and_false_as_they_are_typed(tmp_path):
+    """Hydra's sweepers record `True` for `true`. A text in quotes stays as it is."""
+    overrides = ["a=True", "+b=False", "c=[True,False]", "d={e:True}", "f='True'", "g=Truetype", "h=a True b"]
+    command = command_of(Job(tmp_path, overrides))
+    assert shlex.split(command)[2:] == [
+        *("a=true", "+b=false", "c=[true,false]", "d={e:true}"),
+        *("f='True'", "g=Truetype", "h=a True b"),
+    ]

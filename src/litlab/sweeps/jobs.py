@@ -142,6 +142,11 @@ def curve(job: Job, name: str) -> tuple[list[int], list[float]]:
     return [int(row["epoch"]) + 1 for row in rows], [float(row[name]) for row in rows]
 
 
+def as_typed(override: str) -> str:
+    """`nesterov=true` for `nesterov=True`, as Hydra's sweepers write what was typed as `true`."""
+    return re.sub(r"(?<=[=\[,:])(True|False)(?=$|[\],}])", lambda match: match[0].lower(), override)
+
+
 def names_job(job: Job, key: str) -> bool:
     """Whether this setting is in the name of a job's folder: it was swept when the job began."""
     return re.search(rf"(^|,)\+*{re.escape(key)}=", job.folder.name) is not None

@@ -10,7 +10,7 @@ from rich.table import Table
 from litlab import console
 from litlab.files import shown
 from litlab.runs import BEST, config_dirs
-from litlab.sweeps.jobs import Job, Sweep, read
+from litlab.sweeps.jobs import Job, Sweep, as_typed, read
 from litlab.sweeps.labels import Labels
 from litlab.sweeps.page import write_page
 from litlab.sweeps.seeds import are_distinguishable, groups, half_interval, repeated, settings_compared
@@ -48,7 +48,7 @@ def print_report(folder: Path) -> Sweep:
 def command_of(job: Job) -> str:
     """The command that trains a job again, alone."""
     options = [word for folder in config_dirs(job.folder) for word in ("--config-dir", str(folder))]
-    overrides = [override for override in job.overrides if not override.startswith("name=")]  # that of the sweep
+    overrides = [as_typed(o) for o in job.overrides if not o.startswith("name=")]  # that name is the sweep's
     return console.command("train.py", *overrides, *options)
 
 
