@@ -127,3 +127,20 @@ def test_a_line_says_which_job_is_next_and_the_layers_are_printed_once(train_her
     assert jobs == ["job 1 of 2: optimizer.lr=0.1", "job 2 of 2: optimizer.lr=0.2"]
     assert done.out.count("parameters") == 1
     assert "HYDRA" not in done.out
+
+
+class BasicLauncher(Launcher):
+    """Stands for Hydra's own, which runs one job after the other."""
+
+    def setup(self, **_):
+        """Needs nothing."""
+
+    def launch(self, job_overrides, initial_job_idx):
+        return [JobReturn(status=JobStatus.COMPLETED) for _ in job_overrides]
+
+
+def test_a_job_that_is_launched_alone_is_named_by_what_is_swept(tmp_path, capsys):
+    """A later wave of `prune=asha` may have one job, and so may a batch of `max_batch_size=1`."""
+    launcher = ResilientLauncher(BasicLauncher(), tmp_path, {"data", "model.name"})
+    launcher.launch([["data=mnist", "+model.name=x", "optimizer.lr=0.1", "optimizer.nesterov=True"]], 3)
+    assert capsys.readouterr().out == "job 4 of 4: optimizer.lr=0.1 optimizer.nesterov=true\n"

@@ -4,7 +4,7 @@ import importlib.util
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from litlab.distributed.ranks import is_rank
 from litlab.errors import SweepStopped, one_line
 from litlab.machine import cores
 from litlab.sweeps.folders import subdir
-from litlab.sweeps.jobs import jobs_in
+from litlab.sweeps.jobs import as_typed, jobs_in
 from litlab.sweeps.stopping import note_again, stopped_with
 from litlab.sweeps.submitit import submitted
 
@@ -94,10 +94,11 @@ class ResilientLauncher(Launcher):
     Args:
         launcher: the launcher that was chosen.
         folder: of the sweep.
+        fixed: the settings that are the same in all jobs, which the line before a job leaves out.
     """
 
-    def __init__(self, launcher: Launcher, folder: Path) -> None:
-        self.launcher, self.folder = launcher, folder
+    def __init__(self, launcher: Launcher, folder: Path, fixed: Collection[str] = ()) -> None:
+        self.launcher, self.folder, self.fixed = launcher, folder, fixed
         self.total: int | None = None  # all jobs of the sweep, for the line before each
         self.lost = 0  # jobs that returned nothing; some may not even have a folder
 
@@ -154,7 +155,8 @@ class ResilientLauncher(Launcher):
         common = set(jobs[0]).intersection(*jobs[1:]) if len(jobs) > 1 else set()
         done: list[JobReturn] = []
         for number in numbers:
-            own = " ".join(o for o in jobs[number] if o not in common and not o.startswith("hydra."))
+            others = [o for o in jobs[number] if o not in common and not o.startswith("hydra.")]
+            own = " ".join(as_typed(o) for o in others if o.partition("=")[0].lstrip("+~") not in self.fixed)
             if not stopped_with(self.folder):
                 say(f"job {first + number + 1} of {self.total or first + len(jobs)}{': ' * bool(own)}{own}")
             done += self.launcher.launch([jobs[number]], initial_job_idx=first + number)

@@ -44,7 +44,9 @@ class ReportedSweeper(Sweeper):
         chosen = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
-        self.launcher = ResilientLauncher(chosen, self.folder)
+        typed = self.parsed(list(config.hydra.overrides.task))
+        fixed = {override.key_or_group for override in typed if not override.is_sweep_override()}
+        self.launcher = ResilientLauncher(chosen, self.folder, fixed)
 
     def sweep(self, arguments: list[str]) -> None:
         """Runs the jobs of a command line, and prints the report.
