@@ -72,7 +72,7 @@ def test_a_folder_instead_of_the_file_is_named(tmp_path):
     [
         (
             {"augment": ["random_horizontal_flip"]},
-            "augment random_horizontal_flip moves the picture and not its points; choose from cutout, color_jitter, "
+            "augment random_horizontal_flip moves the picture and not its landmarks; choose from cutout, color_jitter, "
             "random_erasing, gaussian_blur$",
         ),
         ({"random_crop": True}, "random_crop moves the picture"),
@@ -114,5 +114,5 @@ def test_points_outside_of_the_picture_are_mentioned(tmp_path):
     lines = file.read_text().splitlines()
     lines[7] = "\t".join((*lines[7].split("\t")[:-2], "-1", "9999"))
     file.write_text("\n".join(lines))
-    with pytest.warns(UserWarning, match=r"^annotations .*: points lie outside of 1 of 20 pictures: .*/007\.png$"):
+    with pytest.warns(UserWarning, match=r"^annotations .*: landmarks lie outside of 1 of 20 pictures: .*/007\.png$"):
         Landmarks(file).setup()

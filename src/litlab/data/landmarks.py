@@ -61,12 +61,12 @@ class Landmarks(PictureDataModule):
         **pictures: Any,
     ) -> None:
         if moved := [name for name in ("random_crop", "transforms", "center_crop") if pictures.get(name)]:
-            raise ValueError(f"{moved[0]} moves the picture and not its points: leave it out")
+            raise ValueError(f"{moved[0]} moves the picture and not its landmarks: leave it out")
         for entry in augment if not isinstance(augment, str) else ():
             name = entry.get("name") if isinstance(entry, Mapping) else entry
             if isinstance(name, str) and name not in MOVE_NOTHING:
                 raise ValueError(
-                    f"augment {name} moves the picture and not its points; choose from {', '.join(MOVE_NOTHING)}"
+                    f"augment {name} moves the picture and not its landmarks; choose from {', '.join(MOVE_NOTHING)}"
                 )
         self.annotations = file_path("annotations", annotations)
         pictures = pictures | {"center_crop": False}
@@ -94,7 +94,7 @@ class Landmarks(PictureDataModule):
         outside = ((targets < 0) | (targets > 1)).flatten(1).any(1).nonzero().flatten().tolist()
         if outside:
             named = ", ".join(files.text(i) for i in outside[:NAMED]) + (", ..." if len(outside) > NAMED else "")
-            note = f"points lie outside of {len(outside):,} of {len(files):,} pictures: {named}"
+            note = f"landmarks lie outside of {len(outside):,} of {len(files):,} pictures: {named}"
             warnings.warn(f"annotations {self.annotations}: {note}", stacklevel=2)
         splits = self.divide(files, self.roots)
         splits["train"] = self._limited(splits["train"])

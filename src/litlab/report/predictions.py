@@ -48,7 +48,7 @@ def draw_samples(canvas: Canvas, names: Sequence[str], found: Evaluation, left: 
         wrong = [Picture(s.image, f"✗ {names[int(s.predicted)]}\nis {names[int(s.true)]}", WRONG) for s in found.wrong]
         rows, side, gap = [right, wrong], 72, TILE - 72  # pixels
     else:
-        canvas.heading(left, top, f"Points: true (circles) and predicted (crosses), {found.images}")
+        canvas.heading(left, top, f"Landmarks: true (circles) and predicted (crosses), {found.images}")
         located = [_located(sample) for sample in found.right]
         rows, gap = [located[:PICTURES], located[PICTURES:]], 10
         room = TILE if rows[1] else PICTURES * TILE // max(1, len(located))
