@@ -37,3 +37,11 @@ def test_wandb_without_a_login_is_refused_in_one_line(tmp_path):
 def test_wandb_that_writes_files_only_needs_no_login(monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     trainer._check_login(asked("logger=wandb"))
+
+
+@pytest.mark.parametrize("package", ["wandb", "mlflow"])
+def test_a_logger_without_its_package_says_what_to_install(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    run = asked(f"logger={package}")
+    with pytest.raises(ConfigError, match=f"^logger={package}: pip install {package} first$"):
+        trainer._build_entry(run, "logger", package, run.plain()["logger"][package])

@@ -18,6 +18,7 @@ from litlab.distributed.strategies import distribution
 from litlab.errors import ConfigError, one_line
 
 WANDB = "lightning.pytorch.loggers.WandbLogger"
+PACKAGES = {WANDB: "wandb", "lightning.pytorch.loggers.MLFlowLogger": "mlflow"}  # which a logger needs
 OFFLINE = "or keep its files here, with logger.wandb.offline=true"
 IN_RUN_FOLDER = ("tensorboard", "csv")  # loggers that a resumed run cuts back to the step of its checkpoint
 
@@ -81,6 +82,9 @@ def _build_entry(run: Run, group: str, name: str, entry: dict[str, Any]) -> Any:
     arguments = {key: value for key, value in entry.items() if key != "enabled"}
     if "save_dir" in entry and entry["save_dir"] is None:
         arguments["save_dir"] = str(run.folder)
+    package = PACKAGES.get(entry.get("_target_", ""))
+    if package and importlib.util.find_spec(package) is None:
+        raise ConfigError(f"logger={name}: pip install {package} first")
     if entry.get("_target_") == WANDB and is_rank_zero() and not entry.get("offline"):
         _check_login(run)
     return build({group: arguments}, group, run.chosen)
