@@ -95,6 +95,33 @@ def test_the_size_is_that_of_the_picture_upright(tmp_path, name, orientation):
     assert picture_size(tmp_path / name) == image.size == ((32, 24) if orientation == 1 else (24, 32))
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_png_is_turned_upright_wherever_its_exif_stands(tmp_path, behind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "a.png"
+    Image.fromarray(COLOUR).save(path, exif=exif)
+    whole = path.read_bytes()
+    start = whole.index(b"eXIf") - 4
+    chunk = whole[start : start + 12 + int.from_bytes(whole[start : start + 4])]
+    if behind:
+        rest = whole.replace(chunk, b"")
+        path.write_bytes(rest[:-12] + chunk + rest[-12:])  # the last chunk, IEND, has 12 bytes
+    assert open_picture(path).size == picture_size(path) == (24, 32)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_a_file_is_opened_once(tmp_path, name, monkeypatch):
+    Image.fromarray(COLOUR).save(tmp_path / name)
+    opened, real = [], open
+    for module in ("builtins", "io"):
+        monkeypatch.setattr(
+            f"{module}.open", lambda path, *rest, **more: opened.append(path) or real(path, *rest, **more)
+        )
+    open_picture(tmp_path / name)
+    assert opened == [tmp_path / name]
+
+
 UPRIGHT_BY_EXIF = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
 
 

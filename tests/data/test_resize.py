@@ -20,6 +20,14 @@ def test_a_picture_of_the_right_size_is_what_training_saw(tmp_path):
         assert torch.equal(fit(open_picture(tmp_path / "a.png"), data.input_shape), image)
 
 
+@pytest.mark.parametrize(("resize", "side"), [(16, 16), (0, 16), (32, 8)])
+def test_a_picture_of_the_right_size_is_cut_only_where_resize_says_so(resize, side):
+    pixels = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+    middle = slice(8 - side // 2, 8 + side // 2)
+    expected = fit(Image.fromarray(pixels[middle, middle]), (3, 16, 16), {"resizer": "torch"})
+    assert torch.equal(fit(pixels, (3, 16, 16), {"resize": resize, "resizer": "torch"}), expected)
+
+
 def test_channels_and_sizes_are_matched():
     grey, colour = Image.fromarray(GREY), Image.fromarray(COLOUR)
     assert torch.equal(fit(grey, (3, 24, 32))[1], torch.from_numpy(GREY))

@@ -15,6 +15,7 @@ try:
 except ImportError:
     simplejpeg = None
 
+START = b"\xff\xd8"  # the first bytes of each JPEG
 PLAIN_FRAMES = (0xC0, 0xC1, 0xC2)  # markers of baseline, extended and progressive frames
 NO_LENGTH = (0x01, *range(0xD0, 0xD9))  # markers without a segment
 OTHER_FRAMES = (0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
@@ -44,7 +45,7 @@ def version() -> str | None:
 
 def read_header(data: bytes) -> Header | None:
     """The header of a JPEG file; None if Pillow must read it."""
-    if data[:2] != b"\xff\xd8":
+    if data[:2] != START:
         return None
     place, exif = 2, b""
     while place + 4 <= len(data) and data[place] == 0xFF:

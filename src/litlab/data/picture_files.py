@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
@@ -39,6 +39,9 @@ UPRIGHT = {  # EXIF's orientation, and the operation that turns such a picture u
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+# Where Pillow looks for the orientation, in the `info` of a picture.
+EXIF = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
 
 
 class Unreadable(Exception):
@@ -95,10 +98,11 @@ def read_picture(path: str | Path, needed: Needed | None = None) -> Image.Image 
     Raises:
         Unreadable: it cannot be read; the message is the reason.
     """
-    if jpeg.available() and (pixels := _read_jpeg(Path(path), needed)) is not None:
-        return pixels
-    with warnings.catch_warnings(action="ignore"):  # about damaged EXIF, for example, which does not matter
-        return _read(path, needed)[0]
+    with _opened(path) as file:
+        if jpeg.available() and (pixels := _read_jpeg(file, needed)) is not None:
+            return pixels
+        with warnings.catch_warnings(action="ignore"):  # about damaged EXIF, for example, which does not matter
+            return _read(file, needed)[0]
 
 
 def why_unreadable(path: str | Path) -> str | None:
@@ -118,7 +122,8 @@ def look_at(path: str | Path) -> tuple[int, int]:
     Raises:
         Unreadable: `open_picture` would refuse it.
     """
-    return _read(path, lambda width, height: 0.0)[1]  # a JPEG is decoded at an eighth of its size, which is fast
+    with _opened(path) as file:
+        return _read(file, lambda width, height: 0.0)[1]  # a JPEG is decoded at an eighth of its size, which is fast
 
 
 def picture_size(path: str | Path) -> tuple[int, int]:
@@ -132,12 +137,12 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     return (image.height, image.width) if swapped else image.size
 
 
-def _read_jpeg(path: Path, needed: Needed | None) -> np.ndarray | None:
+def _read_jpeg(file: BinaryIO, needed: Needed | None) -> np.ndarray | None:
     """A JPEG as uint8 [H, W, C]; None if Pillow must read the file, or say what is wrong with it."""
     try:
-        if path.stat().st_size > MOST_BYTES or not path.is_file():
+        if (start := file.read(2)) != jpeg.START:
             return None
-        data = path.read_bytes()
+        data = start + file.read()
     except OSError:
         return None
     header = jpeg.read_header(data)
@@ -149,15 +154,14 @@ def _read_jpeg(path: Path, needed: Needed | None) -> np.ndarray | None:
     return None if pixels is None else jpeg.turned_upright(pixels, header.orientation)
 
 
-def _read(path: str | Path, needed: Needed | None = None) -> tuple[Image.Image, tuple[int, int]]:
+def _read(file: BinaryIO, needed: Needed | None = None) -> tuple[Image.Image, tuple[int, int]]:
     """See `read_picture`; by Pillow.
 
     Returns:
         The picture, and its width and height in the file, when it is upright.
     """
     try:
-        _check_file(Path(path))
-        with Image.open(path, formats=formats()) as image:
+        with Image.open(file, formats=formats()) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise Unreadable(f"{width:,} x {height:,} pixels are too many: a decompression bomb?")
@@ -165,7 +169,7 @@ def _read(path: str | Path, needed: Needed | None = None) -> tuple[Image.Image, 
                 scale = jpeg.largest_scale(needed(*_upright_size(image)))
                 image.draft(None, (max(1, width // scale), max(1, height // scale)))
             image.load()
-            orientation = _orientation(image)  # after `load`: for a PNG, it reads the pixels, and hides their errors
+            orientation = _orientation(image, loaded=True)  # before `load`, it would hide the errors of a PNG's pixels
             turned = orientation in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow itself turns TIFFs
             if (turn := UPRIGHT.get(orientation)) is not None:
                 image = image.transpose(turn)  # type: ignore[assignment]
@@ -182,9 +186,15 @@ def _read(path: str | Path, needed: Needed | None = None) -> tuple[Image.Image, 
         raise Unreadable(f"damaged: {one_line(error)}") from None
 
 
-def _orientation(image: Image.Image) -> Any:
-    """EXIF's orientation of a picture, if there is one. Other tags are not read: many phones write them wrongly."""
-    if image.format == "JPEG" and not {"exif", "xmp"} & image.info.keys():  # the usual case, found without `getexif`
+def _orientation(image: Image.Image, loaded: bool = False) -> Any:
+    """EXIF's orientation of a picture, if there is one. Other tags are not read: many phones write them wrongly.
+
+    Args:
+        image: an opened file.
+        loaded: whether its pixels were read. The tags of a PNG may stand behind them.
+    """
+    is_complete = image.format == "JPEG" or (loaded and image.format == "PNG")
+    if is_complete and EXIF.isdisjoint(image.info):  # the usual case, found without `getexif`
         return None
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
@@ -192,26 +202,25 @@ def _orientation(image: Image.Image) -> Any:
         return None
 
 
-def _check_file(path: Path) -> None:
-    """Raises `Unreadable` for anything that is not a regular file of a sane size."""
+def _opened(path: str | Path) -> BinaryIO:
+    """A regular file of a sane size, opened. Raises `Unreadable` for anything else."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 (a Path for each picture would take longer)
+        if stat.S_ISREG(status.st_mode) and 0 < status.st_size <= MOST_BYTES:
+            return open(path, "rb")  # noqa: PTH123
     except FileNotFoundError:
-        raise Unreadable("a broken link" if path.is_symlink() else "not there") from None
+        raise Unreadable("a broken link" if Path(path).is_symlink() else "not there") from None
     except PermissionError:
         raise Unreadable("no permission to read it") from None
-    except OSError as error:  # such as a loop of links, or a name that is too long
-        raise Unreadable(error.strerror or str(error)) from None
+    except (OSError, ValueError) as error:  # such as a loop of links, or a name that is too long
+        raise Unreadable(getattr(error, "strerror", None) or str(error)) from None
     if stat.S_ISDIR(status.st_mode):
         raise Unreadable("a folder, not a file")
     if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait forever
         raise Unreadable("a device or a pipe, not a file")
-    if not os.access(path, os.R_OK):
-        raise Unreadable("no permission to read it")
     if status.st_size == 0:
         raise Unreadable("empty")
-    if status.st_size > MOST_BYTES:
-        raise Unreadable(f"{status.st_size / 2**30:,.1f} GiB are too many for a picture")
+    raise Unreadable(f"{status.st_size / 2**30:,.1f} GiB are too many for a picture")
 
 
 def _to_grey_or_rgb(image: Image.Image) -> Image.Image:

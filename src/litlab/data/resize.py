@@ -75,6 +75,8 @@ class Fit:
 
     def _by_torch(self, pixels: np.ndarray) -> Tensor:
         """Cuts uint8 [H, W, C] on whole pixels, and resizes that with antialiasing."""
+        if self._is_fit(pixels):
+            return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         start_x, start_y, end_x, end_y = self._box((pixels.shape[1], pixels.shape[0]))
         width, height = max(1, round(end_x - start_x)), max(1, round(end_y - start_y))
         left = min(round(start_x), pixels.shape[1] - width)
@@ -83,6 +85,11 @@ class Fit:
         if kept.shape[1:] != self.shape[1:]:
             kept = interpolate(kept[None], self.shape[1:], mode=self.interpolation, antialias=True)[0]
         return kept.contiguous()
+
+    def _is_fit(self, pixels: np.ndarray) -> bool:
+        """Whether nothing of uint8 [H, W, C] is to be cut or resized."""
+        fits = pixels.shape[:2] == self.shape[1:] and self.preprocess.get("resize", 0) <= min(self.shape[1:])
+        return fits and not self.random_crop
 
     def _kept(self, size: tuple[int, int]) -> tuple[float, float]:
         """Width and height of the part that becomes the result, in pixels of the picture."""
@@ -118,7 +125,8 @@ def as_pixels(image: Image.Image | np.ndarray, channels: int) -> np.ndarray:
         if channels == 3:
             return image.repeat(3, axis=2)
         image = as_image(image)
-    image = image.convert("L" if channels == 1 else "RGB")
+    if image.mode != (mode := "L" if channels == 1 else "RGB"):
+        image = image.convert(mode)
     return np.array(image, dtype=np.uint8).reshape(image.height, image.width, channels)
 
 
