@@ -2,14 +2,16 @@
 
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pictures import draw_folder, draw_landmarks, load_folder
 from PIL import Image
 
-from litlab.data import Landmarks, index_file, picture_index
+from litlab.data import Landmarks, file_names, index_file, picture_index
 from litlab.data.file_names import FileNames
 from litlab.data.listing import list_files
 
@@ -138,6 +140,23 @@ def test_names_keep_every_character_and_take_few_bytes(tmp_path):
     many = FileNames.of(f"/data/train/n{i // 1000:08}/n{i // 1000:08}_{i}.JPEG" for i in range(10_000))
     size = sum(tensor.numel() * tensor.element_size() for tensor in (many.folder_of, many.names, many.ends))
     assert size / len(many) < 40
+
+
+def test_names_in_other_folders_are_made_in_parts(monkeypatch):
+    monkeypatch.setattr(file_names, "AT_ONCE", 2)
+    files = FileNames.of(["a/1.png", "b/2.png", "a/33.png", "b/4.png", "a/5.png"])
+    assert files.renamed(["x/", ""]) == ["x/1.png", "2.png", "x/33.png", "4.png", "x/5.png"]
+    assert files.take(torch.tensor([3, 0, 2])).renamed(["x/", ""]) == ["4.png", "x/1.png", "x/33.png"]
+
+
+def test_names_of_some_files_do_not_copy_those_of_all():
+    files = FileNames.of(f"{i % 100}/{'x' * 200}{i}" for i in range(10_000))
+    rows = dict(index_file.by_folder(files))["7"]
+    tracemalloc.start()
+    assert index_file.names_of(files, rows) == [b"x" * 200 + str(i).encode() for i in range(7, 10_000, 100)]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 0.1 * len(files.names)
 
 
 def test_files_are_in_the_order_of_their_paths(tmp_path):

@@ -6,6 +6,7 @@ import torch
 from pictures import COLOURS, load_folder
 from PIL import Image
 
+from litlab.data.pictures import by_class
 from litlab.data.resize import as_pixels
 from litlab.modules import Classification
 from litlab.networks import MLP
@@ -159,3 +160,10 @@ def test_training_decodes_large_jpegs_small_and_evaluation_decodes_them_whole(tm
         seen, expected = (data.evaluation_set(split)[0][0].int() for data in (fast, exact))
         assert (seen - expected)[:, 1:-1, 1:-1].abs().max() <= 1  # at the borders, Pillow looks at pixels beyond them
     assert fast.record()["preprocess"]["resizer"] == "torch"
+
+
+def test_each_beginning_of_an_order_by_class_has_its_share_of_each():
+    order = torch.tensor([5, 0, 3, 1, 4, 2, 6])
+    classes = [0, 1, 0, 1, 0, 0, -1]
+    # places: class 0 has 0.125, 0.375, 0.625 and 1, class 1 has 0.25 and 1, the class of a single picture has 1
+    assert by_class(order, classes).tolist() == [5, 3, 0, 4, 1, 2, 6]

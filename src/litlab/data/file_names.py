@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+AT_ONCE = 2**16  # files whose places are Python's numbers at the same time: each of them takes 32 bytes
+
 
 class FileNames(Sequence[Path]):
     """Paths of N files, in one array of bytes. A file costs 20 bytes beside its name, and its folder is kept once.
@@ -68,13 +70,13 @@ class FileNames(Sequence[Path]):
 
     def text(self, index: int) -> str:
         """The path of one file, as a text."""
-        row = index if self.chosen is None else int(self.chosen[index])
-        return os.path.join(self.folders[int(self.folder_of[row])], os.fsdecode(self.name(row)))  # noqa: PTH118
+        row = index if self.chosen is None else int(self.chosen.numpy()[index])
+        return os.path.join(self.folders[self.folder_of.numpy()[row]], os.fsdecode(self.name(row)))  # noqa: PTH118
 
     def name(self, row: int) -> bytes:
         """The name of a file in its folder. `row` counts all files, also those that are not chosen."""
-        start = int(self.ends[row - 1]) if row else 0
-        return self.names[start : int(self.ends[row])].numpy().tobytes()
+        ends = self.ends.numpy()  # NumPy takes a fifth of the time of torch for single numbers
+        return self.names.numpy()[ends[row - 1] if row else 0 : ends[row]].tobytes()
 
     def renamed(self, folders: Sequence[str]) -> list[str]:
         """The names of all files, in other folders.
@@ -82,9 +84,14 @@ class FileNames(Sequence[Path]):
         Args:
             folders: what stands in the place of each of `self.folders`, with its slash.
         """
-        letters, ends, folder_of = self.names.numpy().tobytes(), self.ends.tolist(), self.folder_of.tolist()
-        rows = range(len(ends)) if self.chosen is None else self.chosen.tolist()
-        return [folders[folder_of[row]] + os.fsdecode(letters[ends[row - 1] if row else 0 : ends[row]]) for row in rows]
+        letters = memoryview(self.names.numpy())  # type: ignore[arg-type]
+        chosen = torch.arange(len(self.ends)) if self.chosen is None else self.chosen
+        names = []
+        for rows in chosen.split(AT_ONCE):
+            starts, ends = torch.where(rows > 0, self.ends[rows - 1], 0), self.ends[rows]
+            for number, start, end in zip(self.folder_of[rows].tolist(), starts.tolist(), ends.tolist(), strict=True):
+                names.append(folders[number] + os.fsdecode(letters[start:end].tobytes()))
+        return names
 
     def take(self, indices: Tensor) -> FileNames:
         """Some of the files, in this order. The names are not copied.

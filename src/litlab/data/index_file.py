@@ -126,9 +126,9 @@ def by_folder(files: FileNames) -> Iterator[tuple[str, np.ndarray]]:
 
 def names_of(files: FileNames, rows: np.ndarray) -> list[bytes]:
     """The names of some files, each in its folder."""
-    ends, letters = files.ends.numpy(), files.names.numpy().tobytes()
+    ends, letters = files.ends.numpy(), memoryview(files.names.numpy())  # type: ignore[arg-type]
     starts = np.where(rows > 0, ends[rows - 1], 0)
-    return [letters[a:b] for a, b in zip(starts.tolist(), ends[rows].tolist(), strict=True)]
+    return [letters[a:b].tobytes() for a, b in zip(starts.tolist(), ends[rows].tolist(), strict=True)]
 
 
 def _check(index: Index) -> None:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -59,21 +60,29 @@ def list_files(top: Path, endings: Collection[str], others: Counter[str]) -> Lis
         others: counts the endings of the other files.
     """
     folders: list[str] = []
-    rows: list[tuple[list[str], int, bytes, int, int]] = []  # a key to sort by, the folder, the name, size and time
+    parts_of: list[list[str]] = []  # of each folder: its path below `top`
+    folder_of: list[int] = []
+    names: list[str] = []
+    found: list[tuple[int, int]] = []
     for parts, folder, entries in _walk(top):
-        number, size_before = len(folders), len(rows)
+        before = len(names)
         for entry in entries:
             if (ending := _ending(entry.name)) in endings:
-                rows.append(([*parts, entry.name], number, os.fsencode(entry.name), *_size_and_time(entry)))
+                names.append(entry.name)
+                found.append(_size_and_time(entry))
             else:
                 others[ending or "none"] += 1
-        if len(rows) > size_before:
+        if len(names) > before:
+            folder_of += [len(folders)] * (len(names) - before)
             folders.append(folder)
-    rows.sort(key=lambda row: row[0])
-    folder_of = torch.tensor([row[1] for row in rows], dtype=torch.int32)
-    files = FileNames(folders, folder_of, *joined([row[2] for row in rows]))
-    found = np.array([row[3:] for row in rows], np.int64).reshape(-1, 2)
-    return Listing(files, found[:, 0].copy(), found[:, 1].copy())
+            parts_of.append(parts)
+    order: Sequence[int] = range(len(names))
+    if len(folders) > 1:  # the files of one folder are in order already
+        order = sorted(order, key=lambda row: [*parts_of[folder_of[row]], names[row]])
+    encoded = joined([os.fsencode(names[row]) for row in order])
+    files = FileNames(folders, torch.tensor([folder_of[row] for row in order], dtype=torch.int32), *encoded)
+    sizes_and_times = np.array([found[row] for row in order], np.int64).reshape(-1, 2)
+    return Listing(files, sizes_and_times[:, 0].copy(), sizes_and_times[:, 1].copy())
 
 
 def _walk(top: Path) -> Iterator[tuple[list[str], str, list[os.DirEntry[str]]]]:
@@ -88,7 +97,7 @@ def _walk(top: Path) -> Iterator[tuple[list[str], str, list[os.DirEntry[str]]]]:
         files = []
         try:
             with os.scandir(folder) as found:
-                entries = sorted((e for e in found if not is_of_system(e.name)), key=lambda e: e.name, reverse=True)
+                entries = sorted((e for e in found if not is_of_system(e.name)), key=attrgetter("name"), reverse=True)
         except OSError:  # no permission, or gone in the meantime
             continue
         for entry in entries:
