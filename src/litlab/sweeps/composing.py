@@ -18,6 +18,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
+from litlab.config import changed
+
 KEPT = 32  # configs; each takes some hundred kilobytes
 
 _configs: dict[tuple[Any, ...], DictConfig] = {}  # of this process: joblib's processes get a new loader for each job
@@ -52,7 +54,7 @@ class SweepConfigLoader:
         kind = (self.sweep, Path.cwd(), *_of_sweep(master_config), None, *others, None, *values)
         if (known := _configs.get(kind)) is not None:
             with contextlib.suppress(Exception):  # Hydra then says what is wrong
-                return _with_values(copy.deepcopy(known), master_config, overrides, values)
+                return _with_values(known, master_config, overrides, values)
         config = self.loader.load_sweep_config(master_config, sweep_overrides)
         if len(_configs) >= KEPT:
             _configs.clear()
@@ -77,9 +79,8 @@ class SweepConfigLoader:
 def _with_values(
     config: DictConfig, master_config: DictConfig, overrides: Sequence[Override], values: dict[str, Override]
 ) -> DictConfig:
-    """Changes the config of one job into that of another one, in the way of Hydra's own config loader."""
-    for key, override in values.items():
-        OmegaConf.update(config, key, override.value())
+    """The config of a job, made from that of another one in the way of Hydra's own config loader."""
+    config = changed(config, {key: override.value() for key, override in values.items()})
     hydra = config.hydra
     of_hydra = [o.input_line for o in overrides if o.is_hydra_override()]
     of_task = [o for o in overrides if not o.is_hydra_override()]
