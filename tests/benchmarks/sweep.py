@@ -3,9 +3,10 @@
 python tests/benchmarks/sweep.py overhead 100    # 100 jobs of about a second each on mnist_sample
 python tests/benchmarks/sweep.py joblib 5        # the same six jobs, serial and two at once, five times in turn
 python tests/benchmarks/sweep.py asha 3          # 27 rates on MNIST for 9 epochs, all and with prune=asha, three seeds
+python tests/benchmarks/sweep.py lr_find 5       # what lr_find=true suggests on MNIST and CIFAR-10, for five seeds
 python tests/benchmarks/sweep.py gpu 32          # 32 rates of mnist_cnn on one GPU at once, and one rate alone
 
-`asha` and `gpu` take more settings: asha 3 data.train_limit=6000
+`asha`, `lr_find` and `gpu` take more settings: asha 3 data.train_limit=6000
 
 `overhead` counts as training what happens inside the epochs, validation included; all else is added: starting Python,
 imports, Hydra, data, checkpoints, test, logging, the report. CPU seconds say more than wall seconds on a busy machine.
@@ -13,6 +14,7 @@ imports, Hydra, data, checkpoints, test, logging, the report. CPU seconds say mo
 
 import csv
 import os
+import re
 import runpy
 import statistics
 import subprocess
@@ -95,6 +97,29 @@ def asha(rounds: int, *settings: str) -> None:
         )
 
 
+def lr_find(rounds: int, *settings: str) -> None:
+    """The sweep that a range test suggests, for each of some seeds: is its best rate inside, or at an end?"""
+    data = Path("data").resolve()
+    for of_data in (["data=mnist", "model=mlp"], ["data=cifar10", "model=cifar10_quick", "data.train_limit=20000"]):
+        inside = 0
+        for seed in range(1, rounds + 1):
+            common = [*of_data, f"data.data_dir={data}", "trainer=cpu", f"seed={seed}", *settings]
+            train = [sys.executable, REPOSITORY / "train.py"]
+            with tempfile.TemporaryDirectory() as folder:
+                told = subprocess.run([*train, *common, "lr_find=true"], cwd=folder, check=True, capture_output=True)
+                (suggested,) = re.findall(r"-m .*?(optimizer\.lr=[^ \n]+)", told.stdout.decode())
+                job = ["-m", *common, suggested, "trainer.max_epochs=2", "hydra.sweep.dir=sweep"]
+                subprocess.run([*train, *job], cwd=folder, check=True, stdout=subprocess.PIPE)
+                with (Path(folder) / "sweep/sweep.csv").open(newline="") as file:
+                    best = max(csv.DictReader(file), key=lambda row: float(row["objective"] or 0))
+            rates = suggested.partition("=")[2].split(",")
+            ends = [float(rates[0]), float(rates[-1])]
+            inside += (is_inside := float(best["optimizer.lr"]) not in ends)
+            where = "inside" if is_inside else "AT AN END"
+            print(f"{' '.join(of_data[:2])} seed {seed}: {suggested}, best {best['optimizer.lr']}: {where}", flush=True)
+        print(f"{' '.join(of_data[:2])}: the best rate is inside for {inside} of {rounds} seeds", flush=True)
+
+
 def gpu(jobs: int, *settings: str) -> None:
     """Many rates at once on one GPU, beside one alone."""
     common = ["trainer=gpu", "trainer.devices=1", "model=mnist_cnn", *settings]
@@ -128,4 +153,6 @@ if __name__ == "__main__":
     if what == "measured":
         measured(rest)
     else:
-        {"overhead": overhead, "joblib": joblib, "asha": asha, "gpu": gpu}[what](int(rest[0]), *rest[1:])
+        {"overhead": overhead, "joblib": joblib, "asha": asha, "lr_find": lr_find, "gpu": gpu}[what](
+            int(rest[0]), *rest[1:]
+        )
