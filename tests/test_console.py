@@ -1,6 +1,8 @@
 import logging
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -85,3 +87,27 @@ def test_where_litlab_is_installed_a_command_is_one_of_litlab(monkeypatch):
     monkeypatch.setenv(console.INSTALLED, "1")
     assert console.command("predict.py", "ckpt=my runs/a") == "litlab predict 'ckpt=my runs/a'"
     assert console.typed("train") == "litlab train"
+
+
+DDP_OF_ONE_CHANNEL = """
+import sys
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from litlab.console import quieten
+
+if sys.argv[2] == "quiet":
+    quieten()
+torch.distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=0, world_size=1)
+convolution = nn.Conv2d(1, 4, 3).to(memory_format=torch.channels_last)
+convolution.weight.register_hook(lambda gradient: torch.zeros(4, 9).view(4, 1, 3, 3))  # with the strides of cuDNN
+network = DistributedDataParallel(convolution)
+network(torch.ones(2, 1, 8, 8)).sum().backward()
+"""
+
+
+@pytest.mark.parametrize(("how", "warnings"), [("loud", 1), ("quiet", 0)])
+def test_ddp_does_not_warn_of_the_strides_of_a_single_channel(how, warnings, tmp_path):
+    command = [sys.executable, "-c", DDP_OF_ONE_CHANNEL, str(tmp_path / "rendezvous"), how]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.count("UserWarning: Grad strides do not match") == warnings

@@ -34,6 +34,8 @@ HARMLESS_WARNINGS = (
     r".*The epoch parameter in `scheduler.step\(\)` was not necessary.*",
     # Lightning passes DDP an argument that torch has deprecated, in each process.
     r".*`broadcast_buffers` is deprecated.*",
+    # cuDNN writes the strides of a dimension of size 1 otherwise than DDP. They say nothing about the order in memory.
+    r"Grad strides do not match bucket view strides.*",
     # A block of steps may lack a class. The value of an epoch has them all.
     r"No (positive|negative) samples in targets.*",
     # `trainer.max_steps` or `trainer.max_time` may end an epoch before its validation; litlab has checked the name.
