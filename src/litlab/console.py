@@ -36,6 +36,8 @@ HARMLESS_WARNINGS = (
     r".*`broadcast_buffers` is deprecated.*",
     # cuDNN writes the strides of a dimension of size 1 otherwise than DDP. They say nothing about the order in memory.
     r"Grad strides do not match bucket view strides.*",
+    # `model.freeze=backbone` keeps what it freezes in evaluation mode.
+    r"Found \d+ module\(s\) in eval mode at the start of training.*",
     # A block of steps may lack a class. The value of an epoch has them all.
     r"No (positive|negative) samples in targets.*",
     # `trainer.max_steps` or `trainer.max_time` may end an epoch before its validation; litlab has checked the name.

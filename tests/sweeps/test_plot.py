@@ -93,3 +93,17 @@ def test_a_curve_has_a_point_for_each_epoch_with_a_value(tmp_path):
     (job.folder / "metrics.csv").write_text("epoch,step,val/acc\n0,10,0.4\n0,15,\n1,20,0.5\n")
     assert curve(job, "val/acc") == ([1, 2], [0.4, 0.5])
     assert curve(job, "val/loss") == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("best", "beside"), [(0.0001, "left"), (0.0011, "center"), (0.0064, "right"), (0.009, "right")]
+)
+    ("best", "beside"), [(0.0001, "left"), (0.0011, "center"), (0.0064, "right"), (0.009, "right")]
+)
+def test_the_text_of_the_best_job_stays_within_the_picture(best, beside, tmp_path):
+    for rate in (0.0001, 0.0011, 0.0062, 0.0064, 0.009):
+        job_of(tmp_path, f"optimizer.lr={rate}", [f"optimizer.lr={rate}"], **scored(0.9 if rate == best else 0.5))
+    axes = Figure().subplots()
+    draw_line(sweeps.read(tmp_path), "optimizer.lr", axes)
+    (text,) = [text for text in axes.texts if text.get_text()]
+    assert (text.get_text(), text.get_ha()) == (f"optimizer.lr={best:g}: 0.9000", beside)

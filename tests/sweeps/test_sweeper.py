@@ -4,16 +4,21 @@ from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from scripts import finish, start
 from sweep_folders import SWEEP, job_of, rows
 
 from litlab.sweeps.grid import GridSweeper
+from litlab.sweeps.launchers import ResilientLauncher
 
 
 def test_how_to_go_on_can_be_typed_where_folders_have_spaces(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     sweeper = GridSweeper()
     sweeper.folder = Path("a sweep")
+    basic = next(kind for kind in Plugins.instance().discover(Launcher) if kind.__name__ == "BasicLauncher")()
+    sweeper.launcher = ResilientLauncher(basic, sweeper.folder)
     job_of(sweeper.folder, "a", ["seed=1"])
     sweeper.report_stopped()
     typed = shlex.split(capsys.readouterr().err)[-1]

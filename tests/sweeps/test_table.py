@@ -94,3 +94,22 @@ def test_the_command_has_true_and_false_as_they_are_typed(tmp_path):
         *("a=true", "+b=false", "c=[true,false]", "d={e:true}"),
         *("f='True'", "g=Truetype", "h=a True b"),
     ]
+
+
+def test_a_failed_job_is_below_those_that_were_completed(tmp_path, capsys):
+    job_of(tmp_path, "optimizer.lr=1", ["optimizer.lr=1"], **scored(0.9) | {"status": "failed"})
+    job_of(tmp_path, "optimizer.lr=2", ["optimizer.lr=2"], **scored(0.5))
+    job_of(tmp_path, "optimizer.lr=3", ["optimizer.lr=3"], **scored(0.8) | {"status": "interrupted"})
+    job_of(tmp_path, "optimizer.lr=4", ["optimizer.lr=4"], **scored(0.6))
+    sweep = sweeps.print_report(tmp_path)
+    assert [job.settings["optimizer.lr"] for job in sweep.jobs] == ["4", "2", "1", "3"]
+    assert f"best job      {tmp_path}/optimizer.lr=4/" in capsys.readouterr().out
+
+
+def test_a_sweep_that_was_stopped_counts_the_jobs_that_have_not_begun(tmp_path, capsys):
+    job_of(tmp_path, "optimizer.lr=1", ["data=fake", "optimizer.lr=1"], **scored(0.9))
+    sweeps.print_report(tmp_path, total=3)
+    said = capsys.readouterr().out
+    assert "sweep         1 of 3 jobs completed, 2 not begun" in said
+    assert "optimizer.lr   val/acc" in said  # what is swept, though there is one job only
+    assert "data=fake" not in said.split("best job")[0]

@@ -47,7 +47,7 @@ class Job:
 
 @dataclass
 class Sweep:
-    """The jobs of a sweep, the best first. Those without a score come last, in the order of their names.
+    """The jobs of a sweep, the best first. After them come those that did not end, and last those without a score.
 
     If the jobs have different objectives, that of the first job by name counts.
     """
@@ -66,6 +66,8 @@ class Sweep:
     def swept(self) -> list[str]:
         """The settings in which the jobs differ, in the order of the command line."""
         names = dict.fromkeys(name for job in self.jobs for name in job.settings)
+        if len(self.jobs) == 1:  # stopped before the second one
+            return [name for name in names if names_job(self.jobs[0], name)]
         return [name for name in names if len({job.settings.get(name) for job in self.jobs}) > 1]
 
     @property
@@ -116,7 +118,7 @@ def read(folder: Path) -> Sweep:
         raise ValueError(f"{folder}: no jobs of a sweep here")
     sweep = Sweep(folder, jobs, objective, mode)
     jobs.sort(key=lambda job: job.score or 0, reverse=sweep.best_of is max)  # equal scores stay in the order of names
-    jobs.sort(key=lambda job: job.score is None)
+    jobs.sort(key=lambda job: (job.score is None, job.status in ("failed", "interrupted", "killed")))
     return sweep
 
 

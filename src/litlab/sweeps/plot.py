@@ -77,13 +77,16 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     _mark_best(axes, values[best], means[best])
     ended = _values(sweep.pruned, name)
     tried = [*values, *ended]
-    beside = {min(tried): "left", max(tried): "right"}.get(values[best], "center")
+    if _is_wide(tried):
+        axes.set_xscale("log")
+    place = axes.transData.transform((values[best], 0))[0] - axes.transData.transform((min(tried), 0))[0]
+    width = axes.transData.transform((max(tried), 0))[0] - axes.transData.transform((min(tried), 0))[0]
+    part = place / width if width else 0.5  # of the way to the last value
+    beside = "left" if part < 1 / 3 else "right" if part > 2 / 3 else "center"
     axes.annotate(f"{name}={values[best]:g}: {means[best]:.4f}", (values[best], means[best]), color=BEST, ha=beside,
                   xytext=(0, 14 if sweep.mode == "max" else -24), textcoords="offset points")  # fmt: skip
     axes.margins(y=0.2)  # for that text
     _draw_pruned(axes, ended, [job.score for job in sweep.pruned])
-    if _is_wide(tried):
-        axes.set_xscale("log")
     axes.set(xlabel=name, ylabel=sweep.objective)
     losses = [[job.metrics["val/loss"] for job in at[value] if "val/loss" in job.metrics] for value in values]
     if sweep.objective != "val/loss" and len(losses) > 1 and all(losses):

@@ -112,6 +112,6 @@ class ReportedSweeper(Sweeper):
         if not self._has_jobs():
             print("interrupted: no job has begun", file=sys.stderr)
             return
-        print_report(self.folder)
+        print_report(self.folder, self.launcher.total)
         again = shlex.quote(f"hydra.sweep.dir={self.folder}")
         print(f"go on with    the same command and {again}", file=sys.stderr)

@@ -19,8 +19,13 @@ from litlab.sweeps.stopping import ran_again, refused
 TABLE = "sweep.csv"
 
 
-def print_report(folder: Path) -> Sweep:
-    """Prints the ranked table, and writes `sweep.csv`, `sweep.html` and `sweep.png` into the sweep's folder."""
+def print_report(folder: Path, total: int | None = None) -> Sweep:
+    """Prints the ranked table, and writes `sweep.csv`, `sweep.html` and `sweep.png` into the sweep's folder.
+
+    Args:
+        folder: of the sweep.
+        total: the number of its jobs, with those that have not begun; None if it is not known.
+    """
     sweep = read(folder)
     write_csv(sweep)
     write_page(sweep)
@@ -41,7 +46,7 @@ def print_report(folder: Path) -> Sweep:
         _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png, sweep.html")
     else:
         _say("table", f"{shown(folder)}/sweep.csv")
-    _print_jobs(sweep, refused(folder))
+    _print_jobs(sweep, refused(folder), total)
     return sweep
 
 
@@ -107,12 +112,17 @@ def write_csv(sweep: Sweep) -> None:
             writer.writerow([rank, *settings, score, job.seconds, job.status, *values, job.folder.name, job.error])
 
 
-def _print_jobs(sweep: Sweep, refused: list[str]) -> None:
+def _print_jobs(sweep: Sweep, refused: list[str], total: int | None) -> None:
     """Prints how many jobs were completed, and a line for each that was not."""
-    others = {"pruned": len(sweep.pruned), "refused": len(refused)}
+    total = max(total or 0, len(sweep.jobs))
+    others = {
+        "pruned": len(sweep.pruned),
+        "refused": len(refused),
+        "not begun": max(0, total - len(sweep.jobs) - len(refused)),
+    }
     counted = "".join(f", {count} {what}" for what, count in others.items() if count)
     completed = sum(job.status == "completed" for job in sweep.jobs)
-    _say("sweep", f"{completed} of {len(sweep.jobs)} jobs completed{counted}")
+    _say("sweep", f"{completed} of {total} jobs completed{counted}")
     for job in sweep.unfinished:
         _say(job.status, f"{job.folder.name}  {job.error}")
     for job in sweep.incomparable:

@@ -78,6 +78,12 @@ def test_profile_says_when_there_were_too_few_steps(train_here):
     assert "profile       there were 8 steps, and 45 are needed: write trainer.max_steps=45" in done.out
 
 
+def test_profile_says_when_there_were_too_few_epochs(train_here):
+    done = train_here(*SMALL, "debug=profile", "trainer.max_epochs=1", "data.train_limit=500", "data.batch_size=64")
+    assert done.status == 0, done.err
+    assert "profile       there were 8 steps, and 45 are needed: write trainer.max_epochs=6" in done.out
+
+
 class Logarithm(nn.Module):
     """Its output is not finite where its input is zero."""
 

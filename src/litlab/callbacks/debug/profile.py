@@ -1,6 +1,7 @@
 """Where the time of a training step goes."""
 
 import cProfile
+import math
 import os
 import pstats
 from pathlib import Path
@@ -60,7 +61,10 @@ class Profile(lightning.Callback):
         if self._functions is None or self._done < needed:
             if self._operations is not None and self._functions is None:
                 self._operations.stop()
-            advice = f"write trainer.max_steps={needed}"
+            if 0 < trainer.max_steps <= self._done:
+                advice = f"write trainer.max_steps={needed}"
+            else:
+                advice = f"write trainer.max_epochs={math.ceil(needed / trainer.num_training_batches)}"
             say(f"profile       there were {self._done} steps, and {needed} are needed: {advice}")
             return
         self._functions.disable()
