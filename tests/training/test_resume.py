@@ -268,6 +268,20 @@ def test_a_setting_that_cannot_change_is_refused_and_no_file_changes(tmp_path, o
     assert files() == before
 
 
+@pytest.mark.parametrize("override", ["optimizer.lr=0.5", "data.augment=[cutout]", "loss.label_smoothing=0.1"])
+def test_a_finished_run_does_not_record_what_it_was_not_trained_with(tmp_path, override):
+    folder = tmp_path / "run"
+    record_run(folder, "trainer.max_epochs=1")
+    train_recorded(folder)
+    before = (folder / "result.json").read_bytes()
+    key = override.partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"^{key}=.*: nothing is left to train with it; give a higher trainer.max_e"):
+        train_recorded(folder, override)
+    assert (folder / "result.json").read_bytes() == before
+    train_recorded(folder, override, "trainer.max_epochs=2")
+    assert json.loads((folder / "result.json").read_text())["epochs"] == 2
+
+
 def test_the_folder_holds_no_absolute_path(undisturbed):
     run = undisturbed()
     for path in run.rglob("*"):

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
+
 from litlab.callbacks import Checkpoints
 from litlab.callbacks.steering import KEY
 from litlab.checkpoint import copy
-from litlab.config import UNGROUPED, Run, filled_then, restored, select
+from litlab.config import UNGROUPED, Run, filled_then, numeric, restored, select
 from litlab.data.loader import OtherBatches
 from litlab.errors import ConfigError
 from litlab.runs import BEST, LATEST, RESULT
@@ -19,6 +21,8 @@ FIXED: dict[str, Any] = {
     **dict.fromkeys(("mix._target_", "ema", "swa", "data.folds", "data.fold")),
     "data.stratified": False,
 }
+
+OF_STEPS = ("optimizer", "scheduler", "loss", "mix", "data.augment", "data.transforms", "data.batch_size")
 
 
 def restore_settings(run: Run, saved: dict[str, Any]) -> Run:
@@ -43,7 +47,17 @@ def restore_settings(run: Run, saved: dict[str, Any]) -> Run:
     done, epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"], run.cfg.trainer.max_epochs
     if epochs not in (None, -1) and done > epochs:
         raise ConfigError(f"trainer.max_epochs={epochs}: the checkpoint is at the end of epoch {done} already")
+    if done == epochs:
+        _refuse_changes(before, now)
     return run
+
+
+def _refuse_changes(before: DictConfig, now: DictConfig) -> None:
+    """Refuses another setting of the training where nothing is left to train: the run would record it as its own."""
+    was = numeric(before)
+    for key, value in numeric(now).items():
+        if key.startswith(OF_STEPS) and was.get(key, value) != value:
+            raise ConfigError(f"{key}={value}: nothing is left to train with it; give a higher trainer.max_epochs too")
 
 
 def _value(cfg: Any, key: str, default: Any) -> Any:
