@@ -98,8 +98,6 @@ def test_a_curve_has_a_point_for_each_epoch_with_a_value(tmp_path):
 @pytest.mark.parametrize(
     ("best", "beside"), [(0.0001, "left"), (0.0011, "center"), (0.0064, "right"), (0.009, "right")]
 )
-    ("best", "beside"), [(0.0001, "left"), (0.0011, "center"), (0.0064, "right"), (0.009, "right")]
-)
 def test_the_text_of_the_best_job_stays_within_the_picture(best, beside, tmp_path):
     for rate in (0.0001, 0.0011, 0.0062, 0.0064, 0.009):
         job_of(tmp_path, f"optimizer.lr={rate}", [f"optimizer.lr={rate}"], **scored(0.9 if rate == best else 0.5))
