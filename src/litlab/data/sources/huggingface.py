@@ -50,13 +50,13 @@ def picture_files(
     place = data_dir / "huggingface" / _folder_name(name, subset, revision, image, label)
     if (place / LABELS).is_file():
         return place / LABELS
-    splits = _load(name, subset, revision)
+    chosen = _chosen(_load(name, subset, revision), name, image, label)
     place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(place.parent / f".{place.name}.lock"):
         if not (place / LABELS).is_file():  # another process may have written them
             unfinished = place.with_name(f".{place.name}.part")
             shutil.rmtree(unfinished, ignore_errors=True)
-            _write(splits, name, unfinished, image, label)
+            _write(*chosen, unfinished)
             unfinished.rename(place)
     return place / LABELS
 
@@ -94,19 +94,25 @@ def _load(name: str, subset: str | None, revision: str | None) -> Mapping[str, A
     return found if isinstance(found, Mapping) else {"train": found}
 
 
-def _write(splits: Mapping[str, Any], name: str, folder: Path, image: str | None, label: str | None) -> None:
-    """Writes pictures and labels into a new folder."""
+def _chosen(
+    splits: Mapping[str, Any], name: str, image: str | None, label: str | None
+) -> tuple[dict[str, Any], str, str]:
+    """The splits that are used, by litlab's names, and the columns of pictures and labels."""
     wanted = {SPLITS[split]: dataset for split, dataset in splits.items() if split in SPLITS}
     if "train" not in wanted:
         raise ValueError(f"name={name}: has no split train; there is: {', '.join(map(str, splits))}")
     features = wanted["train"].features
     image = _column(name, "image", image, features, _is_image)
-    label = _column(name, "label", label, features, lambda feature: _names(feature) is not None)
+    return wanted, image, _column(name, "label", label, features, lambda feature: _names(feature) is not None)
+
+
+def _write(splits: Mapping[str, Any], image: str, label: str, folder: Path) -> None:
+    """Writes pictures and labels into a new folder."""
     folder.mkdir()
     with (folder / LABELS).open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["file", "label", "split"])
-        for split, dataset in wanted.items():
+        for split, dataset in splits.items():
             (folder / split).mkdir()
             for file_name, text in _pictures(dataset, image, label, folder / split):
                 rows.writerow([f"{split}/{file_name}", text, split])
