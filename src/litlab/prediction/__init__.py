@@ -9,6 +9,8 @@ invert              `invert=auto`: gives a photograph the background of the trai
 tasks               turns the outputs of a network into predictions, for each task
 write               prints predictions, and writes them as CSV, JSON and a sheet of pictures
 evaluate            the metrics of a network on a split of a data set
+ensemble            the networks of a sweep as one
+held_out            whether all of them held out the pictures on which they are measured
 data                the data set of a checkpoint, or another one that fits it
 details             confusions, calibration and the most confident mistakes of a classifier
 evaluation_result   prints and writes the result of an evaluation

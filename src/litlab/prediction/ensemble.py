@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from litlab.checkpoint import Named, Trained
 from litlab.config import Run
 from litlab.errors import ConfigError
 from litlab.prediction.find import find_checkpoint
+from litlab.prediction.held_out import check_held_out_by_all
 from litlab.prediction.settings import trust_list
 from litlab.prediction.views import with_views
 from litlab.runs import BEST
@@ -59,7 +61,10 @@ def _load(run: Run) -> Trained:
     files = [job.folder / BEST for job in jobs if (job.folder / BEST).is_file()]
     if not files:
         raise ConfigError(f"ensemble=true: ckpt={run.cfg.ckpt} is no sweep with completed jobs")
-    return together([checkpoint.load(file, trust) for file in files], sweep)
+    members = [checkpoint.load(file, trust) for file in files]
+    trained = together(members, sweep)
+    check_held_out_by_all(members, run)
+    return trained
 
 
 def together(members: Sequence[Trained], sweep: Path) -> Trained:
@@ -72,7 +77,7 @@ def together(members: Sequence[Trained], sweep: Path) -> Trained:
     if first.task == "Multilabel":
         raise ConfigError("ensemble=true: each network has thresholds of its own for the labels; choose one by ckpt=")
     for other in members[1:]:
-        if (other.task, other.data) != (first.task, first.data):
+        if (other.task, replace(other.data, drawn={})) != (first.task, replace(first.data, drawn={})):
             names = [member.path.parents[1].name for member in (first, other)]
             raise ConfigError(f"ensemble=true: {names[0]} and {names[1]} were not trained on the same kind of data")
     network = Ensemble([member.network for member in members], first.task == "Classification").eval()
