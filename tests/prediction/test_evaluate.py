@@ -69,6 +69,17 @@ def test_details_are_those_of_torchmetrics(best, use, tmp_path, outputs, capsys)
         assert words in out
 
 
+def test_no_picture_of_an_earlier_evaluation_stays(best, use, tmp_path, monkeypatch):
+    use(f"ckpt={best}", "evaluate=test")
+    folder = tmp_path / "evaluation"
+    (folder / "own.png").touch()
+    details = {"confusion_matrix.csv", "confusion_matrix.png", "reliability.png", "most_wrong.png"}
+    assert {path.name for path in folder.iterdir()} == {"evaluation.json", "own.png", *details}
+    monkeypatch.setattr("litlab.prediction.evaluate.details_of", lambda trained: None)  # as for a regression
+    use(f"ckpt={best}", "evaluate=val")
+    assert {path.name for path in folder.iterdir()} == {"evaluation.json", "own.png"}
+
+
 def test_logits_between_0_and_1_are_not_taken_for_probabilities(best):
     outputs, labels = torch.rand(500, 10, generator=torch.Generator().manual_seed(0)), torch.arange(500) % 10
     metrics = Details(checkpoint.load(best).data).metrics

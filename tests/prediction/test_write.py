@@ -13,7 +13,7 @@ from predictions import rows
 from litlab.errors import RunFailed
 from litlab.prediction.files import PictureFiles
 from litlab.prediction.tasks import Prediction
-from litlab.prediction.write import table_printer
+from litlab.prediction.write import Sheet, table_printer
 
 
 def test_bad_files_do_not_stop_the_others(ckpt, digits, use, tmp_path, capsys):
@@ -107,3 +107,9 @@ def test_the_sheet_shows_pictures_from_all_over_a_long_list():
     assert chosen == set(range(0, 6400, 100))
     assert PictureFiles(["a", "b", "c"], SimpleNamespace(data=None), False, 64).on_sheet == {0, 1, 2}
     assert PictureFiles([], SimpleNamespace(data=None), False, 64).on_sheet == set()
+
+
+def test_the_sheet_of_earlier_pictures_does_not_stay_beside_new_predictions(tmp_path):
+    (tmp_path / "predictions.png").touch()
+    assert not Sheet(100).write(tmp_path / "predictions.png")  # none of the pictures for the sheet could be read
+    assert list(tmp_path.iterdir()) == []

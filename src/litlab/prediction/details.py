@@ -128,7 +128,7 @@ class Found:
         return [*FILES, *([SHEET] if self.mistakes else [])]
 
     def write(self, folder: Path, title: str, explain: Callable[[Tensor], Tensor] | None = None) -> None:
-        """Writes the files that `files` names, and deletes the sheet of an earlier evaluation.
+        """Writes the files that `files` names.
 
         Args:
             title: stands above the pictures.
@@ -140,7 +140,6 @@ class Found:
             writer.writerows([name, *row] for name, row in zip(self.names, self.confusion.tolist(), strict=True))
         (folder / MATRIX).write_bytes(as_png(confusion_matrix(self.confusion, self.names, title)))
         draw_reliability(self.bins, self.values["expected_calibration_error"], title, folder / RELIABILITY)
-        (folder / SHEET).unlink(missing_ok=True)
         if self.mistakes:
             wrong, _ = self.images.__getitems__([mistake.index for mistake in self.mistakes])
             if explain:

@@ -22,7 +22,7 @@ from litlab.modules import Supervised
 from litlab.prediction import evaluation_result
 from litlab.prediction.calibrate import Calibrated, calibrated, check_calibrate
 from litlab.prediction.data import data_module, prepare_split
-from litlab.prediction.details import Details
+from litlab.prediction.details import FILES, SHEET, Details
 from litlab.prediction.ensemble import load_asked
 from litlab.prediction.explain import check_explain, explained
 from litlab.prediction.label_details import LabelDetails
@@ -94,10 +94,13 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     folder = output_folder(run, "evaluation")
     evaluation_result.print_result(result, data.title)
     evaluation_result.write_result(result, folder)
+    files = found.files if found else ()
+    for name in {*FILES, SHEET} - {*files}:  # of an earlier evaluation: they would be taken for those of this one
+        (folder / name).unlink(missing_ok=True)
     if found:
         title = f"{data.title}, {split}: {len(images):,} images"
         found.write(folder, title, partial(explained, trained) if explains else None)
-    console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *(found.files if found else ())])}")
+    console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *files])}")
 
 
 def details_of(trained: Trained) -> Details | LabelDetails | None:

@@ -117,8 +117,9 @@ class Sheet:
         self.pictures.append(Picture(prediction.thumbnail, caption, marks=marks))
 
     def write(self, path: Path) -> bool:
-        """Draws the sheet; returns False if there is no picture to draw."""
+        """Draws the sheet. If there is no picture to draw, deletes that of an earlier call and returns False."""
         if not self.pictures:
+            path.unlink(missing_ok=True)
             return False
         title = f"{len(self.pictures)} of {self.files:,} files" if self.files > ON_SHEET else ""
         path.write_bytes(as_png(sheet(self.pictures, title, fold=True)))
