@@ -36,12 +36,21 @@ def test_a_folder_of_digits_is_predicted(ckpt, digits, use, tmp_path, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {"predictions"}
 
 
-def test_if_no_file_can_be_read_the_exit_status_is_2(ckpt, use, tmp_path):
+def test_if_no_file_can_be_read_the_exit_status_is_2_and_nothing_is_written(ckpt, use, tmp_path, capsys):
     (tmp_path / "a.png").touch()
-    with pytest.raises(RunFailed, match="no file could be read") as caught:
-        use(ckpt, "input=[a.png,b.png]")
-    assert caught.value.status == 2
-    assert [row["error"] for row in rows(tmp_path / "predictions")] == ["empty", "not there"]
+    for more in ([], ["output=new/folder"]):
+        with pytest.raises(RunFailed, match="^no file could be read$") as caught:
+            use(ckpt, "input=[a.png,b.png]", *more)
+        assert caught.value.status == 2
+        out = capsys.readouterr().out
+        assert "a.png  not read: empty" in out
+        assert "b.png  not read: not there" in out
+        assert "invert=auto" not in out
+        assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    (tmp_path / "predictions").mkdir()
+    with pytest.raises(RunFailed, match="^no file could be read$"):
+        use(ckpt, "input=a.png")
+    assert (tmp_path / "predictions").is_dir()  # which was there before
 
 
 def test_if_no_file_can_be_read_earlier_predictions_stay(ckpt, digits, use, tmp_path):

@@ -35,7 +35,12 @@ def test_the_script_leaves_only_its_output(quick_run, digits):
         (["input=a.png", "trust=[1]"], "trust=1: must be the name of a package"),
         (["input=file", "trainer=ddp_cpu"], "trainer.devices: pictures are predicted on one device"),
         (["input=a.png", "ckpt=none"], "ckpt=none: not there"),
-        (["input=file", "output=file"], "output=file"),
+        (["input=file", "output=file"], "output=file: is a file, not a folder"),
+        (["evaluate=test", "output=file/inner"], "output=file/inner: file is a file, not a folder"),
+        (["input=file", "output="], "output= is empty: name a folder, or leave it out"),
+        (["evaluate=test", "output=' '"], "output= is empty: name a folder, or leave it out"),
+        (["input=file,b.png"], "input=file,b.png: not there; several go in brackets: input=[file,b.png]"),
+        (["input=fi*,b.png"], "input=fi*,b.png: no pictures there; several go in brackets: input=[fi*,b.png]"),
         (["evaluate=test", "data=cifar10"], "has images [3, 32, 32]; the network was trained on [1, 28, 28]"),
         (
             ["evaluate=test", "data=fashion_mnist"],

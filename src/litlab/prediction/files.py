@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -28,7 +29,8 @@ def find_files(run: Run) -> list[str]:
     Raises:
         ConfigError: if there is no picture in a folder, or none that fits a glob.
     """
-    patterns = [given] if isinstance(given := run.cfg.input, str) else list(given)
+    given = run.cfg.input
+    patterns = [given] if isinstance(given, str) else list(given)
     files: list[str] = []
     for pattern in map(os.path.expanduser, map(str, patterns)):
         if os.path.isdir(pattern):  # noqa: PTH112 (paths stay as they were typed)
@@ -38,13 +40,20 @@ def find_files(run: Run) -> list[str]:
         else:
             found = [pattern]  # if it does not exist, it is a row of the table that says so
         if not found:
-            raise ConfigError(f"input={printable(pattern)}: no pictures there")
+            raise ConfigError(f"input={printable(pattern)}: no pictures there{_as_list_hint(given)}")
         files += found
     if not files:
         raise ConfigError("input=[]: names no file")
     if not any(os.path.lexists(file) for file in files):  # before the predictions of an earlier call are overwritten
-        raise ConfigError(f"input={printable(listed(files, most=3))}: not there")
+        raise ConfigError(f"input={printable(listed(files, most=3))}: not there{_as_list_hint(given)}")
     return list(dict.fromkeys(files))
+
+
+def _as_list_hint(given: Any) -> str:
+    """What to write if `input` has names between commas, as in `a.png,b.png`, and one of them is there."""
+    names = given.split(",") if isinstance(given, str) else []
+    there = any(glob.glob(os.path.expanduser(name)) for name in names if name)  # noqa: PTH111, PTH207
+    return f"; several go in brackets: input=[{printable(given)}]" if len(names) > 1 and there else ""
 
 
 def _pictures_in(folder: str) -> list[str]:

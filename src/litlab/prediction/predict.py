@@ -19,7 +19,7 @@ from litlab.machine import cores
 from litlab.prediction.calibrate import calibrated
 from litlab.prediction.explain import check_explain, explained
 from litlab.prediction.files import Loaded, PictureFiles, as_list, find_files
-from litlab.prediction.settings import device, output_folder, print_network
+from litlab.prediction.settings import device, made_folder, output_path, print_network
 from litlab.prediction.tasks import TASKS, Prediction, in_pixels, task_of
 from litlab.prediction.write import (
     CSV,
@@ -45,13 +45,14 @@ def predict(trained: Trained, run: Run) -> None:
     """
     check_settings(run)
     explains = check_explain(trained, run)
-    files, on, folder, quiet = find_files(run), device(run), output_folder(run, "predictions"), run.cfg.quiet
+    files, on, quiet = find_files(run), device(run), run.cfg.quiet
+    output_path(run, "predictions")  # finds a mistake before anything is printed
     if not quiet:
         print_network(trained)
     trained = calibrated(trained, run)
     failed = inverted = 0
     sheet = Sheet(len(files))
-    with ExitStack() as stack:
+    with made_folder(run, "predictions") as folder, ExitStack() as stack:
         writers = [
             print_quietly if quiet else table_printer(files, trained),
             stack.enter_context(csv_writer(folder / CSV, trained)),
@@ -67,15 +68,14 @@ def predict(trained: Trained, run: Run) -> None:
             inverted += prediction.inverted
             for write in writers:
                 write(prediction)
-        if failed == len(files) and (folder / CSV).exists():  # here, so that no file appears
-            raise RunFailed(f"no file could be read; the predictions in {folder} stay as they are", 2)
+        if failed == len(files):  # raised here, so that no file appears
+            there = (folder / CSV).exists()
+            raise RunFailed(f"no file could be read{f'; the predictions in {folder} stay as they are' * there}", 2)
     written = [CSV, JSON, *([SHEET] if sheet.write(folder / SHEET) else [])]
     if not quiet:
         if run.cfg.invert == "auto":
             print_inverted(trained, inverted, len(files) - failed)
         console.print(f"written to {folder}: {', '.join(written)}", markup=False)
-    if failed == len(files):
-        raise RunFailed("no file could be read", 2)
     if failed:
         raise RunFailed(f"{failed} of {len(files):,} files could not be read")
 

@@ -11,6 +11,7 @@ from litlab.config import Run
 from litlab.console import say
 from litlab.distributed import ranks_wanted
 from litlab.errors import ConfigError
+from litlab.files import not_a_folder
 
 
 def trust_list(run: Run) -> list[str]:
@@ -30,13 +31,28 @@ def trust_list(run: Run) -> list[str]:
     return packages
 
 
+def output_path(run: Run, default: str) -> Path:
+    """The folder that `output` names. It need not exist.
+
+    Raises:
+        ConfigError: if it is empty, or a file.
+    """
+    output = default if run.cfg.output is None else str(run.cfg.output)
+    if not output.strip():
+        raise ConfigError("output= is empty: name a folder, or leave it out")
+    folder = Path(output).expanduser()
+    if blocking := next((path for path in (folder, *folder.parents) if path.is_file()), None):
+        raise ConfigError(f"output={folder}: {'' if blocking == folder else f'{blocking} '}{not_a_folder(blocking)}")
+    return folder
+
+
 def output_folder(run: Run, default: str) -> Path:
     """The folder that `output` names. It is made if it does not exist.
 
     Raises:
         ConfigError: if it cannot be made.
     """
-    folder = Path(str(run.cfg.output or default)).expanduser()
+    folder = output_path(run, default)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -46,17 +62,20 @@ def output_folder(run: Run, default: str) -> Path:
 
 @contextlib.contextmanager
 def made_folder(run: Run, default: str) -> Iterator[Path]:
-    """Yields the folder that `output` names. If the block fails and nothing is in it, the folder is removed again.
+    """Yields the folder that `output` names. If the block fails, the folders that were made for it are removed again.
 
     Raises:
         ConfigError: if it cannot be made.
     """
+    path = output_path(run, default)
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
     folder = output_folder(run, default)
     try:
         yield folder
     except BaseException:
-        with contextlib.suppress(OSError):  # the folder is not empty if something else is in it
-            folder.rmdir()
+        with contextlib.suppress(OSError):  # one is not empty if something was written to it nevertheless
+            for made in new:
+                made.rmdir()
         raise
 
 
