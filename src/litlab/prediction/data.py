@@ -42,7 +42,8 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
         ConfigError: if a value is refused, or the images or classes are not those of the network.
     """
     given = given_settings(run)
-    if "label_separator" in given | trained.source.args:  # one file may hold no row with several labels
+    settings = run.plain()["data"] if "_target_" in given else trained.source.args
+    if {"multilabel", "label_separator"} & settings.keys():  # one file may hold no row with several labels
         given.setdefault("multilabel", trained.task == "Multilabel")
     if "_target_" in given:
         data, read_only = _chosen(trained, run, given), False
