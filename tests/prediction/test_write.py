@@ -93,13 +93,46 @@ def test_quiet_prints_one_line_for_each_file(ckpt, digits, use, tmp_path, capsys
 def test_a_path_that_is_too_long_keeps_the_columns_and_its_end(capsys):
     trained = SimpleNamespace(task="Classification", data=SimpleNamespace(class_names=("cat", "dog")))
     files = ["a.png", "folder/" * 12 + "b.png"]
-    write = table_printer(files, trained)
-    for file in files:
-        write(Prediction(file, columns=["dog", "0.9"]))
+    with table_printer(files, trained) as write:
+        for file in files:
+            write(Prediction(file, columns=["dog", "0.9"]))
     heading, short, long = capsys.readouterr().out.splitlines()
     assert heading.index("class") == short.index("dog") == long.index("dog")
     assert long.startswith("...")
     assert "folder/b.png  dog" in long
+
+
+def test_a_picture_with_several_labels_keeps_the_columns(capsys):
+    trained = SimpleNamespace(task="Multilabel", data=SimpleNamespace(class_names=("draußen", "straße", "nacht")))
+    files = [f"{number:03}.png" for number in range(70)]
+    with table_printer(files, trained) as write:
+        for number, file in enumerate(files):
+            several = ["draußen, straße", "0.9876, 0.8765", "nacht 0.2000"]
+            one = ["nacht", "0.7654", "straße 0.1000, draußen 0.0500"]
+            bad = {"error": "not a picture in a format that Pillow reads"}
+            write(Prediction(file, **({"columns": several if number == 5 else one} if number != 6 else bad)))
+            if number == 62:
+                assert capsys.readouterr().out == ""
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert [row[:7] for row in rows] == files
+    starts = [heading.index(name) for name in ("labels", "probabilities", "next best")]
+    assert [rows[5].index(text) for text in ("draußen", "0.9876", "nacht 0.2")] == starts
+    for row in (rows[0], rows[69]):
+        assert [row.index(text) for text in ("nacht", "0.7654", "straße 0.1")] == starts
+    assert rows[6] == "006.png  not read: not a picture in a format that Pillow reads"
+
+
+def test_a_table_shows_its_rows_where_something_fails(capsys):
+    trained = SimpleNamespace(task="Multilabel", data=SimpleNamespace(class_names=("a", "b")))
+
+    def fail():
+        with table_printer(["1.png"], trained) as write:
+            write(Prediction("1.png", error="empty"))
+            raise RunFailed("no file could be read")
+
+    with pytest.raises(RunFailed):
+        fail()
+    assert capsys.readouterr().out.splitlines()[1] == "1.png  not read: empty"
 
 
 def test_the_sheet_shows_pictures_from_all_over_a_long_list():

@@ -54,7 +54,7 @@ def predict(trained: Trained, run: Run) -> None:
     sheet = Sheet(len(files))
     with made_folder(run, "predictions") as folder, ExitStack() as stack:
         writers = [
-            print_quietly if quiet else table_printer(files, trained),
+            print_quietly if quiet else stack.enter_context(table_printer(files, trained)),
             stack.enter_context(csv_writer(folder / CSV, trained)),
             stack.enter_context(json_writer(folder / JSON)),
             sheet.add,

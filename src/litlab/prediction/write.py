@@ -16,27 +16,54 @@ from litlab.prediction.tasks import HEADINGS, Prediction, csv_columns, csv_value
 CSV, JSON, SHEET = "predictions.csv", "predictions.json", "predictions.png"
 POINTS = "#D55E00"  # as on the page of a run
 WIDEST = 60  # characters of the column of files
+HELD_BACK = 64  # rows of a table whose columns are not known yet
 ON_SHEET = 64  # pictures on a sheet; with more files, it shows some from all over the list
 Writer = Callable[[Prediction], None]
 
 
-def table_printer(files: Sequence[str], trained: Trained) -> Writer:
-    """Prints the headings of a table, and returns the function that prints a row."""
+@contextmanager
+def table_printer(files: Sequence[str], trained: Trained) -> Iterator[Writer]:
+    """Prints a table with a row for each prediction.
+
+    Where pictures may have several labels, the first `HELD_BACK` rows are printed together. The columns become as wide
+    as these rows need it. A later row with more labels is longer, and loses none.
+    """
     headings = HEADINGS[task_of(trained)]
     width = min(WIDEST, max(4, *(len(printable(file)) for file in files)))
     widths = [max(len(headings[0]), *(len(printable(name)) for name in trained.data.class_names), 1), len(headings[1])]
+    held_back: list[list[str]] = []
+    holding = task_of(trained) == "Multilabel"
 
     def line(cells: Sequence[str]) -> None:
         padded = [cells[0].ljust(width), *(cell.ljust(w) for cell, w in zip(cells[1:], widths, strict=False))]
         console.print("  ".join([*padded, *cells[len(padded) :]]).rstrip(), markup=False, soft_wrap=True)
 
-    line(["file", *headings])
-    return lambda prediction: line(
-        [
-            _shortened(printable(prediction.file)),
-            *(printable(text) for text in prediction.columns or [f"not read: {prediction.error}"]),
-        ]
-    )
+    def print_held_back() -> None:
+        nonlocal holding
+        read = [cells for cells in held_back if len(cells) > 2]  # the others say why their file could not be read
+        for column in range(len(widths)):
+            widths[column] = max(widths[column], *(len(cells[1 + column]) for cells in read), 0)
+        for cells in (["file", *headings], *held_back):
+            line(cells)
+        holding = False
+
+    def write(prediction: Prediction) -> None:
+        columns = prediction.columns or [f"not read: {prediction.error}"]
+        cells = [_shortened(printable(prediction.file)), *(printable(text) for text in columns)]
+        if not holding:
+            line(cells)
+            return
+        held_back.append(cells)
+        if len(held_back) == HELD_BACK:
+            print_held_back()
+
+    if not holding:
+        line(["file", *headings])
+    try:
+        yield write
+    finally:
+        if holding:
+            print_held_back()
 
 
 def _shortened(file: str) -> str:
