@@ -32,6 +32,17 @@ def test_what_a_constructor_refuses_names_the_key():
     assert str(blame({"data": {}}, "data", ValueError("too small\nfor that"))) == "data: too small"
 
 
+def test_settings_that_a_message_names_have_their_group():
+    cfg = {"data": {"fold": 0, "folds": None, "dir": "x"}}
+    for said, named in {
+        "fold=0 needs folds: write folds=5": "data.fold=0 needs folds: write data.folds=5",
+        "file a/fold=1 is gone; dir=DIR names it": "data=csv: file a/fold=1 is gone; data.dir=DIR names it",
+        "fold needs folds=5": "data.fold needs data.folds=5",
+        "data.fold=0 is wrong": "data.fold=0 is wrong",
+    }.items():
+        assert str(blame(cfg, "data", ValueError(said), {"data": "csv"})) == named
+
+
 def test_null_is_left_out_where_the_constructor_does_not_take_it():
     trainer = {"_target_": "builtins.dict", "max_steps": None, "max_time": None}
     assert build({"trainer": trainer}, "trainer") == {"max_time": None}

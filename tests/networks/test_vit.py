@@ -24,7 +24,7 @@ def test_images_of_any_shape_that_patches_divide():
     assert ViT((1, 28, 20), 3, patch=4, depth=1)(torch.zeros(2, 1, 28, 20)).shape == (2, 3)
     with pytest.raises(ValueError, match="^patch must divide the sides of the images, 30 x 30, not be 4"):
         ViT((3, 30, 30))
-    with pytest.raises(ValueError, match="^width must be a multiple of heads, 3, not 64"):
+    with pytest.raises(ValueError, match="^heads=3 must be at least 1 and divide width=64"):
         ViT(width=64)
 
 

@@ -1,5 +1,6 @@
 """Builds the object that a group of the config describes. If that fails, the error names the key."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,12 +45,21 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
 
 def blame(cfg: Mapping[str, Any], group: str, error: BaseException, chosen: Chosen | None = None) -> ConfigError:
     """An error that a constructor or a method of `group` has raised, with the name of the config key."""
-    message = one_line(error)
-    if message.split("=")[0].split(" ")[0] in cfg[group]:
-        return ConfigError(f"{group}.{message}")
-    if key := next((key for key in cfg[group] if f"`{key}=" in message), None):  # as Lightning writes it
-        return ConfigError(f"{group}.{key}={cfg[group][key]}: {message}")
+    said = one_line(error)
+    if key := next((key for key in cfg[group] if f"`{key}=" in said), None):  # as Lightning writes it
+        return ConfigError(f"{group}.{key}={cfg[group][key]}: {said}")
+    message = with_group(said, group, cfg[group])
+    if said.split("=")[0].split(" ")[0] in cfg[group] and not message.startswith(f"{group}."):
+        message = f"{group}.{message}"
+    if message.startswith(f"{group}."):
+        return ConfigError(message)
     return ConfigError(f"{option(group, chosen)}: {message}")
+
+
+def with_group(message: str, group: str, settings: Mapping[str, Any]) -> str:
+    """`data.fold=0: write data.folds=5` for `fold=0: write folds=5`, as a user types the settings of a group."""
+    names = "|".join(re.escape(str(key)) for key in settings)
+    return re.sub(rf"(?<![\w./-])(?=(?:{names})=\S)", f"{group}.", message) if names else message
 
 
 def option(group: str, chosen: Chosen | None) -> str:

@@ -68,5 +68,5 @@ class ViT(TokenNetwork):
         dropout: float = 0.0,
     ) -> None:
         if heads < 1 or width % heads:
-            raise ValueError(f"width must be a multiple of heads, {heads}, not {width}")
+            raise ValueError(f"heads={heads} must be at least 1 and divide width={width}")
         super().__init__(input_shape, num_classes, patch, width, depth, lambda _: Block(width, heads, dropout), True)
