@@ -39,6 +39,13 @@ from litlab.errors import ConfigError
             "callbacks.report=false",
             "callbacks.report=false: must be a mapping; callbacks.report.enabled=false switches",
         ),
+        (
+            "callbacks.early_stopping=true",
+            "=true: must be a mapping; callbacks.early_stopping.enabled=true switches it on$",
+        ),
+        ("trainer.max_time=10", "trainer.max_time=10: must be DD:HH:MM:SS, such as 00:00:30:00"),
+        ("swa=1", "swa=1: must be greater than 0 and less than 1$"),
+        ("ema=1.0", "ema=1.0: must be greater than 0 and less than 1$"),
         ("+callbacks.report.colour=1", "callbacks.report.colour is unknown; there is: enabled, in_sweeps"),
         ("+callbacks.mine.enabled=true", "callbacks.mine has no _target_, the class to build: nothing would read it"),
         ("callbacks.pictures.count=many", "callbacks.pictures.count=many: must be an integer"),
@@ -87,6 +94,14 @@ def test_a_name_may_look_like_a_number():
 def test_a_schedule_with_impossible_values_is_refused(overrides, message):
     with pytest.raises(ConfigError, match=f"^{message}$"):
         config.check(composed(*overrides))
+
+
+def test_only_one_thing_is_done_in_place_of_training():
+    config.check(composed("lr_find=true"))
+    with pytest.raises(
+        ConfigError, match="^summary=true and lr_find=true: there can be one only; leave the other out$"
+    ):
+        config.check(composed("summary=true", "lr_find=true"))
 
 
 @pytest.mark.parametrize("logger", ["default", "csv", "tensorboard", "wandb", "mlflow", "none"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from hydra.utils import get_object
 
-from litlab.config.check import BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, MAY_BE_NULL, TYPES, own_keys
+from litlab.config.check import BELOW_HIGHEST, BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, MAY_BE_NULL, TYPES, own_keys
 from litlab.config.hints import describe, signature
 
 # Settings that are compared with these words, and not with a type.
@@ -24,7 +24,8 @@ def allowed_values(file: Path | None) -> dict[str, str]:
         found |= {f"{file.parent.name}.{key}": words for key, words in _of_target(file).items()}
     for key, (low, high, is_open) in BOUNDS.items():
         if key in found:
-            least, most = "greater than" if is_open else "at least", f", at most {high:g}" * (high < 2**20)
+            least, bound = "greater than" if is_open else "at least", "less than" if key in BELOW_HIGHEST else "at most"
+            most = f", {bound} {high:g}" * (high < 2**20)
             found[key] += f", {least} {low:g}{most}"
     return found
 

@@ -15,6 +15,7 @@ from litlab.config.unread import (
     check_below,
     check_finite,
     check_has_target,
+    check_instead_of_training,
     check_metrics,
     check_switches,
     check_top_level,
@@ -105,6 +106,7 @@ BOUNDS: dict[str, tuple[float, float, bool]] = {
     "rewinds": (0, 3, False),
     "preempt_grace_s": (3, float("inf"), False),
 }
+BELOW_HIGHEST = ("ema", "swa")  # these must be less than their highest number: with 1, an average has nothing in it
 TOP_LEVEL = {*GROUPS, *(key.partition(".")[0] for key in TYPES)}
 TOP_LEVEL |= {"name", "resume", "objective_mode", "on_nan", "callbacks", "logger", "metrics"}
 CHECKPOINT = [key.partition(".")[2] for key in TYPES if key.startswith("checkpoint.")]
@@ -166,7 +168,7 @@ def _check_checkpoints(cfg: DictConfig) -> None:
 def _check_end(cfg: DictConfig) -> None:
     """Refuses a training without an end, and a time that cannot be read. Lightning would take 1,000 epochs."""
     epochs, steps, time = (OmegaConf.select(cfg, f"trainer.max_{name}") for name in ("epochs", "steps", "time"))
-    if isinstance(time, str) and not re.fullmatch(r"\d+:\d+:\d+:\d+", time.strip()):
+    if isinstance(time, int | float) or (isinstance(time, str) and not re.fullmatch(r"\d+:\d+:\d+:\d+", time.strip())):
         raise ConfigError(f"trainer.max_time={time}: must be DD:HH:MM:SS, such as 00:00:30:00 for half an hour")
     if "trainer" in cfg and epochs is None and steps in (None, -1) and time is None:
         raise ConfigError("trainer.max_epochs=null: the training has no end; set that, trainer.max_steps or max_time")
@@ -205,6 +207,7 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
     check_below(plain, "checkpoint", CHECKPOINT)
     check_trainer(plain["trainer"])
     check_finite(plain)
+    check_instead_of_training(plain)
     callbacks = plain.get("callbacks") or {}
     check_switches(callbacks)
     check_metrics(plain.get("metrics") or {})
@@ -244,9 +247,11 @@ def _check_bounds(cfg: DictConfig) -> None:
 def check_bound(key: str, value: float) -> None:
     """Refuses a number that is out of the bounds of its setting."""
     low, high, is_open = BOUNDS[key]
-    if value < low or value > high or (is_open and value == low):
+    is_below = key in BELOW_HIGHEST
+    if value < low or value > high or (is_open and value == low) or (is_below and value == high):
         bound = f"greater than {low}" if is_open else f"at least {low}"
-        raise ConfigError(f"{key}={value}: must be {bound}" + (f" and at most {high}" if high < 2**40 else ""))
+        most = f" and {'less than' if is_below else 'at most'} {high}" if high < 2**40 else ""
+        raise ConfigError(f"{key}={value}: must be {bound}{most}")
 
 
 def _check_left_over(group: str, node: Mapping[str, Any], overrides: Sequence[str]) -> None:

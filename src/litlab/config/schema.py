@@ -9,7 +9,7 @@ from typing import Any, Literal, Union
 
 from hydra.utils import get_object
 
-from litlab.config.check import BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, MAY_BE_NULL, TYPES, own_keys
+from litlab.config.check import BELOW_HIGHEST, BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, MAY_BE_NULL, TYPES, own_keys
 from litlab.config.hints import signature
 
 Schema = dict[str, Any]
@@ -67,7 +67,8 @@ def schema_of_setting(key: str, hint: Any, words: str = "", nullable: bool = Fal
     low, high, is_open = BOUNDS.get(key, (None, None, False))
     if low is not None:
         taken |= {"exclusiveMinimum" if is_open else "minimum": low}
-        taken |= {"maximum": high} if high is not None and high < 2**40 else {}
+        highest = "exclusiveMaximum" if key in BELOW_HIGHEST else "maximum"
+        taken |= {highest: high} if high is not None and high < 2**40 else {}
     others: list[Schema] = [LATER]
     others += [{"enum": ["auto"]}] if key in MAY_BE_AUTO or key == "loss.class_weights" else []
     others += [{"type": "null"}] if nullable or key in MAY_BE_NULL else []

@@ -71,7 +71,8 @@ def check_switches(callbacks: Mapping[str, Any]) -> None:
             continue
         if not isinstance(entry, Mapping):
             given = f"callbacks.{name}={as_written(entry)}"
-            raise ConfigError(f"{given}: must be a mapping; callbacks.{name}.enabled=false switches it off")
+            switch = f"callbacks.{name}.enabled={'true switches it on' if entry is True else 'false switches it off'}"
+            raise ConfigError(f"{given}: must be a mapping; {switch}")
         own = WITHOUT_TARGET.get(name, ())
         for key in {"enabled", *own} & entry.keys():
             if not isinstance(entry[key], bool):
@@ -119,3 +120,10 @@ def check_finite(plain: Mapping[str, Any]) -> None:
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, float) and not math.isfinite(number):
                 raise ConfigError(f"{'.'.join(path)}={value}: must be a finite number")
+
+
+def check_instead_of_training(plain: Mapping[str, Any]) -> None:
+    """Refuses two settings that each do something else than train: the second would be ignored."""
+    given = [key for key in ("summary", "lr_find") if plain.get(key)]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(f'{key}=true' for key in given)}: there can be one only; leave the other out")
