@@ -43,6 +43,8 @@ def restore_settings(run: Run, saved: dict[str, Any]) -> Run:
     for key, default in FIXED.items():
         if _value(before, key, default) != _value(now, key, default):
             name = key.removesuffix("._target_")
+            if key == "data.seed" and _value(before, "seed", None) != _value(now, "seed", None):
+                name = "seed"  # data.seed is ${seed}
             raise ConfigError(f"{name} cannot change in a run that is resumed: start a new run")
     done, epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"], run.cfg.trainer.max_epochs
     if epochs not in (None, -1) and done > epochs:
