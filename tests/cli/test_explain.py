@@ -4,7 +4,8 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 from scripts import REPOSITORY
 
-from litlab.cli.explain import explain
+from litlab.cli.explain import OF_DATA, explain
+from litlab.config import FILLED_FROM_DATA
 
 CONF = REPOSITORY / "conf"
 
@@ -62,6 +63,17 @@ def explained():
             "hydra.sweeper.n_trials is unknown here; it is a setting of hydra/sweeper=optuna",
         ),
         (["hydra.nosuch=4"], "hydra.nosuch is unknown; python train.py --cfg hydra lists Hydra's own settings"),
+        (["model=vit", "model.patch_size=5"], "model.patch_size is unknown; model: did you mean patch? there is:"),
+        (["model=mlp", "model.patch_size=5"], "model.patch_size is unknown; model: there is: activation, compile"),
+        (["patch_size=5"], "patch_size is unknown; there is: "),
+        (["model.batchsize=5"], "model.batchsize is unknown: write data.batch_size=5"),
+        (["data.num_classes=7"], "data.num_classes is unknown: the data set has its own number of classes; leave it"),
+        (["num_classes=7"], "num_classes is unknown: the data set has its own number of classes; leave it out"),
+        (["mix.until=0.5"], "mix.until is unknown here; it is a setting of mix=both, mix=cutmix, mix=mixup"),
+        (["mix.zzz=0.5"], "mix.zzz is unknown; mix=OPTION has settings: mix=both, mix=cutmix, mix=mixup"),
+        (["+data=mnist_sample"], "+data=mnist_sample: write data=mnist_sample, without +"),
+        (["+data=mnist"], "+data=mnist: write data=mnist, without +"),
+        (["++data=mnist_sample"], "++data=mnist_sample: write data=mnist_sample, without +"),
         (["modle=mlp", "seed=7"], "modle is unknown; did you mean model?"),
         (["modle=mlp", "optimizer.lrr=1"], "modle is unknown; did you mean model?"),
     ],
@@ -70,6 +82,32 @@ def test_a_mistake_is_explained_by_what_there_is(explained, overrides, message):
     said = explained(*overrides)
     assert said.startswith(message)
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data=mnist_sample,", "remove the comma: write data=mnist_sample"),
+        ("seed=,1", "one comma too many: write seed=1"),
+        ("seed=1,,2", "one comma too many: write seed=1,2"),
+        ("data.augment=[flip,]", "remove the comma before the closing bracket"),
+        ("optimizer=adam.lr=0.1", "these are two settings: write optimizer=adam optimizer.lr=0.1"),
+        ("seed=1=2", "a setting has one =; if the other belongs to the value, write 'seed='\"'\"'1=2'\"'\"''"),
+        ("optimizer.lr=interval(0.1)", "write interval(LOWEST,HIGHEST)"),
+        ("optimizer.lr=zzz(0.1)", "Unknown function 'zzz'"),
+        ("data.augment=[random_crop", "] is missing"),
+        ("data.augment=[{name: cutout]", "there is a ] without [ before it"),
+        ("model.hidden=5]", "there is a ] without [ before it"),
+        ("name='a", "a quote is not closed, or needs quotes around the whole value"),
+        ("name=a!", "it has characters that need quotes"),
+    ],
+)
+def test_what_hydra_cannot_read_is_said_in_plain_words(explained, override, message):
+    assert explained(override) == f"{override}: {message}"
+
+
+def test_what_the_data_say_is_known():
+    assert set(OF_DATA) == set(FILLED_FROM_DATA)
 
 
 def test_a_list_is_not_proposed_for_a_number(explained):

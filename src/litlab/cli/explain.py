@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab.cli.keys import OTHER_WORDS, Keys
 from litlab.cli.settings import settings_of
+from litlab.cli.unreadable import explain_unreadable
 from litlab.cli.words import assignment
 from litlab.config import BOUNDS, suggest
 from litlab.console import listed, typed
@@ -18,6 +19,11 @@ from litlab.sweeps import EXTRAS, needs_extra
 
 # Launchers of Hydra's plugins that litlab neither documents nor tests. `ray_aws` rents machines.
 NOT_PROPOSED = ("ray_aws",)
+# What a user does not set, because the data say it.
+OF_DATA = {
+    "num_classes": "the data set has its own number of classes",
+    "input_shape": "the data set has its own shape of images",
+}
 
 
 def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name: str) -> str:
@@ -40,11 +46,12 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         if group and there:
             return f"{group}={option}: no such option; {suggest(option, there)}"
     if isinstance(error, OverrideParseException):
-        unreadable = "LexerNoViableAlt" in str(error) or "no viable alternative" in str(error)
-        return f"{error.override}: {'it has characters that need quotes' if unreadable else one_line(error)}"
+        return explain_unreadable(error, Keys(conf, config_name))
     text = str(error)
     if match := re.search(r"Ambiguous value for argument '(.+)'\n", text):
         return _explain_several_values(match[1], conf)
+    if added := _added_option(text, arguments):
+        return f"{added}: write {added.lstrip('+')}, without +"
     if match := re.search(r"Could not append to config. An item is already at '([^']+)'", text):
         setting = assignment(match[1], _value(match[1], arguments))
         return f"{match[1]} is a setting already: write {setting}, without +"
@@ -66,6 +73,17 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
     said = re.sub(r"(?<!\.)\.$", "", one_line(error))
     cause = one_line(error.__cause__) if error.__cause__ else ""
     return said if cause.rstrip(".") in said else f"{said} ({cause})"
+
+
+def _added_option(text: str, arguments: Sequence[str]) -> str | None:
+    """`+data=mnist` of the command line, if it is what Hydra means by an error."""
+    said = (
+        r"Multiple values for (\S+?)\. ",
+        r"(\S+) appears more than once in the final defaults list",
+        r"force-add of config groups is not supported: '\+\+([^=]+)=",
+    )
+    group = next((match[1] for pattern in said if (match := re.search(pattern, text))), None)
+    return next((a for a in arguments if a.startswith("+") and a.lstrip("+").partition("=")[0] == group), None)
 
 
 def is_null(cfg: DictConfig, key: str) -> bool:
@@ -115,15 +133,20 @@ def _instead(key: str, path: str, part: str, here: Sequence[str], keys: Keys) ->
         part: the next part of it, which there is not.
         here: the keys that there are in place of `part`.
     """
+    if part in OF_DATA and path in ("", "data"):
+        return f": {OF_DATA[part]}; leave it out"
     there, place = suggest(part, here), f"; {path}: " if path else "; "
     script = keys.other_script(key)
     if script or "did you mean" not in there or part in OTHER_WORDS:
         if meant := keys.meant(key, close=not script):
             return ": write " + " or ".join(assignment(name, _value(key, keys.arguments)) for name in meant[:3])
         if options := keys.options_with(key):
-            return f" here; it is a setting of {listed(options, most=4)}{place}{there}"
+            others = f"{place}{there}" if here else ""
+            return f" here; it is a setting of {listed(options, most=4)}{others}"
         if script:
             return f" here; it is for {typed(script)}{place}{there}"
+    if not here and (options := keys.options(path)):  # scheduler=none has no settings
+        return f"; {path}=OPTION has settings: {listed([f'{path}={o}' for o in options if o != 'none'], most=4)}"
     return f"{place}{there}"
 
 

@@ -132,9 +132,14 @@ class Keys:
         ends: dict[str, list[str]] = {}
         for key in self.all:
             ends.setdefault(key.rpartition(".")[2], []).append(key)
-        for option in difflib.get_close_matches(last, ends, n=1, cutoff=0.8 if close else 1.0):
+        near = [end for end in ends if end[0] == last[:1]]  # batch_size is not meant by patch_size
+        for option in difflib.get_close_matches(last, near, n=1, cutoff=self._likeness(name) if close else 1.0):
             return sorted(ends[option], key=lambda key: (key.count("."), key))
         return []
+
+    def _likeness(self, name: str) -> float:
+        """How like a setting must be to what was written. After a group that there is, only a slip in its last part."""
+        return 0.9 if name.partition(".")[0] in self.groups and "." in name else 0.8
 
     def options_with(self, name: str) -> list[str]:
         """`optimizer=sgd` for `momentum`: the options, not chosen here, that have a setting of this name."""
