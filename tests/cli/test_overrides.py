@@ -18,6 +18,7 @@ from litlab.cli.overrides import (
     letters_of_all_languages,
     options_first,
     refuse_null,
+    refuse_without,
 )
 
 KEYS = Keys(REPOSITORY / "conf", "train")
@@ -106,6 +107,14 @@ def test_no_option_of_a_group_is_called_null():
     refuse_null(["resume=null", "data.data_dir=null"], [REPOSITORY / "conf"])
     with pytest.raises(HydraException, match="^trainer=null: no such option; there is: auto, cpu, ddp"):
         refuse_null(["model=mlp", "trainer=null"], [REPOSITORY / "conf"])
+
+
+@pytest.mark.parametrize("group", ["data", "model", "loss", "optimizer", "trainer"])
+def test_a_group_that_every_run_needs_cannot_be_left_out(group):
+    refuse_without(["~scheduler", "~mix", "~task", "~callbacks", "data=mnist", "~data.seed"], KEYS)
+    for argument in (f"~{group}", f"~{group}=any"):
+        with pytest.raises(HydraException, match=f"^{argument}: a run needs {group}=OPTION; there is: "):
+            refuse_without([argument], KEYS)
 
 
 @pytest.mark.parametrize("argument", ["debug=nan", "model=3", "data=1.5", "data=true", "trainer=-inf", "mix=1e3"])

@@ -39,6 +39,12 @@ def test_new_says_how_it_is_called(monkeypatch, capsys, tmp_path, arguments, sta
     assert not list(tmp_path.iterdir())
 
 
+def test_a_project_needs_a_name(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    message = "error: litlab new '': the name is empty: write litlab new FOLDER\n"
+    assert said(monkeypatch, capsys, "new", "") == (2, "", message)
+
+
 def test_the_report_of_a_sweep_is_a_command(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert said(monkeypatch, capsys, "sweeps", "none") == (2, "", "error: none: no such folder\n")

@@ -53,6 +53,8 @@ import litlab
         (["hydra/launcher=joblib"], "hydra/launcher=joblib: it is for a sweep; add -m"),
         (["hydra.sweeper.prune=asha"], "hydra.sweeper.prune=asha: it is for a sweep; add -m"),
         (["data=MNIST"], "data=MNIST: no such option; did you mean mnist?"),
+        (["~data"], "error: ~data: a run needs data=OPTION; there is: cifar10, "),
+        (["~optimizer"], "error: ~optimizer: a run needs optimizer=OPTION; there is: adam, adamw, muon, sgd"),
         (["model"], "error: model: write model=OPTION; there is: alexnet"),
     ],
 )

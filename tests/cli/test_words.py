@@ -17,6 +17,10 @@ CONF = REPOSITORY / "conf"
         ("data = mnist", "data =: write data=mnist, without spaces around ="),
         ("data =mnist", "data =: write data=mnist, without spaces around ="),
         ("optimizer.lr= 0.1", "optimizer.lr= 0.1: write optimizer.lr=0.1, without a space after ="),
+        (
+            "-m optimizer.lr=0.1, 0.2",
+            "optimizer.lr=0.1, 0.2: write optimizer.lr=0.1,0.2, without a space after the comma",
+        ),
         ("'a name=1'", "a name=1: every argument is a setting and its value, written SETTING=VALUE; --help lists them"),
         ("seed=1 ''", "an empty argument, perhaps of a shell variable that is not set: leave it out"),
         ("'\"model=mlp\"'", '"model=mlp": write model=mlp, without quotes or spaces around it'),

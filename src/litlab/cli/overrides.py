@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 
 from litlab.cli.keys import Keys
 from litlab.cli.words import TAKE_A_WORD, assignment
-from litlab.config import suggest
+from litlab.config import GROUPS, MAY_BE_EMPTY, suggest
 from litlab.console import typed
 
 MULTIRUN = ("-m", "--multirun")
@@ -187,6 +187,20 @@ def refuse_in_sweeps(arguments: Sequence[str]) -> None:
         if key in given and is_sweep(given[key]) and not is_sweep(argument):
             raise HydraException(f"{given[key]} and {argument}: the second would end the sweep; leave one out")
         given[key] = argument
+
+
+def refuse_without(arguments: Sequence[str], keys: Keys) -> None:
+    """Refuses `~data`: a run cannot do without some groups, and Hydra would fail over the name of its folder.
+
+    Raises:
+        HydraException: naming the options of the group.
+    """
+    for argument in arguments:
+        group = argument.lstrip("~").partition("=")[0]
+        if not argument.startswith("~") or group not in GROUPS or group in MAY_BE_EMPTY:
+            continue
+        if keys.config_name == "train" and (options := keys.options(group)):
+            raise HydraException(f"{argument}: a run needs {group}=OPTION; there is: {', '.join(options)}")
 
 
 def help_asked(arguments: Sequence[str]) -> str | None:

@@ -21,6 +21,9 @@ def new() -> None:
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         print("litlab new FOLDER    makes a small project that runs at once; its package has the name of the folder")
         sys.exit(0 if sys.argv[1:] in (["--help"], ["-h"]) else 2)
+    if not sys.argv[1].strip():
+        print("error: litlab new '': the name is empty: write litlab new FOLDER", file=sys.stderr)
+        sys.exit(2)
     folder = Path(sys.argv[1])
     try:
         made = make_project(folder)

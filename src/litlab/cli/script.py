@@ -38,6 +38,7 @@ from litlab.cli.overrides import (
     refuse_in_sweeps,
     refuse_null,
     refuse_unused,
+    refuse_without,
     without_config_dir,
 )
 from litlab.cli.runs import as_asked, as_resumed
@@ -168,6 +169,7 @@ class Script:
             raise HydraException(f"{folders[0]}: is for training; write output={folders[0].partition('=')[2]}")
         check_words(arguments, keys)
         refuse_unused(arguments, keys)
+        refuse_without(arguments, keys)
         if is_multirun(arguments):
             refuse_in_sweeps(arguments)
         refuse_null(arguments, self.searched.folders)

@@ -58,6 +58,8 @@ def _explained(word: str, after: Sequence[str], before: Sequence[str], keys: Key
         return f"{word}: write {shlex.quote(unquoted)}, without quotes or spaces around it"
     if spaced := re.fullmatch(r"\s*(\S+?)\s*=\s*(.*?)\s*", word):
         return f"{word}: write {assignment(spaced[1].strip(), spaced[2])}, without spaces around ="
+    if before and before[-1].endswith(",") and "=" in before[-1]:
+        return f"{before[-1]} {word}: write {before[-1]}{word}, without a space after the comma"
     if before and before[-1].endswith("=") and before[-1] != "=":
         return f"{before[-1]} {word}: write {assignment(before[-1][:-1], word)}, without a space after ="
     if list(after[:1]) == ["="] or (after and after[0].startswith("=")):

@@ -2,7 +2,17 @@
 
 from litlab.config.allowed import allowed_values
 from litlab.config.build import Chosen, blame, build, class_of, option
-from litlab.config.check import BOUNDS, FILLED_FROM_DATA, GROUPS, UNGROUPED, check, check_group, missing, own_model_keys
+from litlab.config.check import (
+    BOUNDS,
+    FILLED_FROM_DATA,
+    GROUPS,
+    MAY_BE_EMPTY,
+    UNGROUPED,
+    check,
+    check_group,
+    missing,
+    own_model_keys,
+)
 from litlab.config.identity import filled_then, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
@@ -14,6 +24,7 @@ __all__ = [
     "BOUNDS",
     "FILLED_FROM_DATA",
     "GROUPS",
+    "MAY_BE_EMPTY",
     "UNGROUPED",
     "Chosen",
     "Run",
