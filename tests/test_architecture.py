@@ -30,7 +30,7 @@ FLOORS = [
     ["data", "networks"],
     ["figures", "lightning_internals"],
     ["console", "openmp"],
-    ["direction", "files", "machine", "project", "socket_timeout"],
+    ["arguments", "direction", "files", "machine", "project", "socket_timeout"],
     ["errors"],
 ]
 HEIGHT = {room: len(FLOORS) - number for number, floor in enumerate(FLOORS) for room in floor}

@@ -3,11 +3,11 @@
 python -m litlab.runs --sort objective
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 from litlab import console
+from litlab.arguments import OneLine, folder
 from litlab.files import not_a_folder
 from litlab.runs import FOLDER
 from litlab.runs.listing import COLUMNS, as_json, as_table, in_order, runs_in
@@ -18,8 +18,8 @@ WIDTH = 1000  # columns, more than any row has
 def main() -> int:
     """Prints the list, and returns the exit status."""
     summary, example = (__doc__ or "").strip().split("\n\n")
-    parser = argparse.ArgumentParser("python -m litlab.runs", description=summary, epilog=example)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path(FOLDER), metavar="FOLDER", help="default: runs")
+    parser = OneLine("python -m litlab.runs", description=summary, epilog=example)
+    parser.add_argument("folder", type=folder, nargs="?", default=Path(FOLDER), metavar="FOLDER", help="default: runs")
     parser.add_argument("--sort", choices=COLUMNS, default="when", help="values: the best first; default: when")
     parser.add_argument("--reverse", action="store_true", help="the other way round")
     parser.add_argument("--json", action="store_true", help="for other programs")

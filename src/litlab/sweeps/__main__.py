@@ -3,12 +3,11 @@
 python -m litlab.sweeps runs/mnist_mnist_cnn/sweep_2026-01-31_12-00-00
 """
 
-import argparse
 import contextlib
 import sys
-from pathlib import Path
 
 from litlab import console
+from litlab.arguments import OneLine, folder
 from litlab.files import not_a_folder
 from litlab.sweeps import print_report
 from litlab.sweeps.jobs import check_sweep
@@ -19,9 +18,9 @@ console.one_line_warnings()
 console.never_fail_to_encode()
 console.draw_into_files()
 summary, example = (__doc__ or "").strip().split("\n\n")
-parser = argparse.ArgumentParser("python -m litlab.sweeps", description=summary, epilog=example)
+parser = OneLine("python -m litlab.sweeps", description=summary, epilog=example)
 parser.add_argument("--watch", action="store_true", help="show the table while the sweep runs")
-parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder of a sweep, finished or not")
+parser.add_argument("folder", type=folder, metavar="FOLDER", help="the folder of a sweep, finished or not")
 asked = parser.parse_args()
 try:
     if not asked.folder.is_dir():
