@@ -98,7 +98,8 @@ def test_a_mistake_is_explained_by_what_there_is(explained, overrides, message):
         ("data.augment=[random_crop", "] is missing"),
         ("data.augment=[{name: cutout]", "there is a ] without [ before it"),
         ("model.hidden=5]", "there is a ] without [ before it"),
-        ("name='a", "a quote is not closed, or needs quotes around the whole value"),
+        ("name='a", "a quote is not closed"),
+        ("name=it's", "it has characters that need quotes"),
         ("name=a!", "it has characters that need quotes"),
     ],
 )

@@ -9,6 +9,7 @@ from litlab.cli.keys import Keys
 from litlab.cli.words import assignment
 from litlab.errors import one_line
 
+NEEDS_QUOTES = "it has characters that need quotes"
 CLOSING = {"[": "]", "{": "}", "(": ")"}
 QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
 # Hydra's functions that a user of a sweep may have begun, and how they are written.
@@ -35,7 +36,7 @@ def _mistake(key: str, value: str, keys: Keys) -> str | None:
     """A mistake that shows in the text itself."""
     bare = QUOTED.sub("", value)
     if "'" in bare.replace("\\'", "") or '"' in bare.replace('\\"', ""):
-        return "a quote is not closed, or needs quotes around the whole value"
+        return "a quote is not closed" if re.fullmatch(r"['\"][^'\"]*", value) else NEEDS_QUOTES
     if value.endswith(","):
         return f"remove the comma: write {assignment(key, value.rstrip(','))}"
     if value.startswith(",") or ",," in bare:
@@ -75,5 +76,5 @@ def _of_the_parser(error: OverrideParseException) -> str:
     if any(
         part in str(error) for part in ("LexerNoViableAlt", "no viable alternative", "token recognition", "expecting")
     ):
-        return "it has characters that need quotes"
+        return NEEDS_QUOTES
     return one_line(error)
