@@ -249,6 +249,8 @@ def test_a_resumed_run_has_the_threads_of_its_config(tmp_path):
     [
         ("model.hidden=[7]", "model cannot change"),
         ("data.val_size=100", "data.val_size cannot change"),
+        ("seed=3", "seed cannot change"),
+        ("data.seed=3", "data.seed cannot change"),
         ("data.batch_size=32", "data.batch_size=32: it was 64, and can change at the end of an epoch only"),
         ("data.balanced=true", "data.balanced=True: it was False, and can change at the end of an epoch only"),
     ],
@@ -263,7 +265,7 @@ def test_a_setting_that_cannot_change_is_refused_and_no_file_changes(tmp_path, o
         return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "train.log"}
 
     before = files()
-    with pytest.raises(ConfigError, match=re.escape(message)):
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
         train_recorded(folder, override, WITHOUT_FAULT)
     assert files() == before
 
