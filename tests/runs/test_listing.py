@@ -147,3 +147,13 @@ def test_a_reader_that_leaves_early_gets_no_traceback(listed):
         env=os.environ,
     )
     assert (done.stdout, done.stderr) == ("[\n", "")
+
+
+def test_a_long_name_is_folded_and_no_row_is_wider_than_the_terminal(listed):
+    (listed / "a_b/good").rename(listed / ("a_b/" + "long" * 10))
+    console = Terminal(width=80)
+    with console.capture() as captured:
+        console.print(as_table(runs_in(listed)))
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "".join(line.split()[0] for line in lines if "long" in line) == "long" * 10

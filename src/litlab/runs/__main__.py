@@ -12,7 +12,7 @@ from litlab.files import not_a_folder
 from litlab.runs import FOLDER
 from litlab.runs.listing import COLUMNS, as_json, as_table, in_order, runs_in
 
-WIDTH = 1000  # columns, more than any row has
+WIDTH = 1000  # columns in a pipe, more than any row has
 
 
 def main() -> int:
@@ -33,7 +33,8 @@ def main() -> int:
         if asked.json:
             print(as_json(runs))
         elif runs:
-            console.Terminal(**console.PLAIN, width=WIDTH).print(as_table(runs))  # a terminal wraps rows, not columns
+            width = console.console.width if sys.stdout.isatty() else WIDTH
+            console.Terminal(**console.PLAIN, width=width).print(as_table(runs))
         else:
             print(f"no runs in {asked.folder}")
     except BrokenPipeError:  # python -m litlab.runs --json | head

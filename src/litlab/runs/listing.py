@@ -81,7 +81,8 @@ def as_table(runs: list[Listed]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in COLUMNS:
         alone = len(shared.get(column, ())) == 1
-        table.add_column(*shared[column] if alone else (column,), no_wrap=True)
+        folds = column == "name"  # where a terminal is too narrow
+        table.add_column(*shared[column] if alone else (column,), no_wrap=not folds, overflow="fold")
     for run in runs:
         values = [run.name, _short(run.when), run.data, run.network, run.status]
         scores = [_scored(run, name, name_it=len(shared[name]) > 1) for name in SCORES]
