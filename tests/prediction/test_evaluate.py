@@ -101,6 +101,15 @@ def test_the_training_split_has_every_image_once(best, use, tmp_path):
     assert result["metrics"]["train/acc"] == pytest.approx(correct.float().mean().item(), abs=1e-6)
 
 
+def test_the_data_of_the_training_have_its_split_also_by_their_name(best, use, tmp_path):
+    found = []
+    for named in ([], ["data=mnist_sample"], ["data=mnist_sample", "data.eval_batch_size=100"]):
+        use(f"ckpt={best}", "evaluate=val", *named)  # that run has another seed than predict.py
+        wrong = evaluated(tmp_path / "evaluation")["most_wrong"]
+        found.append([(row["index"], row["true"], row["predicted"]) for row in wrong])
+    assert found[0] == found[1] == found[2]
+
+
 @pytest.mark.slow
 def test_another_data_set_with_the_same_classes_is_evaluated(best, use, tmp_path):
     use(f"ckpt={best}", "evaluate=test", "data=mnist_sample", "data.val_size=100")
@@ -138,14 +147,16 @@ def test_other_pictures_are_resized_as_in_training(train_here, use, tmp_path):
     folder = f"data.data_dir={draw_folder(tmp_path / 'pictures', count=10)}"
     quick = ["trainer=cpu", "model=mlp", "trainer.max_epochs=1", "logger=none", "callbacks.report.enabled=false"]
     chosen = ["data=image_folder", folder, "data.image_size=16", "data.num_workers=0"]
-    for number, special in enumerate(("data.resize=40", "data.center_crop=false")):
+    for number, (special, otherwise) in enumerate(
+        (("data.resize=40", "data.resize=16"), ("data.center_crop=false", "data.center_crop=true"))
+    ):
         done = train_here(*chosen, special, *quick, "data.train_limit=8", f"hydra.run.dir={number}")
         assert done.status == 0, done.err
         loss = json.loads((tmp_path / f"{number}/result.json").read_text())["metrics"]["val/loss"]
         use(f"ckpt={number}", "evaluate=val", *chosen[:2], "data.num_workers=0")  # not the size: it is the training's
         result = evaluated(tmp_path / "evaluation")
         assert result["metrics"]["val/loss"] == loss
-        use(f"ckpt={number}", "evaluate=val", *chosen, "data.resize=16")
+        use(f"ckpt={number}", "evaluate=val", *chosen, otherwise)
         assert evaluated(tmp_path / "evaluation")["metrics"]["val/loss"] != loss
     with pytest.raises(ConfigError, match="^evaluate=test: image_folder has no such split; there is: train, val$"):
         use("ckpt=0", "evaluate=test")

@@ -1,6 +1,7 @@
 """The data set on which a network is evaluated: the one that its checkpoint names, or another one that fits it."""
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ OF_TRAINING = (
 
 # Arguments of data modules that say where the pictures are. The first that is set decides where litlab writes.
 PLACES = ("data_dir", "file", "annotations")
+WHERE = (*PLACES, "name", "subset", "revision")
 
 
 def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
@@ -41,7 +43,7 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
     Raises:
         ConfigError: if a value is refused, or the images or classes are not those of the network.
     """
-    given = given_settings(run)
+    given = given_settings(trained, run)
     settings = run.plain()["data"] if "_target_" in given else trained.source.args
     if {"multilabel", "label_separator"} & settings.keys():  # one file may hold no row with several labels
         given.setdefault("multilabel", trained.task == "Multilabel")
@@ -69,9 +71,28 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
     return data, read_only
 
 
-def given_settings(run: Run) -> dict[str, Any]:
-    """The settings of `data` that are to replace those of the training."""
-    return {key: value for key, value in (run.plain()["data"] or {}).items() if value is not None}
+def given_settings(trained: Trained, run: Run) -> dict[str, Any]:
+    """The settings of `data` that are to replace those of the training.
+
+    With `_target_` among them, another data set is chosen. Where `data=OPTION` names the pictures of the training, only
+    what was typed beside it counts: another seed would draw another split, and measure what was trained on.
+    """
+    given = {key: value for key, value in (run.plain()["data"] or {}).items() if value is not None}
+    if given.get("_target_") != trained.source.name:
+        return given
+    kind: Any = trusted.look_up(trained.source.name, DataModule, trusted.DATA, trained.trust)
+    if where(given, kind) != where(trained.source.args, kind):
+        return given
+    typed = {override.lstrip("+").partition("=")[0] for override in run.overrides}
+    typed = {key.split(".")[1] for key in typed if key.startswith("data.")}
+    return {key: value for key, value in given.items() if key in typed}
+
+
+def where(args: Mapping[str, Any], kind: type[DataModule]) -> dict[str, Any]:
+    """Of the arguments of a data set, those that say which pictures there are."""
+    is_cache = getattr(kind, "data_dir_is_cache", False)
+    keys = [key for key in WHERE if not (key == "data_dir" and is_cache)]
+    return {key: args[key] for key in keys if args.get(key) is not None}
 
 
 def _chosen(trained: Trained, run: Run, given: dict[str, Any]) -> DataModule:
@@ -145,7 +166,7 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
         ConfigError: if the data cannot be had, or have no such split.
     """
     data, read_only = data_module(trained, run)
-    given = given_settings(run)
+    given = given_settings(trained, run)
     try:
         if not read_only:
             data.prepare_data()

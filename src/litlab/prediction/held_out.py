@@ -8,10 +8,8 @@ from litlab.checkpoint import trust as trusted
 from litlab.config import Run
 from litlab.data import DataModule, DrawnSplits, ImageDataModule, PictureDataModule
 from litlab.errors import ConfigError
-from litlab.prediction.data import given_settings
+from litlab.prediction.data import given_settings, where
 from litlab.runs import SPLITS
-
-WHERE = ("data_dir", "file", "annotations", "name", "subset", "revision")  # arguments that say which pictures there are
 
 
 def check_held_out_by_all(members: Sequence[Trained], run: Run) -> None:
@@ -26,10 +24,7 @@ def check_held_out_by_all(members: Sequence[Trained], run: Run) -> None:
     if not asked:
         return
     kind: Any = trusted.look_up(first.source.name, DataModule, trusted.DATA, first.trust)
-    given = given_settings(run)
-    if "_target_" in given and (
-        given["_target_"] != first.source.name or _where(given, kind) != _where(first.source.args, kind)
-    ):
+    if "_target_" in given_settings(first, run):
         return  # other pictures than those of the training
     words = {"val": "validation", "test": "test"}
     instead = "write evaluate=test" if evaluated == "val" else "train them with one split, or choose one by ckpt="
@@ -50,24 +45,18 @@ def decides(member: Trained, split: str, kind: type[DataModule]) -> Any:
         kind: the class of the data set.
     """
     args = member.source.args
-    where = _where(args, kind)
+    place = where(args, kind)
     if issubclass(kind, ImageDataModule) and split == "test":  # it is a part of the data set, and never drawn
-        return where
+        return place
     if issubclass(kind, PictureDataModule):
         drawn = DrawnSplits.read(member.path.parents[1] / SPLITS)
         if drawn is not None:
-            return {name for name, its_split in drawn.items() if its_split == split} or where
+            return {name for name, its_split in drawn.items() if its_split == split} or place
         if member.data.drawn:
             return member.data.drawn
         if "resizer" in member.data.preprocess:  # litlab 0.1 did not record this, nor what it drew
-            return where
-    return where, _drawing(args, split)
-
-
-def _where(args: Mapping[str, Any], kind: type[DataModule]) -> dict[str, Any]:
-    is_cache = getattr(kind, "data_dir_is_cache", False)
-    keys = [key for key in WHERE if not (key == "data_dir" and is_cache)]
-    return {key: args[key] for key in keys if args.get(key) is not None}
+            return place
+    return place, _drawing(args, split)
 
 
 def _drawing(args: Mapping[str, Any], split: str) -> tuple[Any, ...]:
