@@ -94,6 +94,17 @@ def filled_then(cfg: DictConfig, before: DictConfig) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def first_change(before: DictConfig, now: DictConfig, names: tuple[str, ...]) -> str | None:
+    """The first setting that has another value than before, such as `optimizer.lr=0.5`; None if there is none.
+
+    Args:
+        names: how the settings begin that are compared.
+    """
+    was = numeric(before)
+    changes = (f"{k}={v}" for k, v in numeric(now).items() if k.startswith(names) and was.get(k, v) != v)
+    return next(changes, None)
+
+
 def _flat(name: str, node: Any) -> dict[str, Any]:
     """The values below `name`. Infinity and NaN become text, since JSON has neither."""
     return {

@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
 from litlab.callbacks import Checkpoints
 from litlab.callbacks.steering import KEY
 from litlab.checkpoint import copy
-from litlab.config import UNGROUPED, Run, filled_then, numeric, restored, select
+from litlab.config import UNGROUPED, Run, filled_then, first_change, restored, select
 from litlab.data.loader import OtherBatches
 from litlab.errors import ConfigError
 from litlab.runs import BEST, LATEST, RESULT
@@ -49,17 +47,9 @@ def restore_settings(run: Run, saved: dict[str, Any]) -> Run:
     done, epochs = saved["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"], run.cfg.trainer.max_epochs
     if epochs not in (None, -1) and done > epochs:
         raise ConfigError(f"trainer.max_epochs={epochs}: the checkpoint is at the end of epoch {done} already")
-    if done == epochs:
-        _refuse_changes(before, now)
+    if done == epochs and (setting := first_change(before, now, OF_STEPS)):  # the run would record it as its own
+        raise ConfigError(f"{setting}: nothing is left to train with it; give a higher trainer.max_epochs too")
     return run
-
-
-def _refuse_changes(before: DictConfig, now: DictConfig) -> None:
-    """Refuses another setting of the training where nothing is left to train: the run would record it as its own."""
-    was = numeric(before)
-    for key, value in numeric(now).items():
-        if key.startswith(OF_STEPS) and was.get(key, value) != value:
-            raise ConfigError(f"{key}={value}: nothing is left to train with it; give a higher trainer.max_epochs too")
 
 
 def _value(cfg: Any, key: str, default: Any) -> Any:
