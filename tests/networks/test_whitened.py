@@ -61,6 +61,7 @@ def test_a_whitened_network_looks_at_its_data_before_training_and_not_when_resum
         "data.batch_size=50",
         "optimizer.head_factor=140",
         "optimizer.bias_factor=11",
+        "trainer.precision=32-true",
     ]
     done = train_here(*QUICK, *fast, *more)
     assert done.status == 0, done.err
