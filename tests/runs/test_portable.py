@@ -1,3 +1,4 @@
+import pytest
 import yaml
 
 from litlab import runs
@@ -27,3 +28,13 @@ def test_a_file_is_written_once(tmp_path):
     assert (recorded.stat().st_mtime_ns, recorded.stat().st_ino) == before
     runs.remove_absolute_paths(tmp_path / "none.yaml")
     assert list(tmp_path.iterdir()) == [recorded]
+
+
+@pytest.mark.parametrize(
+    "written", ["", "hydra:\n", "hydra:\n  runtime:\n    cwd: /a\n", "hydra:\n  runtime: {cwd: '/a"]
+)
+def test_a_file_that_another_start_is_writing_is_left_to_it(written, tmp_path):
+    recorded = tmp_path / "hydra.yaml"
+    recorded.write_text(written)
+    runs.remove_absolute_paths(recorded)
+    assert recorded.read_text() == written

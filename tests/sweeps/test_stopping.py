@@ -50,7 +50,7 @@ def test_a_sweep_that_is_terminated_as_a_job_begins_has_its_report(train_here):
     )
     assert done.status == 143, done.err
     assert re.fullmatch("go on with +the same command and hydra.sweep.dir=.*\n", done.err)
-    assert "1 of 1 jobs completed" in done.out
+    assert "1 of 2 jobs completed, 1 not begun" in done.out
     assert [run.name for run in done.runs] == ["+data.signal_name=null"]
 
 

@@ -18,10 +18,14 @@ def remove_absolute_paths(recorded: Path) -> None:
     """
     if not recorded.exists() or "\n    cwd: .\n" in (text := recorded.read_text()):
         return
-    content = _load(text)
-    runtime = content["hydra"]["runtime"]
+    try:
+        content = _load(text)
+        runtime = content["hydra"]["runtime"]
+        sources = runtime["config_sources"]
+    except (yaml.YAMLError, TypeError, KeyError):  # another start of the same sweep is writing it, and does this then
+        return
     runtime["cwd"] = runtime["output_dir"] = "."
-    for source in runtime["config_sources"]:
+    for source in sources:
         if source["schema"] == "file":
             source["path"] = _without_root(Path(source["path"]))
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
