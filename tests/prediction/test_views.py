@@ -60,7 +60,7 @@ def test_predictions_and_metrics_are_those_of_the_mean_of_the_logits(best, use, 
     inputs, targets = data.preprocess(data.test_set.images, data.test_set.targets, training=False)
     with torch.no_grad():
         logits = (trained.network(inputs) + trained.network(inputs.flip(3))) / 2
-    use(f"ckpt={best}", "evaluate=test", "tta=flip", "output=measured")
+    use(f"ckpt={best}", "evaluate=test", "tta=flip", "output=measured", "trainer.precision=32-true")
     found = evaluated(tmp_path / "measured")
     assert found["tta"] == "flip"
     assert found["metrics"]["test/acc"] == pytest.approx((logits.argmax(1) == targets).float().mean().item())
