@@ -1,7 +1,8 @@
 """Composes the config of each job of a sweep, and the parts that the jobs have in common only once.
 
-Hydra reads all files of a config anew for each job. Jobs that choose the same options differ in single values, so here
-they get a copy of the config of the first of them, with their own values in it. That takes a twentieth of the time.
+Hydra reads all files of a config anew for each job. Jobs that choose the same options differ in single values only.
+Here Hydra composes the first of them. The others get a copy of its config, with their own values in it. That takes a
+twentieth of the time.
 """
 
 from __future__ import annotations

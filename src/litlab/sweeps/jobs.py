@@ -38,6 +38,11 @@ class Job:
     seed: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it has neither been completed nor ended early by the sweep."""
+        return self.status not in ("completed", "pruned")
+
     @cached_property
     def settings(self) -> dict[str, str]:
         """The values of the overrides by their keys, without `name`, which is that of the sweep's folder."""
@@ -77,7 +82,7 @@ class Sweep:
 
     @property
     def unfinished(self) -> list[Job]:
-        return [job for job in self.jobs if job.status not in ("completed", "pruned")]
+        return [job for job in self.jobs if job.is_unfinished]
 
     @property
     def incomparable(self) -> list[Job]:
@@ -118,7 +123,7 @@ def read(folder: Path) -> Sweep:
         raise ValueError(f"{folder}: no jobs of a sweep here")
     sweep = Sweep(folder, jobs, objective, mode)
     jobs.sort(key=lambda job: job.score or 0, reverse=sweep.best_of is max)  # equal scores stay in the order of names
-    jobs.sort(key=lambda job: (job.score is None, job.status in ("failed", "interrupted", "killed")))
+    jobs.sort(key=lambda job: (job.score is None, job.is_unfinished))
     return sweep
 
 

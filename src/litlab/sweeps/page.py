@@ -66,6 +66,7 @@ def described(sweep: Sweep, rank: int, job: Job) -> dict[str, Any]:
         "score": job.score,
         "seconds": job.seconds,
         "status": job.status,
+        "unfinished": job.is_unfinished,
         "error": job.error,
         "metrics": job.metrics,
         "curve": finite,
