@@ -1,5 +1,7 @@
 """`litlab new`: what it writes, and what it refuses."""
 
+import importlib
+import threading
 import tomllib
 
 import pytest
@@ -55,3 +57,23 @@ def test_a_folder_that_cannot_be_made_is_one_line_and_leaves_nothing(tmp_path, n
 def test_an_empty_folder_may_be_there(tmp_path):
     (tmp_path / "emptylab").mkdir()
     assert make_project(tmp_path / "emptylab")
+
+
+def test_jobs_may_prepare_the_first_data_set_at_the_same_time(project, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(project))
+    data = importlib.import_module("ownlab.data").Lines(tmp_path)
+    data.prepare_data()
+    ended = threading.Event()
+
+    def prepare():
+        while not ended.is_set():
+            data.prepare_data()
+
+    other_job = threading.Thread(target=prepare)
+    other_job.start()
+    try:
+        for _ in range(50):
+            assert len(data.load_arrays().train_images) == 1200
+    finally:
+        ended.set()
+        other_job.join()
