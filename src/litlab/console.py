@@ -177,6 +177,11 @@ def log_to(run: Path) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
+def log_nowhere() -> None:
+    """Keeps the log out of the terminal in a process that has no `train.log`. Python would print its warnings there."""
+    logging.getLogger("litlab").addHandler(logging.NullHandler())
+
+
 def one_line_warnings() -> None:
     """Prints the warnings of all libraries in one line, like litlab's own, without the line of code that warned."""
 

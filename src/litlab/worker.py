@@ -29,6 +29,8 @@ def main(path: Path) -> NoReturn:
     message = json.loads(path.read_text())
     if rank() == 0 and message["job"] == "train":
         console.log_to(Path(message["run"]["folder"]))
+    else:
+        console.log_nowhere()
     try:
         with Heartbeat(lambda lost: leave_last_word(path, RunFailed.__name__, lost, 1)):
             do(message)
@@ -46,6 +48,7 @@ def follow() -> NoReturn:
         with Heartbeat():
             do(message)
 
+    console.log_nowhere()
     leave(follow_rank_zero(work))
 
 

@@ -43,7 +43,7 @@ def litlab(decoder: str, resizer: str, scaled: bool):
         fit = Fit((3, side, side), {"resize": side, "resizer": resizer})
         jpeg.simplejpeg = simplejpeg if decoder == "simplejpeg" else None
         try:
-            return fit(read_picture(path, fit.needed if scaled else None))
+            return fit(read_picture(path, fit.needed if scaled else None)[0])
         finally:
             jpeg.simplejpeg = simplejpeg
 

@@ -14,10 +14,10 @@ SMOOTH = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 13, 3), d
 
 def both(path, monkeypatch, **arguments):
     """A file, read with simplejpeg and without."""
-    fast = np.asarray(read_picture(path, **arguments)).squeeze()
+    fast = np.asarray(read_picture(path, **arguments)[0]).squeeze()
     with monkeypatch.context() as patch:
         patch.setattr(jpeg, "simplejpeg", None)
-        return fast, np.asarray(read_picture(path, **arguments))
+        return fast, np.asarray(read_picture(path, **arguments)[0])
 
 
 @needs_simplejpeg
@@ -30,7 +30,7 @@ def test_both_decoders_give_the_same_pixels(tmp_path, monkeypatch, orientation, 
     options = {"subsampling": orientation % 3, "progressive": bool(orientation % 2), "exif": exif}
     SMOOTH.convert(mode).save(tmp_path / "a.jpg", **options)
     fast, slow = both(tmp_path / "a.jpg", monkeypatch, needed=lambda width, height: 1 / scale)
-    assert type(read_picture(tmp_path / "a.jpg")) is np.ndarray
+    assert type(read_picture(tmp_path / "a.jpg")[0]) is np.ndarray
     assert fast.shape == slow.shape
     assert (fast == slow).all()
     wide, high = (-(-side // scale) for side in SMOOTH.size)
@@ -50,7 +50,7 @@ def test_unusual_files_are_left_to_pillow(tmp_path, monkeypatch, kind):
         with pytest.raises(Unreadable, match="damaged"):
             open_picture(path)
     else:
-        assert isinstance(read_picture(path), Image.Image)
+        assert isinstance(read_picture(path)[0], Image.Image)
         fast, slow = both(path, monkeypatch)
         assert (fast == slow).all()
         assert fast.shape[0] == (301 if kind == "XMP" else 200)

@@ -6,7 +6,7 @@ import torch
 from pictures import COLOURS, load_folder
 from PIL import Image
 
-from litlab.data.pictures import by_class
+from litlab.data.folds import by_class
 from litlab.data.resize import as_pixels
 from litlab.modules import Classification
 from litlab.networks import MLP
@@ -154,7 +154,7 @@ def test_training_decodes_large_jpegs_small_and_evaluation_decodes_them_whole(tm
         for number in range(3):
             Image.effect_noise((160, 130), 90).convert("RGB").save(tmp_path / name / f"{number}.jpg")
     fast, exact = (load_folder(tmp_path, val_size=2, resizer=resizer) for resizer in ("torch", "pillow"))
-    small, whole = (as_pixels(data.train_set._read(str(data.train_set.paths[0])), 3) for data in (fast, exact))
+    small, whole = (as_pixels(data.train_set._read(str(data.train_set.paths[0]))[0], 3) for data in (fast, exact))
     assert (small.shape, whole.shape) == ((17, 20, 3), (130, 160, 3))
     for split in ("train", "val"):
         seen, expected = (data.evaluation_set(split)[0][0].int() for data in (fast, exact))

@@ -50,6 +50,7 @@ from litlab.callbacks.tensorboard import (
 )
 from litlab.callbacks.terminal import ModelSummary, Progress, groups_table, part_of_epoch, summary_table
 from litlab.callbacks.throughput import Throughput
+from litlab.callbacks.unreadable import UnreadablePictures
 
 __all__ = [
     "BEFORE_TRAINING",
@@ -91,6 +92,7 @@ __all__ = [
     "TensorBoard",
     "Throughput",
     "Unfreeze",
+    "UnreadablePictures",
     "View",
     "callback_of",
     "epoch_metrics",

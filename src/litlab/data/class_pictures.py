@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +13,8 @@ from litlab.console import listed
 from litlab.data.drawn_splits import SPLITS
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
-from litlab.data.picture_dataset import NAMED, find_readable
-from litlab.data.picture_index import Checked
+from litlab.data.picture_check import NAMED, FirstReading, PictureCheck, next_readable
+from litlab.data.picture_dataset import PictureDataset
 from litlab.data.pictures import PictureDataModule
 
 PARTS = (*SPLITS, "all")  # `all`: the pictures whose split is drawn
@@ -26,36 +28,74 @@ class ClassPictures(PictureDataModule):
 
     source: str  # where the pictures come from, for a message: it begins with the argument's name
 
-    def list_pictures(self) -> tuple[Listing, Checked, Tensor, Tensor]:
+    check: PictureCheck | None = None  # of all pictures, after `setup`
+    trained: Tensor  # the numbers of the training pictures among all, int64, after `setup`
+
+    def list_pictures(self) -> tuple[Sequence[Listing], Tensor, Tensor]:
         """Finds the pictures.
 
         Returns:
-            The files; what `check_pictures` says about them; the number of each file's split in `PARTS`, int64 [N]; its
-            class, int64 [N], or its labels, float32 [N, num_classes].
+            The files of each of `roots`, N together; the number of each file's split in `PARTS`, int64 [N]; its class,
+            int64 [N], or its labels, float32 [N, num_classes].
         """
         raise NotImplementedError
 
     def setup(self, stage: str | None = None) -> None:
         """List the files, check them and split them; does nothing the second time.
 
+        Of very many pictures (`PictureCheck.is_large`) only those of validation and test are checked before. The next
+        one stands in the place of a training picture that cannot be read.
+
         Raises:
             ValueError: too many files are unreadable, or a class or a split has no pictures.
         """
         if self.train_set is not None:
             return
-        listing, checked, split_of, targets = self.list_pictures()
-        split_of[torch.from_numpy(~find_readable(listing, checked, self.max_bad_fraction))] = -1
+        listings, split_of, targets = self.list_pictures()
+        self.check = check = PictureCheck(listings, self.roots, self.index_beside, self.max_bad_fraction)
+        if not check.is_large:
+            split_of[~check.readable()] = -1
         self._check_classes(targets[(split_of == PARTS.index("train")) | (split_of == PARTS.index("all"))])
         parts = {name: (split_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
-        splits = self._split(parts, targets, listing.files)
+        splits = self._split(parts, targets, check.files)
+        if check.is_large:
+            readable = check.readable(torch.cat((splits["val"], splits["test"])))
+            splits |= {name: splits[name][readable[splits[name]]] for name in ("val", "test")}
+        if not len(splits["val"]):
+            raise ValueError(f"{self.source}: no readable pictures for val")
         self._check_classes(targets[splits["train"]])
         self._mention_unvalidated(targets[splits["val"]])
         chosen = self._limited(self._permutation(len(splits["train"])))  # a limit takes some of every class
-        splits["train"] = splits["train"][chosen.sort().values]
+        self.trained = splits["train"] = splits["train"][chosen.sort().values]
         for name in SPLITS:
             if len(rows := splits[name]):
-                part = self.picture_set(listing.files.take(rows), targets[rows], training=name == "train")
+                part = self.picture_set(check.files.take(rows), targets[rows], training=name == "train")
+                if check.is_large and name == "train":
+                    part.first_reading = FirstReading(len(rows))
                 setattr(self, f"{name}_set", part)
+
+    def evaluation_set(self, split: str) -> Any:
+        dataset = super().evaluation_set(split)
+        if split == "train" and self.check and self.check.is_large:
+            rows = self._readable_in_training().nonzero().flatten()
+            return self.picture_set(dataset.paths.take(rows), dataset.targets[rows], training=False)
+        return dataset
+
+    def check_before_caching(self) -> None:
+        train = self.train_set
+        if isinstance(train, PictureDataset) and train.first_reading:
+            rows = next_readable(self._readable_in_training())
+            self.train_set = self.picture_set(train.paths.take(rows), train.targets[rows], training=True)
+
+    @property
+    def first_reading(self) -> FirstReading | None:
+        """What the training finds about pictures that were not checked before."""
+        return self.train_set.first_reading if isinstance(self.train_set, PictureDataset) else None
+
+    def _readable_in_training(self) -> Tensor:
+        """Whether each training picture can be read, bool. Opens those that are new."""
+        assert self.check is not None
+        return self.check.readable(self.trained)[self.trained]
 
     def _without(self, targets: Tensor) -> list[str]:
         """The names of the classes that are not among these targets, int64 [N] or float32 [N, num_classes]."""
@@ -96,8 +136,6 @@ class ClassPictures(PictureDataModule):
                 classes = groups(targets[pictures])
                 for name, indices in self.divide(names.take(pictures), self.roots, *held_out, classes=classes).items():
                     files[name] = torch.cat((files[name], pictures[indices]))
-        if not len(files["val"]):
-            raise ValueError(f"{self.source}: no readable pictures for val")
         return files
 
 

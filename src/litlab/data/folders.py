@@ -16,9 +16,8 @@ from litlab.data.arguments import folder_path
 from litlab.data.class_pictures import PARTS, ClassPictures
 from litlab.data.drawn_splits import SPLITS
 from litlab.data.listing import Listing, list_files
-from litlab.data.picture_dataset import NAMED
+from litlab.data.picture_check import NAMED
 from litlab.data.picture_files import is_of_system, suffixes
-from litlab.data.picture_index import Checked, check_pictures
 from litlab.files import not_a_folder
 
 SUFFIXES = frozenset(suffixes())  # of picture files, such as .jpg
@@ -70,14 +69,14 @@ class ImageFolder(ClassPictures):
     def validates(self) -> bool:
         return bool(self.val_size or self.folds) or any("val" in _split_folders(root) for root in self.roots)
 
-    def list_pictures(self) -> tuple[Listing, Checked, Tensor, Tensor]:
+    def list_pictures(self) -> tuple[Sequence[Listing], Tensor, Tensor]:
         """Finds the picture files of all roots, see `ClassPictures`. Warns of files with other endings.
 
         Raises:
             ValueError: there are none.
         """
         others: Counter[str] = Counter()
-        listings, found, split_of, class_of = [], [], [], []
+        listings, split_of, class_of = [], [], []
         for root in self.roots:
             parts = []
             for name, split in _split_folders(root).items():
@@ -86,14 +85,12 @@ class ImageFolder(ClassPictures):
                     split_of.append(torch.full((len(parts[-1]),), PARTS.index(name)))
                     class_of.append(torch.full((len(parts[-1]),), self.class_names.index(cls.name)))
             listings.append(Listing.together(parts))
-            found.append(check_pictures(listings[-1], root, self.index_beside))
         if others:
             endings = ", ".join(f"{ending} {count:,}" for ending, count in others.most_common(NAMED))
             warnings.warn(f"left out, not the ending of a picture file: {others.total():,} ({endings})", stacklevel=3)
-        listing = Listing.together(listings)
-        if not len(listing):
+        if not sum(map(len, listings)):
             raise ValueError(f"data_dir {self.roots[0]} holds no pictures: {', '.join(sorted(SUFFIXES)[:12])}, ...")
-        return listing, Checked.together(found), torch.cat(split_of), torch.cat(class_of)
+        return listings, torch.cat(split_of), torch.cat(class_of)
 
 
 def _split_folders(root: Path) -> dict[str, Path]:

@@ -1,7 +1,9 @@
-"""Stratified k-fold cross-validation: which images are held out in which fold."""
+"""Splits that have a part of each class: of one drawing, and of stratified k-fold cross-validation."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,5 +34,22 @@ def held_out(order: Tensor, labels: Tensor, folds: int, fold: int) -> Tensor:
         folds: their number.
         fold: which one, from 0.
     """
-    by_class = order[torch.argsort(labels[order], stable=True)]
-    return by_class[fold::folds].sort().values
+    sorted_by_class = order[torch.argsort(labels[order], stable=True)]
+    return sorted_by_class[fold::folds].sort().values
+
+
+def by_class(order: Tensor, classes: Sequence[int]) -> Tensor:
+    """A random order in which each beginning has about the same part of each class. One of each class comes last.
+
+    Args:
+        order: the pictures in random order, int64 [N].
+        classes: the number of the class of each picture, N of them.
+    """
+    labels = np.asarray(classes)[order.numpy()]
+    together = np.argsort(labels, kind="stable")
+    sizes = np.unique(labels, return_counts=True)[1]
+    size = np.repeat(sizes, sizes)  # of the class of each picture, class after class
+    seen = np.arange(1, len(labels) + 1) - np.repeat(sizes.cumsum() - sizes, sizes)
+    places = np.empty(len(labels), np.float32)
+    places[together] = np.where(seen == size, 1.0, (seen - 0.5) / size)
+    return order[torch.from_numpy(places).argsort(stable=True)]

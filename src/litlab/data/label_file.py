@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from litlab.data.class_pictures import PARTS, ClassPictures
 from litlab.data.file_names import FileNames
 from litlab.data.label_rows import labels_in, read_rows
 from litlab.data.listing import Listing
-from litlab.data.picture_index import Checked, check_pictures
 from litlab.files import not_a_folder
 
 
@@ -88,7 +88,7 @@ class LabelFile(ClassPictures):
     def validates(self) -> bool:
         return bool(self.val_size or self.folds) or any(row.split == "val" for row in self.rows)
 
-    def list_pictures(self) -> tuple[Listing, Checked, Tensor, Tensor]:
+    def list_pictures(self) -> tuple[Sequence[Listing], Tensor, Tensor]:
         """The pictures of the file, see `ClassPictures`.
 
         Raises:
@@ -109,4 +109,4 @@ class LabelFile(ClassPictures):
                 row[[numbers[label] for label in labels]] = 1
         else:
             targets = torch.tensor([numbers[label] for (label,) in self.labels])
-        return listing, check_pictures(listing, root, self.index_beside), split_of, targets
+        return [listing], split_of, targets

@@ -17,8 +17,7 @@ from litlab.data.arguments import check_listed_once, file_path, text_of
 from litlab.data.augment import Augmentation
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
-from litlab.data.picture_dataset import NAMED, find_readable
-from litlab.data.picture_index import check_pictures
+from litlab.data.picture_check import NAMED, PictureCheck
 from litlab.data.pictures import PictureDataModule
 
 POINTS = 5
@@ -87,8 +86,8 @@ class Landmarks(PictureDataModule):
             return
         paths, points = read_annotations(self.annotations)
         listing = Listing.of(FileNames.of(paths))
-        checked = check_pictures(listing, self.roots[0], self.index_beside)
-        readable = torch.from_numpy(find_readable(listing, checked, self.max_bad_fraction)).nonzero().flatten()
+        checked = PictureCheck([listing], self.roots, self.index_beside, self.max_bad_fraction).look()
+        readable = torch.from_numpy(checked.readable).nonzero().flatten()
         files = listing.files.take(readable)
         targets = points[readable] / torch.from_numpy(checked.pixels)[readable][:, None]
         outside = ((targets < 0) | (targets > 1)).flatten(1).any(1).nonzero().flatten().tolist()

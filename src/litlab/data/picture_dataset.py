@@ -1,8 +1,5 @@
-"""Image files as a data set: checked once before training, decoded in the workers."""
+"""Image files as a data set. They are decoded in the workers."""
 
-import logging
-import math
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +11,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from litlab.data.file_names import FileNames
-from litlab.data.listing import Listing
-from litlab.data.picture_files import Unreadable, open_picture, read_picture
-from litlab.data.picture_index import Checked
+from litlab.data.picture_check import FirstReading
+from litlab.data.picture_files import Unreadable, as_image, read_picture
 from litlab.data.resize import Fit
 from litlab.data.workers import BadPicture
 from litlab.errors import one_line
 
-log = logging.getLogger(__name__)
-
-NAMED = 5  # files that a message names; train.log names all unreadable files
+MOST_IN_A_ROW = 100  # unreadable files; then something else is wrong, such as a disk that is gone
 
 
 class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -47,6 +41,7 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self.paths = paths if isinstance(paths, FileNames) else FileNames.of(paths)
         self.targets, self.transform, self.grayscale, self.scaled = targets, transform, grayscale, scaled
+        self.first_reading: FirstReading | None = None  # where nobody has checked the files before
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -54,23 +49,41 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """One image uint8 [C, H, W] and its target [...].
 
+        With a `first_reading`, the next picture stands in the place of one that cannot be read, with its own target.
+
         Raises:
             BadPicture: the file cannot be read any more, or `transform` cannot take the picture.
         """
+        if self.first_reading is None:
+            try:
+                return self._item(index)
+            except Unreadable as error:
+                raise BadPicture(f"{self.paths.text(index)} cannot be read any more: {error}") from None
+        for number in range(index, index + min(len(self), MOST_IN_A_ROW)):
+            row = number % len(self)
+            try:
+                return self._item(row)
+            except Unreadable as error:
+                self.first_reading.note_unreadable(row, self.paths.text(row), str(error))
+        raise BadPicture(f"{self.paths.text(index)} cannot be read, nor can the {MOST_IN_A_ROW - 1} files behind it")
+
+    def _item(self, index: int) -> tuple[Tensor, Tensor]:
+        """Like `__getitem__`, but raises `Unreadable`."""
         path = self.paths.text(index)
-        try:
-            picture = self._read(path)
-        except Unreadable as error:
-            raise BadPicture(f"{path} cannot be read any more: {error}") from None
+        picture, size = self._read(path)
+        if self.first_reading is not None:
+            self.first_reading.note(index, size)
         try:
             return self.transform(picture), self.targets[index]
         except (TypeError, ValueError, RuntimeError) as error:
             raise BadPicture(f"transforms cannot take {path}: {one_line(error)}") from error
 
-    def _read(self, path: str) -> Image.Image | np.ndarray:
+    def _read(self, path: str) -> tuple[Image.Image | np.ndarray, tuple[int, int]]:
+        """The picture, and its size in the file, see `read_picture`."""
         if isinstance(self.transform, Fit):
             return read_picture(path, self.transform.needed if self.scaled else None)
-        return open_picture(path).convert("L" if self.grayscale else "RGB")
+        picture, size = read_picture(path)
+        return as_image(picture).convert("L" if self.grayscale else "RGB"), size
 
     def __getitems__(self, batch: list[int]) -> tuple[Tensor, Tensor]:
         """A whole batch: images uint8 [B, C, H, W] and targets [B, ...]."""
@@ -82,30 +95,3 @@ def file_of(dataset: Any, index: int) -> str | None:
     """The file of one image of a data set; None if the images are in memory, as MNIST's are."""
     paths: Sequence[Path] | None = getattr(dataset, "paths", None)
     return None if paths is None else str(paths[index])
-
-
-def find_readable(listing: Listing, checked: Checked, max_bad_fraction: float) -> np.ndarray:
-    """Whether each file is a complete picture, bool [N]. Warns of those that are not.
-
-    Args:
-        listing: the files.
-        checked: what `check_pictures` says about them.
-        max_bad_fraction: the largest part of the files that may be unreadable, 0 to 1.
-
-    Raises:
-        ValueError: more files are unreadable; the message names some of them.
-    """
-    bad = [f"{listing.files.text(row)} ({reason})" for row, reason in checked.reasons.items()]
-    if bad:
-        for line in bad:
-            log.warning("unreadable: %s", line)
-        more = f" and {len(bad) - NAMED} more, named in train.log" if len(bad) > NAMED else ""
-        note = f"{len(bad):,} of {len(listing):,} files cannot be read: {', '.join(bad[:NAMED])}{more}"
-        if len(bad) > max_bad_fraction * len(listing):
-            enough = math.ceil(100 * len(bad) / len(listing)) / 100
-            raise ValueError(
-                f"max_bad_fraction={max_bad_fraction}: {note}; repair or remove them, or skip them with "
-                f"data.max_bad_fraction={enough:g}"
-            )
-        warnings.warn(f"skipped: {note}", stacklevel=2)
-    return checked.readable

@@ -77,7 +77,7 @@ def open_picture(path: str | Path) -> Image.Image:
     Raises:
         Unreadable: it cannot be read; the message is the reason.
     """
-    return as_image(read_picture(path))
+    return as_image(read_picture(path)[0])
 
 
 def as_image(picture: Image.Image | np.ndarray) -> Image.Image:
@@ -87,8 +87,11 @@ def as_image(picture: Image.Image | np.ndarray) -> Image.Image:
     return Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
 
 
-def read_picture(path: str | Path, needed: Needed | None = None) -> Image.Image | np.ndarray:
+def read_picture(path: str | Path, needed: Needed | None = None) -> tuple[Image.Image | np.ndarray, tuple[int, int]]:
     """Like `open_picture`, but a JPEG comes as uint8 [H, W, C] where simplejpeg is installed.
+
+    Returns:
+        The picture, and its width and height in the file, when it is upright.
 
     Args:
         path: the file.
@@ -99,10 +102,10 @@ def read_picture(path: str | Path, needed: Needed | None = None) -> Image.Image 
         Unreadable: it cannot be read; the message is the reason.
     """
     with _opened(path) as file:
-        if jpeg.available() and (pixels := _read_jpeg(file, needed)) is not None:
-            return pixels
+        if jpeg.available() and (read := _read_jpeg(file, needed)) is not None:
+            return read
         with warnings.catch_warnings(action="ignore"):  # about damaged EXIF, for example, which does not matter
-            return _read(file, needed)[0]
+            return _read(file, needed)
 
 
 def why_unreadable(path: str | Path) -> str | None:
@@ -137,8 +140,8 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     return (image.height, image.width) if swapped else image.size
 
 
-def _read_jpeg(file: BinaryIO, needed: Needed | None) -> np.ndarray | None:
-    """A JPEG as uint8 [H, W, C]; None if Pillow must read the file, or say what is wrong with it."""
+def _read_jpeg(file: BinaryIO, needed: Needed | None) -> tuple[np.ndarray, tuple[int, int]] | None:
+    """See `read_picture`; None if Pillow must read the file, or say what is wrong with it."""
     try:
         if (start := file.read(2)) != jpeg.START:
             return None
@@ -151,15 +154,11 @@ def _read_jpeg(file: BinaryIO, needed: Needed | None) -> np.ndarray | None:
     swapped = header.orientation in (5, 6, 7, 8)
     size = (header.height, header.width) if swapped else (header.width, header.height)
     pixels = jpeg.decode(data, header, jpeg.largest_scale(needed(*size)) if needed else 1)
-    return None if pixels is None else jpeg.turned_upright(pixels, header.orientation)
+    return None if pixels is None else (jpeg.turned_upright(pixels, header.orientation), size)
 
 
 def _read(file: BinaryIO, needed: Needed | None = None) -> tuple[Image.Image, tuple[int, int]]:
-    """See `read_picture`; by Pillow.
-
-    Returns:
-        The picture, and its width and height in the file, when it is upright.
-    """
+    """See `read_picture`; by Pillow."""
     try:
         with Image.open(file, formats=formats()) as image:
             width, height = image.size

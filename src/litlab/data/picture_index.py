@@ -57,7 +57,7 @@ class Checked:
         return self.pixels[:, 0] > 0
 
 
-def check_pictures(listing: Listing, root: Path, beside: bool = True) -> Checked:
+def check_pictures(listing: Listing, root: Path, beside: bool = True, rows: np.ndarray | None = None) -> Checked:
     """Opens each file that is new or has changed since the index was written, and writes the index.
 
     Several processes may call it at once: one of them opens the files, and the others wait for its index.
@@ -66,20 +66,43 @@ def check_pictures(listing: Listing, root: Path, beside: bool = True) -> Checked
         listing: the files.
         root: the folder that the index is for.
         beside: False to write nothing into `root`.
+        rows: the numbers of the files to check, int64 [M]; None means all. Of the others the index decides.
     """
     path = index_path(root, beside)
+    wanted: np.ndarray = np.ones(len(listing), bool)
+    if rows is not None:
+        wanted[:] = False
+        wanted[rows] = True
     known = _known(listing, root, path)
-    if known.readable.all():
+    if known.readable[wanted].all():
         return known
     with _alone(path):
         known = _known(listing, root, path)  # another process may have opened them
         found = Checked(known.pixels.copy())
         try:
-            _open_all(listing.files, np.flatnonzero(~known.readable), found)
+            _open_all(listing.files, np.flatnonzero(wanted & ~known.readable), found)
         finally:  # what was found before a Ctrl-C is kept
             if (found.readable > known.readable).any():
                 _save(Index(listing, found.pixels), root, path)
     return found
+
+
+def add_to_index(listing: Listing, root: Path, pixels: np.ndarray, beside: bool = True) -> None:
+    """Adds files to the index that somebody else has read.
+
+    Args:
+        listing: the files, as they were before they were read.
+        root: the folder that the index is for.
+        pixels: width and height of each that was read, int32 [N, 2]; 0 for the others.
+        beside: False to write nothing into `root`.
+    """
+    path = index_path(root, beside)
+    with _alone(path):
+        known = _known(listing, root, path).pixels
+        fresh = (pixels[:, 0] > 0) & (known[:, 0] == 0)
+        if fresh.any():
+            known[fresh] = pixels[fresh]
+            _save(Index(listing, known), root, path)
 
 
 def _open_all(files: FileNames, rows: np.ndarray, found: Checked) -> None:

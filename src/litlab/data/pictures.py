@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -19,7 +18,7 @@ from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
 from litlab.data.drawn_splits import SPLITS, DrawnSplits, names_below
 from litlab.data.file_names import FileNames
-from litlab.data.folds import checked_folds, held_out
+from litlab.data.folds import by_class, checked_folds, held_out
 from litlab.data.in_memory import CachedPictures
 from litlab.data.picture_cache import PictureCache, checked_cache
 from litlab.data.picture_dataset import PictureDataset
@@ -152,8 +151,13 @@ class PictureDataModule(DataModule):
         self.cache = cache.kind = cache.settle([dataset for dataset in sets.values() if dataset is not None])
         todo = {name: sets[name] for name in splits if isinstance(sets[name], PictureDataset)}
         if self.cache != "none" and todo:
+            self.check_before_caching()
+            todo = {name: getattr(self, f"{name}_set") for name in todo}
             for name, dataset in cache.fill(todo).items():
                 setattr(self, f"{name}_set", dataset)
+
+    def check_before_caching(self) -> None:
+        """Called before pictures are decoded once and for all: what is checked late must be checked now."""
 
     def placed(self, dataset: Dataset, device: torch.device) -> Dataset:
         return self._placement.of(dataset, device) if isinstance(dataset, CachedPictures) else dataset
@@ -269,23 +273,6 @@ class PictureDataModule(DataModule):
         is_train[rest], is_train[val] = True, False
         splits = {"train": is_train.nonzero().flatten(), "val": val, "test": order[:test].sort().values}
         return {name: split for name, split in splits.items() if len(split)}
-
-
-def by_class(order: Tensor, classes: Sequence[int]) -> Tensor:
-    """A random order in which each beginning has about the same part of each class. One of each class comes last.
-
-    Args:
-        order: the pictures in random order, int64 [N].
-        classes: the number of the class of each picture, N of them.
-    """
-    labels = np.asarray(classes)[order.numpy()]
-    together = np.argsort(labels, kind="stable")
-    sizes = np.unique(labels, return_counts=True)[1]
-    size = np.repeat(sizes, sizes)  # of the class of each picture, class after class
-    seen = np.arange(1, len(labels) + 1) - np.repeat(sizes.cumsum() - sizes, sizes)
-    places = np.empty(len(labels), np.float32)
-    places[together] = np.where(seen == size, 1.0, (seen - 0.5) / size)
-    return order[torch.from_numpy(places).argsort(stable=True)]
 
 
 def _count(split_size: float, size: int) -> int:

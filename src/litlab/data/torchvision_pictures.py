@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +14,6 @@ from litlab.data.class_lists import FOODS, IMAGENETTE, PETS
 from litlab.data.class_pictures import PARTS, ClassPictures
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
-from litlab.data.picture_index import Checked, check_pictures
 from litlab.data.sources import pictures_by_torchvision
 from litlab.data.sources.pictures_by_torchvision import PicturesByTorchvision
 
@@ -47,7 +47,7 @@ class TorchvisionPictures(ClassPictures):
     def prepare_data(self) -> None:
         self.by_torchvision.prepare(self.roots[0])
 
-    def list_pictures(self) -> tuple[Listing, Checked, Tensor, Tensor]:
+    def list_pictures(self) -> tuple[Sequence[Listing], Tensor, Tensor]:
         """The pictures of all splits, see `ClassPictures`.
 
         Raises:
@@ -64,7 +64,7 @@ class TorchvisionPictures(ClassPictures):
             raise ValueError(f"{self.source}: {len(missing):,} pictures are missing, such as {missing[0]}")
         split_of = torch.cat([torch.full((len(s.files),), PARTS.index(name)) for name, s in splits.items()])
         targets = torch.tensor([label for split in splits.values() for label in split.labels])
-        return listing, check_pictures(listing, self.roots[0], self.index_beside), split_of, targets
+        return [listing], split_of, targets
 
 
 class Flowers102(TorchvisionPictures):

@@ -17,6 +17,7 @@ from litlab.callbacks import (
     StopOnSignal,
     Throughput,
     Unfreeze,
+    UnreadablePictures,
     was_pruned,
 )
 from litlab.checkpoint import record_of
@@ -72,7 +73,7 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
     checkpoints, throughput, resume = make_checkpoints(run, data, module), Throughput(), ExactResume(run.plain())
     stop = StopOnSignal(checkpoints, run.get("preempt_grace_s", 20))
     prune, averaged, unfreeze = make_prune(run, saved), make_averaged(run, module), make_unfreeze(run, module)
-    always = [EvaluationOutputs(), KeepMemory(), RunFolder(run.folder), resume]
+    always = [EvaluationOutputs(), KeepMemory(), UnreadablePictures(), RunFolder(run.folder), resume]
     always += [*filter(None, (unfreeze, averaged, prune, checkpoints)), stop]
     trainer = make_trainer(run, throughput, always, module.network)
     lightning_internals.skip_empty_hooks([module])

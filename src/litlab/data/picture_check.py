@@ -1,0 +1,158 @@
+"""When picture files are checked: few of them before the training, very many by the training, while it reads them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from litlab.data.listing import Listing
+from litlab.data.picture_files import why_unreadable
+from litlab.data.picture_index import Checked, add_to_index, check_pictures
+
+log = logging.getLogger(__name__)
+
+LARGE = 10_000  # pictures; to open so many before the training takes longer than a few seconds
+NAMED = 5  # files that a message names; train.log names all unreadable files
+
+
+class PictureCheck:
+    """What is known about the pictures of a data set, in the indexes of its folders.
+
+    Args:
+        listings: the files of each folder, N together.
+        roots: the folders, as many.
+        beside: False to write nothing into them.
+        max_bad_fraction: the largest part of the N files that may be unreadable, 0 to 1.
+    """
+
+    def __init__(
+        self, listings: Sequence[Listing], roots: Sequence[Path], beside: bool, max_bad_fraction: float
+    ) -> None:
+        self.listings, self.roots, self.beside, self.max_bad_fraction = listings, roots, beside, max_bad_fraction
+        self.files = listings[0].files if len(listings) == 1 else Listing.together(listings).files
+        self.unreadable: dict[int, str] = {}  # why, by the number of the file
+
+    @property
+    def is_large(self) -> bool:
+        """Whether training pictures are checked by the training. It depends on nothing but the number of files.
+
+        So two runs draw the same splits, also where only the second one finds an index.
+        """
+        return len(self.files) >= LARGE
+
+    def readable(self, rows: Tensor | None = None) -> Tensor:
+        """Whether each file is a complete picture, bool [N]; see `look`."""
+        return torch.from_numpy(self.look(rows).readable)
+
+    def look(self, rows: Tensor | None = None) -> Checked:
+        """Opens the files that are new, and warns of those that are no complete pictures.
+
+        Args:
+            rows: the numbers of the files to check, int64 [M]; None means all. Nothing may be known of the others.
+
+        Raises:
+            ValueError: too many files are unreadable; the message names some of them.
+        """
+        parts, first = [], 0
+        for listing, root in zip(self.listings, self.roots, strict=True):
+            own = None
+            if rows is not None:
+                own = rows[(rows >= first) & (rows < first + len(listing))].numpy() - first
+            parts.append(check_pictures(listing, root, self.beside, own))
+            first += len(listing)
+        checked = Checked.together(parts)
+        self.report(checked.reasons)
+        return checked
+
+    def report(self, reasons: dict[int, str], logged: Collection[int] = ()) -> None:
+        """Warns of all files that cannot be read, if some of these are new.
+
+        Args:
+            reasons: why, by the number of the file.
+            logged: those that train.log names already.
+
+        Raises:
+            ValueError: they are too many; the message names some of them.
+        """
+        new = sorted(reasons.keys() - self.unreadable.keys())
+        if not new:
+            return
+        for row in new:
+            if row not in logged:
+                log.warning("unreadable: %s (%s)", self.files.text(row), reasons[row])
+        self.unreadable |= reasons
+        count, total = len(self.unreadable), len(self.files)
+        some = [f"{self.files.text(row)} ({reason})" for row, reason in sorted(self.unreadable.items())[:NAMED]]
+        more = f" and {count - NAMED} more, named in train.log" if count > NAMED else ""
+        note = f"{count:,} of {total:,} files cannot be read: {', '.join(some)}{more}"
+        if count > self.max_bad_fraction * total:
+            enough = math.ceil(100 * count / total) / 100
+            raise ValueError(
+                f"max_bad_fraction={self.max_bad_fraction}: {note}; repair or remove them, or skip them with "
+                f"data.max_bad_fraction={enough:g}"
+            )
+        warnings.warn(f"skipped: {note}", stacklevel=1)
+
+    def reasons(self, rows: Sequence[int]) -> dict[int, str]:
+        """Why these files cannot be read, by their numbers. A file that can be read by now is left out."""
+        answers = {row: self.unreadable.get(row) or why_unreadable(self.files.text(row)) for row in rows}
+        return {row: answer for row, answer in answers.items() if answer}
+
+    def keep(self, rows: Tensor, pixels: Tensor) -> None:
+        """Adds to the indexes what the training has read.
+
+        Args:
+            rows: the numbers of the files, int64 [M].
+            pixels: see `FirstReading`, int32 [M, 2].
+        """
+        whole = np.zeros((len(self.files), 2), np.int32)
+        whole[rows.numpy()] = pixels.clamp(min=0).numpy()
+        first = 0
+        for listing, root in zip(self.listings, self.roots, strict=True):
+            add_to_index(listing, root, whole[first : first + len(listing)], self.beside)
+            first += len(listing)
+
+
+class FirstReading:
+    """What is found when a data set is read that nobody has checked before. Processes that load batches share it.
+
+    Args:
+        size: the number of pictures, M.
+    """
+
+    def __init__(self, size: int) -> None:
+        # Width and height of each picture when it is upright; 0: not read yet; -1: it cannot be read.
+        self.pixels = torch.zeros(size, 2, dtype=torch.int32).share_memory_()
+
+    def note(self, index: int, size: tuple[int, int]) -> None:
+        """Notes width and height of a picture, in pixels."""
+        self.pixels.numpy()[index] = size
+
+    def note_unreadable(self, index: int, path: str, reason: str) -> None:
+        """Notes that a picture cannot be read, and logs its name the first time."""
+        if self.pixels.numpy()[index, 0] >= 0:
+            log.warning("unreadable: %s (%s)", path, reason)
+            self.pixels.numpy()[index] = -1
+
+    @property
+    def unreadable(self) -> Tensor:
+        """The numbers of the pictures that could not be read, int64."""
+        return (self.pixels[:, 0] < 0).nonzero().flatten()
+
+
+def next_readable(readable: Tensor) -> Tensor:
+    """For each picture its own number, or that of the next one that can be read, int64 [M]. The first follows the last.
+
+    Args:
+        readable: bool [M], of which one is true at least.
+    """
+    numbers: np.ndarray = np.where(readable.numpy(), np.arange(len(readable)), len(readable))
+    following = np.minimum.accumulate(numbers[::-1])[::-1]
+    return torch.from_numpy(np.where(following < len(readable), following, following[0]))
