@@ -4,6 +4,7 @@ Prints a table at its end. A fault counts as survived when the resumed run equal
 """
 
 import contextlib
+import filecmp
 import json
 import random
 import shutil
@@ -289,6 +290,15 @@ def mounted(image: Path, folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", folder], check=False)
 
 
+def copy_of_one_moment(image: Path, copy: Path) -> None:
+    """A copy during which the kernel has written nothing: else it would have blocks of before and of after."""
+    for _ in range(50):
+        shutil.copyfile(image, copy)
+        if filecmp.cmp(image, copy, shallow=False):
+            return
+    raise TimeoutError("the kernel wrote to the disk all the time")
+
+
 def test_power_cuts(tmp_path, undisturbed):
     """What is on the disk at a moment, without what the kernel still keeps in memory."""
     rng = random.Random(11)
@@ -302,7 +312,7 @@ def test_power_cuts(tmp_path, undisturbed):
             process = training(disk, LONGER)
             time.sleep(rng.uniform(0, 1))
             process.send_signal(signal.SIGSTOP)
-            shutil.copyfile(image, cut)
+            copy_of_one_moment(image, cut)
             process.kill()
             process.communicate()
         left = tmp_path / f"left{number}"
