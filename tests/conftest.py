@@ -14,6 +14,8 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 from scripts import QUICK, REPOSITORY, Finished, asked, finish, once, start
 
+pytest_plugins = ["real_data"]
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: threads that wait for each other only slow them
 
 

