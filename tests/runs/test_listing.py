@@ -153,7 +153,23 @@ def test_a_long_name_is_folded_and_no_row_is_wider_than_the_terminal(listed):
     (listed / "a_b/good").rename(listed / ("a_b/" + "long" * 10))
     console = Terminal(width=80)
     with console.capture() as captured:
-        console.print(as_table(runs_in(listed)))
+        console.print(as_table(runs_in(listed), 80))
     lines = captured.get().splitlines()
     assert max(map(len, lines)) <= 80
     assert "".join(line.split()[0] for line in lines if "long" in line) == "long" * 10
+
+
+def test_a_narrow_list_of_runs_with_different_metrics_keeps_every_name_and_number(listed):
+    (listed / "a_b/good").rename(listed / "a_b/a_long_name_of_a_run")
+    for run, data in ((listed / "a_b/a_long_name_of_a_run", "fashion_mnist_of_somebody"), (listed / "a_b/cut", "a")):
+        hydra = run / ".hydra/hydra.yaml"
+        hydra.write_text(hydra.read_text().replace("data: a\n", f"data: {data}\n"))
+    console = Terminal(width=80)
+    with console.capture() as captured:
+        console.print(as_table(runs_in(listed), 80))
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    whole = "".join(line.split()[0] for line in lines[2:] if line.strip() and not line.startswith("  "))
+    assert "a_long_name_of_a_run" in whole
+    for word in ("completed", "val/acc", "0.9900", "test/acc", "0.7000"):
+        assert any(word in line for line in lines)

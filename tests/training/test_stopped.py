@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from recorded_runs import record_run, stop_at, train_recorded
+from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
 
 from litlab.errors import RunFailed
 
@@ -105,3 +105,14 @@ def test_a_failed_run_has_no_word(tmp_path):
         train_recorded(tmp_path / "run")
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert (result["status"], result["stopped_by"]) == ("failed", None)
+
+
+def test_an_interrupted_run_that_is_resumed_with_fewer_epochs_has_all_that_it_had(tmp_path, capfd):
+    record_run(tmp_path / "run", *PLAIN, stop_at(15))
+    with pytest.raises(RunFailed):
+        train_recorded(tmp_path / "run")
+    capfd.readouterr()
+    train_recorded(tmp_path / "run", "trainer.max_epochs=1", WITHOUT_FAULT)
+    out = capfd.readouterr().out
+    assert "nothing to train: the run was stopped by max_epochs (1); to go on, give another trainer.max_epochs" in out
+    assert "completed after 1 epoch and a part of one, " in out

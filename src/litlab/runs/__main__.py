@@ -34,7 +34,7 @@ def main() -> int:
             print(as_json(runs))
         elif runs:
             width = console.console.width if sys.stdout.isatty() else WIDTH
-            console.Terminal(**console.PLAIN, width=width).print(as_table(runs))
+            console.Terminal(**console.PLAIN, width=width).print(as_table(runs, width))
         else:
             print(f"no runs in {asked.folder}")
     except BrokenPipeError:  # python -m litlab.runs --json | head

@@ -20,6 +20,7 @@ from litlab.runs.lock import is_running
 from litlab.runs.result import read_result
 
 SCORES = ("objective", "test")  # columns with the value of a metric
+WIDE = 110  # characters, with which a value has room beside its metric
 STARTS = timedelta(seconds=30)
 COLUMNS = ("name", "when", "data", "network", "status", "objective", "test")
 CHOICES = re.compile(r"^    choices:\n((?: {6}.*\n)+)", re.MULTILINE)  # the options of each group, in HYDRA
@@ -75,17 +76,22 @@ def in_order(runs: list[Listed], column: str, backwards: bool = False) -> list[L
     return sorted(ordered, key=lambda run: getattr(run, column) in (None, ""))
 
 
-def as_table(runs: list[Listed]) -> Table:
-    """A row for each run. A metric that all of them share is named once, above its column."""
+def as_table(runs: list[Listed], width: int = WIDE) -> Table:
+    """A row for each run. A metric that all of them share is named once, above its column.
+
+    Args:
+        width: characters of the terminal. Where they are few, a value stands below its metric, and long words fold.
+    """
     shared = {name: {getattr(run, f"{name}_name") for run in runs} - {""} for name in SCORES}
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in COLUMNS:
         alone = len(shared.get(column, ())) == 1
-        folds = column == "name"  # where a terminal is too narrow
+        folds = column in ("name", "data", "network")  # where a terminal is too narrow
         table.add_column(*shared[column] if alone else (column,), no_wrap=not folds, overflow="fold")
     for run in runs:
         values = [run.name, _short(run.when), run.data, run.network, run.status]
         scores = [_scored(run, name, name_it=len(shared[name]) > 1) for name in SCORES]
+        scores = [score.replace(" ", "\n") for score in scores] if width < WIDE else scores
         table.add_row(*map(printable, values), *scores)
     return table
 

@@ -52,10 +52,11 @@ def note_training(outcome: Outcome, parts: Parts) -> None:
     outcome.metrics = dict(best_metrics) or epoch_metrics(parts.trainer)
     if parts.prune and parts.prune.pruned:
         outcome.status = "pruned"
-    outcome.stopped_by = stopped_by(parts.trainer, outcome.status == "pruned")
-    outcome.cut_short = bool(part_of_epoch(parts.trainer))
-    outcome.whole_epochs = trained_epochs(parts.trainer) - outcome.cut_short  # Lightning counts a part of one, too
     outcome.idle = parts.resume.resumed_at == parts.trainer.global_step
+    outcome.cut_short = bool(part_of_epoch(parts.trainer))
+    counted = outcome.cut_short and not outcome.idle  # Lightning counts a part of an epoch that it has trained now
+    outcome.whole_epochs = trained_epochs(parts.trainer) - counted
+    outcome.stopped_by = stopped_by(parts.trainer, outcome.status == "pruned", outcome.whole_epochs)
 
 
 def note_error(outcome: Outcome, parts: Parts, error: Exception | Interrupted) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 
-from litlab.callbacks import callback_of, part_of_epoch
+from litlab.callbacks import callback_of
 from litlab.config import Run
 
 
@@ -16,20 +16,17 @@ def trained_epochs(trainer: lightning.Trainer) -> int:
     return epochs
 
 
-def stopped_by(trainer: lightning.Trainer, pruned: bool) -> str | None:
+def stopped_by(trainer: lightning.Trainer, pruned: bool, whole: int) -> str | None:
     """What ended a training: max_epochs, max_steps, max_time, early_stopping or pruned; None if a callback of a user.
 
     Args:
         pruned: whether the sweep has ended it.
+        whole: epochs that were trained to their end, in all starts.
     """
     timer = callback_of(trainer, Timer)
     if pruned:
         return "pruned"
-    if (
-        trainer.max_epochs not in (None, -1)
-        and trained_epochs(trainer) >= trainer.max_epochs
-        and not part_of_epoch(trainer)
-    ):
+    if trainer.max_epochs not in (None, -1) and whole >= trainer.max_epochs:
         return "max_epochs"
     if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
         return "max_steps"
