@@ -142,7 +142,8 @@ def test_too_many_unreadable_pictures_of_validation_are_an_error(tmp_path):
     draw_folder(tmp_path, 10)
     for path in tmp_path.glob("red/*"):
         path.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"^max_bad_fraction=0.01: \d+ of 20 files cannot be read: .*/red/"):
+    said = r"^max_bad_fraction=0.01: [1-4] of 4 files \(of 20; the training checks the others\) "
+    with pytest.raises(ValueError, match=said):
         load_folder(tmp_path)
 
 
@@ -152,3 +153,15 @@ def test_too_many_unreadable_pictures_of_validation_are_an_error(tmp_path):
 )
 def test_the_next_readable_picture(readable, expected):
     assert next_readable(torch.tensor([sign == "1" for sign in readable])).tolist() == expected
+
+
+def test_a_reason_that_all_share_is_said_once(damaged):
+    for name in BAD:
+        (damaged / name).write_bytes(b"no picture")
+    data = load_folder(damaged, max_bad_fraction=0.5)
+    with pytest.warns(UserWarning, match="skipped: 3 of 20") as warned:
+        data.check.look()
+    said = str(warned[-1].message)
+    files = ", ".join(str(damaged / name) for name in BAD)
+    assert said == f"skipped: 3 of 20 files cannot be read: {files} (not a picture in a format that Pillow reads)"
+    assert data.check.unreadable_files == [str(damaged / name) for name in BAD]

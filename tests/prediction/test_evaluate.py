@@ -189,3 +189,18 @@ def test_two_processes_evaluate_every_image_once(quick_run, best, use, tmp_path)
     assert two["metrics"]["test/acc"] == one["metrics"]["test/acc"]
     assert two["metrics"]["test/loss"] == pytest.approx(one["metrics"]["test/loss"], abs=1e-6)
     assert done.out.count("precision") == 1
+
+
+def test_all_files_that_cannot_be_read_are_named_in_the_result(train_here, use, tmp_path):
+    chosen = ["data=image_folder", "data.image_size=16", "data.num_workers=0"]
+    folder = draw_folder(tmp_path / "pictures", count=10)
+    small = ["model=mlp", "trainer=cpu", "trainer.max_epochs=1", "callbacks.report.enabled=false", "logger=none"]
+    assert train_here(*chosen, f"data.data_dir={folder}", *small, "hydra.run.dir=run").status == 0
+    others = draw_folder(tmp_path / "others", count=20)
+    bad = sorted(others.glob("red/00*"))[:7]
+    for path in bad:
+        path.write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match=r"^skipped: 7 of 40 files .* and 2 more, named in evaluation\.json$"):
+        use("ckpt=run", "evaluate=val", *chosen, f"data.data_dir={others}", "data.max_bad_fraction=0.2", "output=out")
+    result = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert result["unreadable"] == [str(path) for path in bad]

@@ -28,7 +28,6 @@ class ClassPictures(PictureDataModule):
 
     source: str  # where the pictures come from, for a message: it begins with the argument's name
 
-    check: PictureCheck | None = None  # of all pictures, after `setup`
     trained: Tensor  # the numbers of the training pictures among all, int64, after `setup`
 
     def list_pictures(self) -> tuple[Sequence[Listing], Tensor, Tensor]:
@@ -52,7 +51,8 @@ class ClassPictures(PictureDataModule):
         if self.train_set is not None:
             return
         listings, split_of, targets = self.list_pictures()
-        self.check = check = PictureCheck(listings, self.roots, self.index_beside, self.max_bad_fraction)
+        beside, named_in = self.index_beside, self.bad_named_in
+        self.check = check = PictureCheck(listings, self.roots, beside, self.max_bad_fraction, named_in)
         if not check.is_large:
             split_of[~check.readable()] = -1
         self._check_classes(targets[(split_of == PARTS.index("train")) | (split_of == PARTS.index("all"))])

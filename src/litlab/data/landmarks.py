@@ -86,7 +86,9 @@ class Landmarks(PictureDataModule):
             return
         paths, points = read_annotations(self.annotations)
         listing = Listing.of(FileNames.of(paths))
-        checked = PictureCheck([listing], self.roots, self.index_beside, self.max_bad_fraction).look()
+        beside, named_in = self.index_beside, self.bad_named_in
+        self.check = PictureCheck([listing], self.roots, beside, self.max_bad_fraction, named_in)
+        checked = self.check.look()
         readable = torch.from_numpy(checked.readable).nonzero().flatten()
         files = listing.files.take(readable)
         targets = points[readable] / torch.from_numpy(checked.pixels)[readable][:, None]

@@ -19,7 +19,8 @@ from litlab.data.picture_index import Checked, add_to_index, check_pictures
 log = logging.getLogger(__name__)
 
 LARGE = 10_000  # pictures; to open so many before the training takes longer than a few seconds
-NAMED = 5  # files that a message names; train.log names all unreadable files
+NAMED = 5  # files that a message names
+LOG = "train.log"
 
 
 class PictureCheck:
@@ -30,13 +31,21 @@ class PictureCheck:
         roots: the folders, as many.
         beside: False to write nothing into them.
         max_bad_fraction: the largest part of the N files that may be unreadable, 0 to 1.
+        named_in: the file with the names of all unreadable files, for a message.
     """
 
     def __init__(
-        self, listings: Sequence[Listing], roots: Sequence[Path], beside: bool, max_bad_fraction: float
+        self,
+        listings: Sequence[Listing],
+        roots: Sequence[Path],
+        beside: bool,
+        max_bad_fraction: float,
+        named_in: str = LOG,
     ) -> None:
         self.listings, self.roots, self.beside, self.max_bad_fraction = listings, roots, beside, max_bad_fraction
+        self.named_in = named_in
         self.files = listings[0].files if len(listings) == 1 else Listing.together(listings).files
+        self._looked_at = torch.zeros(len(self.files), dtype=torch.bool)
         self.unreadable: dict[int, str] = {}  # why, by the number of the file
 
     @property
@@ -68,15 +77,17 @@ class PictureCheck:
             parts.append(check_pictures(listing, root, self.beside, own))
             first += len(listing)
         checked = Checked.together(parts)
-        self.report(checked.reasons)
+        self._looked_at[... if rows is None else rows] = True
+        self.report(checked.reasons, looked_at=int(self._looked_at.sum()))
         return checked
 
-    def report(self, reasons: dict[int, str], logged: Collection[int] = ()) -> None:
+    def report(self, reasons: dict[int, str], logged: Collection[int] = (), looked_at: int | None = None) -> None:
         """Warns of all files that cannot be read, if some of these are new.
 
         Args:
             reasons: why, by the number of the file.
-            logged: those that train.log names already.
+            logged: those that the log names already.
+            looked_at: how many files were looked at, if the others will be looked at later.
 
         Raises:
             ValueError: they are too many; the message names some of them.
@@ -89,9 +100,11 @@ class PictureCheck:
                 log.warning("unreadable: %s (%s)", self.files.text(row), reasons[row])
         self.unreadable |= reasons
         count, total = len(self.unreadable), len(self.files)
-        some = [f"{self.files.text(row)} ({reason})" for row, reason in sorted(self.unreadable.items())[:NAMED]]
-        more = f" and {count - NAMED} more, named in train.log" if count > NAMED else ""
-        note = f"{count:,} of {total:,} files cannot be read: {', '.join(some)}{more}"
+        more = f" and {count - NAMED} more, named in {self.named_in}" if count > NAMED else ""
+        of = f"{total:,} files"
+        if looked_at not in (None, total):
+            of = f"{looked_at:,} files (of {total:,}; the training checks the others)"
+        note = f"{count:,} of {of} cannot be read: {self._some()}{more}"
         if count > self.max_bad_fraction * total:
             enough = math.ceil(100 * count / total) / 100
             raise ValueError(
@@ -99,6 +112,18 @@ class PictureCheck:
                 f"data.max_bad_fraction={enough:g}"
             )
         warnings.warn(f"skipped: {note}", stacklevel=1)
+
+    def _some(self) -> str:
+        """The first unreadable files and why, each reason once where they share it."""
+        some = [(self.files.text(row), reason) for row, reason in sorted(self.unreadable.items())[:NAMED]]
+        if len({reason for _, reason in some}) == 1:
+            return f"{', '.join(path for path, _ in some)} ({some[0][1]})"
+        return ", ".join(f"{path} ({reason})" for path, reason in some)
+
+    @property
+    def unreadable_files(self) -> list[str]:
+        """The files that cannot be read, as far as that is known."""
+        return [self.files.text(row) for row in sorted(self.unreadable)]
 
     def reasons(self, rows: Sequence[int]) -> dict[int, str]:
         """Why these files cannot be read, by their numbers. A file that can be read by now is left out."""

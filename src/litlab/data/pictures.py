@@ -21,6 +21,7 @@ from litlab.data.file_names import FileNames
 from litlab.data.folds import by_class, checked_folds, held_out
 from litlab.data.in_memory import CachedPictures
 from litlab.data.picture_cache import PictureCache, checked_cache
+from litlab.data.picture_check import LOG, PictureCheck
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.picture_transforms import build_transforms, try_transforms
 from litlab.data.placement import Placement
@@ -128,6 +129,8 @@ class PictureDataModule(DataModule):
         self._set_preprocessing(normalize, own, augment)
         self.roots: list[Path] = []  # the folders that names of pictures are relative to
         self.index_beside = True  # whether the index and the cache of the pictures may be written beside them
+        self.check: PictureCheck | None = None  # of all pictures, after `setup`
+        self.bad_named_in = LOG  # the file with the names of all unreadable files, for a message
         self.known_splits: DrawnSplits | None = None  # of an earlier run, instead of a new drawing
         self.drawn_splits = DrawnSplits()  # after `setup`
 

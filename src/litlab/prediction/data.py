@@ -12,6 +12,7 @@ from litlab.config import Run, build, class_of, missing
 from litlab.console import listed, printable, warn
 from litlab.data import DataModule, DrawnSplits, Normalize, PictureDataModule, SourcesFailedError
 from litlab.errors import ConfigError, one_line
+from litlab.prediction.evaluation_result import JSON
 from litlab.prediction.settings import trust_list
 from litlab.runs import SPLITS
 
@@ -170,6 +171,8 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
     try:
         if not read_only:
             data.prepare_data()
+        if isinstance(data, PictureDataModule):
+            data.bad_named_in = JSON
         if isinstance(data, PictureDataModule) and "_target_" not in given:
             data.known_splits = DrawnSplits.read(trained.path.parent.parent / SPLITS)
         data.setup("test")
@@ -207,3 +210,8 @@ def check_splits(trained: Trained, data: PictureDataModule, split: str) -> None:
             f"of {trained.path.name}. A new split could hold pictures that were trained on. Choose the pictures "
             "yourself: data=image_folder data.data_dir=DIR"
         )
+
+
+def unreadable_files(data: DataModule) -> list[str]:
+    """The picture files that were skipped because they cannot be read."""
+    return data.check.unreadable_files if isinstance(data, PictureDataModule) and data.check else []

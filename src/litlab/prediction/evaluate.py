@@ -21,7 +21,7 @@ from litlab.errors import ConfigError
 from litlab.modules import Supervised
 from litlab.prediction import evaluation_result
 from litlab.prediction.calibrate import Calibrated, calibrated, check_calibrate
-from litlab.prediction.data import data_module, prepare_split
+from litlab.prediction.data import data_module, prepare_split, unreadable_files
 from litlab.prediction.details import FILES, SHEET, Details
 from litlab.prediction.ensemble import load_asked
 from litlab.prediction.explain import check_explain, explained
@@ -85,6 +85,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
         "split": split,
         "dataset": data.name,
         "images": len(images),
+        **({"unreadable": bad} if (bad := unreadable_files(data)) else {}),
         **({"tta": run.cfg.tta} if run.get("tta", "none") != "none" else {}),
         **({"temperature": trained.network.temperature} if isinstance(trained.network, Calibrated) else {}),
         "metrics": finite(metrics),
