@@ -48,6 +48,14 @@ def explained():
         (["seed=[1"], "seed=[1: "),
         (["größe=1"], "größe=1: it has characters that need quotes"),
         (["model=mlp,vit"], "model=mlp,vit: several options are a sweep: add -m"),
+        (
+            ["data.train_limit=10,000"],
+            "data.train_limit=10,000: a number has no comma: write data.train_limit=10000",
+        ),
+        (
+            ["data.image_size=224,224"],
+            "data.image_size=224,224: several values are a sweep: add -m; one value",
+        ),
         (["data.val_size=1,2"], "data.val_size=1,2: several values are a sweep: add -m; one value that is a list is"),
         (["+optimizer.lr=1"], "optimizer.lr is a setting already: write optimizer.lr=1, without +"),
         (

@@ -48,6 +48,11 @@ import litlab
         (["epochs=3"], "error: epochs is unknown: write trainer.max_epochs=3"),
         (["--max_epochs=3"], "error: --max_epochs: settings have no dashes: write trainer.max_epochs=3"),
         (["--data", "mnist_sample"], "error: --data: settings have no dashes: write data=mnist_sample"),
+        (['optimizer.lr="0.1"'], 'optimizer.lr="0.1": must be a number'),
+        (
+            ["-m", "optimizer.lr=0.001,0,01"],
+            "optimizer.lr=0.001,0,01: no number begins so: a decimal number has a point: 0.01",
+        ),
         (["optimizer.lr=0,001"], "optimizer.lr=0,001: a decimal number has a point: write optimizer.lr=0.001"),
         (["model=mlp,mnist_cnn"], "model=mlp,mnist_cnn: several options are a sweep: add -m"),
         (["hydra/launcher=joblib"], "hydra/launcher=joblib: it is for a sweep; add -m"),

@@ -87,7 +87,10 @@ def test_one_word_for_a_shell_stays_one_line(best, digits, use, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evaluate=val"], "calibrate=true is fitted on val: measure it on other images, with evaluate=test"),
+        (
+            ["evaluate=val"],
+            "calibrate=true is fitted on val: measure it on other images, with evaluate=test; a training",
+        ),
         (["export=state_dict"], "calibrate=true: export=state_dict has no room for it"),
         (["evaluate=test", "trainer=ddp_cpu"], "calibrate=true: only on one device; write trainer.devices=1"),
     ],

@@ -19,6 +19,7 @@ from litlab.sweeps import EXTRAS, needs_extra
 
 # Launchers of Hydra's plugins that litlab neither documents nor tests. `ray_aws` rents machines.
 NOT_PROPOSED = ("ray_aws",)
+COUNTS = ("_limit", "batch_size", "epochs", "steps")  # how the names of other settings end that are whole numbers
 # What a user does not set, because the data say it.
 OF_DATA = {
     "num_classes": "the data set has its own number of classes",
@@ -162,5 +163,7 @@ def _explain_several_values(override: str, conf: Path) -> str:
         return f"{override}: several options are a sweep: add -m"
     if re.fullmatch(r"-?0,\d+", value):
         return f"{override}: a decimal number has a point: write {key}={value.replace(',', '.')}"
+    if re.fullmatch(r"[1-9]\d{0,2}(,\d{3})+", value) and (key in BOUNDS or key.endswith(COUNTS)):
+        return f"{override}: a number has no comma: write {key}={value.replace(',', '')}; several values need -m"
     listed = "" if key in BOUNDS else f"; one value that is a list is written {key}=[{value}]"  # those are numbers
     return f"{override}: several values are a sweep: add -m{listed}"

@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 
 from litlab.cli.keys import Keys
 from litlab.cli.words import TAKE_A_WORD, assignment
-from litlab.config import GROUPS, MAY_BE_EMPTY, suggest
+from litlab.config import BOUNDS, GROUPS, MAY_BE_EMPTY, suggest
 from litlab.console import typed
 
 MULTIRUN = ("-m", "--multirun")
@@ -184,6 +184,8 @@ def refuse_in_sweeps(arguments: Sequence[str]) -> None:
             continue
         if key == "lr_find" and "true" in value.lower().split(","):
             raise HydraException("lr_find=true: not in a sweep; leave out -m")
+        if key in BOUNDS and (split := next((v for v in value.split(",") if re.fullmatch(r"0\d+", v)), None)):
+            raise HydraException(f"{argument}: no number begins so: a decimal number has a point: 0.{split}")
         if key in given and is_sweep(given[key]) and not is_sweep(argument):
             raise HydraException(f"{given[key]} and {argument}: the second would end the sweep; leave one out")
         given[key] = argument

@@ -1,6 +1,7 @@
 """Reads from the signature of a constructor which values it takes."""
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +75,8 @@ def accepts(hint: Any, value: Any) -> bool:
 
 def as_written(value: Any) -> str:
     """A value as it stands in a config: `null`, not `None`."""
+    if isinstance(value, str) and re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?|true|false|null", value, re.IGNORECASE):
+        return f'"{value}"'  # a text that would be something else without quotes
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -80,7 +80,10 @@ def check_calibrate(trained: Trained, run: Run) -> None:
     if ranks_wanted(run.cfg.trainer) > 1:
         raise ConfigError("calibrate=true: only on one device; write trainer.devices=1")
     if run.cfg.evaluate == "val":
-        raise ConfigError("calibrate=true is fitted on val: measure it on other images, with evaluate=test")
+        raise ConfigError(
+            "calibrate=true is fitted on val: measure it on other images, with evaluate=test; a training with "
+            "data.test_size=0.2 has some where there is no folder of them"
+        )
     if run.cfg.export.format in PLAIN_WEIGHTS:
         raise ConfigError(
             f"calibrate=true: export={run.cfg.export.format} has no room for it; write export=onnx or torch_export"

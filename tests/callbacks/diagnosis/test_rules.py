@@ -90,7 +90,12 @@ def test_a_run_that_was_stopped_is_not_told_of_classes_that_come_later():
 @pytest.mark.parametrize(
     ("setup", "advice"),
     [
-        (Setup(data_in="files", device="GPU", num_workers=2), "raise data.num_workers=4 (it is 2)"),
+        (Setup(data_in="files", device="GPU", num_workers=2, cores=8), "try data.num_workers=4 (it is 2)"),
+        (Setup(data_in="files", device="GPU", num_workers=2, cores=3), "try data.num_workers=3 (it is 2)"),
+        (
+            Setup(data_in="files", device="CPU", num_workers=2, cores=2),
+            "try data.cache=memory, data.cache=disk or a smaller data.image_size",
+        ),
         (Setup(data_in="memory", device="GPU"), "try data.device=gpu"),
         (Setup(data_in="gpu", device="GPU", engine="eager"), "try engine=graph"),
         (Setup(data_in="gpu", device="GPU", engine="graph"), None),

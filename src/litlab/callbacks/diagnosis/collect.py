@@ -16,6 +16,7 @@ from litlab.callbacks.outputs import outputs_of
 from litlab.callbacks.throughput import Throughput
 from litlab.data import ImageDataset
 from litlab.data.augment import AUGMENTATIONS
+from litlab.machine import cores
 from litlab.modules import Classification, NonFiniteLoss, Supervised
 
 CURVES = ("train/loss_step", "train/loss", "val/loss")
@@ -142,6 +143,7 @@ def setup_of(trainer: lightning.Trainer, module: Supervised) -> Setup:
         weight_decay=group.get("weight_decay", 0.0),
         batch_size=data.batch_size,
         num_workers=data.num_workers,
+        cores=cores(),
         max_epochs=max(trainer.current_epoch, trainer.max_epochs or 0),
         device="CPU" if trainer.strategy.root_device.type == "cpu" else "GPU",
         data_in=where_images_are(getattr(trainer.train_dataloader, "dataset", None)),

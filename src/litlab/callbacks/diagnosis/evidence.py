@@ -9,6 +9,7 @@ class Setup:
     """How the run was made: the values that the advice raises or lowers, and what it need not propose.
 
     Args:
+        cores: of the CPU, for this process.
         data_in: where the training images are: `files`, `memory`, or `gpu` for the memory of the GPU.
         engine: eager, blocks or graph.
         augment: names of the augmentations in use.
@@ -23,6 +24,7 @@ class Setup:
     weight_decay: float = 0.0
     batch_size: int = 64
     num_workers: int = 0
+    cores: int = 8
     max_epochs: int = 1
     device: str = "CPU"
     data_in: str = "files"

@@ -225,7 +225,11 @@ def waiting(evidence: Evidence) -> str | None:
         return None
     setup = evidence.setup
     if setup.data_in == "files":
-        advice = f"raise data.num_workers={max(2, 2 * setup.num_workers)} (it is {setup.num_workers})"
+        more = max(2, 2 * setup.num_workers)
+        if setup.num_workers < setup.cores:
+            advice = f"try data.num_workers={min(more, setup.cores)} (it is {setup.num_workers})"
+        else:
+            advice = "try data.cache=memory, data.cache=disk or a smaller data.image_size"
     elif setup.device == "CPU":
         return None  # the CPU that would wait picks the batches itself
     elif setup.data_in == "memory":
