@@ -12,8 +12,8 @@ from hydra_plugins.hydra_joblib_launcher import joblib_launcher
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litlab.console import say
-from litlab.machine import cores
 from litlab.sweeps import mps, side_by_side
+from litlab.sweeps.launchers import jobs_at_once
 from litlab.sweeps.live_line import live_line
 
 
@@ -51,7 +51,8 @@ class JoblibLauncher(joblib_launcher.JoblibLauncher):
         if not rest:
             return first
         assert self.config is not None
-        with self.shared_gpu(), live_line(Path(self.config.hydra.sweep.dir), len(rest)):
+        folder = Path(self.config.hydra.sweep.dir)
+        with self.shared_gpu(), live_line(folder, len(rest), jobs_at_once(self.n_jobs)):
             return [*first, *super().launch(rest, initial_job_idx + len(first))]
 
     def decide(self, config: DictConfig) -> None:
@@ -67,10 +68,9 @@ class JoblibLauncher(joblib_launcher.JoblibLauncher):
     @contextlib.contextmanager
     def shared_gpu(self) -> Any:
         """Has an MPS daemon while jobs share a GPU. Workers that began before cannot use it, so they end."""
-        n_jobs = self.n_jobs if self.n_jobs > 0 else cores()
         on_gpu = OmegaConf.select(self.config, "trainer.accelerator") != "cpu"
         gpus = side_by_side.gpus(set()).count if on_gpu and str(self.mps).lower() != "false" else 0
-        if not mps.wanted(self.mps, n_jobs, gpus):
+        if not mps.wanted(self.mps, jobs_at_once(self.n_jobs), gpus):
             yield
             return
         end_workers()
