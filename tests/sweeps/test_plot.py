@@ -11,7 +11,8 @@ from sweep_folders import job_of, scored
 
 from litlab import sweeps
 from litlab.sweeps.jobs import curve
-from litlab.sweeps.plot import draw, draw_line, draw_plane
+from litlab.sweeps.labels import Labels
+from litlab.sweeps.plot import draw, draw_groups, draw_line, draw_plane
 
 
 def test_the_picture_shows_more_than_one_colour(swept):
@@ -59,6 +60,21 @@ def test_jobs_that_were_ended_early_are_drawn(more, tmp_path):
     [early] = [line for line in axes.lines if line.get_label() == "ended early"]
     assert list(early.get_xdata()) == [0.01, 0.1]
     assert axes.get_xscale() == "log"
+
+
+def test_names_are_compared_by_dots_and_only_several_seeds_have_a_spread(tmp_path):
+    """Bars that do not begin at 0 make 0.454 look like a third of 0.764."""
+    for number, (model, seed, value) in enumerate([("mlp", 1, 0.454), ("cnn", 1, 0.764), ("cnn", 2, 0.744)]):
+        job_of(tmp_path, f"job={number}", [f"model={model}", f"seed={seed}"], **scored(value))
+    axes, sweep = Figure().subplots(), sweeps.read(tmp_path)
+    draw_groups(sweep, ["model"], axes, Labels(sweep))
+    assert not axes.patches, "no bars"
+    [dots] = [line for line in axes.lines if line.get_marker() == "o"]
+    assert list(dots.get_xdata()) == [0, 1]
+    assert list(dots.get_ydata()) == pytest.approx([0.454, 0.754])
+    [spread] = axes.containers
+    assert spread.has_yerr
+    assert [text.get_text() for text in axes.texts] == ["0.4540", "0.7540"]
 
 
 def test_three_hundred_jobs_are_reported_in_seconds(tmp_path):

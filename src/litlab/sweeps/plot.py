@@ -19,14 +19,14 @@ from litlab.sweeps.seeds import settings_compared
 matplotlib.use("Agg")  # draws into files, and needs no screen
 
 BEST, OTHERS, PRUNED = "tab:red", "tab:blue", "tab:gray"  # colours
-MOST_BARS = 60  # more cannot be told apart
+MOST_DOTS = 60  # in groups; more cannot be told apart
 FEW = 30  # cells of a heat map, of which most may be empty
 MOST_LABELS = 12  # a longer legend cannot be read
 BESIDE: Any = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # of the axes, so that a legend covers nothing
 
 
 def draw(sweep: Sweep, path: Path) -> None:
-    """Draws a line if one number was swept, a heat map if two were, else bars; points where jobs are too many for that.
+    """Draws a line if one number was swept, a heat map if two were, else dots in groups, or points if these are many.
 
     The curves of all jobs are below.
     """
@@ -52,10 +52,10 @@ def _draw(sweep: Sweep, path: Path) -> None:
         draw_map(sweep, numbers[0], numbers[1], top, figure)
     elif len(names) == 2 and len(numbers) == 2:
         draw_plane(sweep, numbers[0], numbers[1], top, figure)
-    elif numbers and jobs > MOST_BARS:
+    elif numbers and jobs > MOST_DOTS:
         draw_points(sweep, numbers[0], top)
     else:
-        draw_bars(sweep, names, top, labels)
+        draw_groups(sweep, names, top, labels)
     draw_curves(sweep, names, bottom, labels)
     title = f"{sweep.objective}: {len(sweep.finished)} of {len(sweep.jobs)} jobs in {sweep.folder.name}"
     figure.suptitle(title + (f", {len(sweep.pruned)} ended early (grey)" if sweep.pruned else ""))
@@ -174,28 +174,33 @@ def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: F
     axes.set(xlabel=horizontal, ylabel=vertical)
 
 
-def draw_bars(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> None:
-    """Draws a group of bars for each value of the first setting. In it is a bar for each combination of the others."""
+def draw_groups(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> None:
+    """Draws a group of dots for each value of the first setting. In it is a dot for each combination of the others.
+
+    Bars would have to begin at 0, where small differences cannot be seen.
+    """
     first, *others = names or ["seed"]
     places = list(dict.fromkeys(job.settings.get(first, "") for job in _by_name(sweep)))
     kinds = list(dict.fromkeys(labels.of(job, others) for job in _by_name(sweep)))
     found: dict[tuple[str, str], list[float]] = {}
     for job in sweep.finished:
         found.setdefault((job.settings.get(first, ""), labels.of(job, others)), []).append(job.score or 0.0)
-    width = 0.8 / len(kinds)
     for index, kind in enumerate(kinds):
-        heights, spreads, positions = [], [], []
-        for place, value in enumerate(places):
-            if scores := found.get((value, kind)):
-                positions.append(place + (index - (len(kinds) - 1) / 2) * width)
-                heights.append(statistics.mean(scores))
-                spreads.append(statistics.stdev(scores) if len(scores) > 1 else 0.0)
-        shade = matplotlib.colormaps["Blues"](0.4 + 0.5 * index / len(kinds))  # other colours belong to curves
-        bars = axes.bar(positions, heights, width * 0.95, yerr=spreads, capsize=2, label=kind or None, color=shade)
-        axes.bar_label(bars, fmt="%.4f", fontsize=7)
-    scores = [job.score or 0.0 for job in sweep.finished]
-    margin = (max(scores) - min(scores)) * 0.25 or 0.01
-    axes.set_ylim(min(scores) - margin, max(scores) + margin)  # not from 0: the differences matter
+        shade = matplotlib.colormaps["Blues"](0.4 + 0.5 * (index + 1) / len(kinds))  # other colours belong to curves
+        at = {place + (index - (len(kinds) - 1) / 2) * 0.8 / len(kinds): scores
+              for place, value in enumerate(places) if (scores := found.get((value, kind)))}  # fmt: skip
+        means = [statistics.mean(scores) for scores in at.values()]
+        axes.plot([*at], means, marker="o", markersize=8, linestyle="", color=shade, label=kind or None)
+        for (across, scores), mean in zip(at.items(), means, strict=True):
+            spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+            if spread:
+                axes.errorbar(across, mean, yerr=spread, capsize=3, color=shade)
+            axes.annotate(f"{mean:.4f}", (across, mean + spread), fontsize=7, ha="center",
+                          xytext=(0, 7), textcoords="offset points")  # fmt: skip
+    axes.margins(y=0.2)  # for the numbers
+    for place in range(1, len(places)):
+        axes.axvline(place - 0.5, color="lightgray", linewidth=0.8)
+    axes.set_xlim(-0.5, len(places) - 0.5)
     names_below = [labels.value(first, place) for place in places]
     crowded = sum(map(len, names_below)) > 60
     axes.set_xticks(range(len(places)), names_below, rotation=30 if crowded else 0)
