@@ -12,7 +12,7 @@ from sweep_folders import job_of, scored
 from litlab import sweeps
 from litlab.sweeps.jobs import curve
 from litlab.sweeps.labels import Labels
-from litlab.sweeps.plot import draw, draw_groups, draw_line, draw_plane
+from litlab.sweeps.plot import draw, draw_groups, draw_line, draw_plane, scale
 
 
 def test_the_picture_shows_more_than_one_colour(swept):
@@ -75,6 +75,60 @@ def test_names_are_compared_by_dots_and_only_several_seeds_have_a_spread(tmp_pat
     [spread] = axes.containers
     assert spread.has_yerr
     assert [text.get_text() for text in axes.texts] == ["0.4540", "0.7540"]
+
+
+def test_the_loss_of_a_job_that_diverges_does_not_press_the_others_together(tmp_path):
+    for rate, loss in ((0.001, 0.5), (0.01, 0.25), (10, 1e14)):
+        job_of(tmp_path, f"{rate}", [f"optimizer.lr={rate}"], **scored(0.5), metrics={"val/loss": loss})
+    figure = Figure()
+    draw_line(sweeps.read(tmp_path), "optimizer.lr", figure.subplots())
+    accuracy, loss = figure.axes
+    assert (accuracy.get_yscale(), loss.get_yscale()) == ("linear", "log")
+    low, high = loss.transAxes.inverted().transform(loss.transData.transform([(1, 0.25), (1, 0.5)]))[:, 1]
+    assert high - low > 0.01
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], ("linear", {})),
+        ([0.0, 0.0], ("linear", {})),
+        ([0.0, 0.5, 0.9], ("linear", {})),
+        ([0.5, float("nan"), float("inf"), 400.0], ("linear", {})),
+        ([0.25, 0.5, 1e14], ("log", {})),
+        ([0.9, 0.7, -1e14], ("symlog", {"linthresh": 0.9})),
+    ],
+    ids=["none", "zeros", "accuracies", "not finite", "losses", "R2"],
+)
+def test_values_of_very_different_sizes_have_a_logarithmic_scale(values, expected):
+    assert scale(values) == expected
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["loss", "R2"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [{"optimizer.lr": lr} for lr in (0.01, 0.1, 1, 10)],
+        [{"optimizer.lr": lr, "data.batch_size": size} for lr in (0.01, 0.1) for size in (32, 64)],
+        [{"model": model, "seed": seed} for model in ("mlp", "lenet5") for seed in (1, 2)],
+    ],
+    ids=["one number", "two numbers", "names"],
+)
+def test_both_parts_of_the_picture_are_logarithmic_where_the_objective_diverges(settings, sign, tmp_path, monkeypatch):
+    for number, (values, loss) in enumerate(zip(settings, (0.5, 0.25, 0.4, 1e14), strict=True)):
+        overrides, value = [f"{key}={value}" for key, value in values.items()], sign * loss
+        job = job_of(tmp_path, f"job={number}", overrides, **scored(value, "min" if sign > 0 else "max"))
+        (job / "metrics.csv").write_text(f"epoch,step,val/acc\n0,10,{value}\n1,20,{value}\n")
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    draw(sweeps.read(tmp_path), tmp_path / "sweep.png")
+    top, bottom = figures[0].axes[:2]
+    expected = "log" if sign > 0 else "symlog"
+    assert bottom.get_yscale() == expected
+    if top.images:
+        assert type(top.images[0].norm).__name__ == {"log": "LogNorm", "symlog": "SymmetricalLogScaleNorm"}[expected]
+    else:
+        assert top.get_yscale() == expected
 
 
 def test_three_hundred_jobs_are_reported_in_seconds(tmp_path):

@@ -21,6 +21,7 @@ matplotlib.use("Agg")  # draws into files, and needs no screen
 BEST, OTHERS, PRUNED = "tab:red", "tab:blue", "tab:gray"  # colours
 MOST_DOTS = 60  # in groups; more cannot be told apart
 FEW = 30  # cells of a heat map, of which most may be empty
+WIDE = 1e4  # what differs more in size is told apart on a logarithmic axis only
 MOST_LABELS = 12  # a longer legend cannot be read
 BESIDE: Any = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # of the axes, so that a legend covers nothing
 
@@ -83,15 +84,19 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     width = axes.transData.transform((max(tried), 0))[0] - axes.transData.transform((min(tried), 0))[0]
     part = place / width if width else 0.5  # of the way to the last value
     beside = "left" if part < 1 / 3 else "right" if part > 2 / 3 else "center"
-    axes.annotate(f"{name}={values[best]:g}: {means[best]:.4f}", (values[best], means[best]), color=BEST, ha=beside,
+    text = f"{name}={values[best]:g}: {_number(means[best])}"
+    axes.annotate(text, (values[best], means[best]), color=BEST, ha=beside,
                   xytext=(0, 14 if sweep.mode == "max" else -24), textcoords="offset points")  # fmt: skip
     axes.margins(y=0.2)  # for that text
     _draw_pruned(axes, ended, [job.score for job in sweep.pruned])
     axes.set(xlabel=name, ylabel=sweep.objective)
+    _set_scale(axes, [*means, *_scores(sweep.pruned)])
     losses = [[job.metrics["val/loss"] for job in at[value] if "val/loss" in job.metrics] for value in values]
     if sweep.objective != "val/loss" and len(losses) > 1 and all(losses):
         other = axes.twinx()
-        other.plot(values, [statistics.mean(loss) for loss in losses], marker=".", color="tab:gray", alpha=0.7)
+        mean_losses = [statistics.mean(loss) for loss in losses]
+        other.plot(values, mean_losses, marker=".", color="tab:gray", alpha=0.7)
+        _set_scale(other, mean_losses)
         other.set_ylabel("val/loss", color="tab:gray")
 
 
@@ -105,13 +110,15 @@ def draw_points(sweep: Sweep, name: str, axes: Axes) -> None:
     _draw_pruned(axes, ended, [job.score for job in sweep.pruned])
     if _is_wide([*values, *ended]):
         axes.set_xscale("log")
+    _set_scale(axes, [*scores, *_scores(sweep.pruned)])
     axes.set(xlabel=name, ylabel=sweep.objective)
 
 
 def draw_plane(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: Figure) -> None:
     """Draws a point for each job, where its two numbers are. The colour is the objective."""
     across, up = (_values(sweep.finished, name) for name in (horizontal, vertical))
-    points = axes.scatter(across, up, c=[job.score or 0.0 for job in sweep.finished], cmap="viridis")
+    scores = _scores(sweep.finished)
+    points = axes.scatter(across, up, c=scores, cmap="viridis", norm=scale(scores)[0])
     figure.colorbar(points, ax=axes, label=sweep.objective)
     _mark_best(axes, across[0], up[0])
     ended = [_values(sweep.pruned, name) for name in (horizontal, vertical)]
@@ -132,6 +139,16 @@ def _values(jobs: Sequence[Job], name: str) -> list[float]:
     return [float(job.settings[name]) for job in jobs]
 
 
+def _scores(jobs: Sequence[Job]) -> list[float]:
+    """The scores of the jobs that have one."""
+    return [job.score for job in jobs if job.score is not None]
+
+
+def _set_scale(axes: Axes, values: Sequence[float]) -> None:
+    name, settings = scale(values)
+    axes.set_yscale(name, **settings)
+
+
 def _draw_pruned(axes: Axes, across: Sequence[float], up: Sequence[float | None]) -> None:
     """Draws where the jobs are that were ended early."""
     points = [(x, y) for x, y in zip(across, up, strict=True) if y is not None]
@@ -142,6 +159,22 @@ def _draw_pruned(axes: Axes, across: Sequence[float], up: Sequence[float | None]
 def _is_wide(values: list[float]) -> bool:
     """Whether values are told apart better on a logarithmic axis."""
     return min(values) > 0 and max(values) / min(values) >= 10
+
+
+def scale(values: Sequence[float]) -> tuple[str, dict[str, float]]:
+    """The scale on which values are told apart: one of a job that diverges would press all others together.
+
+    Returns:
+        For Matplotlib: `linear`; `log` if the values have very different sizes; `symlog` if not all of these are
+        positive, with the value up to which that one is linear.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    sizes = sorted(abs(value) for value in finite if value)
+    if sizes and min(finite) > 0:
+        return ("log" if sizes[-1] > WIDE * sizes[0] else "linear"), {}
+    if sizes and sizes[-1] > WIDE * (middle := statistics.median_low(sizes)):
+        return "symlog", {"linthresh": middle}
+    return "linear", {}
 
 
 def _cells(sweep: Sweep, names: list[str]) -> int:
@@ -159,12 +192,11 @@ def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: F
         cells.setdefault(cell, []).append(job.score or 0.0)
     means = {cell: statistics.mean(scores) for cell, scores in cells.items()}
     grid = [[means.get((r, c), float("nan")) for c in range(len(columns))] for r in range(len(rows))]
-    image = axes.imshow(grid, aspect="auto", origin="lower", cmap="viridis")
+    image: Any = axes.imshow(grid, aspect="auto", origin="lower", cmap="viridis", norm=scale([*means.values()])[0])
     figure.colorbar(image, ax=axes, label=sweep.objective)
-    low, high = min(means.values()), max(means.values())
     for (row, column), mean in means.items():
-        dark = mean - low < 0.6 * (high - low)  # high values are light in viridis
-        axes.text(column, row, f"{mean:.4f}", ha="center", va="center", color="white" if dark else "black")
+        dark = image.norm(mean) < 0.6  # high values are light in viridis
+        axes.text(column, row, _number(mean), ha="center", va="center", color="white" if dark else "black")
     row, column = sweep.best_of(means, key=means.__getitem__)
     axes.add_patch(
         matplotlib.patches.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=BEST, linewidth=3)
@@ -195,8 +227,9 @@ def draw_groups(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
             spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
             if spread:
                 axes.errorbar(across, mean, yerr=spread, capsize=3, color=shade)
-            axes.annotate(f"{mean:.4f}", (across, mean + spread), fontsize=7, ha="center",
+            axes.annotate(_number(mean), (across, mean + spread), fontsize=7, ha="center",
                           xytext=(0, 7), textcoords="offset points")  # fmt: skip
+    _set_scale(axes, [statistics.mean(scores) for scores in found.values()])
     axes.margins(y=0.2)  # for the numbers
     for place in range(1, len(places)):
         axes.axvline(place - 0.5, color="lightgray", linewidth=0.8)
@@ -220,15 +253,20 @@ def draw_curves(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
         palette = [matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](i / len(kinds))) for i in range(len(kinds))]
     colors = dict(zip(kinds, [BEST, *palette], strict=False))
     named: set[str] = set()
+    drawn: list[float] = []
     for job in sweep.finished:
         epochs, values = curve(job, sweep.objective)
+        drawn += values
         label = labels.of(job, names or ["seed"])
         if values:
             axes.plot(epochs, values, marker=".", color=colors[label], label=None if label in named else label,
                       linewidth=2.5 if job is best else 1, zorder=3 if job is best else 2)  # fmt: skip
             named.add(label)
     for job in sweep.pruned:
-        axes.plot(*curve(job, sweep.objective), marker="x", color=PRUNED, linewidth=0.7, zorder=1)
+        epochs, values = curve(job, sweep.objective)
+        drawn += values
+        axes.plot(epochs, values, marker="x", color=PRUNED, linewidth=0.7, zorder=1)
+    _set_scale(axes, drawn)
     axes.set(xlabel="epoch", ylabel=sweep.objective)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if 0 < len(named) <= MOST_LABELS:
@@ -237,6 +275,10 @@ def draw_curves(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
 
 def _by_name(sweep: Sweep) -> list[Job]:
     return sorted(sweep.finished, key=lambda job: job.folder.name)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < WIDE else f"{value:.2e}"
 
 
 def _is_number(text: str | None) -> bool:
