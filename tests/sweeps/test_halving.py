@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pytest
 from hydra.errors import HydraException
@@ -103,6 +104,7 @@ def test_the_best_job_trains_as_if_it_had_never_waited(train_here, tmp_path):
     done = train_here(*HALVED, "hydra.sweeper.prune=asha")
     assert done.status == 0, done.err
     assert "1 of 3 jobs completed, 2 pruned" in done.out
+    assert re.findall(r"(\w+) after (\d) epoch", done.out) == [("paused", "1")] * 3 + [("completed", "3")]
     assert [(row["optimizer.lr"], row["status"]) for row in rows(tmp_path)] == [
         ("0.003", "completed"), ("0.001", "pruned"), ("0.0001", "pruned")
     ]  # fmt: skip

@@ -38,7 +38,9 @@ def finish(parts: Parts, outcome: Outcome) -> None:
     finally:
         if outcome.idle:
             say(nothing_to_train(run, outcome.stopped_by))
-        ended, takes_pictures = last_line(_how_it_ended(parts, outcome, result)), len(parts.data.input_shape) == 3
+        waits = outcome.status == "pruned" and parts.prune is not None and parts.prune.until is not None
+        said = result | {"status": "paused"} if waits else result  # it may train on, with the best of its rung
+        ended, takes_pictures = last_line(_how_it_ended(parts, outcome, said)), len(parts.data.input_shape) == 3
         print_end(run, result, ended, _best_epoch(parts, result), takes_pictures=takes_pictures)
     outcome.failure = failure or unsaved
 
