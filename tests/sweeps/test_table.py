@@ -9,6 +9,7 @@ from sweep_folders import job_of, rows, scored
 from litlab import sweeps
 from litlab.sweeps.jobs import Job
 from litlab.sweeps.seeds import groups
+from litlab.sweeps.stopping import refused
 from litlab.sweeps.table import command_of
 
 
@@ -113,3 +114,15 @@ def test_a_sweep_that_was_stopped_counts_the_jobs_that_have_not_begun(tmp_path, 
     assert "sweep         1 of 3 jobs completed, 2 not begun" in said
     assert "optimizer.lr   val/acc" in said  # what is swept, though there is one job only
     assert "data=fake" not in said.split("best job")[0]
+
+
+def test_a_later_report_has_no_refusals_of_a_command_that_changed_nothing(tmp_path, capsys):
+    job_of(tmp_path, "optimizer.lr=1", ["optimizer.lr=1"], **scored(0.9))
+    line = "optimizer.lr=1 was trained with trainer.max_epochs=1, which is now 2: use another hydra.sweep.dir"
+    sweeps.note_refused(tmp_path, line)
+    sweeps.print_report(tmp_path, refused=refused(tmp_path))
+    assert f"1 of 1 jobs completed, 1 refused\nrefused       {line}\n" in capsys.readouterr().out
+    sweeps.print_report(tmp_path)
+    said = capsys.readouterr().out
+    assert said.endswith("1 of 1 jobs completed\n")
+    assert "refused" not in said

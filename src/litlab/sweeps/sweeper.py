@@ -68,11 +68,12 @@ class ReportedSweeper(Sweeper):
             self.report_stopped()
             by = signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT
             raise SweepStopped(stopped.status if isinstance(stopped, SweepStopped) else 128 + by) from None
-        unfinished = print_report(self.folder).unfinished if self._has_jobs() else []
+        lines = refused(self.folder)
+        unfinished = print_report(self.folder, refused=lines).unfinished if self._has_jobs() else []
         if failed := len(unfinished) or self.launcher.lost:
             print(f"failed: {failed} of the sweep's jobs did not complete", file=sys.stderr)
             sys.exit(1)
-        if refused(self.folder):
+        if lines:
             sys.exit(2)
 
     @abstractmethod
@@ -112,6 +113,6 @@ class ReportedSweeper(Sweeper):
         if not self._has_jobs():
             print("interrupted: no job has begun", file=sys.stderr)
             return
-        print_report(self.folder, self.launcher.total)
+        print_report(self.folder, self.launcher.total, refused(self.folder))
         again = shlex.quote(f"hydra.sweep.dir={self.folder}")
         print(f"go on with    the same command and {again}", file=sys.stderr)

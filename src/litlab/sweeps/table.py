@@ -2,6 +2,7 @@
 
 import csv
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -14,17 +15,19 @@ from litlab.sweeps.jobs import Job, Sweep, as_typed, read
 from litlab.sweeps.labels import Labels
 from litlab.sweeps.page import write_page
 from litlab.sweeps.seeds import are_distinguishable, groups, half_interval, repeated, settings_compared
-from litlab.sweeps.stopping import ran_again, refused
+from litlab.sweeps.stopping import ran_again
 
 TABLE = "sweep.csv"
 
 
-def print_report(folder: Path, total: int | None = None) -> Sweep:
+def print_report(folder: Path, total: int | None = None, refused: Sequence[str] = ()) -> Sweep:
     """Prints the ranked table, and writes `sweep.csv`, `sweep.html` and `sweep.png` into the sweep's folder.
 
     Args:
         folder: of the sweep.
         total: the number of its jobs, with those that have not begun; None if it is not known.
+        refused: a line for each job that the command which now ends has refused. They changed nothing in the sweep, so
+            a later report does not have them.
     """
     sweep = read(folder)
     write_csv(sweep)
@@ -46,7 +49,7 @@ def print_report(folder: Path, total: int | None = None) -> Sweep:
         _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png, sweep.html")
     else:
         _say("table", f"{shown(folder)}/sweep.csv")
-    _print_jobs(sweep, refused(folder), total)
+    _print_jobs(sweep, refused, total)
     return sweep
 
 
@@ -112,7 +115,7 @@ def write_csv(sweep: Sweep) -> None:
             writer.writerow([rank, *settings, score, job.seconds, job.status, *values, job.folder.name, job.error])
 
 
-def _print_jobs(sweep: Sweep, refused: list[str], total: int | None) -> None:
+def _print_jobs(sweep: Sweep, refused: Sequence[str], total: int | None) -> None:
     """Prints how many jobs were completed, and a line for each that was not."""
     total = max(total or 0, len(sweep.jobs))
     others = {
