@@ -78,6 +78,8 @@ def test_the_next_picture_stands_in_the_place_of_one_that_cannot_be_read(damaged
 def test_what_the_training_has_read_is_in_the_index(damaged, opened):
     data = load_folder(damaged, max_bad_fraction=0.5)
     read(data)
+    assert data.first_reading.has_news()
+    assert not data.first_reading.has_news()
     data.check.keep(data.trained, data.first_reading.pixels)
     kept = index_file.load(damaged / index_file.NAME)
     by_training = {kept.listing.files.name(row): size.tolist() for row, size in enumerate(kept.pixels)}
@@ -88,8 +90,10 @@ def test_what_the_training_has_read_is_in_the_index(damaged, opened):
     assert set(checked_before.reasons) == {names.index(name) for name in BAD}
     assert by_training.keys() == {data.check.files.name(row) for row in np.flatnonzero(checked_before.readable)}
     opened.clear()
-    load_folder(damaged, max_bad_fraction=0.5)
+    again = load_folder(damaged, max_bad_fraction=0.5)
     assert set(below(opened, damaged)) <= set(BAD)
+    read(again)
+    assert not again.first_reading.has_news()
 
 
 def test_several_folders_have_an_index_each(tmp_path):
@@ -165,3 +169,17 @@ def test_a_reason_that_all_share_is_said_once(damaged):
     files = ", ".join(str(damaged / name) for name in BAD)
     assert said == f"skipped: 3 of 20 files cannot be read: {files} (not a picture in a format that Pillow reads)"
     assert data.check.unreadable_files == [str(damaged / name) for name in BAD]
+
+
+def test_no_readable_picture_to_train_on_is_an_error_of_a_cache(tmp_path):
+    draw_folder(tmp_path, 10)
+    data = load_folder(tmp_path, max_bad_fraction=1, cache="memory")
+    for path in data.train_set.paths:
+        path.write_bytes(b"no picture")
+    index = tmp_path / index_file.NAME
+    index.unlink(missing_ok=True)
+    with (
+        pytest.warns(UserWarning, match="^skipped: 16 of 20"),
+        pytest.raises(ValueError, match="no readable pictures to train on$"),
+    ):
+        data.fill_cache()

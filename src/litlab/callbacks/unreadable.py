@@ -44,7 +44,9 @@ class UnreadablePictures(lightning.Callback):
 
     def _keep(self, trainer: lightning.Trainer) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if isinstance(data, ClassPictures) and data.check is not None and data.first_reading is not None:
+        if not isinstance(data, ClassPictures) or data.check is None or data.first_reading is None:
+            return
+        if data.first_reading.has_news():
             data.check.keep(data.trained, data.first_reading.pixels)
 
 

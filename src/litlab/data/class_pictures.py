@@ -27,7 +27,6 @@ class ClassPictures(PictureDataModule):
     """
 
     source: str  # where the pictures come from, for a message: it begins with the argument's name
-
     trained: Tensor  # the numbers of the training pictures among all, int64, after `setup`
 
     def list_pictures(self) -> tuple[Sequence[Listing], Tensor, Tensor]:
@@ -59,7 +58,8 @@ class ClassPictures(PictureDataModule):
         parts = {name: (split_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
         splits = self._split(parts, targets, check.files)
         if check.is_large:
-            readable = check.readable(torch.cat((splits["val"], splits["test"])))
+            known = torch.from_numpy(check.look(torch.cat((splits["val"], splits["test"]))).pixels)
+            readable = known[:, 0] > 0
             splits |= {name: splits[name][readable[splits[name]]] for name in ("val", "test")}
         if not len(splits["val"]):
             raise ValueError(f"{self.source}: no readable pictures for val")
@@ -71,7 +71,7 @@ class ClassPictures(PictureDataModule):
             if len(rows := splits[name]):
                 part = self.picture_set(check.files.take(rows), targets[rows], training=name == "train")
                 if check.is_large and name == "train":
-                    part.first_reading = FirstReading(len(rows))
+                    part.first_reading = FirstReading(known[rows])
                 setattr(self, f"{name}_set", part)
 
     def evaluation_set(self, split: str) -> Any:
@@ -84,7 +84,10 @@ class ClassPictures(PictureDataModule):
     def check_before_caching(self) -> None:
         train = self.train_set
         if isinstance(train, PictureDataset) and train.first_reading:
-            rows = next_readable(self._readable_in_training())
+            readable = self._readable_in_training()
+            if not readable.any():
+                raise ValueError(f"{self.source}: no readable pictures to train on")
+            rows = next_readable(readable)
             self.train_set = self.picture_set(train.paths.take(rows), train.targets[rows], training=True)
 
     @property

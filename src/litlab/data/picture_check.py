@@ -149,12 +149,24 @@ class FirstReading:
     """What is found when a data set is read that nobody has checked before. Processes that load batches share it.
 
     Args:
-        size: the number of pictures, M.
+        known: width and height of each picture when it is upright, as an index has them, int32 [M, 2]; 0 where it does
+            not have them.
+
+    Attributes:
+        pixels: the same, with what was found; -1 where a picture cannot be read.
     """
 
-    def __init__(self, size: int) -> None:
-        # Width and height of each picture when it is upright; 0: not read yet; -1: it cannot be read.
-        self.pixels = torch.zeros(size, 2, dtype=torch.int32).share_memory_()
+    def __init__(self, known: Tensor) -> None:
+        self.pixels = known.clone().share_memory_()
+        self._kept = self._count()
+
+    def _count(self) -> int:
+        return int((self.pixels[:, 0] > 0).sum())
+
+    def has_news(self) -> bool:
+        """Whether pictures were read that no index has, since this was asked last."""
+        before, self._kept = self._kept, self._count()
+        return self._kept != before
 
     def note(self, index: int, size: tuple[int, int]) -> None:
         """Notes width and height of a picture, in pixels."""
