@@ -14,6 +14,8 @@ FALLING = [2.3, 1.0, 0.6, 0.4, 0.3, 0.25]
         (Evidence(losses=[2.3]), []),
         (Evidence(losses=[2.3, 2.29], num_classes=10, plain_cross_entropy=True), ["stuck"]),
         (Evidence(losses=[2.3, 1.2], val=[0.9]), ["learning"]),
+        (Evidence(losses=[2.3, 1.2], val=[0.9], val_r2=-0.01), ["learning", "worse than a guess"]),
+        (Evidence(losses=[2.3, 1.2], val=[0.9], val_r2=0.0), ["learning"]),
         (Evidence(losses=[0.02, 0.02], num_classes=10, plain_cross_entropy=True, val=[0.03]), []),  # trained before
         (Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 0.61, 0.6, 0.62]), ["learning"]),  # within noise
         (Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 0.7, 0.8, 0.8]), ["overfitting"]),

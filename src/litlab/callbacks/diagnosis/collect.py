@@ -20,6 +20,7 @@ from litlab.machine import cores
 from litlab.modules import Classification, NonFiniteLoss, Supervised
 
 CURVES = ("train/loss_step", "train/loss", "val/loss")
+LATEST = ("train/acc", "val/acc", "val/r2")  # metrics whose last value counts
 
 
 class Diagnosis(lightning.Callback):
@@ -108,7 +109,7 @@ class Diagnosis(lightning.Callback):
         self.weights.note()
         data, history = trainer.datamodule, module.history  # type: ignore[attr-defined]
         curves = {name: [value for _, value in history.get(name, ())] for name in CURVES}
-        last = {name: history[name][-1][1] if name in history else None for name in ("train/acc", "val/acc")}
+        last = {name: history[name][-1][1] if name in history else None for name in LATEST}
         throughput = callback_of(trainer, Throughput)
         return Evidence(
             losses=curves["train/loss_step"],
@@ -117,6 +118,7 @@ class Diagnosis(lightning.Callback):
             val_every=trainer.check_val_every_n_epoch or 1,
             train_acc=last["train/acc"],
             val_acc=last["val/acc"],
+            val_r2=last["val/r2"],
             num_classes=data.num_classes if isinstance(module, Classification) else None,
             plain_cross_entropy=isinstance(module.loss, nn.CrossEntropyLoss | nn.NLLLoss),
             nonfinite_step=failure.step if isinstance(failure, NonFiniteLoss) else None,

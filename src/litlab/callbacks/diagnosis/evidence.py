@@ -61,6 +61,7 @@ class Evidence:
         val: mean validation loss, after every `val_every` epochs.
         train_acc: training accuracy of the latest epoch.
         val_acc: latest validation accuracy.
+        val_r2: latest R2 of the validation; None where there are classes.
         num_classes: None where there are no classes.
         plain_cross_entropy: whether the loss of a network that knows nothing is ln(num_classes).
         nonfinite_step: the step in which the loss became NaN or infinite.
@@ -83,6 +84,7 @@ class Evidence:
     val_every: int = 1
     train_acc: float | None = None
     val_acc: float | None = None
+    val_r2: float | None = None
     num_classes: int | None = None
     plain_cross_entropy: bool = False
     nonfinite_step: int | None = None

@@ -46,7 +46,7 @@ def verdict(evidence: Evidence) -> list[str]:
         advice.append(never_predicted(evidence))
     advice.append(waiting(evidence))
     if main is None:
-        advice += [gap(evidence), still_improving(curves)]
+        advice += [worse_than_mean(evidence), gap(evidence), still_improving(curves)]
     return [sentence for sentence in advice if sentence][:MOST]
 
 
@@ -240,6 +240,13 @@ def waiting(evidence: Evidence) -> str | None:
         return None
     share = evidence.waited / evidence.trained
     return f"data too slow: the {setup.device} waited {share:.0%} of the time for batches; {advice}"
+
+
+def worse_than_mean(evidence: Evidence) -> str | None:
+    """A regression that is further from the targets than their mean."""
+    if evidence.val_r2 is None or evidence.val_r2 >= 0:
+        return None
+    return f"worse than a guess: val R2 is {evidence.val_r2:.2f}, and the mean of the targets alone would have 0"
 
 
 def gap(evidence: Evidence) -> str | None:
