@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 SMOOTHING = 3.0  # steps: the standard deviation of the bell by which losses are averaged
 IN_SWEEP = 7  # rates of the sweep that is suggested
+BEYOND = 2.0  # its highest one, over the first rate that is too high: a schedule warms up, and the best one is inside
+CAP = 1.5  # a loss that explodes counts as so many times the first ones: it would bend the curve steps before
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,9 @@ class Curve:
 
 
 def sweep_rates(curves: list[Curve]) -> list[float]:
-    """Rates for a sweep: from a tenth of the lowest suggestion to where the first seed loses what it has learned."""
+    """Rates for a sweep: from a tenth of the lowest suggestion to `BEYOND` times the first rate that is too high."""
     low = min(curve.steepest for curve in curves) / 10
-    high = min(curve.too_high for curve in curves)
+    high = BEYOND * min(curve.too_high for curve in curves)
     return [low * (high / low) ** (number / (IN_SWEEP - 1)) for number in range(IN_SWEEP)]
 
 
@@ -57,6 +59,8 @@ def diverges(losses: list[float]) -> bool:
 
 def smoothed(losses: list[float]) -> list[float]:
     """Each loss averaged with its neighbours before and after, so that the curve does not lag behind."""
+    first = statistics.median(losses[:5]) if losses else 0.0
+    losses = [min(loss, first + (CAP - 1) * abs(first)) for loss in losses]
     found = []
     for place in range(len(losses)):
         bell = [math.exp(-0.5 * ((place - other) / SMOOTHING) ** 2) for other in range(len(losses))]
