@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from litlab.callbacks.find import callback_of
+from litlab.callbacks.gather import gathered
 
 
 class EvaluationOutputs(lightning.Callback):
@@ -131,9 +132,7 @@ def of_all_processes(own: list[Mistake], trainer: lightning.Trainer, count: int)
     """The most confident of the mistakes that the processes have found. All of them must call this."""
     if trainer.world_size == 1:
         return own
-    gathered: list[Any] = [None] * trainer.world_size
-    torch.distributed.all_gather_object(gathered, own)
-    return _most_confident([mistake for part in gathered for mistake in part], count)
+    return _most_confident([mistake for part in gathered(own, trainer.world_size) for mistake in part], count)
 
 
 def _most_confident(mistakes: Sequence[Mistake], count: int) -> list[Mistake]:

@@ -4,8 +4,8 @@ import warnings
 from typing import Any
 
 import lightning
-import torch
 
+from litlab.callbacks.gather import gathered
 from litlab.data.class_pictures import ClassPictures
 from litlab.data.workers import BadPicture
 
@@ -22,12 +22,10 @@ class UnreadablePictures(lightning.Callback):
         Raises:
             BadPicture: they are too many.
         """
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if not isinstance(data, ClassPictures) or data.check is None or data.first_reading is None:
+        if (data := self._keep(trainer)) is None:
             return
-        self._keep(trainer)
         own = data.trained[data.first_reading.unreadable].tolist()
-        rows = of_all_processes(own)
+        rows = sorted({row for part in gathered(own, trainer.world_size) for row in part})
         try:
             with warnings.catch_warnings():
                 if not trainer.is_global_zero:
@@ -42,18 +40,11 @@ class UnreadablePictures(lightning.Callback):
     def teardown(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
         self._keep(trainer)
 
-    def _keep(self, trainer: lightning.Trainer) -> None:
+    def _keep(self, trainer: lightning.Trainer) -> Any:
+        """Keeps what was read. Returns the data module; None if all of its pictures were checked before."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, ClassPictures) or data.check is None or data.first_reading is None:
-            return
+            return None
         if data.first_reading.has_news():
             data.check.keep(data.trained, data.first_reading.pixels)
-
-
-def of_all_processes(rows: list[int]) -> list[int]:
-    """The numbers that any process of the run has found, sorted."""
-    if not torch.distributed.is_initialized():
-        return rows
-    gathered: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(gathered, rows)
-    return sorted({row for part in gathered for row in part})
+        return data

@@ -13,7 +13,7 @@ from litlab.console import listed
 from litlab.data.drawn_splits import SPLITS
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
-from litlab.data.picture_check import NAMED, FirstReading, PictureCheck, next_readable
+from litlab.data.picture_check import NAMED, FirstReading, next_readable
 from litlab.data.picture_dataset import PictureDataset
 from litlab.data.pictures import PictureDataModule
 
@@ -50,8 +50,7 @@ class ClassPictures(PictureDataModule):
         if self.train_set is not None:
             return
         listings, split_of, targets = self.list_pictures()
-        beside, named_in = self.index_beside, self.bad_named_in
-        self.check = check = PictureCheck(listings, self.roots, beside, self.max_bad_fraction, named_in)
+        check = self.check_of(listings)
         if not check.is_large:
             split_of[~check.readable()] = -1
         self._check_classes(targets[(split_of == PARTS.index("train")) | (split_of == PARTS.index("all"))])

@@ -17,7 +17,7 @@ from litlab.data.arguments import check_listed_once, file_path, text_of
 from litlab.data.augment import Augmentation
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
-from litlab.data.picture_check import NAMED, PictureCheck
+from litlab.data.picture_check import NAMED
 from litlab.data.pictures import PictureDataModule
 
 POINTS = 5
@@ -86,9 +86,7 @@ class Landmarks(PictureDataModule):
             return
         paths, points = read_annotations(self.annotations)
         listing = Listing.of(FileNames.of(paths))
-        beside, named_in = self.index_beside, self.bad_named_in
-        self.check = PictureCheck([listing], self.roots, beside, self.max_bad_fraction, named_in)
-        checked = self.check.look()
+        checked = self.check_of([listing]).look()
         readable = torch.from_numpy(checked.readable).nonzero().flatten()
         files = listing.files.take(readable)
         targets = points[readable] / torch.from_numpy(checked.pixels)[readable][:, None]

@@ -20,6 +20,7 @@ from litlab.data.drawn_splits import SPLITS, DrawnSplits, names_below
 from litlab.data.file_names import FileNames
 from litlab.data.folds import by_class, checked_folds, held_out
 from litlab.data.in_memory import CachedPictures
+from litlab.data.listing import Listing
 from litlab.data.picture_cache import PictureCache, checked_cache
 from litlab.data.picture_check import LOG, PictureCheck
 from litlab.data.picture_dataset import PictureDataset
@@ -158,6 +159,12 @@ class PictureDataModule(DataModule):
             todo = {name: getattr(self, f"{name}_set") for name in todo}
             for name, dataset in cache.fill(todo).items():
                 setattr(self, f"{name}_set", dataset)
+
+    def check_of(self, listings: Sequence[Listing]) -> PictureCheck:
+        """Remembers in `check` what is known about these files of each of `roots`, and returns it."""
+        beside, named_in = self.index_beside, self.bad_named_in
+        self.check = PictureCheck(listings, self.roots, beside, self.max_bad_fraction, named_in)
+        return self.check
 
     def check_before_caching(self) -> None:
         """Called before pictures are decoded once and for all: what is checked late must be checked now."""

@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 import lightning
-import torch
 from lightning.pytorch.callbacks import EarlyStopping
 
+from litlab.callbacks.gather import gathered
 from litlab.callbacks.steering.new_settings import adopt, name_of
 from litlab.callbacks.steering.random_state import random_state, set_random_state
 from litlab.lightning_internals import end_restart
@@ -134,15 +134,6 @@ def restore_rank(trainer: lightning.Trainer, pl_module: Any, ranks: list[dict[st
     elif rank == 0:
         for saved in ranks:
             meter.merge(saved["meter"], device)
-
-
-def gathered(value: dict[str, Any], world_size: int) -> list[dict[str, Any]]:
-    """The `value` of every rank, in order."""
-    if world_size == 1:
-        return [value]
-    values: list[Any] = [None] * world_size
-    torch.distributed.all_gather_object(values, value)
-    return values
 
 
 def logger_states(trainer: lightning.Trainer) -> dict[str, Any]:
