@@ -61,12 +61,23 @@ def at_work(folder: Path) -> list[Path]:
     return found
 
 
+def contents(folder: Path, file: str) -> list[tuple[int, str]]:
+    """Process id and text of `file` (of /proc) of each process that works in `folder`, less those that end meanwhile."""
+    found = []
+    for process in at_work(folder):
+        try:
+            found.append((int(process.name), (process / file).read_text()))
+        except OSError:
+            continue
+    return found
+
+
 def orphans(folder: Path) -> list[str]:
     """Command lines of processes that still work in `folder`."""
     time.sleep(2)
-    return [(process / "cmdline").read_text().replace("\0", " ") for process in at_work(folder)]
+    return [line.replace("\0", " ") for _, line in contents(folder, "cmdline")]
 
 
 def stopped_process(folder: Path) -> bool:
     """Whether one that works in `folder` was stopped (SIGSTOP)."""
-    return any((process / "stat").read_text().rpartition(")")[2].split()[0] == "T" for process in at_work(folder))
+    return any(stat.rpartition(")")[2].split()[0] == "T" for _, stat in contents(folder, "stat"))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from faults.harness import PATHS, at_work
+from faults.harness import PATHS, contents
 from mps_stand_in import ended
 from scripts import finish, start
 
@@ -137,7 +137,7 @@ JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 
 def workers_in(folder: Path) -> list[int]:
     """joblib's processes that work in `folder`."""
-    return [int(path.name) for path in at_work(folder) if b"LokyProcess" in (path / "cmdline").read_bytes()]
+    return [process for process, line in contents(folder, "cmdline") if "LokyProcess" in line]
 
 
 @pytest.mark.parametrize("sweeper", [[], ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=4"]], ids=["grid", "optuna"])
