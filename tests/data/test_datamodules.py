@@ -280,3 +280,12 @@ def test_image_size_resizes_on_the_device():
     resized, _ = data.preprocess(images, labels, training=False)
     assert resized.shape[1:] == (1, 56, 56)
     assert resized.mean() == pytest.approx(data.normalize(images).mean().item(), abs=0.01)
+
+
+def test_what_one_writes_to_the_sample_no_other_sees():
+    first, second = MNISTSample().load_arrays(), MNISTSample().load_arrays()
+    assert torch.equal(first.train_images, second.train_images)
+    first.train_images.zero_()
+    first.train_labels.zero_()
+    assert second.train_images.any()
+    assert MNISTSample().load_arrays().train_labels.unique().tolist() == list(range(10))

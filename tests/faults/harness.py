@@ -62,7 +62,7 @@ def at_work(folder: Path) -> list[Path]:
 
 
 def contents(folder: Path, file: str) -> list[tuple[int, str]]:
-    """Process id and text of `file` (of /proc) of each process that works in `folder`, less those that end meanwhile."""
+    """Process id, and text of `file` in /proc, of each process that works in `folder` and has not ended meanwhile."""
     found = []
     for process in at_work(folder):
         try:

@@ -30,7 +30,7 @@ def test_wandb_without_a_login_is_refused_in_one_line(tmp_path):
     run = asked("logger=wandb", folder=tmp_path)
     said = "No API key configured. Use `wandb login` to log in; or keep its files here, with logger.wandb.offline=true"
     with pytest.raises(ConfigError, match=said):
-        trainer._build_entry(run, "logger", "wandb", run.plain()["logger"]["wandb"])
+        trainer._constructor(run, "logger", "wandb", run.plain()["logger"]["wandb"])
 
 
 @pytest.mark.usefixtures("logged_out")
@@ -44,4 +44,4 @@ def test_a_logger_without_its_package_says_what_to_install(package, monkeypatch)
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
     run = asked(f"logger={package}")
     with pytest.raises(ConfigError, match=f"^logger={package}: pip install {package} first$"):
-        trainer._build_entry(run, "logger", package, run.plain()["logger"][package])
+        trainer._constructor(run, "logger", package, run.plain()["logger"][package])

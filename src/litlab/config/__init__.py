@@ -1,7 +1,7 @@
 """The config of a run: checks it, builds from it, records it, and says what identifies a run. Needs no torch."""
 
 from litlab.config.allowed import allowed_values
-from litlab.config.build import Chosen, blame, build, class_of, option
+from litlab.config.build import Chosen, blame, build, build_entries, class_of, option
 from litlab.config.check import (
     BOUNDS,
     FILLED_FROM_DATA,
@@ -32,6 +32,7 @@ __all__ = [
     "allowed_values",
     "blame",
     "build",
+    "build_entries",
     "changed",
     "check",
     "check_group",

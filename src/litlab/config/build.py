@@ -43,6 +43,21 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
         raise blame(cfg, group, error.__cause__ or error, chosen) from error
 
 
+def build_entries(entries: Mapping[str, Mapping[str, Any]], group: str, chosen: Chosen | None = None) -> dict[str, Any]:
+    """Instantiates all entries of a group such as `callbacks`, by name.
+
+    Hydra takes half the time for all at once. If that fails, each is built alone, to find the one that is at fault.
+
+    Raises:
+        ConfigError: if a constructor refuses its values.
+    """
+    described = {name: dict(entry) for name, entry in entries.items() if "_target_" in entry}
+    try:
+        return dict(instantiate(described, _convert_="all"))
+    except Exception:
+        return {name: build({group: entry}, group, chosen) for name, entry in described.items()}
+
+
 def blame(cfg: Mapping[str, Any], group: str, error: BaseException, chosen: Chosen | None = None) -> ConfigError:
     """An error that a constructor or a method of `group` has raised, with the name of the config key."""
     said = one_line(error)

@@ -1,5 +1,6 @@
 """MNIST, the sample of it that is part of the package, and Fashion-MNIST."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +41,16 @@ class MNISTSample(ImageDataModule):
         """Does nothing: the data are part of the package."""
 
     def load_arrays(self) -> Arrays:
-        """Read the sample and verify it by SHA-256."""
-        with np.load(Path(__file__).with_name("mnist_sample.npz"), allow_pickle=False) as file:
-            parts = {name: file[name] for name in Arrays._fields}
-        sources.verify(self.release, {name: values.tobytes() for name, values in parts.items()})
-        return Arrays(**{name: torch.from_numpy(values) for name, values in parts.items()})
+        """The sample, verified by SHA-256. The caller may write to it."""
+        return Arrays(*(values.clone() for values in _sample()))
+
+
+@cache  # 4 MB, decoded once for all jobs of a sweep
+def _sample() -> Arrays:
+    with np.load(Path(__file__).with_name("mnist_sample.npz"), allow_pickle=False) as file:
+        parts = {name: file[name] for name in Arrays._fields}
+    sources.verify(sources.MNIST_SAMPLE, {name: values.tobytes() for name, values in parts.items()})
+    return Arrays(**{name: torch.from_numpy(values) for name, values in parts.items()})
 
 
 class FashionMNIST(ImageDataModule):

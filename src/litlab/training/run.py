@@ -91,7 +91,8 @@ def train(run: Run) -> None:
                 start_ranks({"job": "train", "run": run.to_plain()}, processes, run.get("preempt_grace_s", 20))
             else:
                 settled = settle_for_other_hosts(run)
-                tell("train", run=settled.to_plain())
+                if is_rank():
+                    tell("train", run=settled.to_plain())
                 with Heartbeat():
                     train_in_this_process(settled)
             return

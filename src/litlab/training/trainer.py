@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
 from litlab import lightning_internals
 from litlab.callbacks import Panel, Panels
 from litlab.checkpoint import PlainCheckpointIO
-from litlab.config import Run, build
+from litlab.config import Run, build_entries
 from litlab.console import is_rank_zero
 from litlab.distributed.strategies import distribution
 from litlab.errors import ConfigError, one_line
@@ -35,7 +35,8 @@ def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: 
     """
     config = run.plain()
     entries = (config.get("logger") or {}).items()
-    loggers = [_build_entry(run, "logger", name, entry) for name, entry in entries if entry]
+    described = {name: _constructor(run, "logger", name, entry) for name, entry in entries if entry}
+    loggers = list(build_entries(described, "logger", run.chosen).values())
     configured = _configured_callbacks(run, config.get("callbacks") or {}, network)
     arguments = {
         "callbacks": [first, *configured, *callbacks],
@@ -57,13 +58,14 @@ def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: 
 
 def _configured_callbacks(run: Run, entries: dict[str, Any], network: torch.nn.Module) -> list[Callback]:
     """The callbacks that the config switches on. All TensorBoard panels are in one callback, the last."""
+    described = {
+        name: _constructor(run, "callbacks", name, entry)
+        for name, entry in entries.items()
+        if entry and entry.get("_target_") and entry.get("enabled", True)
+        if not (name == "model_summary" and is_shown_before(run))
+    }
     callbacks, panels = [], []
-    for name, entry in entries.items():
-        if not entry or not entry.get("_target_") or not entry.get("enabled", True):
-            continue
-        if name == "model_summary" and is_shown_before(run):
-            continue
-        callback = _build_entry(run, "callbacks", name, entry)
+    for name, callback in build_entries(described, "callbacks", run.chosen).items():
         if not isinstance(callback, Panel):
             callbacks.append(callback)
             continue
@@ -75,8 +77,12 @@ def _configured_callbacks(run: Run, entries: dict[str, Any], network: torch.nn.M
     return [*callbacks, Panels(panels, run.plain())] if panels else callbacks
 
 
-def _build_entry(run: Run, group: str, name: str, entry: dict[str, Any]) -> Any:
-    """Builds one entry of `callbacks` or `logger`."""
+def _constructor(run: Run, group: str, name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """The class of an entry of `callbacks` or `logger`, and its arguments.
+
+    Raises:
+        ConfigError: if the entry cannot work here.
+    """
     if entry.get("save_dir") and group == "logger" and name in IN_RUN_FOLDER:
         raise ConfigError(f"logger.{name}.save_dir={entry['save_dir']}: must be null, the run folder")
     arguments = {key: value for key, value in entry.items() if key != "enabled"}
@@ -87,7 +93,7 @@ def _build_entry(run: Run, group: str, name: str, entry: dict[str, Any]) -> Any:
         raise ConfigError(f"logger={name}: pip install {package} first")
     if entry.get("_target_") == WANDB and is_rank_zero() and not entry.get("offline"):
         _check_login(run)
-    return build({group: arguments}, group, run.chosen)
+    return arguments
 
 
 def _check_login(run: Run) -> None:

@@ -1,9 +1,13 @@
 """The network as a graph."""
 
+from pathlib import Path
+from typing import Any
+
 import lightning
 import pytest
 import torch
 from events import read
+from omegaconf import OmegaConf
 from scripts import REPOSITORY, composed
 
 from litlab import config
@@ -42,3 +46,26 @@ def test_every_network_has_a_graph(model, tmp_path):
     assert torch.equal(torch.get_rng_state(), random)
     assert [module.training for module in network.modules()] == trained
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def shown(folder: Path, *model: str) -> Any:
+    """The graph that a run with these settings of the network has."""
+    config_of_run = OmegaConf.to_container(composed("data=mnist_sample", *model), resolve=True)
+    network = config.build(config_of_run, "model", input_shape=[1, 28, 28], num_classes=10)
+    trainer = lightning.Trainer(logger=TensorBoard(folder), accelerator="cpu", enable_progress_bar=False)
+    trainer.datamodule = type("Shape", (), {"input_shape": (1, 28, 28), "num_classes": 10})
+    Graph().begin(View(trainer, Classification(network, 10), config_of_run))
+    trainer.logger.experiment.close()
+    return read(folder).Graph()
+
+
+def test_jobs_with_the_same_network_trace_it_once(tmp_path, monkeypatch):
+    traced, trace = [], torch.jit.trace
+    monkeypatch.setattr(torch.jit, "trace", lambda *arguments, **named: traced.append(1) or trace(*arguments, **named))
+    first = shown(tmp_path / "a", "model=mlp", "model.hidden=[13]", "optimizer.lr=0.1")
+    once = len(traced)
+    assert once
+    assert shown(tmp_path / "b", "model=mlp", "model.hidden=[13]", "optimizer.lr=0.2") == first
+    assert len(traced) == once
+    assert shown(tmp_path / "c", "model=mlp", "model.hidden=[14]") != first
+    assert len(traced) == 2 * once

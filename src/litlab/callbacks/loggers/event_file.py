@@ -104,6 +104,15 @@ class EventWriter(SummaryWriter):
         """Adds values that no other method makes."""
         self._file.add_summary(summary, step)
 
+    @property
+    def graph(self) -> bytes:
+        """The graph that `add_graph` has added, for another run with the same network; empty if there is none."""
+        return self._file.graph
+
+    def add_graph_again(self, graph: bytes) -> None:
+        """Adds a graph that was traced for another run."""
+        self._file.add_event(Event(graph_def=graph))
+
     def close(self) -> None:
         """Writes all events. More can be added later, to the same file."""
         self.flush()
@@ -113,7 +122,11 @@ class _FileWriter(FileWriter):
     """What torch's SummaryWriter writes to."""
 
     def __init__(self, events: EventFile) -> None:
-        self.event_writer = events
+        self.event_writer, self.graph = events, b""
+
+    def add_event(self, event: Event, step: int | None = None, walltime: float | None = None) -> None:
+        self.graph = event.graph_def or self.graph
+        super().add_event(event, step, walltime)
 
 
 def new_file(folder: Path) -> Path:

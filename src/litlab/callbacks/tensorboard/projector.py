@@ -82,10 +82,10 @@ def penultimate(view: View, images: Tensor) -> Tensor:
 def write(folder: Path, vectors: list[list[float]], names: list[str], thumbnails: Tensor) -> None:
     """Writes the files that TensorBoard's projector reads: vectors, names and thumbnails uint8 [N, C, H, W]."""
     (folder / FOLDER).mkdir(exist_ok=True)
-    lines = ("\t".join(f"{value:.5g}" for value in vector) for vector in vectors)
-    (folder / FOLDER / "vectors.tsv").write_text("\n".join(lines) + "\n")
+    line = "\t".join(["%.5g"] * len(vectors[0])) + "\n"  # one format a row: twice as fast as one for each number
+    (folder / FOLDER / "vectors.tsv").write_text("".join(line % tuple(vector) for vector in vectors))
     (folder / FOLDER / "labels.tsv").write_text("\n".join(name.replace("\n", " ") for name in names) + "\n", "utf-8")
-    sprite(thumbnails).save(folder / FOLDER / "thumbnails.png")
+    sprite(thumbnails).save(folder / FOLDER / "thumbnails.png", compress_level=1)  # see `as_png`
     (folder / "projector_config.pbtxt").write_text(CONFIG % (thumbnails.shape[3], thumbnails.shape[2]))
 
 
