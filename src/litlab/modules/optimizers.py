@@ -1,4 +1,4 @@
-"""Muon, an optimizer that torch has only for matrices."""
+"""Muon, an optimizer that torch has only for matrices; and a momentum for parameters that are trained later."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -112,6 +112,32 @@ class Muon(Optimizer):
         torch._foreach_mul_(buffers, momentum)
         torch._foreach_add_(buffers, gradients)
         return list(torch._foreach_add(gradients, buffers, alpha=momentum))
+
+
+def with_all_momenta(optimizer: Optimizer) -> Optimizer:
+    """The optimizer, which may get the first gradient of some parameters later than that of others.
+
+    torch's fused SGD ends in an error where some parameters of a group have a momentum and others, whose first gradient
+    this is, have none yet. So those without a gradient get a momentum of zeros after the first step, and when an
+    earlier state is loaded.
+    """
+    if isinstance(optimizer, torch.optim.SGD):
+
+        def fill(*_: Any) -> None:
+            for group in (group for group in optimizer.param_groups if group["momentum"]):
+                states = [optimizer.state[parameter] for parameter in group["params"]]
+                if any(state.get("momentum_buffer") is not None for state in states):
+                    for parameter, state in zip(group["params"], states, strict=True):
+                        if state.get("momentum_buffer") is None:
+                            state["momentum_buffer"] = torch.zeros_like(parameter)
+
+        def fill_once(*_: Any) -> None:
+            fill()
+            handle.remove()
+
+        handle = optimizer.register_step_post_hook(fill_once)
+        optimizer.register_load_state_dict_post_hook(fill)
+    return optimizer
 
 
 def orthogonal(matrix: Tensor, steps: int = 3) -> Tensor:

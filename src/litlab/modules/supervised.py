@@ -17,6 +17,7 @@ from litlab.modules.added import Added
 from litlab.modules.compiled import CompiledNetwork
 from litlab.modules.losses import total_weight
 from litlab.modules.measured import Measured
+from litlab.modules.optimizers import with_all_momenta
 from litlab.modules.schedules import Schedule, is_of_torch, of_torch
 from litlab.networks import WithAuxiliary, with_versions
 
@@ -225,7 +226,7 @@ class Supervised(Measured):
         return [p for p in self.network.parameters() if p.requires_grad or id(p) in later]
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer(self.trained())
+        optimizer = with_all_momenta(self.make_optimizer(self.trained()))
         if self.make_schedulers is None:
             return optimizer
         total = self.trainer.estimated_stepping_batches

@@ -52,6 +52,36 @@ def test_a_run_that_is_stopped_and_resumed_is_the_same_run(tmp_path, undisturbed
     assert differences(tmp_path / "run", undisturbed) == []
 
 
+MOMENTUM = [*FROZEN, "optimizer=sgd", "optimizer.momentum=0.9", "checkpoint.keep=all", "logger=csv"]
+
+
+@pytest.fixture(scope="module")
+def with_momentum(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("momentum") / "run"
+    record_run(folder, *MOMENTUM)
+    train_recorded(folder)
+    return folder
+
+
+def test_the_fused_momentum_of_a_late_backbone_is_that_of_the_loop(tmp_path, with_momentum):
+    record_run(tmp_path / "run", *MOMENTUM, "optimizer.fused=false")
+    train_recorded(tmp_path / "run")
+    weights = [
+        torch.load(folder / "checkpoints/epoch_003.ckpt", weights_only=True)["state_dict"]
+        for folder in (tmp_path / "run", with_momentum)
+    ]
+    torch.testing.assert_close(*weights, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("step", [5, 14])
+def test_a_resumed_run_with_momentum_is_the_same_run(tmp_path, with_momentum, step):
+    record_run(tmp_path / "run", *MOMENTUM, stop_at(step))
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        train_recorded(tmp_path / "run")
+    train_recorded(tmp_path / "run", WITHOUT_FAULT)
+    assert differences(tmp_path / "run", with_momentum) == []
+
+
 def test_batch_norm_takes_statistics_from_that_epoch_on(tmp_path):
     small = [*WHITENED, "scheduler=none", "+model.freeze=backbone", "checkpoint.keep=all"]
     record_run(tmp_path / "run", *small, "model.unfreeze_at=1", base=[])
