@@ -43,5 +43,8 @@ class SweepStopped(KeyboardInterrupt):
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error's message, or the name of its type."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """The first line of an error's message, or the name of its type. Beside a bare name or path its type is said."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if isinstance(error, LookupError | OSError) and " " not in line and line != type(error).__name__:
+        return f"{type(error).__name__}: {line}"  # KeyError: 'x', FileNotFoundError: x.npy
+    return line

@@ -279,8 +279,9 @@ def check_group(group: str, node: Mapping[str, Any]) -> None:
     """Checks the settings of one group against the signature of its `_target_`."""
     try:
         target = get_object(str(node["_target_"]))
-    except Exception as error:
-        raise ConfigError(f"{group}._target_={node['_target_']}: {one_line(error)}") from error
+    except Exception as error:  # Hydra's own has the reason in its second line
+        reason = one_line(error.__cause__ or error)
+        raise ConfigError(f"{group}._target_={node['_target_']}: cannot be imported: {reason}") from error
     parameters, hints, takes_any = signature(target)
     own = own_keys(group, node)
     hints |= own

@@ -62,7 +62,7 @@ class ClassPictures(PictureDataModule):
             splits |= {name: splits[name][readable[splits[name]]] for name in ("val", "test")}
         if not len(splits["val"]):
             raise ValueError(f"{self.source}: no readable pictures for val")
-        self._check_classes(targets[splits["train"]])
+        self._check_classes(targets[splits["train"]], of_drawing=True)
         self._mention_unvalidated(targets[splits["val"]])
         chosen = self._limited(self._permutation(len(splits["train"])))  # a limit takes some of every class
         self.trained = splits["train"] = splits["train"][chosen.sort().values]
@@ -104,11 +104,19 @@ class ClassPictures(PictureDataModule):
         there = set((targets if targets.ndim == 1 else targets.any(0).nonzero()).unique().tolist())
         return [name for number, name in enumerate(self.class_names) if number not in there]
 
-    def _check_classes(self, trained: Tensor) -> None:
-        """Raises ValueError if a class has no pictures to train on."""
+    def _check_classes(self, trained: Tensor, of_drawing: bool = False) -> None:
+        """Raises ValueError if a class has no pictures to train on.
+
+        Args:
+            trained: the targets of those to train on.
+            of_drawing: whether the class has pictures, and the drawing of the validation set took them.
+        """
         if missing := [repr(name) for name in self._without(trained)]:
             more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
             classes = ("class " if len(missing) == 1 else "classes ") + ", ".join(missing[:NAMED]) + more
+            if of_drawing:
+                left = f"the validation takes all pictures of {classes}, and none is left to train on"
+                raise ValueError(f"{self.source}: {left}: each class needs two or more")
             raise ValueError(f"{self.source}: no readable pictures to train on for {classes}")
 
     def _mention_unvalidated(self, validated: Tensor) -> None:

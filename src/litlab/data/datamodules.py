@@ -95,6 +95,8 @@ class ImageDataModule(DataModule):
         if self.train_set is not None:
             return
         arrays = self.load_arrays()
+        if not isinstance(arrays, Arrays):
+            raise ValueError(f"load_arrays must return Arrays({', '.join(Arrays._fields)}), not {_described(arrays)}")
         self._check(arrays.train_images, arrays.train_labels, "train")
         self._check(arrays.test_images, arrays.test_labels, "test")
         train_labels = arrays.train_labels.long()

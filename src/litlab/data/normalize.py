@@ -51,11 +51,13 @@ def channel_statistics(
         own: the mean and the standard deviation of the data set.
 
     Raises:
-        ValueError: `normalize` is anything else; the message begins with `normalize`.
+        ValueError: `normalize` is anything else, and the message begins with `normalize`; or `own` has other lengths.
     """
     if normalize is None or normalize is False:
         return (0.0,) * channels, (1.0,) * channels
     if normalize is True:
+        if {len(own[0]), len(own[1])} != {channels}:
+            raise ValueError(f"mean and std must have {channels} values each, one a channel, not {own[0]} and {own[1]}")
         return tuple(own[0]), tuple(own[1])
     if isinstance(normalize, Mapping) and set(normalize) == {"mean", "std"}:
         normalize = (normalize["mean"], normalize["std"])

@@ -12,7 +12,14 @@ from litlab.data.workers import WorkerFailed
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Classification, Grouped, MakeOptimizer, Multilabel, Regression, Supervised, balanced_weights
 from litlab.training import weights
-from litlab.training.checks import check_device, check_loss, check_monitors, check_network, check_optimization
+from litlab.training.checks import (
+    check_classes,
+    check_device,
+    check_loss,
+    check_monitors,
+    check_network,
+    check_optimization,
+)
 from litlab.training.limits import batches, times_read
 from litlab.training.metrics import build_metrics
 from litlab.training.network import build_network
@@ -39,6 +46,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
     if needed := weights.settings_for_pretrained(run, data):
         run = run.settled(**needed)
         data = run.build("data")
+    check_classes(run, data)
     _check_filled_from_data(run, data)
     data.mix = build_mix(run, data)
     network = weights.frozen(run, build_network(run, data))

@@ -1,8 +1,10 @@
 """Refuses parts that do not fit together, before anything is trained."""
 
+import copy
 import warnings
 
 import torch
+from torch import Tensor
 
 from litlab.config import Run
 from litlab.data import DataModule
@@ -30,6 +32,12 @@ def check_device(run: Run) -> None:
         raise ConfigError(f"data.device=gpu: needs data.num_workers=0, not {run.cfg.data.num_workers}")
 
 
+def check_classes(run: Run, data: DataModule) -> None:
+    """Refuses data whose classes have no names: there would be no outputs."""
+    if not data.num_classes:
+        raise ConfigError(f"{run.option('data')}: class_names is empty; it must name each class")
+
+
 def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
     """Passes one batch of zeros through the network.
 
@@ -38,17 +46,35 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
     """
     model, source = run.option("model"), run.option("data")
     batch = torch.zeros(2, *data.input_shape)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise ConfigError(f"{model} has no parameters to train: layers in a list need nn.ModuleList or nn.Sequential")
     try:
-        with torch.no_grad(), evaluating(network):
+        with evaluating(network):
             logits = network(batch)
     except (RuntimeError, ValueError, AssertionError) as error:
         hint = network.hint() if isinstance(network, Registered) else ""
         raise unfit(run, data, one_line(error) + hint) from error
+    if not isinstance(logits, Tensor):
+        missing = ": is a return missing?" if logits is None else ""
+        raise ConfigError(f"{model}: its forward must return one tensor, not {type(logits).__name__}{missing}")
     if tuple(logits.shape) != (2, data.num_classes):
         raise ConfigError(
             f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
             f"but {source} needs [2, {data.num_classes}]"
         )
+    if not logits.requires_grad and not _has_gradient_in_training(network, batch):
+        raise ConfigError(
+            f"{model}: its outputs have no gradient with respect to its parameters: leave out detach(), no_grad() and "
+            "argmax() in its forward"
+        )
+
+
+def _has_gradient_in_training(network: torch.nn.Module, batch: Tensor) -> bool:
+    """Whether the outputs, of which there may be several in training, depend on the parameters. Uses a copy."""
+    with torch.random.fork_rng(devices=[]):
+        outputs = copy.deepcopy(network).train()(batch)
+    outputs = outputs if isinstance(outputs, tuple | list) else [outputs]
+    return any(isinstance(output, Tensor) and output.requires_grad for output in outputs)
 
 
 def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:

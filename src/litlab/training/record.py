@@ -15,9 +15,10 @@ from litlab.training.settle import settle_for_all_processes
 
 @contextmanager
 def failure_recorded(run: Run) -> Iterator[None]:
-    """Leaves a result if a job of a sweep fails before it trains, and no folder if a new run is refused.
+    """Leaves a result if a run ends in an error before it trains, and no folder if a new run is refused.
 
-    The sweep's table has a row for each job, and reads it from that result. A run that trains writes its own result.
+    The list of runs has its status from that result. So has the table of a sweep, with a row for each job, refused ones
+    too. A run that trains writes its own result.
     """
     try:
         yield
@@ -29,7 +30,7 @@ def failure_recorded(run: Run) -> Iterator[None]:
         raise
     except Exception as error:
         interrupted = getattr(error, "status", 1) > 128
-        if run.job and not interrupted and not (run.folder / RESULT).exists():
+        if not interrupted and not (run.folder / RESULT).exists():
             write_failed(run.folder, one_line(error))
         raise
 

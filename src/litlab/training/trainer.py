@@ -67,6 +67,9 @@ def _configured_callbacks(run: Run, entries: dict[str, Any], network: torch.nn.M
     callbacks, panels = [], []
     for name, callback in build_entries(described, "callbacks", run.chosen).items():
         if not isinstance(callback, Panel):
+            if not isinstance(callback, Callback):
+                target = described[name]["_target_"]
+                raise ConfigError(f"callbacks.{name}: {target} must inherit from lightning.Callback, or be a Panel")
             callbacks.append(callback)
             continue
         try:

@@ -1,0 +1,97 @@
+"""Parts of a beginner's own project, each with a mistake."""
+
+import torch
+from torch import Tensor, nn
+
+from litlab.data import ImageDataModule
+from litlab.data.sources import Arrays
+
+
+class Dense(nn.Module):
+    """Without a mistake."""
+
+    def __init__(self, input_shape: list[int], num_classes: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(torch.Size(input_shape).numel(), num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer(images.flatten(1))
+
+
+class NoReturn(Dense):
+    def forward(self, images: Tensor) -> None:
+        self.layer(images.flatten(1))
+
+
+class Pair(Dense):
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.layer(images.flatten(1)), images
+
+
+class Detached(Dense):
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer(images.flatten(1)).detach()
+
+
+class DetachedInEvaluation(Dense):
+    """No mistake: it is never trained in evaluation mode."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        outputs = self.layer(images.flatten(1))
+        return outputs if self.training else outputs.detach()
+
+
+class InAList(nn.Module):
+    def __init__(self, input_shape: list[int], num_classes: int) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(torch.Size(input_shape).numel(), num_classes)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers[0](images.flatten(1))
+
+
+class Crashes(Dense):
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layr(images.flatten(1))
+
+
+class Grey(ImageDataModule):
+    """Without a mistake."""
+
+    name, class_names, input_shape = "grey", ("dark", "light"), (1, 4, 4)
+    mean, std = (0.5,), (0.5,)
+
+    def prepare_data(self) -> None:
+        """Does nothing: `load_arrays` makes the images."""
+
+    def load_arrays(self) -> Arrays:
+        images, labels = torch.zeros(40, 1, 4, 4, dtype=torch.uint8), torch.arange(40) % 2
+        images[labels == 1] = 255
+        return Arrays(images, labels, images[:10], labels[:10])
+
+
+class NoArrays(Grey):
+    def load_arrays(self) -> None:
+        super().load_arrays()
+
+
+class TwoArrays(Grey):
+    def load_arrays(self) -> tuple[Tensor, Tensor]:
+        return super().load_arrays()[:2]
+
+
+class ThreeMeans(Grey):
+    mean, std = (0.4, 0.4, 0.4), (0.2, 0.2, 0.2)
+
+
+class NoNames(Grey):
+    class_names = ()
+
+
+class NoFile(Grey):
+    def load_arrays(self) -> Arrays:
+        raise FileNotFoundError("data/grey.npy")
+
+
+class NotACallback:
+    pass
