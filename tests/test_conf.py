@@ -124,6 +124,7 @@ def test_photographs_have_the_shape_that_pretrained_networks_expect(data):
 def test_every_experiment_composes_and_fits_together(experiment, pictures):
     needs = {
         "fine_tune_folder": [f"data.data_dir={pictures}/folder", "model.pretrained=false", "data.image_size=64"],
+        "flowers_fine_tune": ["model.pretrained=false"],
         "landmarks": [f"data.annotations={pictures}/landmarks/annotations.txt"],
     }
     run = asked(f"experiment={experiment}", *needs.get(experiment, ()))
