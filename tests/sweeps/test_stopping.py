@@ -40,6 +40,11 @@ def test_ctrl_c_ends_the_sweep_with_a_report(tmp_path, engine):
     assert "hydra.sweep.dir=runs/s" in done.err
     assert [row["status"] for row in rows(tmp_path)] == ["interrupted"] * at_once
     assert "Traceback" not in done.err
+    later = finish(start("src/litlab/sweeps/__main__.py", "runs/s", folder=tmp_path), tmp_path)
+    counted = f"0 of 3 jobs completed, {3 - at_once} not begun"
+    assert counted in done.out
+    assert counted in later.out
+    assert "go on with    the same command and hydra.sweep.dir=runs/s" in later.out
 
 
 @pytest.mark.slow

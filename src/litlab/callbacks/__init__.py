@@ -8,7 +8,7 @@ terminal     the progress bar and the table of layers
 debug        what `debug=` switches on to look for mistakes
 """
 
-from litlab.callbacks.debug import FirstNonFinite, OverfitOneBatch, Profile
+from litlab.callbacks.debug import FirstNonFinite, OverfitOneBatch, Profile, not_one_batch
 from litlab.callbacks.diagnosis import BEFORE_TRAINING, PURE_FLOAT16, Diagnosis
 from litlab.callbacks.find import callback_of
 from litlab.callbacks.fit_plot import FitPlot, LandmarkPictures
@@ -99,6 +99,7 @@ __all__ = [
     "groups_table",
     "interruption",
     "learning_rate",
+    "not_one_batch",
     "outputs_of",
     "part_of_epoch",
     "summary_table",

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shlex
 import signal
 from pathlib import Path
 from types import FrameType
@@ -14,12 +15,13 @@ from litlab.sweeps.halving import UNTIL
 STOPPED = ".stopped"  # begin no more jobs; the file holds the exit status
 REFUSED = ".refused"  # a line for each job that this start has refused, because it was trained with another config
 AGAIN = ".again"  # the name of each job that ran once more, because it ended with an error of the GPU
+INTERRUPTED = ".interrupted"  # the number of all jobs, as far as it is known, for a report of what a signal has stopped
 STARTED_BY = "LITLAB_SWEEP"  # in the environment of joblib's processes: the process that started them
 
 
 def clear_marks(folder: Path) -> None:
     """Removes the marks of an earlier start."""
-    for name in (STOPPED, REFUSED, AGAIN, UNTIL):
+    for name in (STOPPED, REFUSED, AGAIN, INTERRUPTED, UNTIL):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -54,6 +56,22 @@ def note_refused(folder: Path, message: str) -> None:
     """Adds a line for a refused job."""
     with (folder / REFUSED).open("a") as file:
         file.write(f"{message}\n")
+
+
+def note_interrupted(folder: Path, total: int | None) -> None:
+    """Notes that a signal has stopped a sweep of so many jobs; None if that is not known."""
+    (folder / INTERRUPTED).write_text(str(total or 0))
+
+
+def interrupted(folder: Path) -> int | None:
+    """The number of all jobs of a sweep that a signal has stopped, 0 if it is not known; None if it was not stopped."""
+    path = folder / INTERRUPTED
+    return int(path.read_text()) if path.exists() else None
+
+
+def how_to_go_on(folder: Path) -> str:
+    """A line for a sweep that a signal has stopped."""
+    return f"go on with    the same command and {shlex.quote(f'hydra.sweep.dir={folder}')}"
 
 
 def ran_again(folder: Path) -> list[str]:

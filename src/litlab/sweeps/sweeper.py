@@ -1,6 +1,5 @@
 """What both sweepers share: the folders of jobs, a launcher that survives a killed job, and the report at the end."""
 
-import shlex
 import signal
 import sys
 from abc import abstractmethod
@@ -22,7 +21,14 @@ from litlab.runs import OVERRIDES
 from litlab.sweeps.composing import SweepConfigLoader
 from litlab.sweeps.folders import name_by_what_is_swept
 from litlab.sweeps.launchers import ResilientLauncher, check_launcher, launcher_name
-from litlab.sweeps.stopping import clear_marks, pass_signals_on, refused, stopped_with
+from litlab.sweeps.stopping import (
+    clear_marks,
+    how_to_go_on,
+    note_interrupted,
+    pass_signals_on,
+    refused,
+    stopped_with,
+)
 from litlab.sweeps.table import print_report
 
 
@@ -113,6 +119,6 @@ class ReportedSweeper(Sweeper):
         if not self._has_jobs():
             print("interrupted: no job has begun", file=sys.stderr)
             return
+        note_interrupted(self.folder, self.launcher.total)
         print_report(self.folder, self.launcher.total, refused(self.folder))
-        again = shlex.quote(f"hydra.sweep.dir={self.folder}")
-        print(f"go on with    the same command and {again}", file=sys.stderr)
+        print(how_to_go_on(self.folder), file=sys.stderr)

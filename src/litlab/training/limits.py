@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from litlab.callbacks import not_one_batch
 from litlab.config import Run
 from litlab.data import DataModule
 from litlab.errors import ConfigError, one_line
@@ -43,8 +44,11 @@ def check_limits(run: Run, data: DataModule) -> None:
     for split in SPLITS:
         if limits[split] and split in data.sizes and (split != "test" or run.cfg.test):
             check_limit(f"trainer.limit_{split}_batches", limits[split], batches(data, split))
+    trained = limited(limits["train"], batches(data, "train"))
     if interval is not None and data.validates:
-        check_interval(run, interval, limited(limits["train"], batches(data, "train")))
+        check_interval(run, interval, trained)
+    if run.get("callbacks.overfit.enabled") and trained != 1:
+        raise ConfigError(not_one_batch(trained))
 
 
 def check_validation(run: Run, data: DataModule) -> None:

@@ -49,6 +49,13 @@ def test_overfit_says_when_it_has_not_learned(train_here, lr, said):
     assert f"overfit       {said}" in done.out
 
 
+def test_overfit_with_a_limit_of_more_than_a_batch_is_refused_before_it_begins(train_here):
+    done = train_here(*[a for a in SMALL if "train_limit" not in a], "debug=overfit", "data.train_limit=640")
+    assert done.err == "error: debug=overfit: there are 10 batches; write data.train_limit=N, at most data.batch_size\n"
+    assert done.status == 2
+    assert done.runs == []
+
+
 def test_overfit_needs_one_batch(tmp_path):
     trainer = lightning.Trainer(
         max_epochs=1, accelerator="cpu", logger=False, callbacks=[OverfitOneBatch()], default_root_dir=tmp_path,

@@ -6,7 +6,7 @@ first_nonfinite  names the layer that makes the first NaN
 """
 
 from litlab.callbacks.debug.first_nonfinite import FirstNonFinite
-from litlab.callbacks.debug.overfit import OverfitOneBatch
+from litlab.callbacks.debug.overfit import OverfitOneBatch, not_one_batch
 from litlab.callbacks.debug.profile import Profile
 
-__all__ = ["FirstNonFinite", "OverfitOneBatch", "Profile"]
+__all__ = ["FirstNonFinite", "OverfitOneBatch", "Profile", "not_one_batch"]

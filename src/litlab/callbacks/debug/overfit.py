@@ -12,6 +12,11 @@ FEW = 10  # steps, too few to judge
 LEARNED = 0.02  # part of the first loss below which a batch counts as learned
 
 
+def not_one_batch(batches: float) -> str:
+    """Says that there are so many batches, where one is to be learned."""
+    return f"debug=overfit: there are {batches:,.0f} batches; write data.train_limit=N, at most data.batch_size"
+
+
 class OverfitOneBatch(lightning.Callback):
     """Trains on one batch until its loss is nearly zero, and says whether it came there.
 
@@ -40,10 +45,7 @@ class OverfitOneBatch(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if trainer.num_training_batches != 1:
-            raise RunFailed(
-                f"debug=overfit: there are {trainer.num_training_batches:,.0f} batches; "
-                "write data.train_limit=N, at most data.batch_size"
-            )
+            raise RunFailed(not_one_batch(trainer.num_training_batches))
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
         loss = float(outputs["loss"])
