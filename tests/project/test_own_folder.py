@@ -34,7 +34,7 @@ def test_help_lists_own_options_beside_those_of_litlab(litlab_here, project):
     ("arguments", "said"),
     [
         (["model=tinny"], "model=tinny: no such option; did you mean tiny? there is: alexnet"),
-        (["experiment=fist"], "experiment=fist: no such option; did you mean first? there is: cifar10_94"),
+        (["experiment=fist"], "experiment=fist: no such option; did you mean first? there is: cifar100_resnet18"),
         (["model=tiny", "model.chanels=3"], "model.chanels is unknown; model: did you mean channels?"),
         (["model=tiny", "model.channels=x"], "model.channels=x: must be an integer"),
     ],
