@@ -14,6 +14,7 @@ from litlab.modules import Supervised
 from litlab.runs import read_result
 from litlab.training import assemble
 from litlab.training.assemble import prepare_data
+from litlab.training.record import failure_recorded
 from litlab.training.run import run_training
 from litlab.training.trainer import make_trainer
 
@@ -78,3 +79,9 @@ def test_a_run_that_its_own_code_ends_before_training_has_failed_and_was_not_kil
         run_training(run)
     assert read_result(tmp_path / "run")["status"] == "failed"
     assert "layr" in read_result(tmp_path / "run")["error"]
+
+
+def test_an_error_stays_what_it_is_where_no_result_can_be_written(tmp_path):
+    run = own(folder=tmp_path / "gone")  # as on a disk that is full
+    with pytest.raises(RuntimeError, match="not saved"), failure_recorded(run):
+        raise RuntimeError("not saved")

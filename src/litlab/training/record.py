@@ -1,7 +1,7 @@
 """Records a run in its folder: its config before the training begins, and its failure if it never began."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from litlab import console
 from litlab.checkpoint import whole_checkpoint
@@ -31,7 +31,8 @@ def failure_recorded(run: Run) -> Iterator[None]:
     except Exception as error:
         interrupted = getattr(error, "status", 1) > 128
         if not interrupted and not (run.folder / RESULT).exists():
-            write_failed(run.folder, one_line(error))
+            with suppress(OSError):  # of a full disk, which may be what has ended the run
+                write_failed(run.folder, one_line(error))
         raise
 
 
