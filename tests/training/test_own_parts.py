@@ -7,7 +7,7 @@ import torch
 from own_parts import Dense, Grey
 from scripts import asked
 
-from litlab.config import Run
+from litlab.config import Run, check_group
 from litlab.data import DataModule
 from litlab.errors import ConfigError
 from litlab.modules import Supervised
@@ -85,3 +85,17 @@ def test_an_error_stays_what_it_is_where_no_result_can_be_written(tmp_path):
     run = own(folder=tmp_path / "gone")  # as on a disk that is full
     with pytest.raises(RuntimeError, match="not saved"), failure_recorded(run):
         raise RuntimeError("not saved")
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("own_parts.Dens", "No module named 'own_parts.Dens'"),
+        ("own_part.Dense", "No module named 'own_part'"),
+    ],
+)
+def test_a_typo_in_a_target_says_what_is_not_there(target, reason):
+    with pytest.raises(ConfigError) as caught:
+        check_group("model", {"_target_": target})
+    assert str(caught.value).startswith(f"model._target_={target}: cannot be imported: ")
+    assert reason in str(caught.value)
