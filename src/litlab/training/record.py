@@ -24,16 +24,21 @@ def failure_recorded(run: Run) -> Iterator[None]:
         yield
     except ConfigError as error:
         if run.job:
-            write_failed(run.folder, str(error))
+            _try_to_write_failed(run, str(error))
         elif not run.resumed:
             remove_if_unused(run.folder)
         raise
     except Exception as error:
         interrupted = getattr(error, "status", 1) > 128
         if not interrupted and not (run.folder / RESULT).exists():
-            with suppress(OSError):  # of a full disk, which may be what has ended the run
-                write_failed(run.folder, one_line(error))
+            _try_to_write_failed(run, one_line(error))
         raise
+
+
+def _try_to_write_failed(run: Run, error: str) -> None:
+    """Leaves the result of a run that has failed, unless its disk is full, which may be what has ended it."""
+    with suppress(OSError):
+        write_failed(run.folder, error)
 
 
 @contextmanager

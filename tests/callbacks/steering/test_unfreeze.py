@@ -16,13 +16,17 @@ FROZEN = ["+model.freeze=backbone", "model.unfreeze_at=1"]  # of 3 epochs of 10 
 SLOWER = [*FROZEN, "optimizer.backbone_factor=0.5", "ema=0.9", "optimizer=adamw", "logger=csv", "checkpoint.keep=all"]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def never_stopped(factory, *overrides):
     """The folder of a run that was never stopped, with the checkpoints of all epochs."""
-    folder = tmp_path_factory.mktemp("undisturbed") / "run"
-    record_run(folder, *SLOWER)
+    folder = factory.mktemp("never_stopped") / "run"
+    record_run(folder, *overrides)
     train_recorded(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return never_stopped(tmp_path_factory, *SLOWER)
 
 
 def test_the_backbone_stands_still_until_its_epoch(undisturbed):
@@ -57,10 +61,7 @@ MOMENTUM = [*FROZEN, "optimizer=sgd", "optimizer.momentum=0.9", "checkpoint.keep
 
 @pytest.fixture(scope="module")
 def with_momentum(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("momentum") / "run"
-    record_run(folder, *MOMENTUM)
-    train_recorded(folder)
-    return folder
+    return never_stopped(tmp_path_factory, *MOMENTUM)
 
 
 def test_the_fused_momentum_of_a_late_backbone_is_that_of_the_loop(tmp_path, with_momentum):

@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import google_crc32c
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog, SourceMetadata
@@ -124,9 +125,9 @@ class _FileWriter(FileWriter):
     def __init__(self, events: EventFile) -> None:
         self.event_writer, self.graph = events, b""
 
-    def add_event(self, event: Event, step: int | None = None, walltime: float | None = None) -> None:
-        self.graph = event.graph_def or self.graph
-        super().add_event(event, step, walltime)
+    def add_graph(self, graph_profile: Any, walltime: float | None = None) -> None:
+        self.graph = graph_profile[0].SerializeToString()
+        super().add_graph(graph_profile, walltime)
 
 
 def new_file(folder: Path) -> Path:
