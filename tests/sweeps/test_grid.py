@@ -51,6 +51,7 @@ def test_a_mistake_in_the_last_job_is_found_before_the_first_begins(train_here, 
             "optimizer.lr=[0.001,0.01]",
             "optimizer.lr=[0.001,0.01]: must be a number; several values are written",
         ),
+        ("data.fold=0,1", "data.fold needs data.folds: write data.folds=5 beside it"),
     ],
 )
 def test_a_value_with_which_a_job_would_fail_is_found_before_the_first_begins(train_here, tmp_path, swept, message):

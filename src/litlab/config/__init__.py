@@ -18,7 +18,7 @@ from litlab.config.objective import directions, objective_mode
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
 from litlab.config.run import Run, SweepJob, changed, restored, select
 from litlab.config.suggest import suggest
-from litlab.config.swept import check_swept
+from litlab.config.swept import check_composed, check_swept
 
 __all__ = [
     "BOUNDS",
@@ -35,6 +35,7 @@ __all__ = [
     "build_entries",
     "changed",
     "check",
+    "check_composed",
     "check_group",
     "check_swept",
     "class_of",

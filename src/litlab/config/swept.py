@@ -38,6 +38,16 @@ def check_swept(setting: str, usual: DictConfig) -> None:
         check_bound(key, value)
 
 
+def check_composed(cfg: DictConfig) -> None:
+    """Refuses the config of a job whose settings need another one beside them.
+
+    Raises:
+        ConfigError: naming both settings.
+    """
+    if OmegaConf.select(cfg, "data.fold") is not None and OmegaConf.select(cfg, "data.folds") is None:
+        raise ConfigError("data.fold needs data.folds: write data.folds=5 beside it")
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 

@@ -18,21 +18,24 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+from litlab.config import Run
 from litlab.distributed.ending import leave
 from litlab.distributed.ranks import is_rank, rank, world_size
 
 LAST_WORD_S = 5  # seconds that a process which failed waits for rank 0 to say why, before it says so itself
 
 
-def tell(job: str, **what: Any) -> None:
+def tell(job: str, run: Run | None = None, **what: Any) -> None:
     """Tells the other processes what rank 0 is about to do, so that they do the same. Alone, does nothing.
 
     Args:
         job: `train`, `evaluate` or `end`.
-        what: plain data that the job needs.
+        run: of the job, if it has one.
+        what: plain data that the job needs beside it.
     """
     if is_rank() and world_size() > 1:
         store = _store()
+        what |= {"run": run.to_plain()} if run else {}
         store.set(f"job/{store.add('jobs', 1) - 1}", json.dumps({"job": job, **what}))
 
 

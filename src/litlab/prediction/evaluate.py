@@ -50,7 +50,7 @@ def evaluate(trained: Trained, run: Run) -> None:
         if processes > 1 and not is_rank():
             start_ranks({"job": "evaluate", "run": run.to_plain()}, processes)
             return
-        tell("evaluate", run=run.to_plain())
+        tell("evaluate", run)
         with Heartbeat():
             evaluate_in_this_process(run, trained)
 

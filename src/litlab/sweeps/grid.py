@@ -66,7 +66,7 @@ class GridSweeper(ReportedSweeper):
     def _run_and_halve(self, jobs: Sequence[Sequence[str]]) -> None:
         """Runs jobs in waves. After each wave, the best of them train on."""
         named = {job_key(job): job for job in jobs}
-        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, list(jobs[0]))
+        cfg = self.composed(jobs[0])
         if OmegaConf.select(cfg, "callbacks.checkpoints.enabled") is False:
             raise HydraException("hydra.sweeper.prune=asha: not with callbacks.checkpoints.enabled=false")
         best_of = max if objective_mode(cfg) == "max" else min
@@ -100,8 +100,9 @@ class GridSweeper(ReportedSweeper):
         If a config can be composed with one plain value, it can be composed with every other. So one job for each
         setting is tried, and one for each option of a group.
         """
-        loader = self.hydra_context.config_loader
-        is_group = functools.cache(loader.get_group_options)  # cached, since it reads the disk
+        is_group = functools.cache(
+            self.hydra_context.config_loader.get_group_options
+        )  # cached, since it reads the disk
         seen: set[str] = set()
         for overrides in batch:
             kinds = set()
@@ -110,7 +111,7 @@ class GridSweeper(ReportedSweeper):
                 plain = not is_group(key.split("@")[0].lstrip("+~")) and not value.startswith("{")
                 kinds.add(key if plain else override)
             if not kinds <= seen:
-                loader.load_sweep_config(self.config, list(overrides))
+                self.composed(overrides)
                 seen |= kinds
 
 

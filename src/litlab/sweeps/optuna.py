@@ -130,13 +130,10 @@ class OptunaSweeper(ReportedSweeper):
         for values in itertools.product(*options):
             some = [f"{name}={written(value)}" for name, value in zip(space, values, strict=True)]
             try:
-                return self._composed([*fixed, *some])
+                return self.composed([*fixed, *some])
             except COMPOSITION as error:
                 errors.append(error)
         raise errors[0]
-
-    def _composed(self, overrides: list[str]) -> DictConfig:
-        return self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
 
     def _next_trials(self, study: "Study", storage: "Storage", space: Space) -> list["Trial"]:
         """The trials that an earlier start has begun and not ended. If there are none, new trials."""
@@ -204,7 +201,7 @@ class OptunaSweeper(ReportedSweeper):
         found: dict[int, Exception] = {}
         for number, overrides in chosen.items():
             try:
-                self._composed([*fixed, *overrides])
+                self.composed([*fixed, *overrides])
             except COMPOSITION as error:
                 found[number] = error
         return found

@@ -1,9 +1,10 @@
 """What both sweepers share: the folders of jobs, a launcher that survives a killed job, and the report at the end."""
 
+import contextlib
 import signal
 import sys
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.config import check_swept
+from litlab.config import check_composed, check_swept
 from litlab.errors import ConfigError, SweepStopped, Terminated
 from litlab.runs import OVERRIDES
 from litlab.sweeps.composing import SweepConfigLoader
@@ -100,11 +101,20 @@ class ReportedSweeper(Sweeper):
         Raises:
             HydraException: naming the setting.
         """
-        for setting in dict.fromkeys(settings):
-            try:
+        with _refused_before_the_first_job():
+            for setting in dict.fromkeys(settings):
                 check_swept(setting, self.config)
-            except ConfigError as error:
-                raise HydraException(str(error)) from error
+
+    def composed(self, overrides: Sequence[str]) -> DictConfig:
+        """The config of a job.
+
+        Raises:
+            HydraException: if it cannot be composed, or a setting lacks another one beside it.
+        """
+        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        with _refused_before_the_first_job():
+            check_composed(cfg)
+        return cfg
 
     def save_config(self) -> None:
         """Writes `multirun.yaml`. A folder with this file is a sweep."""
@@ -122,3 +132,12 @@ class ReportedSweeper(Sweeper):
         note_interrupted(self.folder, self.launcher.total)
         print_report(self.folder, self.launcher.total, refused(self.folder))
         print(how_to_go_on(self.folder), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _refused_before_the_first_job() -> Iterator[None]:
+    """Hydra prints its own exceptions in one line."""
+    try:
+        yield
+    except ConfigError as error:
+        raise HydraException(str(error)) from error

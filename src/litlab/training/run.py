@@ -91,8 +91,7 @@ def train(run: Run) -> None:
                 start_ranks({"job": "train", "run": run.to_plain()}, processes, run.get("preempt_grace_s", 20))
             else:
                 settled = settle_for_other_hosts(run)
-                if is_rank():
-                    tell("train", run=settled.to_plain())
+                tell("train", settled)
                 with Heartbeat():
                     train_in_this_process(settled)
             return
