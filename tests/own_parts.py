@@ -1,7 +1,12 @@
 """Parts of a beginner's own project, each with a mistake."""
 
+from typing import Any
+
 import torch
+from lightning import Callback
 from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 from litlab.data import ImageDataModule
 from litlab.data.sources import Arrays
@@ -95,3 +100,50 @@ class NoFile(Grey):
 
 class NotACallback:
     pass
+
+
+class FailsInStep(Callback):
+    def on_train_batch_end(self, *_: Any) -> None:
+        {}["nothing"]
+
+
+class FailsWhenBuilt(Callback):
+    def __init__(self) -> None:
+        raise RuntimeError("no panel")
+
+
+class FailingTransform:
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.nothing(images)
+
+
+class FloatTransform:
+    def __call__(self, images: Tensor) -> Tensor:
+        return images.float()
+
+
+class FailingOptimizer(SGD):
+    def __init__(self, params: Any, lr: float) -> None:
+        raise KeyError("beta")
+
+
+class NoClosure(SGD):
+    def step(self) -> None:
+        super().step()
+
+
+class ClosureNotCalled(SGD):
+    def step(self, closure: Any = None) -> None:
+        super().step()
+
+
+def no_optimizer(params: Any, lr: float) -> None:
+    SGD(params, lr)
+
+
+def bare_schedule(optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> LambdaLR:
+    return LambdaLR(optimizer, lambda step: 1.0)
+
+
+def no_schedule(optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> None:
+    bare_schedule(optimizer, steps_per_epoch, epochs)

@@ -1,6 +1,13 @@
 """Errors that end a run or a script, each with one line for the user."""
 
 import signal
+import sysconfig
+import traceback
+from pathlib import Path
+
+LITLAB = Path(__file__).parent
+STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
+LIBRARIES = {"site-packages", "dist-packages"}  # the folders that installed libraries are in
 
 
 class ConfigError(ValueError):
@@ -43,8 +50,46 @@ class SweepStopped(KeyboardInterrupt):
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error's message, or the name of its type. Beside a bare name or path its type is said."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    """The first line of an error's message, or the name of its type.
+
+    Beside a bare name or path its type is said. A first line that only announces the second is joined with it. If the
+    user's own code has raised the error, its place there comes at the end.
+    """
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    line = " ".join(lines[:2]) if lines[0].rstrip().endswith(":") else lines[0]
     if isinstance(error, LookupError | OSError) and " " not in line and line != type(error).__name__:
-        return f"{type(error).__name__}: {line}"  # KeyError: 'x', FileNotFoundError: x.npy
-    return line
+        line = f"{type(error).__name__}: {line}"  # KeyError: 'x', FileNotFoundError: x.npy
+    own = own_frames(error)
+    return f"{line} ({_shown(own[-1])}, line {own[-1].lineno})" if own else line
+
+
+def with_type(error: BaseException) -> str:
+    """`AttributeError: 'Tiny' object has no attribute 'layr' (mylab/networks.py, line 18)`: an unexpected error."""
+    line, name = one_line(error), type(error).__name__
+    return line if line.startswith(name) else f"{name}: {line}"
+
+
+def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """The calls within the user's own code that led to an error, the innermost last.
+
+    Empty if litlab has raised it, or a library that litlab has called.
+    """
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_of_a_library(frame.filename)]
+    own = [not Path(frame.filename).is_relative_to(LITLAB) for frame in frames]
+    return [frame for frame, is_own in zip(frames, own, strict=True) if is_own] if own[-1:] == [True] else []
+
+
+def short_traceback(error: BaseException) -> str:
+    """An error as Python prints it, with the calls within the user's own code alone."""
+    lines = traceback.format_list(own_frames(error))
+    return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
+
+
+def _is_of_a_library(file: str) -> bool:
+    return file.startswith(("<", STANDARD_LIBRARY)) or not LIBRARIES.isdisjoint(Path(file).parts)
+
+
+def _shown(frame: traceback.FrameSummary) -> Path:
+    """A file relative to the current folder if it is below it, else absolute."""
+    file, here = Path(frame.filename), Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import own_parts
 import pytest
 import torch
 from own_parts import Dense, Grey
@@ -10,6 +11,7 @@ from scripts import asked
 from litlab.config import Run, check_group
 from litlab.data import DataModule
 from litlab.errors import ConfigError
+from litlab.files import shown
 from litlab.modules import Supervised
 from litlab.runs import read_result
 from litlab.training import assemble
@@ -28,6 +30,12 @@ def own(model: str = "Dense", data: str = "Grey", folder: Path = Path()) -> Run:
     return run.settled(**{"model": network, "data._target_": f"own_parts.{data}"})
 
 
+def place(text: str) -> str:
+    """`tests/own_parts.py, line 12`: the line that holds a text, as a message names it from the current folder."""
+    lines = Path(own_parts.__file__).read_text().splitlines()
+    return f"{shown(Path(own_parts.__file__))}, line {next(n for n, line in enumerate(lines, 1) if text in line)}"
+
+
 def assemble_and_prepare(run: Run) -> tuple[DataModule, Supervised]:
     run, data, module = assemble(run)
     prepare_data(run, data)
@@ -37,7 +45,7 @@ def assemble_and_prepare(run: Run) -> tuple[DataModule, Supervised]:
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"model": "NoReturn"}, "model=MODEL: its forward must return one tensor, not NoneType: is a return missing?"),
+        ({"model": "NoReturn"}, "model=MODEL: its forward must return one tensor, not None: is a return missing?"),
         ({"model": "Pair"}, "model=MODEL: its forward must return one tensor, not tuple"),
         ({"model": "Detached"}, "model=MODEL: its outputs have no gradient with respect to its parameters: leave out "),
         ({"model": "InAList"}, "model=MODEL has no parameters to train: layers in a list need nn.ModuleList or "),
@@ -48,7 +56,7 @@ def assemble_and_prepare(run: Run) -> tuple[DataModule, Supervised]:
             "load_arrays must return Arrays(train_images, train_labels, test_images, test_labels), ",
         ),
         ({"data": "TwoArrays"}, "load_arrays must return Arrays(train_images, train_labels, test_images, test_labels)"),
-        ({"data": "NoFile"}, "data=DATA: FileNotFoundError: data/grey.npy"),
+        ({"data": "NoFile"}, f"data=DATA: FileNotFoundError: data/grey.npy ({place('data/grey.npy')})"),
     ],
 )
 def test_a_beginners_mistake_is_one_line(parts, message):
@@ -72,6 +80,74 @@ def test_a_class_that_is_no_callback_is_named(tmp_path):
         make_trainer(run, None, [], torch.nn.Linear(1, 1))
 
 
+def with_part(key: str, target: str, **settings: object) -> Run:
+    return own().settled(**{key: {"_target_": f"own_parts.{target}", **settings}})
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "message"),
+    [
+        ("optimizer", "FailingOptimizer", f"optimizer: KeyError: 'beta' ({place('beta')})"),
+        ("optimizer", "NoClosure", "optimizer: its step must take a closure: def step(self, closure=None)"),
+        ("optimizer", "no_optimizer", "optimizer must make a torch.optim.Optimizer, not None: is a return missing?"),
+        ("scheduler", "bare_schedule", "scheduler=SCHEDULER must return a list of what Lightning steps, such as ["),
+        ("scheduler", "no_schedule", "not None: is a return missing?"),
+    ],
+)
+def test_a_mistake_in_an_own_optimizer_or_schedule_is_one_line(key, target, message):
+    settings = {"lr": 0.1, "_partial_": True} if key == "optimizer" else {}
+    with pytest.raises(ConfigError) as caught:
+        assemble(with_part(key, target, **settings))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("FailingTransform", f"'FailingTransform' object has no attribute 'nothing' ({place('self.nothing(')})"),
+        ("FloatTransform", "FloatTransform makes float32 [2, 1, 4, 4] of uint8 [2, 1, 4, 4]"),
+        ("FloatTransfrom", "own_parts has no FloatTransfrom; did you mean FloatTransform?"),
+    ],
+)
+def test_a_mistake_in_an_own_augmentation_names_it(target, message):
+    run = own().settled(**{"data.augment": [{"_target_": f"own_parts.{target}"}]})
+    with pytest.raises(ConfigError) as caught:
+        assemble(run)
+    assert message in str(caught.value)
+
+
+def test_a_callback_that_cannot_be_built_is_named_with_its_line(tmp_path):
+    run = asked(
+        "data=mnist_sample", "trainer=cpu", "+callbacks.mine._target_=own_parts.FailsWhenBuilt", folder=tmp_path
+    )
+    with pytest.raises(ConfigError) as caught:
+        make_trainer(run, None, [], torch.nn.Linear(1, 1))
+    assert str(caught.value) == f"callbacks.mine: no panel ({place('no panel')})"
+
+
+QUICK = ["data=mnist_sample", "data.train_limit=32", "model=mlp", "trainer=cpu", "trainer.max_epochs=1"]
+
+
+def test_an_error_of_own_code_in_training_shows_its_own_lines_alone(train_here, tmp_path):
+    done = train_here(*QUICK, "+callbacks.mine._target_=own_parts.FailsInStep", "hydra.run.dir=run")
+    where = place('{}["nothing"]')
+    line = f"KeyError: 'nothing' ({where})"
+    assert done.status == 1
+    assert done.err.splitlines()[-1] == f"failed: {line}"
+    assert done.err.count("  File ") == 1
+    assert "HYDRA_FULL_ERROR=1 shows all calls" in done.err
+    assert read_result(tmp_path / "run")["error"] == line
+    assert (tmp_path / "run" / "train.log").read_text().count("  File ") > 5  # all calls
+
+
+def test_an_optimizer_that_does_not_call_its_closure_is_told_so(train_here):
+    optimizer = ["optimizer=sgd", "optimizer._target_=own_parts.ClosureNotCalled", "optimizer.fused=null"]
+    done = train_here(*QUICK, *optimizer)
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert done.err.endswith("its step must call closure(), which computes the loss and its gradient\n"), done.err
+
+
 def test_a_run_that_its_own_code_ends_before_training_has_failed_and_was_not_killed(tmp_path):
     (tmp_path / "run").mkdir()
     run = own("Crashes", folder=tmp_path / "run")
@@ -90,7 +166,7 @@ def test_an_error_stays_what_it_is_where_no_result_can_be_written(tmp_path):
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        ("own_parts.Dens", "No module named 'own_parts.Dens'"),
+        ("own_parts.Dens", "own_parts has no Dens; did you mean Dense?"),
         ("own_part.Dense", "No module named 'own_part'"),
     ],
 )

@@ -48,7 +48,7 @@ from litlab.config import Run
 from litlab.distributed.ranks import is_rank, rank
 from litlab.distributed.slurm import adopt_slurm
 from litlab.distributed.store import leading
-from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_line
+from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_line, own_frames
 from litlab.openmp import choose_waiting
 from litlab.project import CONF, Project, Searched, searching
 from litlab.runs import remove_if_unused
@@ -221,10 +221,13 @@ class Script:
                 return self.main(run)
         except Exception as error:
             expected = isinstance(error, ConfigError | RunFailed)
-            if self.wants_traceback or not (expected or run.job):
+            own = not expected and bool(own_frames(error))
+            if self.wants_traceback or not (expected or own or run.job):
                 self.unexpected.append(error)
                 raise
-            if not expected:
+            if own:
+                error = full_error.in_own_code(error)
+            elif not expected:
                 traceback.print_exc()
             self.say(error)
             status = getattr(error, "status", 0)

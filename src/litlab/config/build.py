@@ -8,6 +8,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
 from litlab.config.check import MAY_BE_NULL, own_keys
+from litlab.config.targets import why_not_imported
 from litlab.errors import ConfigError, one_line
 
 Chosen = Mapping[str, str]  # the option of each group, such as {"data": "mnist"}; only messages show it
@@ -43,7 +44,7 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
         raise blame(cfg, group, error.__cause__ or error, chosen) from error
 
 
-def build_entries(entries: Mapping[str, Mapping[str, Any]], group: str, chosen: Chosen | None = None) -> dict[str, Any]:
+def build_entries(entries: Mapping[str, Mapping[str, Any]], group: str) -> dict[str, Any]:
     """Instantiates all entries of a group such as `callbacks`, by name.
 
     Hydra takes half the time for all at once. If that fails, each is built alone, to find the one that is at fault.
@@ -55,12 +56,14 @@ def build_entries(entries: Mapping[str, Mapping[str, Any]], group: str, chosen: 
     try:
         return dict(instantiate(described, _convert_="all"))
     except Exception:
-        return {name: build({group: entry}, group, chosen) for name, entry in described.items()}
+        return {name: build({f"{group}.{name}": entry}, f"{group}.{name}") for name, entry in described.items()}
 
 
 def blame(cfg: Mapping[str, Any], group: str, error: BaseException, chosen: Chosen | None = None) -> ConfigError:
     """An error that a constructor or a method of `group` has raised, with the name of the config key."""
     said = one_line(error)
+    if found := re.match(r"Error loading '([\w.]+)'", said):  # an entry of a list, such as data.augment
+        said = f"{found[1]} cannot be imported: {why_not_imported(found[1], error)}"
     if key := next((key for key in cfg[group] if f"`{key}=" in said), None):  # as Lightning writes it
         return ConfigError(f"{group}.{key}={cfg[group][key]}: {said}")
     message = with_group(said, group, cfg[group])

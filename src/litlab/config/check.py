@@ -11,6 +11,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from litlab.config.hints import accepts, as_written, describe, signature
 from litlab.config.objective import MONITORS, objective_mode
 from litlab.config.suggest import suggest
+from litlab.config.targets import why_not_imported
 from litlab.config.unread import (
     check_below,
     check_finite,
@@ -278,10 +279,9 @@ def _check_left_over(group: str, node: Mapping[str, Any], overrides: Sequence[st
 def check_group(group: str, node: Mapping[str, Any]) -> None:
     """Checks the settings of one group against the signature of its `_target_`."""
     try:
-        target = get_object(str(node["_target_"]))
-    except Exception as error:  # Hydra's own has the reason in its second line
-        reason = one_line(error.__cause__ or error)
-        raise ConfigError(f"{group}._target_={node['_target_']}: cannot be imported: {reason}") from error
+        target = get_object(named := str(node["_target_"]))
+    except Exception as error:
+        raise ConfigError(f"{group}._target_={named}: cannot be imported: {why_not_imported(named, error)}") from error
     parameters, hints, takes_any = signature(target)
     own = own_keys(group, node)
     hints |= own

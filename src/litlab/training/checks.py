@@ -1,7 +1,10 @@
 """Refuses parts that do not fit together, before anything is trained."""
 
 import copy
+import inspect
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,8 +58,7 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
         hint = network.hint() if isinstance(network, Registered) else ""
         raise unfit(run, data, one_line(error) + hint) from error
     if not isinstance(logits, Tensor):
-        missing = ": is a return missing?" if logits is None else ""
-        raise ConfigError(f"{model}: its forward must return one tensor, not {type(logits).__name__}{missing}")
+        raise ConfigError(f"{model}: its forward must return one tensor, not {_kind(logits)}")
     if tuple(logits.shape) != (2, data.num_classes):
         raise ConfigError(
             f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
@@ -171,8 +173,12 @@ def check_optimization(run: Run, module: Supervised) -> None:
     """
     try:
         optimizer = module.make_optimizer(module.trained())
-    except (ValueError, TypeError, RuntimeError) as error:
+    except Exception as error:  # of any kind: the optimizer may be a user's own
         raise run.blame("optimizer", error) from error
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise ConfigError(f"{run.option('optimizer')} must make a torch.optim.Optimizer, not {_kind(optimizer)}")
+    if not takes(optimizer.step, "closure"):
+        raise ConfigError(f"{run.option('optimizer')}: its step must take a closure: def step(self, closure=None)")
     trainer = run.cfg.trainer
     if trainer.gradient_clip_val and str(trainer.precision) == "16-mixed" and optimizer.defaults.get("fused"):
         raise ConfigError(
@@ -187,9 +193,25 @@ def check_optimization(run: Run, module: Supervised) -> None:
             "write trainer.max_epochs beside trainer.max_time, or scheduler=none"
         )
     try:
-        module.make_schedulers(optimizer, 1, trainer.max_epochs or 1)
-    except (ValueError, TypeError) as error:
+        schedulers: object = module.make_schedulers(optimizer, 1, trainer.max_epochs or 1)
+    except Exception as error:  # likewise
         raise run.blame("scheduler", error) from error
+    if not isinstance(schedulers, list | tuple) or not all(isinstance(each, dict) for each in schedulers):
+        raise ConfigError(
+            f"{run.option('scheduler')} must return a list of what Lightning steps, such as "
+            f'[{{"scheduler": scheduler, "interval": "step"}}], not {_kind(schedulers)}'
+        )
+
+
+def takes(function: Callable[..., Any], argument: str) -> bool:
+    """Whether a function takes an argument by this name."""
+    parameters = inspect.signature(function).parameters
+    return argument in parameters or any(it.kind is it.VAR_KEYWORD for it in parameters.values())
+
+
+def _kind(found: object) -> str:
+    """The type of what a function returned, for a message."""
+    return "None: is a return missing?" if found is None else type(found).__name__
 
 
 def check_monitors(run: Run, module: Supervised, data: DataModule) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from litlab.callbacks import BEFORE_TRAINING, PURE_FLOAT16, learning_rate
@@ -73,6 +74,14 @@ def _not_compiled(error: Exception, parts: Parts) -> str | None:
     return None
 
 
+def _no_step(error: Exception, parts: Parts) -> str | None:
+    if isinstance(error, MisconfigurationException) and "closure hasn't been executed" in str(error):
+        return (
+            f"{parts.run.option('optimizer')}: its step must call closure(), which computes the loss and its gradient"
+        )
+    return None
+
+
 def _lost_process(error: Exception, parts: Parts) -> str | None:
     text = one_line(error)
     of_communication = isinstance(error, torch.distributed.DistError) or "gloo" in text.lower()
@@ -94,6 +103,7 @@ EXPLANATIONS: tuple[Callable[[Exception, Parts], str | None], ...] = (
     _out_of_memory,
     _bad_picture,
     _not_compiled,
+    _no_step,
     _lost_process,
     _lost_data_worker,
 )

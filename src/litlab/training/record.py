@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from litlab import console
 from litlab.checkpoint import whole_checkpoint
 from litlab.config import Run, record
-from litlab.errors import ConfigError, one_line
+from litlab.errors import ConfigError, with_type
 from litlab.files import shown
 from litlab.runs import CONFIG, RESULT, remove_if_unused, write_failed
 from litlab.training import jobs
@@ -31,7 +31,7 @@ def failure_recorded(run: Run) -> Iterator[None]:
     except Exception as error:
         interrupted = getattr(error, "status", 1) > 128
         if not interrupted and not (run.folder / RESULT).exists():
-            _try_to_write_failed(run, one_line(error))
+            _try_to_write_failed(run, with_type(error))
         raise
 
 

@@ -13,7 +13,7 @@ import litlab
 from litlab import report
 from litlab.config import numeric
 from litlab.console import say
-from litlab.errors import RunFailed
+from litlab.errors import RunFailed, with_type
 from litlab.runs import finite, write_result
 from litlab.training.build import Parts
 from litlab.training.outcome import Outcome, has_page
@@ -73,8 +73,7 @@ def as_result(parts: Parts, outcome: Outcome) -> dict[str, Any]:
         "diagnosis": outcome.verdict or [],
     }
     if failure:
-        expected = isinstance(failure, RunFailed)
-        result["error"] = str(failure) if expected else f"{type(failure).__name__}: {failure}"
+        result["error"] = str(failure) if isinstance(failure, RunFailed) else with_type(failure)
     return result
 
 

@@ -36,7 +36,7 @@ def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: 
     config = run.plain()
     entries = (config.get("logger") or {}).items()
     described = {name: _constructor(run, "logger", name, entry) for name, entry in entries if entry}
-    loggers = list(build_entries(described, "logger", run.chosen).values())
+    loggers = list(build_entries(described, "logger").values())
     configured = _configured_callbacks(run, config.get("callbacks") or {}, network)
     arguments = {
         "callbacks": [first, *configured, *callbacks],
@@ -65,7 +65,7 @@ def _configured_callbacks(run: Run, entries: dict[str, Any], network: torch.nn.M
         if not (name == "model_summary" and is_shown_before(run))
     }
     callbacks, panels = [], []
-    for name, callback in build_entries(described, "callbacks", run.chosen).items():
+    for name, callback in build_entries(described, "callbacks").items():
         if not isinstance(callback, Panel):
             if not isinstance(callback, Callback):
                 target = described[name]["_target_"]
