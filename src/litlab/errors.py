@@ -53,14 +53,16 @@ def one_line(error: BaseException) -> str:
     """The first line of an error's message, or the name of its type.
 
     Beside a bare name or path its type is said. A first line that only announces the second is joined with it. If the
-    user's own code has raised the error, its place there comes at the end.
+    user's own code has raised the error, its place there comes at the end, unless it refuses a value on purpose.
     """
     lines = (str(error).strip() or type(error).__name__).splitlines()
     line = " ".join(lines[:2]) if lines[0].rstrip().endswith(":") else lines[0]
     if isinstance(error, LookupError | OSError) and " " not in line and line != type(error).__name__:
         line = f"{type(error).__name__}: {line}"  # KeyError: 'x', FileNotFoundError: x.npy
     own = own_frames(error)
-    return f"{line} ({_shown(own[-1])}, line {own[-1].lineno})" if own else line
+    if not own or _refuses_a_value(error, own[-1]):
+        return line
+    return f"{line} ({_shown(own[-1])}, line {own[-1].lineno})"
 
 
 def with_type(error: BaseException) -> str:
@@ -83,6 +85,11 @@ def short_traceback(error: BaseException) -> str:
     """An error as Python prints it, with the calls within the user's own code alone."""
     lines = traceback.format_list(own_frames(error))
     return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
+
+
+def _refuses_a_value(error: BaseException, frame: traceback.FrameSummary) -> bool:
+    """Whether the user's own code has raised a ValueError with a message of its own, as litlab's own parts do."""
+    return isinstance(error, ValueError) and (frame.line or "").startswith("raise ")
 
 
 def _is_of_a_library(file: str) -> bool:

@@ -3,6 +3,7 @@
 import importlib.machinery
 import sys
 from types import ModuleType
+from unittest.mock import Mock
 
 import pytest
 from scripts import asked
@@ -15,9 +16,8 @@ from litlab.training import trainer
 def logged_out(monkeypatch):
     """A stand-in for wandb on a machine without a login: its words, and its own class of error."""
 
-    def login() -> bool:
-        raise type("UsageError", (Exception,), {})("No API key configured. Use `wandb login` to log in.")
-
+    usage_error = type("UsageError", (Exception,), {})
+    login = Mock(side_effect=usage_error("No API key configured. Use `wandb login` to log in."))
     module = ModuleType("wandb")
     module.__spec__ = importlib.machinery.ModuleSpec("wandb", None)
     monkeypatch.setattr(module, "login", login, raising=False)

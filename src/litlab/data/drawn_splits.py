@@ -38,15 +38,19 @@ class DrawnSplits(dict[str, str]):
 
     def write(self, path: Path) -> None:
         with atomic(path) as temporary, temporary.open("w", **AS_WRITTEN) as file:
-            csv.writer(file, lineterminator="\n").writerows([("file", "split"), *sorted(self.items())])
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(("file", "split"))
+            lines.writerows((name, self[name]) for name in sorted(self))
 
     def summary(self) -> dict[str, int | str]:
         """How many pictures each split has, and a checksum of their names; empty if nothing was drawn."""
         if not self:
             return {}
-        lines = "".join(f"{split} {name}\n" for name, split in sorted(self.items()))
-        checksum = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
-        return {split: sum(it == split for it in self.values()) for split in SPLITS} | {"sha256": checksum}
+        checksum = hashlib.sha256()
+        for name in sorted(self):  # line by line: there may be a million
+            checksum.update(f"{self[name]} {name}\n".encode(errors="surrogateescape"))
+        counts = {split: sum(it == split for it in self.values()) for split in SPLITS}
+        return counts | {"sha256": checksum.hexdigest()}
 
 
 def names_below(files: FileNames, roots: Sequence[Path]) -> list[str]:
