@@ -35,3 +35,13 @@ def test_a_logarithmic_scale_over_few_decades_has_more_numbers_than_one():
     assert axes.get_yscale() == "log"
     assert [round(tick, 3) for tick in shown] == [0.1, 0.2, 0.5, 1, 2, 5][-len(shown) :]
     assert len(shown) >= 5
+
+
+def test_an_epoch_that_was_cut_short_ends_before_its_number():
+    within = {"train/loss_step": [(0, 2.3), (50, 1.0), (100, 0.8)]}
+    [line] = draw(some(history=within, best_step=None, steps_per_epoch=200)).axes[0].lines
+    assert list(line.get_xdata()) == [0, 0.25, 0.5]
+    ends = {"train/loss": [(200, 0.5), (250, 0.4)], "val/loss": [(200, 0.6)]}
+    train, val = draw(some(history=ends, best_step=None, steps_per_epoch=200)).axes[0].lines
+    assert list(train.get_xdata()) == [1, 1.25]
+    assert list(val.get_xdata()) == [1]

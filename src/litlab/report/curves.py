@@ -60,9 +60,11 @@ def _last_step(page: Page) -> int:
 
 
 def _marks(page: Page) -> list[int]:
-    """The steps at which an epoch begins or ends."""
+    """The steps at which an epoch begins or ends; of the last one, those at which it would have ended."""
     ends = [step for step, _ in page.history.get("train/loss", ())]
-    return [0, *ends] if ends else [0, _last_step(page)]
+    begun = ends[-2] if len(ends) > 1 else 0
+    end = ends[-1] if ends else _last_step(page)
+    return [0, *ends[:-1], max(end, begun + (page.steps_per_epoch or 0))]
 
 
 def in_epochs(steps: Sequence[int], marks: Sequence[int]) -> np.ndarray:

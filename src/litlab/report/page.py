@@ -1,5 +1,6 @@
 """What the page of a run says: its title, its curves and its most important settings."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ class Page:
         evaluation: what the network predicted; None where nothing was evaluated.
         best_step: of the best checkpoint.
         config: all settings, composed and resolved.
+        steps_per_epoch: of a whole epoch; None if the run ended before that was known.
     """
 
     title: str
@@ -43,6 +45,7 @@ class Page:
     evaluation: Evaluation | None = None
     best_step: int | None = None
     config: Mapping[str, Any] | None = None
+    steps_per_epoch: int | None = None
 
 
 def page(
@@ -74,6 +77,7 @@ def page(
         evaluation=evaluation,
         best_step=checkpoints.best_step if checkpoints and result["objective"] else None,
         config=config,
+        steps_per_epoch=module.steps_per_epoch if 0 < trainer.num_training_batches < math.inf else None,
     )
 
 

@@ -45,7 +45,10 @@ def draw_samples(canvas: Canvas, names: Sequence[str], found: Evaluation, left: 
     if names:
         canvas.heading(left, top, f"Right (above) and most confidently wrong (below), {found.images}")
         right = [Picture(s.image, f"✓ {names[int(s.true)]}", RIGHT) for s in found.right]
-        wrong = [Picture(s.image, f"✗ {names[int(s.predicted)]}\nis {names[int(s.true)]}", WRONG) for s in found.wrong]
+        cross = "\N{MULTIPLICATION SIGN}"  # fonts with Chinese characters have no ballot cross
+        wrong = [
+            Picture(s.image, f"{cross} {names[int(s.predicted)]}\nis {names[int(s.true)]}", WRONG) for s in found.wrong
+        ]
         rows, side, gap = [right, wrong], 72, TILE - 72  # pixels
     else:
         canvas.heading(left, top, f"Landmarks: true (circles) and predicted (crosses), {found.images}")

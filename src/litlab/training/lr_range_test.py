@@ -33,6 +33,9 @@ SEEDS = 3
 STEPS = 100
 LOWEST, HIGHEST = 1e-6, 10.0  # learning rates
 PICTURE = "lr_find.png"
+A_PATH, A_WORD = r"[\w.~-]*/[\w./~-]*", r"[A-Za-z_][\w.-]*"  # which need no quotes,
+NO_TEXT = "(?i:null|true|false|inf|nan)"  # unlike these
+NOT_OF_THE_SWEEP = ("lr_find", "optimizer.lr", "name", "debug")  # `name`: its folder holds the picture
 
 
 def find_learning_rate(run: Run) -> None:
@@ -58,13 +61,13 @@ def find_learning_rate(run: Run) -> None:
     say(f"{'lr_find':<14}optimizer.lr={suggested:.2g} falls fastest ({low:.2g} to {high:.2g} over {SEEDS} seeds)")
     say(f"{'too high':<14}from {min(curve.too_high for curve in curves):.2g} on")
     say(f"{'picture':<14}{shown(run.folder)}/{PICTURE}")
-    overrides = [_as_typed(o) for o in run.overrides if o.lstrip("+").split("=")[0] not in ("lr_find", "optimizer.lr")]
+    overrides = [_as_typed(o) for o in run.overrides if o.lstrip("+").split("=")[0] not in NOT_OF_THE_SWEEP]
     say(f"{'a sweep':<14}{command('train.py', '-m', *overrides, f'optimizer.lr={rates}')}")
 
 
 def _as_typed(override: str) -> str:
-    """`data.data_dir='/data'` as the user typed it, `data.data_dir=/data`: Hydra had been given quotes around it."""
-    return re.sub(r"^([\w.]+)='([\w.~-]*/[\w./~-]*)'$", r"\1=\2", override)
+    """`data.data_dir=/data` for `data.data_dir='/data'`, as the user typed it: Hydra was given quotes around it."""
+    return re.sub(rf"^([\w.+]+)='({A_PATH}|(?!{NO_TEXT}'){A_WORD})'$", r"\1=\2", override)
 
 
 def range_test(run: Run) -> Curve:
