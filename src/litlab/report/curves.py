@@ -31,8 +31,9 @@ def draw_curves(canvas: Canvas, page: Page, left: float, top: float, width: floa
         axes = canvas.axes(left + TICKS + column * (plot + BETWEEN), top + 0.25, plot, height - 0.25)
         values = _draw_splits(axes, page, name, marks)
         _draw_best(axes, page, marks)
-        _dress(axes, name, values)
-        axes.set_xlim(0, 1.04 * in_epochs([last], marks)[0])
+        epochs = in_epochs([last], marks)[0]
+        _dress(axes, name, values, whole_epochs=epochs >= 1)
+        axes.set_xlim(0, 1.04 * epochs)
 
 
 def has_points(page: Page) -> bool:
@@ -105,7 +106,7 @@ def _draw_best(axes: "Axes", page: Page, marks: Sequence[int]) -> None:
         axes.axvline(epoch, color=GREY, linewidth=1, linestyle=":", label=f"best: {epoch:.4g}", zorder=0)
 
 
-def _dress(axes: "Axes", name: str, values: list[float]) -> None:
+def _dress(axes: "Axes", name: str, values: list[float], whole_epochs: bool) -> None:
     """Title, scales, grid and legend of a plot with these values."""
     from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 
@@ -119,7 +120,7 @@ def _dress(axes: "Axes", name: str, values: list[float]) -> None:
     if name == "acc" and values:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.set_ylim(top=min(axes.get_ylim()[1], 1.005))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1) if whole_epochs else MaxNLocator(5))
     axes.set_xlabel("epoch", fontsize=9, color=GREY, labelpad=2)
     axes.grid(color="#e3e6ea", linewidth=0.8)
     axes.set_axisbelow(True)
