@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -42,3 +43,14 @@ def test_a_rank_trains_and_logs_into_the_run_folder(tmp_path):
     assert "epoch 1/1" in done.stdout
     assert "epoch 1/1" in (tmp_path / "run/train.log").read_text()
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "completed"
+
+
+def test_an_error_of_own_code_in_a_rank_is_one_line_for_the_process_that_watches(tmp_path):
+    quick = ["data=mnist_sample", "model=mlp", "trainer=cpu", "data.train_limit=128"]
+    run = asked(*quick, "+callbacks.mine._target_=own_parts.FailsInStep", folder=tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    done, left = work(tmp_path, "train", run)
+    assert (done.returncode, left["kind"], left["status"]) == (1, "RunFailed", 1)
+    assert re.fullmatch(r"KeyError: 'nothing' \(.*own_parts\.py, line \d+\)", left["message"])
+    assert done.stderr.count("  File ") == 1
+    assert (tmp_path / "run/train.log").read_text().count("  File ") > 5  # all calls

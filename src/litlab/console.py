@@ -9,6 +9,7 @@ import logging
 import os
 import shlex
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from unicodedata import category
 
 from rich.console import Console, RenderableType
 from rich.text import Text
+
+from litlab.errors import FULL_ERROR, short_traceback
 
 # Warnings of other libraries that are harmless, and that a user can do nothing about. No other warning is hidden.
 HARMLESS_WARNINGS = (
@@ -168,6 +171,12 @@ def listed(names: Sequence[object], most: int) -> str:
     """`a, b, c and 4 more`: the first `most` names, and how many others there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more
+
+
+def show_own_lines(error: Exception) -> None:
+    """Prints an error of the user's own code without the calls of litlab and of libraries, which are in the log."""
+    log.error("".join(traceback.format_exception(error)).rstrip())
+    print(f"{short_traceback(error)}\n({FULL_ERROR}=1 shows all calls)", file=sys.stderr, flush=True)
 
 
 def log_to(run: Path) -> None:

@@ -5,6 +5,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+FULL_ERROR = "HYDRA_FULL_ERROR"  # the variable that a user sets to 1 to see tracebacks
 LITLAB = Path(__file__).parent
 STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
 LIBRARIES = {"site-packages", "dist-packages"}  # the folders that installed libraries are in

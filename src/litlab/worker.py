@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from litlab import console
 from litlab.config import Run
 from litlab.distributed import Heartbeat, end_with, follow_rank_zero, leave, leave_last_word, rank
-from litlab.errors import ConfigError, RunFailed
+from litlab.errors import FULL_ERROR, ConfigError, RunFailed, own_frames, with_type
 
 
 def main(path: Path) -> NoReturn:
@@ -38,6 +38,12 @@ def main(path: Path) -> NoReturn:
         status = getattr(error, "status", 2)
         leave_last_word(path, type(error).__name__, str(error), status)
         leave(status)
+    except Exception as error:
+        if not own_frames(error) or os.environ.get(FULL_ERROR) == "1":
+            raise
+        if leave_last_word(path, RunFailed.__name__, with_type(error), 1):
+            console.show_own_lines(error)
+        leave(1)
     leave(0)
 
 

@@ -48,7 +48,7 @@ from litlab.config import Run
 from litlab.distributed.ranks import is_rank, rank
 from litlab.distributed.slurm import adopt_slurm
 from litlab.distributed.store import leading
-from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_line, own_frames
+from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_line, own_frames, with_type
 from litlab.openmp import choose_waiting
 from litlab.project import CONF, Project, Searched, searching
 from litlab.runs import remove_if_unused
@@ -226,7 +226,8 @@ class Script:
                 self.unexpected.append(error)
                 raise
             if own:
-                error = full_error.in_own_code(error)
+                console.show_own_lines(error)
+                error = RunFailed(with_type(error))
             elif not expected:
                 traceback.print_exc()
             self.say(error)

@@ -33,7 +33,7 @@ class Heartbeat:
         say: called with one line that names the lost process, before this process ends.
     """
 
-    def __init__(self, say: Callable[[str], None] | None = None) -> None:
+    def __init__(self, say: Callable[[str], object] | None = None) -> None:
         self._say = say or _print_once
         self._done = threading.Event()
         self._rounds = 0  # how often the store has answered

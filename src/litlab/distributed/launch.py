@@ -72,7 +72,7 @@ def handlers_as_before() -> Iterator[None]:
                 signal.signal(signum, handler)
 
 
-def leave_last_word(message: Path, kind: str, text: str, status: int) -> None:
+def leave_last_word(message: Path, kind: str, text: str, status: int) -> bool:
     """Tells the watching process why this rank fails. Only the first rank that fails is heard.
 
     Args:
@@ -80,12 +80,16 @@ def leave_last_word(message: Path, kind: str, text: str, status: int) -> None:
         kind: the name of the error's class.
         text: the message of the error, in one line.
         status: the exit status.
+
+    Returns:
+        Whether this rank is heard.
     """
     try:
         with _last_word(message).open("x") as file:
             json.dump({"kind": kind, "message": text, "status": status}, file)
     except FileExistsError:
-        pass
+        return False
+    return True
 
 
 def _last_word(message: Path) -> Path:
