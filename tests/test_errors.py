@@ -1,9 +1,12 @@
 import signal
+from pathlib import Path
 
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 from litlab.data.folds import checked_folds
-from litlab.errors import Diverged, Interrupted, RunFailed, one_line, own_frames, with_type
+from litlab.errors import Diverged, Interrupted, RunFailed, one_line, own_frames, short_traceback, with_type
+from litlab.files import shown
 
 
 def test_an_error_is_told_in_one_line():
@@ -24,13 +27,33 @@ def test_an_error_names_the_line_of_the_users_own_code_that_has_raised_it():
     def of_a_user(numbers):
         return torch.zeros(2).reshape(numbers)  # raised within torch, which the user calls
 
+    def of_an_own_part(width):
+        if width % 2:
+            raise ValueError("width must be even")
+
+    line = of_a_user.__code__.co_firstlineno + 1
+    assert one_line(raised(of_a_user, [3])).endswith(f"({shown(Path(__file__))}, line {line})")
+    assert one_line(raised(of_an_own_part, 3)) == "width must be even"
     of_litlab = raised(checked_folds, 1, None)
-    assert one_line(raised(of_a_user, [3])).endswith(
-        f"(tests/test_errors.py, line {of_a_user.__code__.co_firstlineno + 1})"
-    )
     assert with_type(raised(of_a_user, [3])).startswith("RuntimeError: shape '[3]' is invalid")
     assert "line" not in one_line(of_litlab)
     assert not own_frames(of_litlab)
+
+
+class Failing(Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return {}["nothing"]
+
+
+def test_an_error_in_a_worker_of_a_loader_is_told_as_it_was_there():
+    error = raised(list, DataLoader(Failing(), num_workers=1))
+    line = Failing.__getitem__.__code__.co_firstlineno + 1
+    assert with_type(error) == f"KeyError: 'nothing' ({shown(Path(__file__))}, line {line})"
+    assert short_traceback(error).splitlines()[0] == f'  File "{__file__}", line {line}, in __getitem__'
+    assert short_traceback(error).splitlines()[-1] == "KeyError: 'nothing'"
 
 
 def test_a_signal_is_told_by_its_name():

@@ -1,5 +1,6 @@
 """Errors that end a run or a script, each with one line for the user."""
 
+import re
 import signal
 import sysconfig
 import traceback
@@ -57,6 +58,7 @@ def one_line(error: BaseException) -> str:
     user's own code has raised the error, its place there comes at the end, unless it refuses a value on purpose.
     """
     lines = (str(error).strip() or type(error).__name__).splitlines()
+    lines = lines[-1:] if _of_worker(error) else lines
     line = " ".join(lines[:2]) if lines[0].rstrip().endswith(":") else lines[0]
     if isinstance(error, LookupError | OSError) and " " not in line and line != type(error).__name__:
         line = f"{type(error).__name__}: {line}"  # KeyError: 'x', FileNotFoundError: x.npy
@@ -77,7 +79,8 @@ def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
     Empty if litlab has raised it, or a library that litlab has called.
     """
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_of_a_library(frame.filename)]
+    calls = [*traceback.extract_tb(error.__traceback__), *_of_worker(error)]
+    frames = [frame for frame in calls if not _is_of_a_library(frame.filename)]
     own = [not Path(frame.filename).is_relative_to(LITLAB) for frame in frames]
     return [frame for frame, is_own in zip(frames, own, strict=True) if is_own] if own[-1:] == [True] else []
 
@@ -85,7 +88,17 @@ def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
 def short_traceback(error: BaseException) -> str:
     """An error as Python prints it, with the calls within the user's own code alone."""
     lines = traceback.format_list(own_frames(error))
-    return "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
+    said = str(error).splitlines()[-1:] if _of_worker(error) else traceback.format_exception_only(error)
+    return "".join([*lines, *said]).rstrip()
+
+
+def _of_worker(error: BaseException) -> list[traceback.FrameSummary]:
+    """The calls in a worker of a DataLoader, which torch puts into the message of its error; empty for other errors."""
+    first, _, rest = str(error).partition("\n")
+    if not (first.startswith("Caught ") and rest.startswith("Original Traceback")):
+        return []
+    calls = re.findall(r'^  File "(.+)", line (\d+), in (.+)$', rest, re.MULTILINE)
+    return [traceback.FrameSummary(file, int(line), name) for file, line, name in calls]
 
 
 def _refuses_a_value(error: BaseException, frame: traceback.FrameSummary) -> bool:
