@@ -13,7 +13,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from litlab import checkpoint
 from litlab.data import MNISTSample
 from litlab.errors import ConfigError
-from litlab.prediction.calibrate import LEAST, best_temperature
+from litlab.prediction.calibrate import LEAST, MOST, Calibrated, _end_of_search, best_temperature
 from litlab.prediction.reliability import Reliability
 
 
@@ -50,6 +50,25 @@ def test_logits_that_are_three_times_too_large_have_temperature_three():
     assert best_temperature(3 * logits, targets) == pytest.approx(3, rel=0.05)
     assert best_temperature(logits, targets) == pytest.approx(1, rel=0.05)
     assert best_temperature(logits, logits.argmax(1)) == pytest.approx(LEAST, rel=0.01)  # all right: as sure as may be
+
+
+def test_no_answer_changes_in_few_bits():
+    """Pairs of logits that differ by one bit of a bfloat16: divided as such, some would be equal."""
+    lower = torch.arange(1, 3, 1 / 128).bfloat16()
+    logits = torch.stack([lower, torch.nextafter(lower, torch.tensor(9.0).bfloat16())], 1)
+    for temperature in (0.05, 1.225, 3.0):
+        assert Calibrated(torch.nn.Identity(), temperature)(logits).argmax(1).tolist() == [1] * len(logits)
+
+
+def test_a_temperature_at_the_end_of_the_search_is_told():
+    assert _end_of_search(LEAST * 1.0001, 0, 19).startswith(
+        "temperature 0.05 is the lowest that is tried: 0 of 19 val "
+    )
+    assert (
+        _end_of_search(MOST, 1_500, 2_000)
+        == "temperature 20 is the highest that is tried: 1,500 of 2,000 val images are wrong"
+    )
+    assert _end_of_search(1.2, 3, 19) == ""
 
 
 @pytest.mark.slow
@@ -89,7 +108,7 @@ def test_one_word_for_a_shell_stays_one_line(best, digits, use, capsys):
     [
         (
             ["evaluate=val"],
-            "calibrate=true is fitted on val: measure it on other images, with evaluate=test; a training",
+            r"calibrate=true is fitted on val: measure it on other images, with evaluate=test \(of your own pictures",
         ),
         (["export=state_dict"], "calibrate=true: export=state_dict has no room for it"),
         (["evaluate=test", "trainer=ddp_cpu"], "calibrate=true: only on one device; write trainer.devices=1"),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from litlab.checkpoint import Trained
 from litlab.config import Run
-from litlab.console import say
+from litlab.console import say, warn
 from litlab.distributed import ranks_wanted
 from litlab.errors import ConfigError
 from litlab.prediction.data import prepare_split
@@ -41,7 +41,10 @@ class Calibrated(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Outputs [B, num_classes] of images float32 [B, C, H, W]."""
-        outputs: Tensor = self.network(images) / self.temperature
+        outputs: Tensor = self.network(images)
+        if outputs.dtype in (torch.bfloat16, torch.float16):
+            outputs = outputs.float()  # divided in 8 or 11 bits, two logits could become equal: another answer
+        outputs = outputs / self.temperature
         return outputs.log_softmax(1) if self.of_logarithms else outputs
 
 
@@ -63,8 +66,22 @@ def calibrated(trained: Trained, run: Run) -> Trained:
     )
     if not run.get("quiet"):
         say(message)
+        if outcome := _end_of_search(temperature, int((logits.argmax(1) != targets).sum()), len(targets)):
+            warn(outcome)
     network = Calibrated(trained.network, temperature, trained.loss.name.endswith("NLLLoss")).eval()
     return dataclasses.replace(trained, network=network)
+
+
+def _end_of_search(temperature: float, wrong: int, images: int) -> str:
+    """What a temperature at the end of the search means, in a sentence; empty for others."""
+    if temperature < LEAST * 1.001:
+        return (
+            f"temperature {LEAST:g} is the lowest that is tried: {wrong} of {images:,} val images are wrong, too few "
+            "to fit it; hold out more with data.val_size, or leave calibrate=true out"
+        )
+    if temperature > MOST * 0.999:
+        return f"temperature {MOST:g} is the highest that is tried: {wrong:,} of {images:,} val images are wrong"
+    return ""
 
 
 def check_calibrate(trained: Trained, run: Run) -> None:
@@ -81,8 +98,8 @@ def check_calibrate(trained: Trained, run: Run) -> None:
         raise ConfigError("calibrate=true: only on one device; write trainer.devices=1")
     if run.cfg.evaluate == "val":
         raise ConfigError(
-            "calibrate=true is fitted on val: measure it on other images, with evaluate=test; a training with "
-            "data.test_size=0.2 has some where there is no folder of them"
+            "calibrate=true is fitted on val: measure it on other images, with evaluate=test (of your own pictures, a "
+            "training with data.test_size=0.2 holds some out)"
         )
     if run.cfg.export.format in PLAIN_WEIGHTS:
         raise ConfigError(

@@ -99,7 +99,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     for name in {*FILES, SHEET} - {*files}:  # of an earlier evaluation: they would be taken for those of this one
         (folder / name).unlink(missing_ok=True)
     if found:
-        title = f"{data.title}, {split}: {len(images):,} images"
+        title = f"{data.title}, {split}: {len(images):,} images{evaluation_result.how_measured(result)}"
         found.write(folder, title, partial(explained, trained) if explains else None)
     console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *files])}")
 

@@ -38,9 +38,15 @@ def write_result(result: dict[str, Any], folder: Path) -> None:
         temporary.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
 
 
+def how_measured(result: dict[str, Any]) -> str:
+    """`, tta=flip, temperature 1.225`: what was done with the outputs of the network; empty if nothing was."""
+    views = f", tta={result['tta']}" if "tta" in result else ""
+    return views + (f", temperature {result['temperature']:.4g}" if "temperature" in result else "")
+
+
 def _summary(result: dict[str, Any], title: str) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    table.add_column(f"{printable(title)}, {result['split']}")
+    table.add_column(f"{printable(title)}, {result['split']}{how_measured(result)}")
     table.add_column(f"{result['images']:,} images", justify="right")
     for name, value in result["metrics"].items():
         table.add_row(name, f"{value:.4f}")
