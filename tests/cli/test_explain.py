@@ -92,6 +92,11 @@ def test_a_mistake_is_explained_by_what_there_is(explained, overrides, message):
     assert "\n" not in said
 
 
+def test_an_option_without_settings_has_no_empty_list_of_them(explained):
+    said = explained("loss=nll", "loss.label_smoothing=0.1")
+    assert said == "loss.label_smoothing is unknown here; it is a setting of loss=cross_entropy"
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -31,11 +31,32 @@ def test_what_cannot_be_counted_is_refused():
 
 def test_a_mistake_in_the_last_job_is_found_before_the_first_begins(train_here, tmp_path):
     """The jobs are given to the launcher one by one, and all are composed before."""
-    jobs = ["model=mlp,lenet5", "model.hidden=[20]", "hydra.sweeper.max_batch_size=2"]  # lenet5 has no model.hidden
+    jobs = [
+        "model=mlp,lenet5",
+        "model.hidden=choice([20])",
+        "hydra.sweeper.max_batch_size=1",
+    ]  # lenet5 has no model.hidden
     done = train_here("-m", *QUICK, *jobs)
     assert (done.status, done.err.count("\n")) == (2, 1)
-    assert "model.hidden is unknown" in done.err
-    assert not list(tmp_path.glob("runs/*/*/*/result.json"))
+    assert done.err.startswith("error: with model=lenet5: model.hidden is unknown here; it is a setting of model=mlp")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_that_the_usual_option_has_not_is_given_as_a_choice(train_here, tmp_path):
+    """Hydra first composes the config of the sweep, with the usual option."""
+    done = train_here("-m", *QUICK, "optimizer=sgd,muon", "optimizer.momentum=0.8")
+    said = "error: optimizer.momentum: in a sweep over optimizer, write 'optimizer.momentum=choice(0.8)'\n"
+    assert (done.status, done.err) == (2, said)
+    few = ["optimizer=sgd,muon", "optimizer.momentum=choice(0.8)", "debug=fast_dev_run", "model=mlp"]
+    assert train_here("-m", *QUICK, *few).status == 0
+
+
+@pytest.mark.parametrize("folder", ["name=mine", "hydra.sweep.dir=runs/mine"])
+def test_a_setting_that_only_some_options_have_names_both_and_leaves_no_folder(train_here, tmp_path, folder):
+    done = train_here("-m", *QUICK, "model=mlp", "loss.label_smoothing=0.1", "loss=cross_entropy,nll", folder)
+    said = "error: with loss=nll: loss.label_smoothing is unknown here; it is a setting of loss=cross_entropy\n"
+    assert (done.status, done.err) == (2, said)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -55,7 +76,7 @@ def test_a_mistake_in_the_last_job_is_found_before_the_first_begins(train_here, 
     ],
 )
 def test_a_value_with_which_a_job_would_fail_is_found_before_the_first_begins(train_here, tmp_path, swept, message):
-    done = train_here("-m", *QUICK, "seed=1", swept)
+    done = train_here("-m", *QUICK, "seed=1", "name=mine", swept)
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert done.err.startswith(f"error: {message}")
     assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from litlab.cli.words import assignment
 from litlab.config import BOUNDS, suggest
 from litlab.console import listed, typed
 from litlab.errors import one_line
-from litlab.sweeps import EXTRAS, needs_extra
+from litlab.sweeps import EXTRAS, JobNotComposed, needs_extra
 
 # Launchers of Hydra's plugins that litlab neither documents nor tests. `ray_aws` rents machines.
 NOT_PROPOSED = ("ray_aws",)
@@ -36,6 +36,9 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         conf: the folder of configs.
         config_name: such as `train`.
     """
+    if isinstance(error, JobNotComposed) and isinstance(error.__cause__, Exception):
+        said = explain(error.__cause__, error.overrides, conf, config_name)
+        return f"with {' '.join(error.options)}: {said}" if error.options else said
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         if group == "hydra/launcher" and option in EXTRAS:
@@ -59,6 +62,10 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
     if match := re.search(r"Could not override '([^']+)'", text):
         key = match[1]
         keys = Keys(conf, config_name, arguments, key)
+        if (group := key.partition(".")[0]) in _swept_groups(arguments) and keys.options_with(key):
+            # Hydra first composes the config of the sweep, with the usual option, and only then those of the jobs.
+            value = f"choice({_value(key, arguments)})"
+            return f"{key}: in a sweep over {group}, write {assignment(key, value)}"
         if options := keys.options(key):
             return f"{key}=OPTION takes one of {', '.join(options)}; its settings are written {key}.SETTING=VALUE"
         if error.__cause__ is not None and "could not be converted" in str(error.__cause__):
@@ -87,6 +94,11 @@ def _added_option(text: str, arguments: Sequence[str]) -> str | None:
     return next((a for a in arguments if a.startswith("+") and a.lstrip("+").partition("=")[0] == group), None)
 
 
+def _swept_groups(arguments: Sequence[str]) -> list[str]:
+    """`model` for `model=mlp,vit`: the groups and settings of which the command line has several values."""
+    return [argument.partition("=")[0] for argument in arguments if re.match(r"[\w/@]+=[^\[{(]*,", argument)]
+
+
 def is_null(cfg: DictConfig, key: str) -> bool:
     """Whether there is a setting of this name, without a value."""
     parent, _, name = key.rpartition(".")
@@ -106,7 +118,8 @@ def _explain_unknown_key(key: str, keys: Keys) -> str:
         if not isinstance(known, DictConfig):
             return f"{path} has no keys of its own: {key} is unknown"
         if part not in known:
-            return f"{key} is unknown{_instead(key, path, part, [str(k) for k in known], keys)}"
+            here = [str(k) for k in known if not str(k).startswith("_")]
+            return f"{key} is unknown{_instead(key, path, part, here, keys)}"
         path, known = f"{path}.{part}".lstrip("."), OmegaConf.select(known, part)
     return f"{key} is unknown"
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
@@ -26,7 +26,7 @@ class NewFolders:
     """The resolver `new_folder` of the config. Hydra calls it several times in one call of a script."""
 
     def __init__(self) -> None:
-        self.made: dict[str, Path] = {}  # by the path that the config asks for
+        self.made: dict[str, Path] = {}  # by the path that the config asks for; also what `UnusedFolder` has made
 
     def __call__(self, path: str, name: Any = None) -> str:
         """The folder of a new run.
@@ -60,12 +60,15 @@ def place_of_sweep(data: str, model: str, overrides: Sequence[str]) -> str:
 
 def register(folders: NewFolders) -> None:
     """Lets the config name the folders of runs and sweeps."""
+    UnusedFolder.folders = folders
     OmegaConf.register_new_resolver("new_folder", folders, replace=True)
     OmegaConf.register_new_resolver("place_of_sweep", place_of_sweep, replace=True)
 
 
 class UnusedFolder(Callback):
     """Hydra calls this when it has composed the config, and before it writes into the folder of a run or a sweep."""
+
+    folders: ClassVar[NewFolders | None] = None  # of the script; Hydra itself makes the callback
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Refuses the folder of a run if it cannot be a new one, and settings that Hydra would only use in a sweep."""
@@ -75,7 +78,7 @@ class UnusedFolder(Callback):
             if given:
                 _check_given(folder, config.get("name"), Path(config.hydra.runtime.cwd), _conf(config))
             else:
-                _make_named(config.get("name"), Path(folder), "resume={}")
+                self._make_named(config.get("name"), Path(folder), "resume={}")
         except (ConfigError, OSError) as error:
             raise Refused(error) from error
 
@@ -83,9 +86,16 @@ class UnusedFolder(Callback):
         """Refuses the name of a sweep if there is a folder of that name. With `hydra.sweep.dir` a sweep goes on."""
         try:
             if not _is_given(config, "hydra.sweep.dir"):
-                _make_named(config.get("name"), Path(str(config.hydra.sweep.dir)), "hydra.sweep.dir={}")
+                self._make_named(config.get("name"), Path(str(config.hydra.sweep.dir)), "hydra.sweep.dir={}")
         except (ConfigError, OSError) as error:
             raise Refused(error) from error
+
+    def _make_named(self, name: Any, folder: Path, go_on: str) -> None:
+        """Makes the folder that `name` asks for, if any. The script removes it again if nothing begins in it."""
+        if name is not None:
+            _make_named(name, folder, go_on)
+            if self.folders:
+                self.folders.made[str(folder)] = folder
 
 
 OF_SWEEPS = re.compile(r"[+]{0,2}hydra[/.](launcher|sweeper|sweep)[=.]")
@@ -115,8 +125,6 @@ def _check_given(folder: str, name: Any, here: Path, conf: Path | None) -> None:
 
 def _make_named(name: Any, folder: Path, go_on: str) -> None:
     """Makes the folder that `name` asks for, or refuses it. Only one of two processes can make it."""
-    if name is None:
-        return
     text = str(name)
     if not text.strip() or "/" in text or text in (".", ".."):
         raise ConfigError(f"name={name}: must be the name of a folder, without /")

@@ -1,5 +1,6 @@
 """Sweeps: starts jobs in their folders, stops them, goes on with them, and reports. Needs no torch."""
 
+from litlab.sweeps.composing import JobNotComposed
 from litlab.sweeps.folders import folder_name, has_begun
 from litlab.sweeps.jobs import Job, Sweep, jobs_in, read
 from litlab.sweeps.launchers import EXTRAS, jobs_at_once, launcher_name, needs_extra
@@ -11,6 +12,7 @@ __all__ = [
     "EXTRAS",
     "STARTED_BY",
     "Job",
+    "JobNotComposed",
     "Sweep",
     "compared_with_others",
     "folder_name",

@@ -17,14 +17,31 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from litlab.config import changed
 
+COMPOSITION = (HydraException, OmegaConfBaseException)  # raised when settings do not go together
 KEPT = 32  # configs; each takes some hundred kilobytes
 
 _configs: dict[tuple[Any, ...], DictConfig] = {}  # of this process: joblib's processes get a new loader for each job
 _groups: dict[tuple[str, str], bool] = {}
+
+
+class JobNotComposed(HydraException):
+    """The config of a job that cannot be composed. Its cause says why.
+
+    Args:
+        error: the cause.
+        overrides: of the job.
+        options: those of them that choose an option which other jobs have not, such as `loss=nll`.
+    """
+
+    def __init__(self, error: Exception, overrides: Sequence[str], options: Sequence[str]) -> None:
+        super().__init__(str(error))
+        self.overrides, self.options = list(overrides), list(options)
 
 
 class SweepConfigLoader:

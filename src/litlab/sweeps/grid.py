@@ -46,6 +46,7 @@ class GridSweeper(ReportedSweeper):
     def run_jobs(self, arguments: list[str]) -> None:
         jobs = combinations(self.parsed([*(f"{key}={value}" for key, value in self.params.items()), *arguments]))
         self.check_values(itertools.chain.from_iterable(jobs))
+        self._compose_one_of_each_kind(jobs)
         self.save_config()
         if self.prune:
             self._run_and_halve(jobs)
@@ -59,7 +60,6 @@ class GridSweeper(ReportedSweeper):
     def _launch(self, jobs: Sequence[Sequence[str]], first: int) -> None:
         """Runs some jobs. `first` is the number of the first of them."""
         batch = in_their_folders(jobs, self.folder, subdir(self.config.hydra))
-        self._compose_one_of_each_kind(batch)
         for done in self.launcher.launch(batch, initial_job_idx=first):
             _ = done.return_value  # raises the error of the job, if it had one
 
@@ -94,7 +94,7 @@ class GridSweeper(ReportedSweeper):
             )
         return load(self.folder, found, self.reduction_factor)
 
-    def _compose_one_of_each_kind(self, batch: Sequence[Sequence[str]]) -> None:
+    def _compose_one_of_each_kind(self, jobs: Sequence[Sequence[str]]) -> None:
         """Composes configs before the first job begins, so that a mistake in the last job is found now.
 
         If a config can be composed with one plain value, it can be composed with every other. So one job for each
@@ -104,7 +104,7 @@ class GridSweeper(ReportedSweeper):
             self.hydra_context.config_loader.get_group_options
         )  # cached, since it reads the disk
         seen: set[str] = set()
-        for overrides in batch:
+        for overrides in jobs:
             kinds = set()
             for override in overrides:
                 key, _, value = override.partition("=")

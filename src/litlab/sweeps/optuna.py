@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
 
 from litlab.config import numeric, objective_mode
 from litlab.errors import ConfigError, SweepStopped, one_line
 from litlab.runs import OVERRIDES, read_result, write_failed
+from litlab.sweeps.composing import COMPOSITION
 from litlab.sweeps.folders import folder_name
 from litlab.sweeps.launchers import jobs_at_once
 from litlab.sweeps.pruning import METHODS, check_pruning, make_pruner
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
 
     from litlab.sweeps.study import Storage
-
-COMPOSITION = (HydraException, OmegaConfBaseException)  # raised when settings do not go together
 
 
 class OptunaSweeper(ReportedSweeper):

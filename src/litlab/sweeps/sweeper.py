@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from litlab.config import check_composed, check_swept
 from litlab.errors import ConfigError, SweepStopped, Terminated
 from litlab.runs import OVERRIDES
-from litlab.sweeps.composing import SweepConfigLoader
+from litlab.sweeps.composing import COMPOSITION, JobNotComposed, SweepConfigLoader
 from litlab.sweeps.folders import name_by_what_is_swept
 from litlab.sweeps.launchers import ResilientLauncher, check_launcher, launcher_name
 from litlab.sweeps.stopping import (
@@ -111,10 +111,20 @@ class ReportedSweeper(Sweeper):
         Raises:
             HydraException: if it cannot be composed, or a setting lacks another one beside it.
         """
-        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        try:
+            cfg = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        except COMPOSITION as error:
+            raise JobNotComposed(error, overrides, self._own_options(overrides)) from error
         with _refused_before_the_first_job():
             check_composed(cfg)
         return cfg
+
+    def _own_options(self, overrides: Sequence[str]) -> list[str]:
+        """The overrides of a job that choose an option which other jobs have not."""
+        is_group = self.hydra_context.config_loader.get_group_options
+        keys = {override: override.partition("=")[0] for override in overrides}
+        own = [override for override, key in keys.items() if key not in self.launcher.fixed]
+        return [override for override in own if is_group(keys[override].split("@")[0].lstrip("+~"))]
 
     def save_config(self) -> None:
         """Writes `multirun.yaml`. A folder with this file is a sweep."""
