@@ -7,15 +7,23 @@ from litlab.sweeps.seeds import are_distinguishable, groups, half_interval, stud
 
 def test_the_interval_is_that_of_students_t():
     assert half_interval([0.5]) is None
-    assert half_interval([1.0, 2.0, 3.0]) == pytest.approx(4.303 / 3**0.5)
-    assert student(10) == 2.228
-    assert student(60) == pytest.approx(2.000, abs=0.002)
+    assert half_interval([1.0, 2.0, 3.0]) == pytest.approx(4.302653 / 3**0.5)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "t"),
+    [(1, 12.7062), (1.5, 6.01666), (2.75, 3.35255), (10, 2.22814), (60, 2.00030), (200, 1.97190), (500, 1.96472)],
+)
+def test_students_t_is_that_of_scipy_also_between_whole_degrees_of_freedom(degrees, t):
+    assert student(degrees) == pytest.approx(t, rel=5e-5)  # of scipy.stats.t.ppf(0.975, degrees)
 
 
 def test_groups_that_overlap_cannot_be_told_apart():
     assert are_distinguishable([0.98, 0.981, 0.979], [0.97, 0.971, 0.969]) is True
     assert are_distinguishable([0.98, 0.99, 0.97], [0.975, 0.985, 0.965]) is False
     assert are_distinguishable([0.98], [0.97, 0.96]) is None
+    # scipy.stats.ttest_ind(equal_var=False): 2.75 degrees of freedom, p = 0.0365
+    assert are_distinguishable([0.8687, 0.8463, 0.8170], [0.7937, 0.7789, 0.7712]) is True
     assert are_distinguishable([0.9, 0.9], [0.9, 0.9]) is False
 
 
