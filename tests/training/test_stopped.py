@@ -99,6 +99,19 @@ def test_an_interrupted_run_says_that_it_was_within_an_epoch(tmp_path, capfd):
     assert "interrupted after 1 epoch and a part of one, " in capfd.readouterr().out
 
 
+def test_an_interrupted_run_names_its_best_epoch_and_has_the_metrics_of_it(tmp_path, capfd):
+    """The signal comes late in the third epoch. The second one is the best so far."""
+    record_run(tmp_path / "run", *PLAIN, stop_at(29))
+    with pytest.raises(RunFailed):
+        train_recorded(tmp_path / "run")
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert result["metrics"]["val/acc"] == result["objective"]["value"]
+    assert {"train/loss", "val/loss"} <= set(result["metrics"])
+    said = capfd.readouterr().out
+    assert re.search("^epoch 2/3 .*best", said, re.M)
+    assert f"best checkpoint: val/acc {result['objective']['value']:.4f}, in epoch 2 of 2" in said
+
+
 def test_a_failed_run_has_no_word(tmp_path):
     record_run(tmp_path / "run", *PLAIN, "optimizer=sgd", "optimizer.lr=1e30")
     with pytest.raises(RunFailed):

@@ -21,7 +21,7 @@ class Outcome:
 
     Args:
         status: completed, pruned, interrupted or failed.
-        metrics: of the best checkpoint, or of the last epoch if there is no best one.
+        metrics: of the best checkpoint. Without one they are those of the last epoch, or empty if an error came.
         images_per_second: in training; 0 if the training did not come to its end.
         verdict: the sentences of the diagnosis; None if it is switched off, or not yet made.
         stopped_by: what ended the training, in one word, or the name of the signal; None: an error.
@@ -71,6 +71,8 @@ def note_error(outcome: Outcome, parts: Parts, error: Exception | Interrupted) -
     if outcome.verdict is None and isinstance(error, NonFiniteLoss | Interrupted):
         outcome.verdict = _verdict(parts, error)
     outcome.status, outcome.failure = explain(error, parts)
+    if not outcome.metrics and parts.checkpoints:
+        outcome.metrics = dict(parts.checkpoints.best_metrics)
     if outcome.whole_epochs is None:
         outcome.whole_epochs = trained_epochs(parts.trainer)  # without the one in which the error came
         outcome.cut_short = bool(part_of_epoch(parts.trainer))

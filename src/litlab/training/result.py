@@ -94,7 +94,8 @@ def _best_epoch(parts: Parts, result: dict[str, Any]) -> int | None:
     step = parts.checkpoints.best_step if parts.checkpoints else None
     if step is None or not result["epochs"]:
         return None
-    return max(1, round(step / result["steps"] * result["epochs"]))
+    assert parts.checkpoints is not None
+    return parts.checkpoints.best_epoch or max(1, round(step / result["steps"] * result["epochs"]))
 
 
 def _if_saved(checkpoint: Path, folder: Path) -> str | None:

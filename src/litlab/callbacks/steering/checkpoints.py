@@ -21,6 +21,7 @@ from litlab.lightning_internals import is_last_batch
 from litlab.modules import NonFiniteLoss, as_float
 from litlab.runs import finite
 
+BEST = ("best_score", "best_metrics", "best_step", "best_epoch")  # what a checkpoint says about the best one
 AGREE_EVERY_N_STEPS = 16  # how often several ranks ask each other whether one of them wants to save or to stop
 
 
@@ -58,6 +59,7 @@ class Checkpoints(Checkpoint):
         self.best_score: float | None = None
         self.best_metrics: dict[str, float] = {}
         self.best_step: int | None = None
+        self.best_epoch: int | None = None  # from 1; None also after a resume from a checkpoint of an older litlab
         self.unsaved: dict[str, str] = {}  # files that could not be written: name to reason, in one line
         self._best_unwritten = b""
         self._saved_at = time.monotonic()
@@ -80,6 +82,7 @@ class Checkpoints(Checkpoint):
         improved = self.monitor in metrics and self._improves(metrics[self.monitor])  # not every epoch is validated
         if improved:
             self.best_score, self.best_metrics, self.best_step = metrics[self.monitor], metrics, trainer.global_step
+            self.best_epoch = trainer.current_epoch + 1
             if outputs := callback_of(trainer, EvaluationOutputs):
                 outputs.mark_best()
         self.kept.choose(trainer.current_epoch + 1, metrics.get(self.monitor))
@@ -169,12 +172,12 @@ class Checkpoints(Checkpoint):
         checkpoint["litlab"] = {**self.record, "metrics": finite(epoch_metrics(trainer))}
 
     def state_dict(self) -> dict[str, Any]:
-        state = {"best_score": self.best_score, "best_metrics": self.best_metrics, "best_step": self.best_step}
+        state = {name: getattr(self, name) for name in BEST}
         return {**state, "kept": self.kept.state()} if self.kept.scores else state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for name in ("best_score", "best_metrics", "best_step"):
-            setattr(self, name, state_dict[name])
+        for name in BEST:
+            setattr(self, name, state_dict.get(name, getattr(self, name)))
         self.kept.load(state_dict.get("kept", {}))
 
     def _improves(self, score: float) -> bool:
