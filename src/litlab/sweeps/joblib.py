@@ -52,7 +52,7 @@ class JoblibLauncher(joblib_launcher.JoblibLauncher):
             return first
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
-        with self.shared_gpu(), live_line(folder, len(rest), jobs_at_once(self.n_jobs)):
+        with self.shared_gpu(), live_line(folder, job_overrides, jobs_at_once(self.n_jobs)):
             return [*first, *super().launch(rest, initial_job_idx + len(first))]
 
     def decide(self, config: DictConfig) -> None:

@@ -4,51 +4,82 @@ import contextlib
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from litlab.console import console, say
-from litlab.runs import RESULT, read_result
+from litlab.runs import RESULT
+from litlab.sweeps.halving import job_key
+from litlab.sweeps.jobs import Job, jobs_in
+from litlab.sweeps.pruning import is_final
 
 EVERY_S = 3.0
+HAVE_TRAINED = ("completed", "pruned")  # the jobs among which the best is
 
 
-def line(folder: Path, total: int, at_once: int, began: float, now: float) -> str:
-    """The line.
+def line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int, began: float, now: float) -> str:
+    """The line. It counts jobs that an earlier start has finished, and none that a signal has interrupted.
 
     Args:
         folder: of the sweep.
-        total: the number of jobs that were given to the launcher.
+        jobs: the overrides of the jobs that were given to the launcher.
         at_once: how many of them run side by side.
         began: when, in seconds since 1970.
         now: likewise.
     """
-    ended = {path: at for path in folder.glob(f"*/{RESULT}") if (at := path.stat().st_mtime) >= began}
-    results = [read_result(path.parent) for path in ended]
-    found = [result["objective"] for result in results if result.get("objective")]
-    text = f"{min(len(ended), total)} of {total} jobs done"
+    asked = {job_key(overrides) for overrides in jobs}
+    known = [(job, result, _changed(job)) for job, result in jobs_in(folder)]
+    done = [
+        (result, at)
+        for job, result, at in known
+        if job_key(job.overrides) in asked and _is_done(job, result, at >= began)
+    ]
+    text = f"{len(done)} of {len(asked)} jobs done"
+    found = [
+        result["objective"] for _, result, _ in known if result.get("objective") and result["status"] in HAVE_TRAINED
+    ]
     if found:
         best_of = max if found[0]["mode"] == "max" else min
-        text += f", best {found[0]['name']} {best_of(objective['value'] for objective in found):.4f}"
-    trained = [result["seconds"] for result in results if result.get("seconds")]
-    left = seconds_left(sorted(ended.values()), trained, total, at_once, now)
+        alike = [objective["value"] for objective in found if objective["name"] == found[0]["name"]]
+        text += f", best {found[0]['name']} {best_of(alike):.4f}"
+    now_done = [(result, at) for result, at in done if at >= began]
+    trained = [result["seconds"] for result, _ in now_done if result.get("seconds")]
+    left = seconds_left(sorted(at for _, at in now_done), trained, len(asked) - len(done), at_once, now)
     return text + (f", about {left:.0f} s left" if left >= 0.5 else "")
 
 
-def seconds_left(ended: Sequence[float], trained: Sequence[float], total: int, at_once: int, now: float) -> float:
+def _changed(job: Job) -> float:
+    """When the result of a job was written, in seconds since 1970; 0 without one."""
+    path = job.folder / RESULT
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def _is_done(job: Job, result: Mapping[str, Any], is_new: bool) -> bool:
+    """Whether a job is over. A job that failed runs again in the next start.
+
+    Args:
+        is_new: whether the result is of this start.
+    """
+    status = result.get("status")
+    if status == "pruned":
+        return is_final(job.folder, job.overrides, result["epochs"])
+    return status == "completed" or (status == "failed" and is_new)
+
+
+def seconds_left(ended: Sequence[float], trained: Sequence[float], rest: int, at_once: int, now: float) -> float:
     """How long the rest of the jobs takes; 0 if nobody can say.
 
     The first jobs of the processes count with the seconds of their training: they waited for the start of Python and
     for imports. A later job began when an earlier one ended, and so its length is known.
 
     Args:
-        ended: when the jobs have ended that are done, in seconds since 1970, the earliest first.
+        ended: when the jobs have ended that this start has done, in seconds since 1970, the earliest first.
         trained: the seconds of their trainings.
-        total: the number of jobs.
+        rest: the number of jobs that are not done.
         at_once: how many of them run side by side.
         now: in seconds since 1970.
     """
-    rest = total - len(ended)
     lengths = [end - begin for begin, end in zip(ended, ended[at_once:], strict=False)] or trained
     if rest <= 0 or not lengths:
         return 0.0
@@ -56,12 +87,12 @@ def seconds_left(ended: Sequence[float], trained: Sequence[float], total: int, a
 
 
 @contextlib.contextmanager
-def live_line(folder: Path, total: int, at_once: int) -> Iterator[None]:
+def live_line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int) -> Iterator[None]:
     """Keeps the line up to date on a terminal. Elsewhere it is printed again when a job has ended.
 
     Args:
         folder: of the sweep.
-        total: the number of jobs.
+        jobs: the overrides of the jobs.
         at_once: how many of them run side by side.
     """
     began, ended = time.time(), threading.Event()
@@ -70,7 +101,7 @@ def live_line(folder: Path, total: int, at_once: int) -> Iterator[None]:
         latest = ""
         while not ended.wait(EVERY_S):
             with contextlib.suppress(OSError, ValueError):  # a file that is just being replaced
-                text = line(folder, total, at_once, began, time.time())
+                text = line(folder, jobs, at_once, began, time.time())
                 if status is not None:
                     status.update(text)
                 elif text.split(",")[0] != latest and not text.startswith("0 "):
@@ -78,7 +109,11 @@ def live_line(folder: Path, total: int, at_once: int) -> Iterator[None]:
                     say(text)
 
     with contextlib.ExitStack() as stack:
-        status = stack.enter_context(console.status(f"0 of {total} jobs done")) if console.is_terminal else None
+        status = (
+            stack.enter_context(console.status(line(folder, jobs, at_once, began, began)))
+            if console.is_terminal
+            else None
+        )
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
         try:
