@@ -12,6 +12,7 @@ from sweep_folders import job_of, scored
 from litlab import runs, sweeps
 from litlab.sweeps.labels import Labels
 from litlab.sweeps.page import FILE, content, importance, write_page
+from litlab.sweeps.stopping import note_number_of_jobs
 from litlab.sweeps.table import write_csv
 from litlab.sweeps.watch import has_ended, picture, summary, watch
 
@@ -80,6 +81,8 @@ def test_the_live_table_shows_what_runs(tmp_path):
     _lock = runs.hold(job)
     sweep = sweeps.read(tmp_path)
     assert summary(sweep) == "2 of 3 jobs done, 1 running, best val/acc 0.6000"
+    note_number_of_jobs(tmp_path, 6)  # three have no folder yet
+    assert summary(sweep) == "2 of 6 jobs done, 1 running, best val/acc 0.6000"
     shown = Console(width=120)
     with shown.capture() as captured:
         shown.print(picture(sweep))

@@ -11,7 +11,7 @@ from litlab.arguments import OneLine, folder
 from litlab.files import not_a_folder
 from litlab.sweeps import print_report
 from litlab.sweeps.jobs import check_sweep
-from litlab.sweeps.stopping import how_to_go_on, interrupted
+from litlab.sweeps.stopping import how_to_go_on, is_interrupted, number_of_jobs
 from litlab.sweeps.watch import watch
 
 console.quieten()
@@ -31,9 +31,8 @@ try:
         with contextlib.suppress(KeyboardInterrupt):
             watch(asked.folder)
     else:
-        total = interrupted(asked.folder)
-        print_report(asked.folder, total)
-        if total is not None:
+        print_report(asked.folder, number_of_jobs(asked.folder))
+        if is_interrupted(asked.folder):
             print(how_to_go_on(asked.folder))
 except (ValueError, OSError) as error:
     print(f"error: {error}", file=sys.stderr)

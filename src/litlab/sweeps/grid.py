@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from litlab.config import objective_mode
 from litlab.sweeps.folders import in_their_folders, subdir
 from litlab.sweeps.halving import UNTIL, Halving, job_key, load, rungs, write_until
+from litlab.sweeps.jobs import jobs_in
 from litlab.sweeps.pruning import check_pruning
 from litlab.sweeps.stopping import stopped_with
 from litlab.sweeps.study import has_study
@@ -47,7 +48,8 @@ class GridSweeper(ReportedSweeper):
         jobs = combinations(self.parsed([*(f"{key}={value}" for key, value in self.params.items()), *arguments]))
         self.check_values(itertools.chain.from_iterable(jobs))
         self._compose_one_of_each_kind(jobs)
-        self.save_config()
+        earlier = {job_key(job.overrides) for job, _ in jobs_in(self.folder)}
+        self.save_config(len(earlier.union(map(job_key, jobs))))
         if self.prune:
             self._run_and_halve(jobs)
             return

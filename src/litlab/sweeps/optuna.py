@@ -81,7 +81,7 @@ class OptunaSweeper(ReportedSweeper):
         fixed = [argument for argument, o in zip(arguments, overrides, strict=True) if not o.is_sweep_override()]
         self.check_values(f"{name}={written(value)}" for name, values in space.items() for value in ends(values))
         described = self._describe(fixed, space)
-        self.save_config()
+        self.save_config(self.n_trials)
         storage = storage_of(self.folder)
         study = optuna.create_study(
             storage=storage,

@@ -15,13 +15,14 @@ from litlab.sweeps.halving import UNTIL
 STOPPED = ".stopped"  # begin no more jobs; the file holds the exit status
 REFUSED = ".refused"  # a line for each job that this start has refused, because it was trained with another config
 AGAIN = ".again"  # the name of each job that ran once more, because it ended with an error of the GPU
-INTERRUPTED = ".interrupted"  # the number of all jobs, as far as it is known, for a report of what a signal has stopped
+INTERRUPTED = ".interrupted"  # a signal has stopped the sweep
+JOBS = ".jobs"  # the number of all jobs, also of those that have not begun
 STARTED_BY = "LITLAB_SWEEP"  # in the environment of joblib's processes: the process that started them
 
 
 def clear_marks(folder: Path) -> None:
     """Removes the marks of an earlier start."""
-    for name in (STOPPED, REFUSED, AGAIN, INTERRUPTED, UNTIL):
+    for name in (STOPPED, REFUSED, AGAIN, INTERRUPTED, JOBS, UNTIL):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -58,15 +59,29 @@ def note_refused(folder: Path, message: str) -> None:
         file.write(f"{message}\n")
 
 
-def note_interrupted(folder: Path, total: int | None) -> None:
-    """Notes that a signal has stopped a sweep of so many jobs; None if that is not known."""
-    (folder / INTERRUPTED).write_text(str(total or 0))
+def note_interrupted(folder: Path) -> None:
+    """Notes that a signal has stopped a sweep."""
+    (folder / INTERRUPTED).touch()
 
 
-def interrupted(folder: Path) -> int | None:
-    """The number of all jobs of a sweep that a signal has stopped, 0 if it is not known; None if it was not stopped."""
-    path = folder / INTERRUPTED
-    return int(path.read_text()) if path.exists() else None
+def is_interrupted(folder: Path) -> bool:
+    """Whether a signal has stopped a sweep, and no later start has gone on with it."""
+    return (folder / INTERRUPTED).exists()
+
+
+def note_number_of_jobs(folder: Path, number: int) -> None:
+    """Notes how many jobs a sweep has, before the first of them begins."""
+    (folder / JOBS).write_text(str(number))
+
+
+def forget_number_of_jobs(folder: Path) -> None:
+    """Forgets it when all jobs have begun."""
+    (folder / JOBS).unlink(missing_ok=True)
+
+
+def number_of_jobs(folder: Path) -> int | None:
+    """The number of all jobs of a sweep that runs or was stopped; None if it is not known, or if all have begun."""
+    return int((folder / JOBS).read_text()) if (folder / JOBS).exists() else None
 
 
 def how_to_go_on(folder: Path) -> str:

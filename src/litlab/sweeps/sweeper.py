@@ -24,8 +24,11 @@ from litlab.sweeps.folders import name_by_what_is_swept
 from litlab.sweeps.launchers import ResilientLauncher, check_launcher, launcher_name
 from litlab.sweeps.stopping import (
     clear_marks,
+    forget_number_of_jobs,
     how_to_go_on,
     note_interrupted,
+    note_number_of_jobs,
+    number_of_jobs,
     pass_signals_on,
     refused,
     stopped_with,
@@ -75,6 +78,7 @@ class ReportedSweeper(Sweeper):
             self.report_stopped()
             by = signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT
             raise SweepStopped(stopped.status if isinstance(stopped, SweepStopped) else 128 + by) from None
+        forget_number_of_jobs(self.folder)  # all have begun; equal trials of a study are one job
         lines = refused(self.folder)
         unfinished = print_report(self.folder, refused=lines).unfinished if self._has_jobs() else []
         if failed := len(unfinished) or self.launcher.lost:
@@ -126,10 +130,15 @@ class ReportedSweeper(Sweeper):
         own = [override for override, key in keys.items() if key not in self.launcher.fixed]
         return [override for override in own if is_group(keys[override].split("@")[0].lstrip("+~"))]
 
-    def save_config(self) -> None:
-        """Writes `multirun.yaml`. A folder with this file is a sweep."""
+    def save_config(self, jobs: int) -> None:
+        """Writes `multirun.yaml`. A folder with this file is a sweep.
+
+        Args:
+            jobs: the number of all jobs, with those of earlier starts.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, self.folder / "multirun.yaml")
+        note_number_of_jobs(self.folder, jobs)
 
     def _has_jobs(self) -> bool:
         return any(self.folder.glob(f"*/{OVERRIDES}"))
@@ -137,10 +146,11 @@ class ReportedSweeper(Sweeper):
     def report_stopped(self) -> None:
         """Prints the report of a sweep that a signal has stopped, and how to go on."""
         if not self._has_jobs():
+            clear_marks(self.folder)  # which nobody else would remove
             print("interrupted: no job has begun", file=sys.stderr)
             return
-        note_interrupted(self.folder, self.launcher.total)
-        print_report(self.folder, self.launcher.total, refused(self.folder))
+        note_interrupted(self.folder)
+        print_report(self.folder, number_of_jobs(self.folder), refused(self.folder))
         print(how_to_go_on(self.folder), file=sys.stderr)
 
 

@@ -11,6 +11,7 @@ from litlab import console
 from litlab.runs import RESULT
 from litlab.sweeps.jobs import Sweep, curve, read
 from litlab.sweeps.labels import Labels
+from litlab.sweeps.stopping import number_of_jobs
 from litlab.sweeps.table import TABLE, ranking
 
 ENDED_S = 10.0  # how long a sweep must have ended: a repeated one needs some seconds until its first job runs
@@ -60,8 +61,9 @@ def picture(sweep: Sweep) -> Group:
 
 
 def summary(sweep: Sweep) -> str:
-    """How many jobs are done and running, and the best so far."""
+    """How many of all jobs are done and running, and the best so far. Some may not have a folder yet."""
+    total = max(number_of_jobs(sweep.folder) or 0, len(sweep.jobs))
     ended = sum(job.status in ("completed", "pruned") for job in sweep.jobs)
     running = sum(job.status == "running" for job in sweep.jobs)
     best = f", best {sweep.objective} {sweep.finished[0].score:.4f}" if sweep.finished else ""
-    return f"{ended} of {len(sweep.jobs)} jobs done, {running} running{best}"
+    return f"{ended} of {total} jobs done, {running} running{best}"
