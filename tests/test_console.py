@@ -41,6 +41,14 @@ def test_only_rank_0_prints(monkeypatch, capsys):
     assert capsys.readouterr() == ("[a]\n", "warning: b\n")
 
 
+def test_a_warning_before_there_is_a_log_is_printed_once(monkeypatch, capsys):
+    """Python itself prints a warning for which there is no handler."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(console.log, "handlers", [])
+    console.warn("last.ckpt is damaged")
+    assert capsys.readouterr().err == "warning: last.ckpt is damaged\n"
+
+
 def test_a_run_logs_what_it_prints(tmp_path, monkeypatch, capsys):
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [])

@@ -132,7 +132,8 @@ def warn(message: str) -> None:
     """Prints a warning on stderr, and writes it to the log."""
     if is_rank_zero():
         print(f"warning: {message}", file=sys.stderr, flush=True)
-        log.warning(message)
+        if log.hasHandlers():  # without one, Python would print it a second time
+            log.warning(message)
 
 
 def command(script: str, *arguments: str) -> str:

@@ -21,6 +21,19 @@ def test_a_refused_batch_size_leaves_the_recorded_config(tmp_path, monkeypatch):
     assert (folder / ".hydra/config.yaml").read_text() == before
 
 
+def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(tmp_path):
+    folder = tmp_path / "run"
+    record_run(folder, "trainer.max_epochs=1")
+    train_recorded(folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*.[cjy]*") if path.suffix != ".ckpt"}
+    for checkpoint in (folder / "checkpoints").iterdir():
+        checkpoint.unlink()
+    said = "run: checkpoints/last.ckpt is gone, and there is no other; start a new run$"
+    with pytest.raises(ConfigError, match=said):
+        train_recorded(folder, "trainer.max_epochs=2")
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path):
     folder = tmp_path / "run"
     record_run(folder)

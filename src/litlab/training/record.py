@@ -8,7 +8,7 @@ from litlab.checkpoint import whole_checkpoint
 from litlab.config import Run, record
 from litlab.errors import ConfigError, with_type
 from litlab.files import shown
-from litlab.runs import CONFIG, RESULT, remove_if_unused, write_failed
+from litlab.runs import CONFIG, RESULT, read_result, remove_if_unused, write_failed
 from litlab.training import jobs
 from litlab.training.settle import settle_for_all_processes
 
@@ -56,12 +56,14 @@ def settled_and_recorded(run: Run) -> Iterator[Run]:
             jobs.share_cores(run.job, run.cfg.threads)
         yield settled
         return
-    checkpoint = whole_checkpoint(run.folder, run.checkpoint)
     put_back = record(run.folder, settled.cfg, settled.overrides)
-    console.log_to(run.folder)
-    place = checkpoint.name if checkpoint else "its beginning: nothing was saved yet"
-    console.say(f"resuming {shown(run.folder)} from {place}")
     try:
+        console.log_to(run.folder)
+        checkpoint = whole_checkpoint(run.folder, run.checkpoint)
+        if checkpoint is None and (saved := read_result(run.folder).get("last_checkpoint")):
+            raise ConfigError(f"resume={shown(run.folder)}: {saved} is gone, and there is no other; start a new run")
+        place = checkpoint.name if checkpoint else "its beginning: it has no checkpoint"
+        console.say(f"resuming {shown(run.folder)} from {place}")
         yield settled.from_checkpoint(checkpoint)
     except ConfigError:
         put_back()
