@@ -40,9 +40,34 @@ class Largest(Metric):
         return self.total
 
 
+class NaNAtFirst(Largest):
+    """Not a number in the first epoch, in which it is computed twice."""
+
+    computed = 0
+
+    def compute(self):
+        self.computed += 1
+        return self.total if self.computed > 2 else self.total * torch.nan
+
+
 def rows(folder):
     with (folder / "metrics.csv").open() as file:
         return list(csv.DictReader(file))
+
+
+def test_an_epoch_whose_objective_is_nan_is_not_the_best(tmp_path, capsys):
+    quick = ["data.train_limit=64", "trainer.max_epochs=3", "test=false", "checkpoint.keep=1"]
+    mine = [*own("mine", "training.test_metrics.NaNAtFirst"), "objective=val/mine", "objective_mode=max"]
+    record_run(tmp_path / "run", *quick, *mine, base=TINY)
+    train_recorded(tmp_path / "run")
+    result, said = json.loads((tmp_path / "run/result.json").read_text()), capsys.readouterr()
+    values = [float(row["val/mine"]) for row in rows(tmp_path / "run") if row["val/mine"]]
+    assert [value > 0 for value in values] == [False, True, True]
+    assert result["objective"]["value"] == pytest.approx(max(values[1:]), rel=1e-5)
+    best = values.index(max(values[1:])) + 1
+    assert f"in epoch {best} of 3" in said.out
+    assert said.err.count("val/mine is NaN after epoch 1: such an epoch cannot be the best\n") == 1
+    assert [path.name for path in (tmp_path / "run/checkpoints").glob("epoch_*")] == [f"epoch_00{best}.ckpt"]
 
 
 def test_metrics_are_logged_for_every_split_and_measured_again(tmp_path, use):

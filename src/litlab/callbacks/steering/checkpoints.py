@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import math
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -62,6 +63,7 @@ class Checkpoints(Checkpoint):
         self.best_epoch: int | None = None  # from 1; None also after a resume from a checkpoint of an older litlab
         self.unsaved: dict[str, str] = {}  # files that could not be written: name to reason, in one line
         self._best_unwritten = b""
+        self._seen_nan = False
         self._saved_at = time.monotonic()
         self._saved_step = 0
 
@@ -80,12 +82,16 @@ class Checkpoints(Checkpoint):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         metrics = epoch_metrics(trainer)
         improved = self.monitor in metrics and self._improves(metrics[self.monitor])  # not every epoch is validated
+        if math.isnan(metrics.get(self.monitor, 0.0)) and not self._seen_nan:
+            self._seen_nan = True
+            warn(f"{self.monitor} is NaN after epoch {trainer.current_epoch + 1}: such an epoch cannot be the best")
         if improved:
             self.best_score, self.best_metrics, self.best_step = metrics[self.monitor], metrics, trainer.global_step
             self.best_epoch = trainer.current_epoch + 1
             if outputs := callback_of(trainer, EvaluationOutputs):
                 outputs.mark_best()
-        self.kept.choose(trainer.current_epoch + 1, metrics.get(self.monitor))
+        score = metrics.get(self.monitor)
+        self.kept.choose(trainer.current_epoch + 1, None if score is None or math.isnan(score) else score)
         saved = self.save(trainer)
         if not trainer.is_global_zero:
             return
@@ -181,7 +187,9 @@ class Checkpoints(Checkpoint):
         self.kept.load(state_dict.get("kept", {}))
 
     def _improves(self, score: float) -> bool:
-        if self.best_score is None:
+        if math.isnan(score):
+            return False
+        if self.best_score is None or math.isnan(self.best_score):  # NaN: of a checkpoint of an older litlab
             return True
         return score > self.best_score if self.mode == "max" else score < self.best_score
 
