@@ -110,7 +110,9 @@ def test_folders_without_a_data_set_are_refused(tmp_path):
         ImageFolder(tmp_path)
     for name in "ab":
         (tmp_path / name).mkdir()
-    with pytest.raises(ValueError, match=r"^data_dir .* holds no pictures"):
+    with pytest.raises(
+        ValueError, match=r"^data_dir .* holds no pictures: no file in its folders ends in \.jpg, \.jpeg, \.png, "
+    ):
         load_folder(tmp_path)
 
 

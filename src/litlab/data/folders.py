@@ -21,6 +21,7 @@ from litlab.data.picture_files import is_of_system, suffixes
 from litlab.files import not_a_folder
 
 SUFFIXES = frozenset(suffixes())  # of picture files, such as .jpg
+COMMON = ".jpg, .jpeg, .png, .gif, .bmp, .tif, .webp"  # some of them
 LIKE_A_SPLIT = re.compile(r"(train|val|valid|validation|dev|eval|test)(ing)?([-_ ]?(set|data|images))?", re.IGNORECASE)
 
 
@@ -89,7 +90,9 @@ class ImageFolder(ClassPictures):
             endings = ", ".join(f"{ending} {count:,}" for ending, count in others.most_common(NAMED))
             warnings.warn(f"left out, not the ending of a picture file: {others.total():,} ({endings})", stacklevel=3)
         if not sum(map(len, listings)):
-            raise ValueError(f"data_dir {self.roots[0]} holds no pictures: {', '.join(sorted(SUFFIXES)[:12])}, ...")
+            raise ValueError(
+                f"data_dir {self.roots[0]} holds no pictures: no file in its folders ends in {COMMON}, ..."
+            )
         return listings, torch.cat(split_of), torch.cat(class_of)
 
 
