@@ -4,10 +4,10 @@ import re
 import shlex
 
 import pytest
-from scripts import QUICK, REPOSITORY
+from scripts import QUICK, REPOSITORY, asked
 
 from litlab import data
-from litlab.training.terminal import beside_each_other, data_in_words
+from litlab.training.terminal import beside_each_other, data_in_words, of_switched_off
 
 
 def test_the_output_has_no_control_codes_and_no_warnings(quick_run):
@@ -42,6 +42,15 @@ def test_what_has_no_room_in_the_first_line_begins_a_new_one():
     assert beside_each_other(words, 80) == f"{words[0]} | {words[1]}\n  {words[2]}"
     assert beside_each_other(words, 40) == f"{words[0]}\n  {words[1]}\n  {words[2]}"
     assert beside_each_other(words, 120) == " | ".join(words)
+
+
+def test_a_setting_of_a_callback_that_is_off_is_said_to_change_nothing():
+    patience, on = "callbacks.early_stopping.patience=2", "callbacks.early_stopping.enabled=true"
+    assert of_switched_off(asked(patience, "callbacks.pictures.count=8")) == [
+        f"{patience} changes nothing: that callback is off; write {on} too"
+    ]
+    assert of_switched_off(asked(patience, on)) == []
+    assert of_switched_off(asked("callbacks.pictures.count=8", "callbacks.pictures.enabled=false")) == []
 
 
 def test_a_summary_prints_the_layers_and_leaves_no_folder(train_here, tmp_path):

@@ -22,7 +22,7 @@ from litlab.networks import Registered
 from litlab.runs import best_or_last
 from litlab.training.assemble import assemble
 from litlab.training.build import Parts, make_unfreeze
-from litlab.training.network import advice
+from litlab.training.network import advice, typed
 
 HEADING = 14  # characters before the text of a line
 BESIDE = " | "
@@ -41,6 +41,20 @@ def print_start(parts: Parts) -> None:
     say(BESIDE.join(said), beside_each_other(said, console.width) if console.is_terminal else None)
     if better := advice(parts.run, data):
         warn(better)
+    for unused in of_switched_off(parts.run):
+        warn(unused)
+
+
+def of_switched_off(run: Run) -> list[str]:
+    """A line for each typed setting of a callback that is switched off. `debug=OPTION` itself switches some off."""
+    found = []
+    for name, entry in (run.plain().get("callbacks") or {}).items():
+        key, switch = f"callbacks.{name}.", f"callbacks.{name}.enabled"
+        if not entry or entry.get("enabled", True) or typed(run, switch) or typed(run, "debug"):
+            continue
+        settings = [line for line in run.overrides if line.lstrip("+").startswith(key)]
+        found += [f"{line} changes nothing: that callback is off; write {switch}=true too" for line in settings]
+    return found
 
 
 def data_in_words(data: DataModule) -> str:
