@@ -1,5 +1,6 @@
 """The data set on which a network is evaluated, in place of that of its training."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from scripts import asked
 from litlab import checkpoint, data
 from litlab.checkpoint import Data, Named
 from litlab.errors import ConfigError
-from litlab.prediction.data import data_module
+from litlab.prediction.data import data_module, prepare_split
 
 SEEN = Data("pictures", (3, 16, 16), 2, ("blue", "red"), (), (0.5,) * 3, (0.5,) * 3, preprocess={"resizer": "torch"})
 
@@ -56,3 +57,46 @@ def test_settings_of_the_training_that_the_chosen_data_do_not_have_are_left_out(
     assert chosen.input_shape == (3, 16, 16)
     chosen.setup()
     assert chosen.sizes == {"train": 16, "val": 4}
+
+
+@pytest.fixture
+def seen(best, sets):
+    """The checkpoint of a training on the pictures of `image_folder`."""
+    source = Named("litlab.data.ImageFolder", {**sets["image_folder"][1], "image_size": 16, "val_size": 0.2})
+    return replace(checkpoint.load(best), source=source, data=SEEN)
+
+
+def test_pictures_that_are_all_for_the_test_are_measured(seen, tmp_path):
+    draw_folder(tmp_path / "new/test", 3)
+    lines = [f"{path.relative_to(tmp_path)},{path.parent.name},test" for path in sorted(tmp_path.glob("new/test/*/*"))]
+    (tmp_path / "new.csv").write_text("\n".join(["file,label,split", *lines]))
+    for chosen in ("data=image_folder", f"data.data_dir={tmp_path}/new"), ("data=csv", f"data.file={tmp_path}/new.csv"):
+        measured, images = prepare_split(seen, asked("evaluate=test", *chosen, "data.num_workers=0", script="predict"))
+        measured.setup("test")  # as the Trainer does
+        assert measured.test_set is images
+        assert images.targets.tolist() == [0, 0, 0, 1, 1, 1]
+        with pytest.raises(ConfigError, match=r"^evaluate=val: \w+ has no such split; there is: test$"):
+            prepare_split(seen, asked("evaluate=val", *chosen, "data.num_workers=0", script="predict"))
+
+
+def test_a_part_of_the_classes_has_the_numbers_of_the_network(seen, tmp_path):
+    seen = replace(seen, data=replace(SEEN, num_classes=3, class_names=("blue", "green", "red")))
+    run = asked(
+        "evaluate=val",
+        "data=image_folder",
+        "data.num_workers=0",
+        f"data.data_dir={tmp_path}/pictures",
+        script="predict",
+    )
+    _, images = prepare_split(seen, run)
+    names = [path.parent.name for path in images.paths]
+    assert images.targets.tolist() == [{"blue": 0, "red": 2}[name] for name in names]
+    assert len(images) == 4
+
+
+def test_unknown_and_missing_classes_are_told_apart(seen, tmp_path):
+    draw_folder(tmp_path / "odd", 2, classes=("blue", "violet"))
+    run = asked("evaluate=val", "data=image_folder", f"data.data_dir={tmp_path}/odd", script="predict")
+    said = "data=image_folder has classes that the network does not know: violet; it lacks classes that it knows: red"
+    with pytest.raises(ConfigError, match=f"^{re.escape(said)}$"):
+        data_module(seen, run)

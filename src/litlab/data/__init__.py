@@ -22,6 +22,7 @@ from litlab.data.base import DataModule
 from litlab.data.batches import EpochBatchSampler
 from litlab.data.block import Block
 from litlab.data.cifar import CIFAR10, CIFAR100
+from litlab.data.class_pictures import ClassPictures
 from litlab.data.datamodules import ImageDataModule
 from litlab.data.drawn_splits import DrawnSplits
 from litlab.data.fake import Fake
@@ -68,6 +69,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "DataModule",
     "DrawnSplits",
     "PictureDataModule",
+    "ClassPictures",
     "Points",
     "draw_points",
     "ImageDataModule",

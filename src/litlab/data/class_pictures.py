@@ -28,6 +28,19 @@ class ClassPictures(PictureDataModule):
 
     source: str  # where the pictures come from, for a message: it begins with the argument's name
     trained: Tensor  # the numbers of the training pictures among all, int64, after `setup`
+    trains: bool = True  # False where a network is only measured: a class or a split may have no pictures then
+
+    def take_classes(self, names: Sequence[str]) -> None:
+        """Gives the targets the numbers of these classes, before `setup`. Some of them may have no pictures.
+
+        Args:
+            names: those of a network, with all that the pictures have.
+        """
+        if unknown := set(self.class_names) - set(names):
+            raise ValueError(
+                f"{self.source}: classes that are not among the given ones: {listed(sorted(unknown), NAMED)}"
+            )
+        self.class_names = tuple(names)
 
     def list_pictures(self) -> tuple[Sequence[Listing], Tensor, Tensor]:
         """Finds the pictures.
@@ -47,23 +60,25 @@ class ClassPictures(PictureDataModule):
         Raises:
             ValueError: too many files are unreadable, or a class or a split has no pictures.
         """
-        if self.train_set is not None:
+        if self.sizes:
             return
         listings, split_of, targets = self.list_pictures()
         check = self.check_of(listings)
         if not check.is_large:
             split_of[~check.readable()] = -1
-        self._check_classes(targets[(split_of == PARTS.index("train")) | (split_of == PARTS.index("all"))])
+        if self.trains:
+            self._check_classes(targets[(split_of == PARTS.index("train")) | (split_of == PARTS.index("all"))])
         parts = {name: (split_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
         splits = self._split(parts, targets, check.files)
         if check.is_large:
             known = torch.from_numpy(check.look(torch.cat((splits["val"], splits["test"]))).pixels)
             readable = known[:, 0] > 0
             splits |= {name: splits[name][readable[splits[name]]] for name in ("val", "test")}
-        if not len(splits["val"]):
-            raise ValueError(f"{self.source}: no readable pictures for val")
-        self._check_classes(targets[splits["train"]], of_drawing=True)
-        self._mention_unvalidated(targets[splits["val"]])
+        if self.trains:
+            if not len(splits["val"]):
+                raise ValueError(f"{self.source}: no readable pictures for val")
+            self._check_classes(targets[splits["train"]], of_drawing=True)
+            self._mention_unvalidated(targets[splits["val"]])
         chosen = self._limited(self._permutation(len(splits["train"])))  # a limit takes some of every class
         self.trained = splits["train"] = splits["train"][chosen.sort().values]
         for name in SPLITS:

@@ -1,7 +1,7 @@
 """The data set on which a network is evaluated: the one that its checkpoint names, or another one that fits it."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from litlab.checkpoint import trust as trusted
 from litlab.checkpoint.plain import NotAllowed
 from litlab.config import Run, build, class_of, missing
 from litlab.console import listed, printable, warn
-from litlab.data import DataModule, DrawnSplits, Normalize, PictureDataModule, SourcesFailedError
+from litlab.data import ClassPictures, DataModule, DrawnSplits, Normalize, PictureDataModule, SourcesFailedError
 from litlab.errors import ConfigError, one_line
 from litlab.prediction.evaluation_result import JSON
 from litlab.prediction.settings import trust_list
@@ -54,6 +54,8 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
         data, read_only = _recorded(trained, run, given)
     if isinstance(data, PictureDataModule):
         data.index_beside = not read_only
+        if isinstance(data, ClassPictures):
+            data.trains = False
         if "resizer" not in given:  # litlab 0.1 resized with Pillow, and did not record it
             data.resizing["resizer"] = trained.data.preprocess.get("resizer", "pillow")
     if list(data.input_shape) != list(trained.data.input_shape):
@@ -64,12 +66,29 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
     if (data.task == "multilabel") != (trained.task == "Multilabel"):
         raise ConfigError(f"data={data.name} is {data.task}, and the network was trained as a {trained.task}")
     if list(data.class_names) != list(trained.data.class_names):
-        both = data.class_names, trained.data.class_names
-        there, known = (listed([printable(name) for name in names], most=5) for names in both)
-        raise ConfigError(f"data={data.name} has other classes ({there}) than the network knows ({known})")
+        match_classes(data, trained.data.class_names)
     if "normalize" not in given or given["normalize"] is True:
         data.normalize = Normalize(trained.data.mean, trained.data.std)  # as in training, whatever the data are
     return data, read_only
+
+
+def match_classes(data: DataModule, known: Sequence[str]) -> None:
+    """Gives the pictures the numbers of the classes that a network knows. A part of these classes is enough.
+
+    Raises:
+        ConfigError: naming the classes that it does not know, and those that the data do not have.
+    """
+    unknown = [name for name in data.class_names if name not in known]
+    lacking = [name for name in known if name not in data.class_names]
+    if isinstance(data, ClassPictures) and not unknown:
+        data.take_classes(known)
+        return
+    if len(unknown) == len(data.class_names):
+        there, here = (listed([printable(name) for name in names], most=5) for names in (data.class_names, known))
+        raise ConfigError(f"data={data.name} has other classes ({there}) than the network knows ({here})")
+    parts = {"has classes that the network does not know": unknown, "lacks classes that it knows": lacking}
+    said = [f"{what}: {listed([printable(name) for name in names], most=5)}" for what, names in parts.items() if names]
+    raise ConfigError(f"data={data.name} {'; it '.join(said) or 'has the classes of the network in another order'}")
 
 
 def given_settings(trained: Trained, run: Run) -> dict[str, Any]:
@@ -185,10 +204,11 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
     split = str(run.cfg.evaluate)
     if isinstance(data, PictureDataModule) and not {"_target_", *PLACES} & given.keys():
         check_splits(trained, data, split)
-    images = data.test_set = data.evaluation_set(split)
+    images = data.evaluation_set(split)
     if images is None:
         there = [name for name in ("train", "val", "test") if data.evaluation_set(name) is not None]
         raise ConfigError(f"evaluate={split}: {data.name} has no such split; there is: {', '.join(there)}")
+    data.test_set = images
     return data, images
 
 
