@@ -60,10 +60,15 @@ def test_settings_of_the_training_that_the_chosen_data_do_not_have_are_left_out(
 
 
 @pytest.fixture
-def seen(best, sets):
-    """The checkpoint of a training on the pictures of `image_folder`."""
+def seen(best, sets, tmp_path):
+    """The checkpoint of a training on the pictures of `image_folder`, with their split beside it."""
     source = Named("litlab.data.ImageFolder", {**sets["image_folder"][1], "image_size": 16, "val_size": 0.2})
-    return replace(checkpoint.load(best), source=source, data=SEEN)
+    trained = data.ImageFolder(**source.args)
+    trained.setup()
+    path = tmp_path / "run/checkpoints/best.ckpt"
+    path.parent.mkdir(parents=True)
+    trained.drawn_splits.write(tmp_path / "run/splits.csv")
+    return replace(checkpoint.load(best), path=path, source=source, data=SEEN)
 
 
 def test_pictures_that_are_all_for_the_test_are_measured(seen, tmp_path):
@@ -100,3 +105,44 @@ def test_unknown_and_missing_classes_are_told_apart(seen, tmp_path):
     said = "data=image_folder has classes that the network does not know: violet; it lacks classes that it knows: red"
     with pytest.raises(ConfigError, match=f"^{re.escape(said)}$"):
         data_module(seen, run)
+
+
+@pytest.mark.parametrize("place", [[], ["data.data_dir={}"], ["data=image_folder", "data.data_dir={}"]])
+@pytest.mark.parametrize("typed", ["data.val_size=3", "data.val_size=0.1"])
+def test_a_size_of_a_split_that_is_known_is_not_ignored_in_silence(seen, tmp_path, place, typed):
+    run = asked("evaluate=val", *(it.format(tmp_path / "pictures") for it in place), typed, script="predict")
+    with pytest.raises(ConfigError, match=f"^{typed}: the pictures keep the split of the training; leave it out$"):
+        prepare_split(seen, run)
+
+
+@pytest.mark.parametrize("place", [[], ["data.data_dir={}"]])
+def test_pictures_that_went_missing_are_named_wherever_the_folder_is(seen, tmp_path, place, capsys):
+    _, images = prepare_split(seen, asked("evaluate=val", script="predict"))
+    gone = images.paths[0]
+    gone.unlink()
+    _, images = prepare_split(
+        seen, asked("evaluate=val", *(it.format(tmp_path / "pictures") for it in place), script="predict")
+    )
+    assert len(images) == 3
+    assert f"1 picture of val went missing: {gone.parent.name}/{gone.name}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_advice_for_an_unreadable_file_can_be_followed(seen, tmp_path):
+    (tmp_path / "pictures/blue/broken.jpg").write_text("x")
+    with pytest.raises(ConfigError, match=r"skip them with data\.max_bad_fraction=0\.05$"):
+        prepare_split(seen, asked("evaluate=val", script="predict"))
+    with pytest.warns(UserWarning, match="skipped: 1 of 21 files"):
+        _, images = prepare_split(seen, asked("evaluate=val", "data.max_bad_fraction=0.05", script="predict"))
+    assert len(images) == 4
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("data.file=labels.csv", "the training was on pictures, and this is a setting for data=csv: write data=csv"),
+        ("data.nothing=1", "the training was on pictures, and this is a setting for other data"),
+    ],
+)
+def test_a_setting_of_other_data_is_refused(seen, typed, said):
+    with pytest.raises(ConfigError, match=f"^{typed.split('=')[0]}: {said}"):
+        data_module(seen, asked("evaluate=val", f"+{typed}" if "nothing" in typed else typed, script="predict"))

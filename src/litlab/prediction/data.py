@@ -1,6 +1,7 @@
 """The data set on which a network is evaluated: the one that its checkpoint names, or another one that fits it."""
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,12 @@ OF_TRAINING = (
     "shuffle",
 )
 
+# Arguments that decide which pictures are in which split, where the run does not say so.
+OF_DRAWING = ("val_size", "test_size", "stratified", "folds", "fold", "seed")
+
 # Arguments of data modules that say where the pictures are. The first that is set decides where litlab writes.
 PLACES = ("data_dir", "file", "annotations")
+UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")  # in an error of Python
 WHERE = (*PLACES, "name", "subset", "revision")
 
 
@@ -152,6 +157,11 @@ def _recorded(trained: Trained, run: Run, given: dict[str, Any]) -> tuple[DataMo
         data = trusted.build(trained.source.name, settings, DataModule, trusted.DATA, trust_list(run))
     except NotAllowed as error:
         said = str(error).partition(" refuses its arguments: ")[2]
+        if (unknown := UNKNOWN.search(said)) and unknown[1] in given:
+            beside = " for data=csv: write data=csv beside it" if unknown[1] == "file" else " for other data"
+            raise ConfigError(
+                f"data.{unknown[1]}: the training was on {trained.data.name}, and this is a setting{beside}"
+            ) from error
         if said.split(" ")[0].split("=")[0] in given:  # the user's own setting, and not one of the checkpoint
             raise ConfigError(f"data.{said}") from error
         if place and said.startswith(place):
@@ -198,12 +208,12 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
     except SourcesFailedError as error:
         raise ConfigError(str(error)) from error
     except (ValueError, OSError) as error:
-        folder = trained.source.args.get("data_dir") if read_only else None
+        folder = trained.source.args.get("data_dir") if read_only and isinstance(error, OSError) else None
         hint = f"; data.data_dir={folder} allows to write there" if folder else ""
         raise ConfigError(f"data={data.name}: {one_line(error)}{hint}") from error
     split = str(run.cfg.evaluate)
-    if isinstance(data, PictureDataModule) and not {"_target_", *PLACES} & given.keys():
-        check_splits(trained, data, split)
+    if isinstance(data, PictureDataModule) and "_target_" not in given:
+        check_splits(trained, data, split, given)
     images = data.evaluation_set(split)
     if images is None:
         there = [name for name in ("train", "val", "test") if data.evaluation_set(name) is not None]
@@ -212,19 +222,30 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
     return data, images
 
 
-def check_splits(trained: Trained, data: PictureDataModule, split: str) -> None:
+def check_splits(trained: Trained, data: PictureDataModule, split: str, given: Mapping[str, Any]) -> None:
     """Compares the pictures of a split with those of the training, of which some may be gone.
 
+    Args:
+        given: the settings that replace those of the training.
+
     Raises:
-        ConfigError: if the pictures have changed, and the run folder does not say which was in which split. Pictures
-            that were trained on could then be in the split.
+        ConfigError: if a setting of the split would be ignored. Or if the pictures have changed, and the run folder
+            does not say which was in which split. Pictures that were trained on could then be in the split.
     """
     drawn, known, then = data.drawn_splits, data.known_splits, trained.data.drawn
     if known and any(name in drawn for name in known):
+        if ignored := [f"data.{key}={given[key]}" for key in OF_DRAWING if key in given]:
+            raise ConfigError(f"{ignored[0]}: the pictures keep the split of the training; leave it out")
         if gone := [name for name, of in known.items() if of == split and name not in drawn]:
             count = "1 picture" if len(gone) == 1 else f"{len(gone):,} pictures"
             warn(f"since the training, {count} of {split} went missing: {listed(gone, 3)}")
-    elif then and drawn and split in ("train", "val", "test") and drawn.summary() != then:
+    elif (
+        not set(PLACES) & given.keys()
+        and then
+        and drawn
+        and split in ("train", "val", "test")
+        and drawn.summary() != then
+    ):
         raise ConfigError(
             f"evaluate={split}: the pictures have changed since the training, and {SPLITS} is not in the run folder "
             f"of {trained.path.name}. A new split could hold pictures that were trained on. Choose the pictures "
