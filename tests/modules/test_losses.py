@@ -30,6 +30,14 @@ def test_cross_entropy_smooths_and_weighs():
         CrossEntropy(class_weights=[1, 2])(logits, targets)
 
 
+def test_weights_of_16_bits_take_logits_of_32_bits():
+    """As in `trainer.precision=bf16-true`, where `calibrate=true` and `tta=` give the loss logits of 32 bits."""
+    logits, targets = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
+    loss = CrossEntropy(class_weights=[1, 2, 4])
+    expected = loss(logits, targets)
+    torch.testing.assert_close(loss.bfloat16()(logits, targets), expected)
+
+
 def test_class_weights_are_a_setting_and_no_part_of_a_checkpoint():
     plain = Classification(MLP(hidden=[8]), 10)
     weighted = Classification(MLP(hidden=[8]), 10, loss=CrossEntropy(class_weights=range(1, 11)))

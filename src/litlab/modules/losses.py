@@ -42,7 +42,10 @@ class CrossEntropy(nn.CrossEntropyLoss):
         """Loss of logits [B, num_classes] against class indices [B] or shares [B, num_classes]."""
         if self.weight is not None and len(self.weight) != logits.shape[1]:
             raise ValueError(f"class_weights must be {logits.shape[1]}, one for each class, not {len(self.weight)}")
-        return super().forward(logits, targets)
+        weight = self.weight
+        if weight is not None and logits.dtype == torch.float:  # trainer.precision=bf16-true rounds it to bfloat16
+            weight = weight.float()
+        return F.cross_entropy(logits, targets, weight, label_smoothing=self.label_smoothing)
 
 
 def balanced_weights(targets: Tensor, num_classes: int) -> list[float]:
