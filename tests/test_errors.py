@@ -1,9 +1,12 @@
+import gc
 import signal
 from pathlib import Path
 
+import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from litlab import errors
 from litlab.data.folds import checked_folds
 from litlab.errors import Diverged, Interrupted, RunFailed, one_line, own_frames, short_traceback, with_type
 from litlab.files import shown
@@ -34,10 +37,19 @@ def test_an_error_names_the_line_of_the_users_own_code_that_has_raised_it():
     line = of_a_user.__code__.co_firstlineno + 1
     assert one_line(raised(of_a_user, [3])).endswith(f"({shown(Path(__file__))}, line {line})")
     assert one_line(raised(of_an_own_part, 3)) == "width must be even"
-    of_litlab = raised(checked_folds, 1, None)
     assert with_type(raised(of_a_user, [3])).startswith("RuntimeError: shape '[3]' is invalid")
-    assert "line" not in one_line(of_litlab)
-    assert not own_frames(of_litlab)
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_an_error_that_litlab_has_raised_is_not_the_users(monkeypatch, installed):
+    def calls_litlab():
+        checked_folds(1, None)
+
+    if installed:
+        monkeypatch.setattr(errors, "LIBRARIES", {errors.LITLAB.parent.name})  # as if that were `site-packages`
+    error = raised(calls_litlab)
+    assert one_line(error) == "folds must be at least 2, not 1"
+    assert not own_frames(error)
 
 
 class Failing(Dataset):
@@ -54,6 +66,8 @@ def test_an_error_in_a_worker_of_a_loader_is_told_as_it_was_there():
     assert with_type(error) == f"KeyError: 'nothing' ({shown(Path(__file__))}, line {line})"
     assert short_traceback(error).splitlines()[0] == f'  File "{__file__}", line {line}, in __getitem__'
     assert short_traceback(error).splitlines()[-1] == "KeyError: 'nothing'"
+    error.with_traceback(None)  # which holds the loader and its worker
+    gc.collect()
 
 
 def test_a_signal_is_told_by_its_name():

@@ -80,9 +80,9 @@ def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
     Empty if litlab has raised it, or a library that litlab has called.
     """
     calls = [*traceback.extract_tb(error.__traceback__), *_of_worker(error)]
-    frames = [frame for frame in calls if not _is_of_a_library(frame.filename)]
-    own = [not Path(frame.filename).is_relative_to(LITLAB) for frame in frames]
-    return [frame for frame, is_own in zip(frames, own, strict=True) if is_own] if own[-1:] == [True] else []
+    of_litlab = [Path(frame.filename).is_relative_to(LITLAB) for frame in calls]  # which may be installed, too
+    frames = [(frame, its) for frame, its in zip(calls, of_litlab, strict=True) if its or not _is_of_a_library(frame)]
+    return [frame for frame, its in frames if not its] if frames and not frames[-1][1] else []
 
 
 def short_traceback(error: BaseException) -> str:
@@ -106,7 +106,8 @@ def _refuses_a_value(error: BaseException, frame: traceback.FrameSummary) -> boo
     return isinstance(error, ValueError) and (frame.line or "").startswith("raise ")
 
 
-def _is_of_a_library(file: str) -> bool:
+def _is_of_a_library(frame: traceback.FrameSummary) -> bool:
+    file = frame.filename
     return file.startswith(("<", STANDARD_LIBRARY)) or not LIBRARIES.isdisjoint(Path(file).parts)
 
 
