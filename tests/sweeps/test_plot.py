@@ -119,16 +119,60 @@ def test_both_parts_of_the_picture_are_logarithmic_where_the_objective_diverges(
         overrides, value = [f"{key}={value}" for key, value in values.items()], sign * loss
         job = job_of(tmp_path, f"job={number}", overrides, **scored(value, "min" if sign > 0 else "max"))
         (job / "metrics.csv").write_text(f"epoch,step,val/acc\n0,10,{value}\n1,20,{value}\n")
-    figures = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
-    draw(sweeps.read(tmp_path), tmp_path / "sweep.png")
-    top, bottom = figures[0].axes[:2]
+    axes = drawn(tmp_path, monkeypatch)
+    top, bottom = axes[0], axes[-1]
     expected = "log" if sign > 0 else "symlog"
     assert bottom.get_yscale() == expected
     if top.images:
         assert type(top.images[0].norm).__name__ == {"log": "LogNorm", "symlog": "SymmetricalLogScaleNorm"}[expected]
     else:
         assert top.get_yscale() == expected
+
+
+def drawn(folder, monkeypatch):
+    """The axes of the picture of a sweep: the curves are the last."""
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    draw(sweeps.read(folder), folder / "sweep.png")
+    figures[0].draw_without_rendering()
+    return figures[0].axes
+
+
+def test_a_search_over_several_numbers_has_a_panel_for_each_with_all_jobs(tmp_path, monkeypatch):
+    rates = [10 ** (-4 + 4 * n / 14) for n in range(14)]
+    for n, rate in enumerate(rates):
+        settings = {"optimizer.lr": rate, "model.dropout": 0.02 + (n * 5 % 14) / 28, "data.batch_size": 20 + n * 3 % 14}
+        pruned = {"status": "pruned"} if n % 7 > 2 else {}
+        job_of(tmp_path, f"job={n}", [f"{k}={v}" for k, v in settings.items()], **(scored(0.5 + n / 100) | pruned))
+    *panels, _ = drawn(tmp_path, monkeypatch)
+    assert [panel.get_xlabel() for panel in panels] == ["optimizer.lr", "model.dropout", "data.batch_size"]
+    assert [panel.get_xscale() for panel in panels] == ["log", "linear", "linear"]
+    points = [rate for line in panels[0].lines if line.get_marker() in "ox" for rate in line.get_xdata()]
+    assert sorted(points) == pytest.approx(rates)
+
+
+def test_a_colour_bar_stands_beside_its_map_however_long_the_legend_of_the_curves_is(tmp_path, monkeypatch):
+    for n in range(6):
+        settings = [f"optimizer.lr={0.001 * 10 ** (n % 3)}", f"data.a_setting_with_quite_a_long_name={n // 3}"]
+        job = job_of(tmp_path, f"job={n}", settings, **scored(0.5 + n / 100))
+        (job / "metrics.csv").write_text("epoch,step,val/acc\n0,10,0.4\n1,20,0.5\n")
+    heat_map, bar, _ = drawn(tmp_path, monkeypatch)
+    assert 0 < bar.get_window_extent().x0 - heat_map.get_window_extent().x1 < 50  # pixels
+
+
+def test_sixteen_jobs_have_numbers_beside_each_other_and_a_legend_of_the_best(tmp_path, monkeypatch):
+    for n in range(16):
+        settings = {"optimizer.lr": 0.1 + n // 8, "mix": n // 4 % 2, "model.dropout": n // 2 % 2, "ema": n % 2}
+        job = job_of(
+            tmp_path, f"job={n:02}", [f"{k}={v}" for k, v in settings.items()], **scored(0.566 + (n == 9) / 10)
+        )
+        (job / "metrics.csv").write_text("epoch,step,val/acc\n0,10,0.4\n1,20,0.5\n")
+    top, curves = drawn(tmp_path, monkeypatch)
+    boxes = [text.get_window_extent() for text in top.texts]
+    assert len(boxes) == 16
+    assert not any(one.overlaps(other) for n, one in enumerate(boxes) for other in boxes[:n])
+    legend = [text.get_text() for text in curves.get_legend().get_texts()]
+    assert (len(legend), legend[0], legend[-1]) == (13, "lr=1.1 mix=0 dropout=0 ema=1", "and 4 more")
 
 
 def test_three_hundred_jobs_are_reported_in_seconds(tmp_path):

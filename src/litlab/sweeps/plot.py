@@ -9,11 +9,12 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from litlab.sweeps.jobs import Job, Sweep, curve
 from litlab.sweeps.labels import Labels
+from litlab.sweeps.scales import in_digits, is_number, is_wide, scale, set_scale
 from litlab.sweeps.seeds import settings_compared
 
 matplotlib.use("Agg")  # draws into files, and needs no screen
@@ -21,14 +22,16 @@ matplotlib.use("Agg")  # draws into files, and needs no screen
 BEST, OTHERS, PRUNED = "tab:red", "tab:blue", "tab:gray"  # colours
 MOST_DOTS = 60  # in groups; more cannot be told apart
 FEW = 30  # cells of a heat map, of which most may be empty
-WIDE = 1e4  # what differs more in size is told apart on a logarithmic axis only
 MOST_LABELS = 12  # a longer legend cannot be read
+MOST_PANELS = 4  # beside each other
+MOST_NUMBERS = 12  # beside each other; more are written from the bottom up
 BESIDE: Any = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # of the axes, so that a legend covers nothing
 
 
 def draw(sweep: Sweep, path: Path) -> None:
-    """Draws a line if one number was swept, a heat map if two were, else dots in groups, or points if these are many.
+    """Draws a line if one number was swept, a heat map if two were, else dots in groups.
 
+    If numbers were searched, or the dots are too many, there is a panel with points for each number.
     The curves of all jobs are below.
     """
     text = f"{sweep.folder.name} {[job.settings for job in sweep.jobs]}"
@@ -43,21 +46,26 @@ def draw(sweep: Sweep, path: Path) -> None:
 def _draw(sweep: Sweep, path: Path) -> None:
     names, labels = settings_compared(sweep), Labels(sweep)
     drawn = [*sweep.finished, *sweep.pruned]
-    numbers = [name for name in names if all(_is_number(job.settings.get(name)) for job in drawn)]
+    numbers = [name for name in names if all(is_number(job.settings.get(name)) for job in drawn)]
     figure = Figure(figsize=(10, 8), layout="constrained")
-    top, bottom = figure.subplots(2, 1)
+    # In two figures, so that a long legend of the one takes no room from the other.
+    figures: Any = figure.subfigures(2, 1)
+    upper, lower = figures
     jobs = len({labels.of(job, names) for job in sweep.finished})  # that differ in more than the seed
     if len(names) == 1 and numbers:
-        draw_line(sweep, numbers[0], top)
+        draw_line(sweep, numbers[0], upper.subplots())
     elif len(numbers) == len(names) == 2 and not sweep.pruned and _cells(sweep, numbers) <= max(2 * jobs, FEW):
-        draw_map(sweep, numbers[0], numbers[1], top, figure)
+        draw_map(sweep, numbers[0], numbers[1], upper.subplots(), upper)
     elif len(names) == 2 and len(numbers) == 2:
-        draw_plane(sweep, numbers[0], numbers[1], top, figure)
-    elif numbers and jobs > MOST_DOTS:
-        draw_points(sweep, numbers[0], top)
+        draw_plane(sweep, numbers[0], numbers[1], upper.subplots(), upper)
+    elif numbers and (jobs > MOST_DOTS or _are_searched(drawn, numbers)):
+        panels = upper.subplots(1, min(len(numbers), MOST_PANELS), sharey=True, squeeze=False)[0]
+        for name, panel in zip(numbers, panels, strict=False):
+            draw_points(sweep, name, panel)
+            panel.label_outer()
     else:
-        draw_groups(sweep, names, top, labels)
-    draw_curves(sweep, names, bottom, labels)
+        draw_groups(sweep, names, upper.subplots(), labels)
+    draw_curves(sweep, names, lower.subplots(), labels)
     title = f"{sweep.objective}: {len(sweep.finished)} of {len(sweep.jobs)} jobs in {sweep.folder.name}"
     figure.suptitle(title + (f", {len(sweep.pruned)} ended early (grey)" if sweep.pruned else ""))
     if labels.lines:
@@ -78,25 +86,25 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     _mark_best(axes, values[best], means[best])
     ended = _values(sweep.pruned, name)
     tried = [*values, *ended]
-    if _is_wide(tried):
+    if is_wide(tried):
         axes.set_xscale("log")
     place = axes.transData.transform((values[best], 0))[0] - axes.transData.transform((min(tried), 0))[0]
     width = axes.transData.transform((max(tried), 0))[0] - axes.transData.transform((min(tried), 0))[0]
     part = place / width if width else 0.5  # of the way to the last value
     beside = "left" if part < 1 / 3 else "right" if part > 2 / 3 else "center"
-    text = f"{name}={values[best]:g}: {_number(means[best])}"
+    text = f"{name}={values[best]:g}: {in_digits(means[best])}"
     axes.annotate(text, (values[best], means[best]), color=BEST, ha=beside,
                   xytext=(0, 14 if sweep.mode == "max" else -24), textcoords="offset points")  # fmt: skip
     axes.margins(y=0.2)  # for that text
     _draw_pruned(axes, ended, [job.score for job in sweep.pruned])
     axes.set(xlabel=name, ylabel=sweep.objective)
-    _set_scale(axes, [*means, *_scores(sweep.pruned)])
+    set_scale(axes, [*means, *_scores(sweep.pruned)])
     losses = [[job.metrics["val/loss"] for job in at[value] if "val/loss" in job.metrics] for value in values]
     if sweep.objective != "val/loss" and len(losses) > 1 and all(losses):
         other = axes.twinx()
         mean_losses = [statistics.mean(loss) for loss in losses]
         other.plot(values, mean_losses, marker=".", color="tab:gray", alpha=0.7)
-        _set_scale(other, mean_losses)
+        set_scale(other, mean_losses)
         other.set_ylabel("val/loss", color="tab:gray")
 
 
@@ -108,13 +116,13 @@ def draw_points(sweep: Sweep, name: str, axes: Axes) -> None:
     _mark_best(axes, values[0], scores[0])
     ended = _values(sweep.pruned, name)
     _draw_pruned(axes, ended, [job.score for job in sweep.pruned])
-    if _is_wide([*values, *ended]):
+    if is_wide([*values, *ended], 100):  # a panel may be too narrow for the ticks of one decade
         axes.set_xscale("log")
-    _set_scale(axes, [*scores, *_scores(sweep.pruned)])
+    set_scale(axes, [*scores, *_scores(sweep.pruned)])
     axes.set(xlabel=name, ylabel=sweep.objective)
 
 
-def draw_plane(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: Figure) -> None:
+def draw_plane(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: FigureBase) -> None:
     """Draws a point for each job, where its two numbers are. The colour is the objective."""
     across, up = (_values(sweep.finished, name) for name in (horizontal, vertical))
     scores = _scores(sweep.finished)
@@ -123,9 +131,9 @@ def draw_plane(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure:
     _mark_best(axes, across[0], up[0])
     ended = [_values(sweep.pruned, name) for name in (horizontal, vertical)]
     _draw_pruned(axes, *ended)
-    if _is_wide(across + ended[0]):
+    if is_wide(across + ended[0]):
         axes.set_xscale("log")
-    if _is_wide(up + ended[1]):
+    if is_wide(up + ended[1]):
         axes.set_yscale("log")
     axes.set(xlabel=horizontal, ylabel=vertical)
 
@@ -144,11 +152,6 @@ def _scores(jobs: Sequence[Job]) -> list[float]:
     return [job.score for job in jobs if job.score is not None]
 
 
-def _set_scale(axes: Axes, values: Sequence[float]) -> None:
-    name, settings = scale(values)
-    axes.set_yscale(name, **settings)
-
-
 def _draw_pruned(axes: Axes, across: Sequence[float], up: Sequence[float | None]) -> None:
     """Draws where the jobs are that were ended early."""
     points = [(x, y) for x, y in zip(across, up, strict=True) if y is not None]
@@ -156,25 +159,10 @@ def _draw_pruned(axes: Axes, across: Sequence[float], up: Sequence[float | None]
         axes.plot(*zip(*points, strict=True), marker="x", color=PRUNED, linestyle="", label="ended early")
 
 
-def _is_wide(values: list[float]) -> bool:
-    """Whether values are told apart better on a logarithmic axis."""
-    return min(values) > 0 and max(values) / min(values) >= 10
-
-
-def scale(values: Sequence[float]) -> tuple[str, dict[str, float]]:
-    """The scale on which values are told apart: one of a job that diverges would press all others together.
-
-    Returns:
-        For Matplotlib: `linear`; `log` if the values have very different sizes; `symlog` if not all of these are
-        positive, with the value up to which that one is linear.
-    """
-    finite = [value for value in values if math.isfinite(value)]
-    sizes = sorted(abs(value) for value in finite if value)
-    if sizes and min(finite) > 0:
-        return ("log" if sizes[-1] > WIDE * sizes[0] else "linear"), {}
-    if sizes and sizes[-1] > WIDE * (middle := statistics.median_low(sizes)):
-        return "symlog", {"linthresh": middle}
-    return "linear", {}
+def _are_searched(jobs: Sequence[Job], numbers: Sequence[str]) -> bool:
+    """Whether most jobs have a number of their own, as in a search. A grid has few of each setting."""
+    most = max(len({job.settings[name] for job in jobs}) for name in numbers)
+    return most > max(4, len(jobs) / 2)
 
 
 def _cells(sweep: Sweep, names: list[str]) -> int:
@@ -182,7 +170,7 @@ def _cells(sweep: Sweep, names: list[str]) -> int:
     return math.prod(len({job.settings[name] for job in sweep.finished}) for name in names)
 
 
-def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: Figure) -> None:
+def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: FigureBase) -> None:
     """Draws the objective over two numbers as a heat map, with a frame around the best cell."""
     rows = sorted(set(_values(sweep.finished, vertical)))
     columns = sorted(set(_values(sweep.finished, horizontal)))
@@ -196,7 +184,7 @@ def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: F
     figure.colorbar(image, ax=axes, label=sweep.objective)
     for (row, column), mean in means.items():
         dark = image.norm(mean) < 0.6  # high values are light in viridis
-        axes.text(column, row, _number(mean), ha="center", va="center", color="white" if dark else "black")
+        axes.text(column, row, in_digits(mean), ha="center", va="center", color="white" if dark else "black")
     row, column = sweep.best_of(means, key=means.__getitem__)
     axes.add_patch(
         matplotlib.patches.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=BEST, linewidth=3)
@@ -215,6 +203,7 @@ def draw_groups(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
     places = list(dict.fromkeys(job.settings.get(first, "") for job in _by_name(sweep)))
     kinds = list(dict.fromkeys(labels.of(job, others) for job in _by_name(sweep)))
     found: dict[tuple[str, str], list[float]] = {}
+    upright = len(places) * len(kinds) > MOST_NUMBERS
     for job in sweep.finished:
         found.setdefault((job.settings.get(first, ""), labels.of(job, others)), []).append(job.score or 0.0)
     for index, kind in enumerate(kinds):
@@ -227,10 +216,10 @@ def draw_groups(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
             spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
             if spread:
                 axes.errorbar(across, mean, yerr=spread, capsize=3, color=shade)
-            axes.annotate(_number(mean), (across, mean + spread), fontsize=7, ha="center",
-                          xytext=(0, 7), textcoords="offset points")  # fmt: skip
-    _set_scale(axes, [statistics.mean(scores) for scores in found.values()])
-    axes.margins(y=0.2)  # for the numbers
+            axes.annotate(in_digits(mean), (across, mean + spread), fontsize=7, ha="center",
+                          rotation=90 if upright else 0, xytext=(0, 7), textcoords="offset points")  # fmt: skip
+    set_scale(axes, [statistics.mean(scores) for scores in found.values()])
+    axes.margins(y=0.3 if upright else 0.2)  # for the numbers
     for place in range(1, len(places)):
         axes.axvline(place - 0.5, color="lightgray", linewidth=0.8)
     axes.set_xlim(-0.5, len(places) - 0.5)
@@ -252,7 +241,8 @@ def draw_curves(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
     if len(kinds) > len(palette):
         palette = [matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](i / len(kinds))) for i in range(len(kinds))]
     colors = dict(zip(kinds, [BEST, *palette], strict=False))
-    named: set[str] = set()
+    named = set(kinds[MOST_LABELS:])  # the best ones are in the legend
+    others = len(named)
     drawn: list[float] = []
     for job in sweep.finished:
         epochs, values = curve(job, sweep.objective)
@@ -266,24 +256,14 @@ def draw_curves(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
         epochs, values = curve(job, sweep.objective)
         drawn += values
         axes.plot(epochs, values, marker="x", color=PRUNED, linewidth=0.7, zorder=1)
-    _set_scale(axes, drawn)
+    set_scale(axes, drawn)
     axes.set(xlabel="epoch", ylabel=sweep.objective)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    if 0 < len(named) <= MOST_LABELS:
+    if others:
+        axes.plot([], [], linestyle="", label=f"and {others} more")
+    if named:
         axes.legend(fontsize=8, **BESIDE)
 
 
 def _by_name(sweep: Sweep) -> list[Job]:
     return sorted(sweep.finished, key=lambda job: job.folder.name)
-
-
-def _number(value: float) -> str:
-    return f"{value:.4f}" if abs(value) < WIDE else f"{value:.2e}"
-
-
-def _is_number(text: str | None) -> bool:
-    try:
-        float(text or "")
-    except ValueError:
-        return False
-    return True
