@@ -130,7 +130,7 @@ def test_another_file_is_measured_though_no_row_has_several_labels(run, use, tmp
     draw_labels(tmp_path, "file,label,split\n" + rows)
     use(f"ckpt={run}", "data=csv", "data.file=labels.csv", "evaluate=val")
     assert json.loads((tmp_path / "evaluation/evaluation.json").read_text())["images"] == 6
-    with pytest.raises(ConfigError, match=r"^data=csv is classification, and the network was trained as a Multilabel$"):
+    with pytest.raises(ConfigError, match=r"^data=csv is classification, and the network was trained for multilabel$"):
         use(f"ckpt={run}", "data=csv", "data.file=labels.csv", "data.multilabel=false", "evaluate=val")
 
 

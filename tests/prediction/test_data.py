@@ -47,7 +47,7 @@ def test_settings_of_the_training_that_the_chosen_data_do_not_have_are_left_out(
     run = asked("evaluate=val", f"data={now}", *typed, "data.num_workers=0", script="predict")
     if (now, task) == ("image_folder", "Multilabel"):
         with pytest.raises(
-            ConfigError, match=r"^data=image_folder is classification, and the network was trained as a "
+            ConfigError, match=r"^data=image_folder is classification, and the network was trained for multilabel$"
         ):
             data_module(trained, run)
         return
@@ -146,3 +146,11 @@ def test_the_advice_for_an_unreadable_file_can_be_followed(seen, tmp_path):
 def test_a_setting_of_other_data_is_refused(seen, typed, said):
     with pytest.raises(ConfigError, match=f"^{typed.split('=')[0]}: {said}"):
         data_module(seen, asked("evaluate=val", f"+{typed}" if "nothing" in typed else typed, script="predict"))
+
+
+def test_the_task_is_compared_before_the_classes(best, tmp_path):
+    points = replace(SEEN, num_classes=10, class_names=(), target_shape=(5, 2))
+    trained = replace(checkpoint.load(best), data=points, task="Regression")
+    chosen = ["data=image_folder", f"data.data_dir={draw_folder(tmp_path)}", "data.image_size=16", "data.num_workers=0"]
+    with pytest.raises(ConfigError, match="^data=image_folder is classification, and the network was trained for regr"):
+        data_module(trained, asked("evaluate=val", *chosen, script="predict"))

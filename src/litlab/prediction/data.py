@@ -68,8 +68,8 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
             f"data={data.name} has images {list(data.input_shape)}; the network was trained on "
             f"{list(trained.data.input_shape)} ({trained.data.name})"
         )
-    if (data.task == "multilabel") != (trained.task == "Multilabel"):
-        raise ConfigError(f"data={data.name} is {data.task}, and the network was trained as a {trained.task}")
+    if data.task != trained.task.lower():
+        raise ConfigError(f"data={data.name} is {data.task}, and the network was trained for {trained.task.lower()}")
     if list(data.class_names) != list(trained.data.class_names):
         match_classes(data, trained.data.class_names)
     if "normalize" not in given or given["normalize"] is True:
