@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from pictures import draw_folder
+from pictures import draw_folder, draw_labels
 from scripts import asked
 
 from litlab import checkpoint, data
@@ -154,3 +154,20 @@ def test_the_task_is_compared_before_the_classes(best, tmp_path):
     chosen = ["data=image_folder", f"data.data_dir={draw_folder(tmp_path)}", "data.image_size=16", "data.num_workers=0"]
     with pytest.raises(ConfigError, match="^data=image_folder is classification, and the network was trained for regr"):
         data_module(trained, asked("evaluate=val", *chosen, script="predict"))
+
+
+def test_labels_that_do_not_suit_one_class_are_named_for_what_they_are(best, tmp_path):
+    seen = replace(checkpoint.load(best), data=SEEN)
+    several = draw_labels(tmp_path, "file,label\n0.png,\n1.png,red;blue\n2.png,red\n")
+    said = r"^data=csv is multilabel \(a row has several labels\), and the network was trained for classification$"
+    with pytest.raises(ConfigError, match=said):
+        data_module(
+            seen, asked("evaluate=val", "data=csv", f"data.file={several}", "data.image_size=16", script="predict")
+        )
+    none = draw_labels(tmp_path, "file,label\n0.png,blue\n1.png,\n2.png,red\n", "none.csv")
+    with pytest.raises(
+        ConfigError, match=r"line 3: 1\.png has no label; the network was trained on one label for each$"
+    ):
+        data_module(
+            seen, asked("evaluate=val", "data=csv", f"data.file={none}", "data.image_size=16", script="predict")
+        )

@@ -51,12 +51,20 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
     """
     given = given_settings(trained, run)
     settings = run.plain()["data"] if "_target_" in given else trained.source.args
-    if {"multilabel", "label_separator"} & settings.keys():  # one file may hold no row with several labels
-        given.setdefault("multilabel", trained.task == "Multilabel")
-    if "_target_" in given:
-        data, read_only = _chosen(trained, run, given), False
-    else:
-        data, read_only = _recorded(trained, run, given)
+    several = trained.task == "Multilabel"  # though this file may hold no row with several labels
+    joined = any((settings.get("label_separator") or ";") in name for name in trained.data.class_names)
+    if {"multilabel", "label_separator"} & settings.keys() and (several or joined):
+        given.setdefault("multilabel", several)
+    try:
+        if "_target_" in given:
+            data, read_only = _chosen(trained, run, given), False
+        else:
+            data, read_only = _recorded(trained, run, given)
+    except ConfigError as error:
+        said, *advice = re.split(r"; (?:data\.)?multilabel=true", str(error))
+        if advice and not several:
+            raise ConfigError(f"{said}; the network was trained on one label for each") from error
+        raise
     if isinstance(data, PictureDataModule):
         data.index_beside = not read_only
         if isinstance(data, ClassPictures):
@@ -69,7 +77,10 @@ def data_module(trained: Trained, run: Run) -> tuple[DataModule, bool]:
             f"{list(trained.data.input_shape)} ({trained.data.name})"
         )
     if data.task != trained.task.lower():
-        raise ConfigError(f"data={data.name} is {data.task}, and the network was trained for {trained.task.lower()}")
+        why = " (a row has several labels)" if data.task == "multilabel" and "multilabel" not in given else ""
+        raise ConfigError(
+            f"data={data.name} is {data.task}{why}, and the network was trained for {trained.task.lower()}"
+        )
     if list(data.class_names) != list(trained.data.class_names):
         match_classes(data, trained.data.class_names)
     if "normalize" not in given or given["normalize"] is True:
