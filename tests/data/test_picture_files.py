@@ -200,7 +200,7 @@ REASONS = {
     "loop.png": "symbolic links",
     "pipe.png": "a pipe",
     "huge.webp": "10.0 GiB are too many",
-    "program.eps": "not a picture",
+    "program.eps": "an EPS file, a program that is not executed",
     "missing.png": "not there",
 }
 

@@ -40,6 +40,8 @@ UPRIGHT = {  # EXIF's orientation, and the operation that turns such a picture u
     8: Image.Transpose.ROTATE_90,
 }
 
+EPS = (b"%!PS", b"\xc5\xd0\xd3\xc6")  # how such a file begins: as text, or with a preview
+
 # Where Pillow looks for the orientation, in the `info` of a picture.
 EXIF = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
 
@@ -176,6 +178,9 @@ def _read(file: BinaryIO, needed: Needed | None = None) -> tuple[Image.Image, tu
     except Unreadable:
         raise
     except UnidentifiedImageError:
+        file.seek(0)
+        if file.read(4) in EPS:
+            raise Unreadable("an EPS file, a program that is not executed; save it as PNG") from None
         raise Unreadable("not a picture in a format that Pillow reads") from None
     except Image.DecompressionBombError:
         raise Unreadable("too many pixels: a decompression bomb?") from None
