@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from predictions import rows
+from rich.cells import cell_len
 
 from litlab.errors import RunFailed
 from litlab.prediction.files import PictureFiles
@@ -100,6 +101,19 @@ def test_a_path_that_is_too_long_keeps_the_columns_and_its_end(capsys):
     assert heading.index("class") == short.index("dog") == long.index("dog")
     assert long.startswith("...")
     assert "folder/b.png  dog" in long
+
+
+def test_chinese_names_keep_the_columns(capsys):
+    names = ("猫", "大熊猫与小狗", "Küchentür")
+    trained = SimpleNamespace(task="Classification", data=SimpleNamespace(class_names=names))
+    files = ["猫/1.png", "a.png", "照片/" * 20 + "b.png"]
+    with table_printer(files, trained) as write:
+        for file, name in zip(files, names, strict=True):
+            write(Prediction(file, columns=[name, "0.9"]))
+    heading, *lines = capsys.readouterr().out.splitlines()
+    column = heading.index("probability")
+    assert [cell_len(line[: line.index("0.9", 2)]) for line in lines] == [column] * 3
+    assert lines[2].startswith("...")
 
 
 def test_a_picture_with_several_labels_keeps_the_columns(capsys):

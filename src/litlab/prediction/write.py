@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.cells import cell_len
+
 from litlab.checkpoint import Trained
 from litlab.console import console, leave_standard_output, printable
 from litlab.figures import Marks, Picture, as_png, sheet
@@ -15,7 +17,7 @@ from litlab.prediction.tasks import HEADINGS, Prediction, csv_columns, csv_value
 
 CSV, JSON, SHEET = "predictions.csv", "predictions.json", "predictions.png"
 POINTS = "#D55E00"  # as on the page of a run
-WIDEST = 60  # characters of the column of files
+WIDEST = 60  # cells of the column of files
 HELD_BACK = 64  # rows of a table whose columns are not known yet
 ON_SHEET = 64  # pictures on a sheet; with more files, it shows some from all over the list
 Writer = Callable[[Prediction], None]
@@ -29,20 +31,23 @@ def table_printer(files: Sequence[str], trained: Trained) -> Iterator[Writer]:
     as these rows need it. A later row with more labels is longer, and loses none.
     """
     headings = HEADINGS[task_of(trained)]
-    width = min(WIDEST, max(4, *(len(printable(file)) for file in files)))
-    widths = [max(len(headings[0]), *(len(printable(name)) for name in trained.data.class_names), 1), len(headings[1])]
+    width = min(WIDEST, max(4, *(cell_len(printable(file)) for file in files)))
+    widths = [
+        max(len(headings[0]), *(cell_len(printable(name)) for name in trained.data.class_names), 1),
+        len(headings[1]),
+    ]
     held_back: list[list[str]] = []
     holding = task_of(trained) == "Multilabel"
 
     def line(cells: Sequence[str]) -> None:
-        padded = [cells[0].ljust(width), *(cell.ljust(w) for cell, w in zip(cells[1:], widths, strict=False))]
+        padded = [_padded(cell, cells_wide) for cell, cells_wide in zip(cells, [width, *widths], strict=False)]
         console.print("  ".join([*padded, *cells[len(padded) :]]).rstrip(), markup=False, soft_wrap=True)
 
     def print_held_back() -> None:
         nonlocal holding
         read = [cells for cells in held_back if len(cells) > 2]  # the others say why their file could not be read
         for column in range(len(widths)):
-            widths[column] = max(widths[column], *(len(cells[1 + column]) for cells in read), 0)
+            widths[column] = max(widths[column], *(cell_len(cells[1 + column]) for cells in read), 0)
         for cells in (["file", *headings], *held_back):
             line(cells)
         holding = False
@@ -66,9 +71,19 @@ def table_printer(files: Sequence[str], trained: Trained) -> Iterator[Writer]:
             print_held_back()
 
 
+def _padded(text: str, width: int) -> str:
+    """A text with spaces behind it. A Chinese character takes two cells of a terminal."""
+    return text + " " * (width - cell_len(text))
+
+
 def _shortened(file: str) -> str:
     """A path that fits into its column. Its end is kept, which says more."""
-    return file if len(file) <= WIDEST else f"...{file[3 - WIDEST :]}"
+    if cell_len(file) <= WIDEST:
+        return file
+    start = max(0, len(file) - WIDEST)
+    while cell_len(file[start:]) > WIDEST - 3:
+        start += 1
+    return f"...{file[start:]}"
 
 
 def print_quietly(prediction: Prediction) -> None:
