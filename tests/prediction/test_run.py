@@ -31,6 +31,8 @@ def test_the_script_leaves_only_its_output(quick_run, digits):
         (["evaluate=tset"], "evaluate=tset: must be train, val or test"),
         (["input=a.png", "invert=maybe"], "invert=maybe: must be auto, true or false"),
         (["input=a.png", "batch_size=0"], "batch_size=0"),
+        (["export=onnx", "export.format=state_dict"], "export.format=state_dict: write export=state_dict"),
+        (["export=state_dict", "data=image_folder", "data.data_dir=nowhere"], "data_dir nowhere: no such folder"),
         (["input=a.png", "num_workers=-1"], "num_workers=-1"),
         (["input=a.png", "trust=[1]"], "trust=1: must be the name of a package"),
         (["input=file", "trainer=ddp_cpu"], "trainer.devices: pictures are predicted on one device"),

@@ -74,10 +74,10 @@ def calibrated(trained: Trained, run: Run) -> Trained:
 
 def _end_of_search(temperature: float, wrong: int, images: int) -> str:
     """What a temperature at the end of the search means, in a sentence; empty for others."""
-    if temperature < LEAST * 1.001:
+    if temperature < LEAST * 1.001 or not wrong:  # without a mistake, the lower it is the better
         return (
-            f"temperature {LEAST:g} is the lowest that is tried: {wrong} of {images:,} val images are wrong, too few "
-            "to fit it; hold out more with data.val_size, or leave calibrate=true out"
+            f"temperature {temperature:.4g} means little: {wrong} of {images:,} val images are wrong, too few to fit "
+            "it; hold out more with data.val_size, or leave calibrate=true out"
         )
     if temperature > MOST * 0.999:
         return f"temperature {MOST:g} is the highest that is tried: {wrong:,} of {images:,} val images are wrong"

@@ -20,17 +20,20 @@ def example_images(trained: Trained, run: Run) -> tuple[Tensor, str]:
         Images uint8 [B, C, H, W]; what they are, for the user.
 
     Raises:
-        ConfigError: if a picture of `input` cannot be read.
+        ConfigError: if a picture of `input` cannot be read, or the data set cannot be had that the user has described.
     """
     if run.cfg.input is not None:
         return _of_input(trained, run)
     try:
         return _of_data_set(trained, run)
-    except Exception:  # of any kind: the data set is not here, or was changed
+    except Exception as error:  # of any kind: the data set is not here, or was changed
+        if isinstance(error, ConfigError) and any(override.startswith("data") for override in run.overrides):
+            raise
         generator = torch.Generator().manual_seed(0)
         shape = (COUNT, *trained.data.input_shape)
         pixels = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
-        return pixels, f"{COUNT} random images, as {trained.data.name} is not at hand (data.data_dir=, or input=)"
+        where = "data.data_dir=DIR or input=DIR says where pictures are"
+        return pixels, f"{COUNT} random images, as {trained.data.name} is not at hand ({where})"
 
 
 def _of_input(trained: Trained, run: Run) -> tuple[Tensor, str]:

@@ -64,6 +64,8 @@ def check_settings(run: Run) -> None:
     for key in SWITCHES:
         if (value := run.get(key, False)) not in (True, False):
             raise ConfigError(f"{key}={value}: must be true or false")
+    if any(override.startswith("export.format=") for override in run.overrides):
+        raise ConfigError(f"export.format={cfg.export.format}: write export={cfg.export.format}")
     opset = run.get("export.opset")
     if opset is not None and (not isinstance(opset, int) or isinstance(opset, bool)):
         raise ConfigError(f"export.opset={opset}: must be a whole number, such as 18")
