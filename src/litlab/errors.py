@@ -80,9 +80,10 @@ def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
     Empty if litlab has raised it, or a library that litlab has called.
     """
     calls = [*traceback.extract_tb(error.__traceback__), *_of_worker(error)]
-    of_litlab = [Path(frame.filename).is_relative_to(LITLAB) for frame in calls]  # which may be installed, too
-    frames = [(frame, its) for frame, its in zip(calls, of_litlab, strict=True) if its or not _is_of_a_library(frame)]
-    return [frame for frame, its in frames if not its] if frames and not frames[-1][1] else []
+    frames = [frame for frame in calls if _is_of_litlab(frame) or not _is_of_a_library(frame)]
+    if not frames or _is_of_litlab(frames[-1]):
+        return []
+    return [frame for frame in frames if not _is_of_litlab(frame)]
 
 
 def short_traceback(error: BaseException) -> str:
@@ -106,7 +107,12 @@ def _refuses_a_value(error: BaseException, frame: traceback.FrameSummary) -> boo
     return isinstance(error, ValueError) and (frame.line or "").startswith("raise ")
 
 
+def _is_of_litlab(frame: traceback.FrameSummary) -> bool:
+    return Path(frame.filename).is_relative_to(LITLAB)
+
+
 def _is_of_a_library(frame: traceback.FrameSummary) -> bool:
+    """Whether a call is of Python or of an installed library, which litlab may be, too."""
     file = frame.filename
     return file.startswith(("<", STANDARD_LIBRARY)) or not LIBRARIES.isdisjoint(Path(file).parts)
 
