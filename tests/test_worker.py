@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from scripts import asked
+from scripts import REPOSITORY, asked
 
 ALONE = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0"}
 
@@ -15,7 +15,9 @@ def work(folder, job, run):
     message = folder / "message.json"
     message.write_text(json.dumps({"job": job, "run": run.to_plain()}))
     command = [sys.executable, "-m", "litlab.worker", message]
-    done = subprocess.run(command, cwd=folder, env={**os.environ, **ALONE}, capture_output=True, text=True)
+    tests = os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, **ALONE, "PYTHONPATH": tests}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     left = folder / "error.json"
     return done, json.loads(left.read_text()) if left.exists() else None
 

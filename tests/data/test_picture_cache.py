@@ -208,7 +208,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_written(root, monkeypatch, 
     monkeypatch.setattr(picture_cache, "MOST_AT_ONCE", 4)
     monkeypatch.setattr(cache_file, "write_at", full)
     with pytest.raises(
-        ValueError, match=r"^cache=disk: .* cannot be filled: .*No space left on device; write"
+        ValueError, match=r"^cache=disk: .* cannot be filled: .*No space left on device \(.*, line \d+\); write"
     ) as caught:
         load_folder(root, cache="disk").fill_cache()
     assert "\n" not in str(caught.value)

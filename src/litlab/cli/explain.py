@@ -38,7 +38,8 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
     """
     if isinstance(error, JobNotComposed) and isinstance(error.__cause__, Exception):
         said = explain(error.__cause__, error.overrides, conf, config_name)
-        return f"with {' '.join(error.options)}: {said}" if error.options else said
+        options = [option for option in error.options if not said.startswith(option)]
+        return f"with {' '.join(options)}: {said}" if options else said
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         if group == "hydra/launcher" and option in EXTRAS:
