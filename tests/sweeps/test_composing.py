@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from scripts import REPOSITORY
 
 from litlab.cli.folders import NewFolders, register
+from litlab.sweeps import composing
 from litlab.sweeps.composing import SweepConfigLoader
 
 JOBS = [
@@ -80,7 +81,8 @@ def test_every_job_has_the_config_that_hydra_composes(hydras, order):
         config.optimizer.lr = 17  # as a job may do with its own
 
 
-def test_jobs_with_the_same_options_are_composed_once(hydras):
+def test_jobs_with_the_same_options_are_composed_once(hydras, monkeypatch):
+    monkeypatch.setattr(composing, "_configs", {})  # those of other tests in this process would fill it
     loader, sweep = hydras
     counted = Counted(loader)
     ours = SweepConfigLoader(counted)

@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 import hydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 import litlab
 from litlab import console
@@ -52,9 +51,7 @@ from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_
 from litlab.openmp import choose_waiting
 from litlab.project import CONF, Project, Searched, searching
 from litlab.runs import remove_if_unused
-from litlab.sweeps import stop, stopped_with
-
-COMPOSITION = (HydraException, OmegaConfBaseException)  # raised for a mistake in the command line
+from litlab.sweeps import COMPOSITION, stop, stopped_with
 
 Main = Callable[[Run], Any]
 

@@ -1,6 +1,6 @@
 """Sweeps: starts jobs in their folders, stops them, goes on with them, and reports. Needs no torch."""
 
-from litlab.sweeps.composing import JobNotComposed
+from litlab.sweeps.composing import COMPOSITION, JobNotComposed
 from litlab.sweeps.folders import folder_name, has_begun
 from litlab.sweeps.jobs import Job, Sweep, jobs_in, read
 from litlab.sweeps.launchers import EXTRAS, jobs_at_once, launcher_name, needs_extra
@@ -9,6 +9,7 @@ from litlab.sweeps.stopping import STARTED_BY, note_refused, stop, stopped_with
 from litlab.sweeps.table import print_report
 
 __all__ = [
+    "COMPOSITION",
     "EXTRAS",
     "STARTED_BY",
     "Job",

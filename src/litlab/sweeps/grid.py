@@ -102,9 +102,8 @@ class GridSweeper(ReportedSweeper):
         If a config can be composed with one plain value, it can be composed with every other. So one job for each
         setting is tried, and one for each option of a group.
         """
-        is_group = functools.cache(
-            self.hydra_context.config_loader.get_group_options
-        )  # cached, since it reads the disk
+        loader = self.hydra_context.config_loader
+        is_group = functools.cache(loader.get_group_options)  # cached, since it reads the disk
         seen: set[str] = set()
         for overrides in jobs:
             kinds = set()

@@ -81,17 +81,19 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         metrics = epoch_metrics(trainer)
-        improved = self.monitor in metrics and self._improves(metrics[self.monitor])  # not every epoch is validated
-        if math.isnan(metrics.get(self.monitor, 0.0)) and not self._seen_nan:
+        score = metrics.get(self.monitor)  # None: not every epoch is validated
+        if score is not None and math.isnan(score):
+            score = None
+            if not self._seen_nan:
+                warn(f"{self.monitor} is NaN after epoch {trainer.current_epoch + 1}: such an epoch cannot be the best")
             self._seen_nan = True
-            warn(f"{self.monitor} is NaN after epoch {trainer.current_epoch + 1}: such an epoch cannot be the best")
+        improved = score is not None and self._improves(score)
         if improved:
-            self.best_score, self.best_metrics, self.best_step = metrics[self.monitor], metrics, trainer.global_step
+            self.best_score, self.best_metrics, self.best_step = score, metrics, trainer.global_step
             self.best_epoch = trainer.current_epoch + 1
             if outputs := callback_of(trainer, EvaluationOutputs):
                 outputs.mark_best()
-        score = metrics.get(self.monitor)
-        self.kept.choose(trainer.current_epoch + 1, None if score is None or math.isnan(score) else score)
+        self.kept.choose(trainer.current_epoch + 1, score)
         saved = self.save(trainer)
         if not trainer.is_global_zero:
             return
@@ -187,8 +189,6 @@ class Checkpoints(Checkpoint):
         self.kept.load(state_dict.get("kept", {}))
 
     def _improves(self, score: float) -> bool:
-        if math.isnan(score):
-            return False
         if self.best_score is None or math.isnan(self.best_score):  # NaN: of a checkpoint of an older litlab
             return True
         return score > self.best_score if self.mode == "max" else score < self.best_score
