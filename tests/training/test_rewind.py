@@ -23,9 +23,11 @@ def result(run):
 
 def test_a_diverged_run_recovers_with_half_the_learning_rate(tmp_path, capsys):
     run = tmp_path / "run"
-    record_run(run, "optimizer.lr=0.25", base=LINE)
+    record_run(run, "optimizer.lr=0.25", "callbacks.model_summary.enabled=true", base=LINE)
     train_recorded(run)
-    assert "back to last.ckpt with half the learning rate, 0.125 (rewind 1 of 3)" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "back to last.ckpt with half the learning rate, 0.125 (rewind 1 of 3)" in said.err
+    assert [said.out.count(once) for once in ("line_points: ", "  parameters  ")] == [1, 1]
     assert (result(run)["status"], result(run)["rewinds"]) == ("completed", 1)
     assert result(run)["metrics"]["train/loss"] == pytest.approx(LEAST_SQUARES, abs=1e-3)
     saved = torch.load(run / "checkpoints/last.ckpt", weights_only=True)

@@ -45,6 +45,7 @@ class Run:
         chosen: the option of each group, such as `{"data": "mnist"}`, for messages.
         resumed: whether an earlier run goes on.
         checkpoint: where to go on; None: the latest checkpoint that is not damaged, if there is one.
+        rewound: whether this process, or the one that started it, has trained the run before, until the loss was NaN.
         job: of a sweep, if the run is one.
         project: the user's folder, with packages of its own; None: there is none.
     """
@@ -55,6 +56,7 @@ class Run:
     chosen: Mapping[str, str] = field(default_factory=dict)
     resumed: bool = False
     checkpoint: Path | None = None
+    rewound: bool = False
     job: SweepJob | None = None
     project: Project | None = None
 
@@ -85,6 +87,10 @@ class Run:
         """The same run, going on from a checkpoint."""
         return replace(self, checkpoint=checkpoint)
 
+    def rewound_to(self, checkpoint: Path | None) -> Run:
+        """The same run once more, from a checkpoint or, with None, from its beginning."""
+        return replace(self, checkpoint=checkpoint, rewound=True)
+
     def to_plain(self) -> dict[str, Any]:
         """The whole run as plain data, to send it to another process."""
         return {
@@ -94,6 +100,7 @@ class Run:
             "chosen": dict(self.chosen),
             "resumed": self.resumed,
             "checkpoint": self.checkpoint and str(self.checkpoint),
+            "rewound": self.rewound,
             "job": self.job and asdict(self.job) | {"folder": str(self.job.folder)},
             "project": self.project and str(self.project.folder),
         }

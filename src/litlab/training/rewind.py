@@ -27,7 +27,7 @@ def rewound(run: Run, reason: str) -> Run:
     changes = {"rewinds": run.get("rewinds", 0) + 1}
     if checkpoint:
         changes["rewound_to"] = read(checkpoint)["global_step"]
-    run = run.settled(**changes).from_checkpoint(checkpoint)
+    run = run.settled(**changes).rewound_to(checkpoint)
     if (run.folder / CONFIG).exists():
         record(run.folder, run.cfg, run.overrides)
     place = f"back to {checkpoint.name}" if checkpoint else "back to the beginning, nothing was saved yet,"

@@ -126,7 +126,8 @@ def train_in_this_process(run: Run) -> None:
         check_same_batches(parts, saved)
     else:
         weights.show_data(parts.run, parts.module.network, parts.data)
-    print_start(parts)
+    if not run.rewound:
+        print_start(parts)
     if parts.trainer.is_global_zero:
         reset_files(parts, saved)
         write_splits(parts)

@@ -114,7 +114,12 @@ def _check_login(run: Run) -> None:
 
 
 def is_shown_before(run: Run) -> bool:
-    """Whether the first job of the sweep has printed the same table of layers: neither network nor data is swept."""
+    """Whether the same table of layers was printed: before a rewind, or by the first job of the sweep.
+
+    The jobs have the same table if neither network nor data is swept.
+    """
+    if run.rewound:
+        return True
     if run.job is None or run.job.number == 0:
         return False
     swept = [setting.lstrip("+") for setting in run.folder.name.split(",")]  # the job's folder is named by them
