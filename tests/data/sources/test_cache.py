@@ -34,7 +34,7 @@ def test_every_source_failing_lists_each_reason_and_the_ways_out(tmp_path, monke
     assert len(lines) == 5
 
 
-def test_the_first_source_that_works_is_used(tmp_path, grey, grey_release):
+def test_the_first_source_that_works_is_used(tmp_path, grey, grey_release, capsys):
     def fail(data_dir, scratch):
         raise OSError("down")
 
@@ -43,8 +43,11 @@ def test_the_first_source_that_works_is_used(tmp_path, grey, grey_release):
 
     works = Source("works", lambda data_dir, scratch: {k: v.numpy().tobytes() for k, v in grey._asdict().items()})
     release = grey_release([Source("down", fail), works, Source("never", never)])
-    prepare(release, tmp_path)
-    assert_same(load(release, tmp_path), grey)
+    prepare(release, tmp_path / "new")
+    assert capsys.readouterr().out == f"{release.name}: from works, kept in {tmp_path}/new\n"
+    assert_same(load(release, tmp_path / "new"), grey)
+    prepare(release, tmp_path / "new")
+    assert capsys.readouterr().out == ""
 
 
 @pytest.fixture

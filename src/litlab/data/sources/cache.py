@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
+from litlab.console import say
 from litlab.data.sources.releases import Arrays, Parts, Release, Source, SourcesFailedError, verify
-from litlab.files import cache_folder
+from litlab.files import cache_folder, shown
 
 log = logging.getLogger(__name__)
 
@@ -111,17 +112,18 @@ def _build(release: Release, data_dir: Path, folder: Path, sources: Sequence[Sou
     shutil.rmtree(scratch, ignore_errors=True)  # a killed process may have left it
     scratch.mkdir()
     try:
-        parts = _read_first(release, data_dir, scratch, sources)
+        source, parts = _read_first(release, data_dir, scratch, sources)
         (folder / release.name).mkdir(exist_ok=True)
         for name, data in parts.items():
             (scratch / name).write_bytes(data)
             (scratch / name).replace(_file(release, folder, name))
+        say(f"{release.name}: from {source.name}, kept in {shown(folder.absolute())}")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _read_first(release: Release, data_dir: Path, scratch: Path, sources: Sequence[Source]) -> Parts:
-    """The verified parts from the first source that works."""
+def _read_first(release: Release, data_dir: Path, scratch: Path, sources: Sequence[Source]) -> tuple[Source, Parts]:
+    """The first source that works, and its verified parts."""
     reasons = []
     for number, source in enumerate(sources):
         folder = scratch / str(number)
@@ -136,8 +138,7 @@ def _read_first(release: Release, data_dir: Path, scratch: Path, sources: Sequen
             level = logging.INFO if normal else logging.WARNING
             log.log(level, "%s: not from %s: %s", release.name, source.name, shortened(error))
         else:
-            log.info("%s: read and verified, from %s", release.name, source.name)
-            return parts
+            return source, parts
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     raise SourcesFailedError(
