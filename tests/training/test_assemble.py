@@ -31,11 +31,14 @@ def test_top5_balanced_classes_and_weights_of_a_file_in_one_run(train_here, tmp_
     assert not {"weights", "weights_skip_head", "pretrained"} & set(checkpoint["litlab"]["network"]["args"])
 
 
-def test_balanced_class_weights_are_recorded_as_numbers():
+def test_balanced_class_weights_are_recorded_as_numbers(capsys):
     run, _, module = assemble(asked("data=mnist_sample", "loss.class_weights=balanced", "trainer=cpu"))
     weights = run.cfg.loss.class_weights
     assert len(weights) == 10
     assert torch.equal(module.loss.weight, torch.tensor(list(weights)))
+    assert "make up for rare classes" not in capsys.readouterr().err
+    assemble(asked("data=mnist_sample", "loss.class_weights=balanced", "data.balanced=true", "trainer=cpu"))
+    assert "data.balanced=true and loss.class_weights=balanced both make up for rare classes" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="^loss.class_weights=balanced: data=DATA has no classes"):
         assemble(asked("data=line_points", "model=mlp", "loss.class_weights=balanced", "objective=train/mse"))
 

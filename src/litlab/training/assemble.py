@@ -6,6 +6,7 @@ from torch import nn
 
 from litlab.callbacks import learning_rate
 from litlab.config import FILLED_FROM_DATA, UNGROUPED, Run, class_of
+from litlab.console import warn
 from litlab.data import DataModule, Mix, PictureDataModule, SourcesFailedError
 from litlab.data.picture_cache import processes_here
 from litlab.data.workers import WorkerFailed
@@ -137,6 +138,8 @@ def class_weights(run: Run, data: DataModule) -> list[float]:
     """
     if data.task != "classification":
         raise ConfigError(f"loss.class_weights=balanced: {run.option('data')} {_instead_of_classes(data)}")
+    if data.balanced:
+        warn("data.balanced=true and loss.class_weights=balanced both make up for rare classes: one of them is enough")
     prepare_data(run, data)
     return balanced_weights(data.train_set.targets, data.num_classes)  # type: ignore[union-attr]
 
