@@ -66,7 +66,7 @@ def test_a_picture_that_is_not_there_is_named_with_its_line(tmp_path):
             {},
             r"^file \S*labels\.csv, line 3: b\.png has no label; multilabel=true allows that ",
         ),
-        ("file,label\na.png,red\nb.png,red\n", {}, r"^file \S*: must have two classes or more; found: red$"),
+        ("file,label\na.png,red\nb.png,red\n", {}, r"^file \S* must have two classes or more; found: red$"),
         (TWELVE, {"val_size": 0}, r"^val_size must be above 0: no row of the file has the split val$"),
         (
             "file,label,split\na.png,red,train\nb.png,blue,val\n",

@@ -99,6 +99,13 @@ def test_a_part_of_the_classes_has_the_numbers_of_the_network(seen, tmp_path):
     assert len(images) == 4
 
 
+def test_pictures_of_one_class_alone_are_measured(seen, tmp_path):
+    draw_folder(tmp_path / "new/test", 3, classes=("red",))
+    given = ("data=image_folder", f"data.data_dir={tmp_path}/new", "data.num_workers=0")
+    _, images = prepare_split(seen, asked("evaluate=test", *given, script="predict"))
+    assert images.targets.tolist() == [1, 1, 1]
+
+
 def test_unknown_and_missing_classes_are_told_apart(seen, tmp_path):
     draw_folder(tmp_path / "odd", 2, classes=("blue", "violet"))
     run = asked("evaluate=val", "data=image_folder", f"data.data_dir={tmp_path}/odd", script="predict")

@@ -73,6 +73,13 @@ def test_settings_that_contradict_each_other_are_refused_by_name(overrides, mess
     assert "\n" not in str(caught.value)
 
 
+def test_pictures_of_one_class_alone_are_nothing_to_learn(tmp_path):
+    draw_folder(tmp_path / "pictures", 4, classes=("red",))
+    run = asked("data=image_folder", f"data.data_dir={tmp_path}/pictures", "model=resnet18", "trainer=cpu")
+    with pytest.raises(ConfigError, match="must have a folder for each of two classes or more; found: red$"):
+        assemble(run)
+
+
 class Focal(torch.nn.Module):
     """A loss as a user writes it: of no class that torch has."""
 

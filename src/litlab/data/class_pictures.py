@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -29,6 +29,12 @@ class ClassPictures(PictureDataModule):
     source: str  # where the pictures come from, for a message: it begins with the argument's name
     trained: Tensor  # the numbers of the training pictures among all, int64, after `setup`
     trains: bool = True  # False where a network is only measured: a class or a split may have no pictures then
+    needed: ClassVar[str] = "two classes or more"  # for the message if there are fewer
+
+    def check_enough_classes(self) -> None:
+        """Raises ValueError if there is nothing to learn: fewer than two classes. Pictures of one can be measured."""
+        if len(self.class_names) < 2:
+            raise ValueError(f"{self.source} must have {self.needed}; found: {', '.join(self.class_names) or 'none'}")
 
     def take_classes(self, names: Sequence[str]) -> None:
         """Gives the targets the numbers of these classes, before `setup`. Some of them may have no pictures.
@@ -58,10 +64,12 @@ class ClassPictures(PictureDataModule):
         one stands in the place of a training picture that cannot be read.
 
         Raises:
-            ValueError: too many files are unreadable, or a class or a split has no pictures.
+            ValueError: too many files are unreadable, there is one class alone, or a class or a split has no pictures.
         """
         if self.sizes:
             return
+        if self.trains:
+            self.check_enough_classes()
         listings, split_of, targets = self.list_pictures()
         check = self.check_of(listings)
         if not check.is_large:

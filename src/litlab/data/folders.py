@@ -38,11 +38,12 @@ class ImageFolder(ClassPictures):
 
     Raises:
         ValueError: an argument has a wrong value; the message begins with the argument's name. It begins with
-            `data_dir` if there are fewer than two classes, or a folder has a name like a split, such as `valid`.
+            `data_dir` if there are no classes, or a folder has a name like a split, such as `valid`.
         FileNotFoundError: there is no such folder.
     """
 
     name = "image_folder"
+    needed = "a folder for each of two classes or more"
 
     def __init__(self, data_dir: str | Path | Sequence[str | Path], **pictures: Any) -> None:
         super().__init__(**pictures)
@@ -54,11 +55,8 @@ class ImageFolder(ClassPictures):
         self.source = f"data_dir {self.roots[0]}"
         split_folders = [split for root in self.roots for split in _split_folders(root).values()]
         self.class_names = tuple(sorted({path.name for split in split_folders for path in _subfolders(split)}))
-        if len(self.class_names) < 2:
-            found = ", ".join(self.class_names) or "none"
-            raise ValueError(
-                f"data_dir {folders[0]} must have a folder for each of two classes or more; found: {found}"
-            )
+        if not self.class_names:
+            self.check_enough_classes()
         if not self.validates:
             raise ValueError("val_size must be above 0: there is no val/ in data_dir")
 

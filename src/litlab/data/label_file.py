@@ -62,9 +62,8 @@ class LabelFile(ClassPictures):
             self._check_labels()
             self.labels = [[row.label] for row in self.rows]
         self.class_names = tuple(sorted({label for labels in self.labels for label in labels}))
-        if len(self.class_names) < 2:
-            found = ", ".join(self.class_names) or "none"
-            raise ValueError(f"file {self.file}: must have two classes or more; found: {found}")
+        if not self.class_names:
+            self.check_enough_classes()
         if not self.validates:
             raise ValueError("val_size must be above 0: no row of the file has the split val")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from litlab.config import Run
-from litlab.data import DataModule
+from litlab.data import ClassPictures, DataModule
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Supervised
 from litlab.networks import Registered, evaluating
@@ -36,7 +36,12 @@ def check_device(run: Run) -> None:
 
 
 def check_classes(run: Run, data: DataModule) -> None:
-    """Refuses data whose classes have no names: there would be no outputs."""
+    """Refuses data whose classes have no names: there would be no outputs. So too pictures of one class alone."""
+    if isinstance(data, ClassPictures):
+        try:
+            data.check_enough_classes()
+        except ValueError as error:
+            raise run.blame("data", error) from error
     if not data.num_classes:
         raise ConfigError(f"{run.option('data')}: class_names is empty; it must name each class")
 
