@@ -44,6 +44,14 @@ def test_any_sweep_has_a_picture(settings, tmp_path):
     assert Image.open(tmp_path / "sweep.png").size == (1100, 880)
 
 
+def test_where_the_jobs_have_one_epoch_no_half_of_the_picture_is_empty(tmp_path):
+    for number, lr in enumerate((0.01, 0.1)):
+        job = job_of(tmp_path, f"job={number}", [f"optimizer.lr={lr}"], **scored(0.5 + number / 100))
+        (job / "metrics.csv").write_text("epoch,step,val/acc\n0,10,0.4\n")
+    draw(sweeps.read(tmp_path), tmp_path / "sweep.png")
+    assert Image.open(tmp_path / "sweep.png").size == (1100, 495)
+
+
 @pytest.mark.parametrize("more", [{}, {"ema": 0.9}], ids=["one number", "two numbers"])
 def test_jobs_that_were_ended_early_are_drawn(more, tmp_path):
     for number, lr in enumerate((0.001, 0.01, 0.1)):
@@ -144,7 +152,7 @@ def test_a_search_over_several_numbers_has_a_panel_for_each_with_all_jobs(tmp_pa
         settings = {"optimizer.lr": rate, "model.dropout": 0.02 + (n * 5 % 14) / 28, "data.batch_size": 20 + n * 3 % 14}
         pruned = {"status": "pruned"} if n % 7 > 2 else {}
         job_of(tmp_path, f"job={n}", [f"{k}={v}" for k, v in settings.items()], **(scored(0.5 + n / 100) | pruned))
-    *panels, _ = drawn(tmp_path, monkeypatch)
+    panels = drawn(tmp_path, monkeypatch)
     assert [panel.get_xlabel() for panel in panels] == ["optimizer.lr", "model.dropout", "data.batch_size"]
     assert [panel.get_xscale() for panel in panels] == ["log", "linear", "linear"]
     points = [rate for line in panels[0].lines if line.get_marker() in "ox" for rate in line.get_xdata()]

@@ -32,7 +32,7 @@ def draw(sweep: Sweep, path: Path) -> None:
     """Draws a line if one number was swept, a heat map if two were, else dots in groups.
 
     If numbers were searched, or the dots are too many, there is a panel with points for each number.
-    The curves of all jobs are below.
+    The curves of all jobs are below, unless all have one point: that one stands above already.
     """
     text = f"{sweep.folder.name} {[job.settings for job in sweep.jobs]}"
     if text.isascii():
@@ -47,10 +47,11 @@ def _draw(sweep: Sweep, path: Path) -> None:
     names, labels = settings_compared(sweep), Labels(sweep)
     drawn = [*sweep.finished, *sweep.pruned]
     numbers = [name for name in names if all(is_number(job.settings.get(name)) for job in drawn)]
-    figure = Figure(figsize=(10, 8), layout="constrained")
+    has_curves = any(len(curve(job, sweep.objective)[0]) > 1 for job in drawn)
+    figure = Figure(figsize=(10, 8 if has_curves else 4.5), layout="constrained")
     # In two figures, so that a long legend of the one takes no room from the other.
-    figures: Any = figure.subfigures(2, 1)
-    upper, lower = figures
+    figures: Any = figure.subfigures(1 + has_curves, 1, squeeze=False)
+    upper = figures[0, 0]
     jobs = len({labels.of(job, names) for job in sweep.finished})  # that differ in more than the seed
     if len(names) == 1 and numbers:
         draw_line(sweep, numbers[0], upper.subplots())
@@ -65,7 +66,8 @@ def _draw(sweep: Sweep, path: Path) -> None:
             panel.label_outer()
     else:
         draw_groups(sweep, names, upper.subplots(), labels)
-    draw_curves(sweep, names, lower.subplots(), labels)
+    if has_curves:
+        draw_curves(sweep, names, figures[1, 0].subplots(), labels)
     title = f"{sweep.objective}: {len(sweep.finished)} of {len(sweep.jobs)} jobs in {sweep.folder.name}"
     figure.suptitle(title + (f", {len(sweep.pruned)} ended early (grey)" if sweep.pruned else ""))
     if labels.lines:
