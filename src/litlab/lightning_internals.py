@@ -4,6 +4,7 @@ Each function says which public way was tried. What is here can break with a new
 why pyproject.toml ends at the next one.
 """
 
+import functools
 import inspect
 import os
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.utilities import registry
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.profilers import PassThroughProfiler
 
@@ -73,6 +75,19 @@ def set_schedule_step(schedule: Any, step: int) -> None:
 def set_schedule_rates(schedule: Any, rates: list[float]) -> None:
     """Tells a schedule what the learning rates are. Public: `get_last_lr` only reads them."""
     schedule._last_lr = list(rates)
+
+
+# What Lightning does for every Trainer
+
+
+def remember_entry_points() -> None:
+    """Reads once a process what Lightning looks for in the metadata of all installed packages: callbacks of others.
+
+    Public: there is no switch for it. It takes longer than all else in the constructor of the Trainer.
+    """
+    of_lightning: Any = registry
+    if not hasattr(of_lightning.entry_points, "cache_info"):
+        of_lightning.entry_points = functools.cache(of_lightning.entry_points)
 
 
 # What Lightning does in every step

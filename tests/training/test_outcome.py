@@ -10,7 +10,9 @@ from recorded_runs import record_run, train_recorded
 from scripts import QUICK
 
 from litlab import report
+from litlab.checkpoint import PlainCheckpointIO
 from litlab.errors import RunFailed
+from litlab.training import run as running
 
 
 def test_a_fast_dev_run_leaves_a_result(train_here):
@@ -32,6 +34,30 @@ def test_a_signal_while_loaders_are_made_interrupts_the_run(tmp_path, monkeypatc
     with pytest.raises(RunFailed, match="stopped by SIGTERM"):
         train_recorded(tmp_path / "run")
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("averaged", [[], ["ema=0.5"]], ids=["trained weights", "averages"])
+def test_the_best_checkpoint_is_read_for_the_test_only_if_the_network_has_other_weights(
+    tmp_path, monkeypatch, averaged
+):
+    loaded, load = [], PlainCheckpointIO.load_checkpoint
+    monkeypatch.setattr(
+        PlainCheckpointIO, "load_checkpoint", lambda *at, **how: loaded.append(at[1]) or load(*at, **how)
+    )
+
+    def tested(name, *overrides):
+        loaded.clear()
+        record_run(tmp_path / name, *averaged, *overrides)
+        train_recorded(tmp_path / name)
+        metrics = json.loads((tmp_path / name / "result.json").read_text())["metrics"]
+        return len(loaded), metrics["test/loss"], metrics["test/acc"]
+
+    first_is_best = ("objective=val/loss", "objective_mode=max")
+    assert tested("last")[0] == 0
+    assert tested("first", *first_is_best)[0] == 1
+    found = tested("last again")[1:], tested("first again", *first_is_best)[1:]
+    monkeypatch.setattr(running, "best_to_load", lambda parts, outcome: str(parts.checkpoints.best))
+    assert found == (tested("last, read")[1:], tested("first, read", *first_is_best)[1:])
 
 
 @pytest.mark.slow

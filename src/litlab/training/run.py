@@ -149,14 +149,14 @@ def fit_and_test(parts: Parts) -> Outcome:
     Raises:
         Diverged: if the loss became NaN and the run goes back to a checkpoint.
     """
-    data, module, trainer, checkpoints = parts.data, parts.module, parts.trainer, parts.checkpoints
+    data, module, trainer = parts.data, parts.module, parts.trainer
     outcome, resume_from = Outcome(), str(parts.run.checkpoint) if parts.run.checkpoint else None
     try:
         with parts.stop:
             trainer.fit(module, datamodule=data, ckpt_path=resume_from)
             note_training(outcome, parts)
             if is_to_be_tested(parts, outcome):
-                best = str(checkpoints.best) if checkpoints and checkpoints.best_step is not None else None
+                best = best_to_load(parts, outcome)
                 trainer.test(module, datamodule=data, ckpt_path=best, weights_only=True, verbose=False)
                 outcome.metrics |= epoch_metrics(trainer)
             if trainer.strategy.broadcast(has_page(parts.run)):
@@ -165,6 +165,14 @@ def fit_and_test(parts: Parts) -> Outcome:
     except (Exception, Interrupted) as error:
         note_error(outcome, parts, interruption(error) or error)
     return outcome
+
+
+def best_to_load(parts: Parts, outcome: Outcome) -> str | None:
+    """The best checkpoint; None if there is none, or if the network still has its weights: those of the last step."""
+    if not parts.checkpoints or parts.checkpoints.best_step is None:
+        return None
+    is_now = parts.checkpoints.best_step == parts.trainer.global_step and not outcome.idle
+    return None if is_now and parts.trainer.world_size == 1 else str(parts.checkpoints.best)
 
 
 def is_to_be_tested(parts: Parts, outcome: Outcome) -> bool:

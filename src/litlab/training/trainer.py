@@ -50,6 +50,7 @@ def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: 
         **distribution(run.cfg.trainer.strategy, run.cfg.trainer.devices, run.cfg.trainer.accelerator),
     }
     arguments["plugins"] = [PlainCheckpointIO(), *arguments.get("plugins", ())]
+    lightning_internals.remember_entry_points()
     trainer: lightning.Trainer = run.build("trainer", **arguments)
     lightning_internals.skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
     lightning_internals.look_for_gpus_once()
