@@ -164,6 +164,6 @@ def test_training_decodes_large_jpegs_small_and_evaluation_decodes_them_whole(tm
 
 def test_each_beginning_of_an_order_by_class_has_its_share_of_each():
     order = torch.tensor([5, 0, 3, 1, 4, 2, 6])
-    classes = [0, 1, 0, 1, 0, 0, -1]
+    classes = torch.tensor([0, 1, 0, 1, 0, 0, -1])
     # places: class 0 has 0.125, 0.375, 0.625 and 1, class 1 has 0.25 and 1, the class of a single picture has 1
     assert by_class(order, classes).tolist() == [5, 3, 0, 4, 1, 2, 6]

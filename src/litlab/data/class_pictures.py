@@ -172,13 +172,13 @@ class ClassPictures(PictureDataModule):
         return files
 
 
-def groups(targets: Tensor) -> list[int]:
-    """The group of each picture, for `stratified`: its class, or the rarest of its labels; -1 if it has none.
+def groups(targets: Tensor) -> Tensor:
+    """The group of each picture, int64 [N], for `stratified`: its class, or the rarest of its labels; -1: it has none.
 
     Args:
         targets: int64 [N], or float32 [N, num_classes].
     """
     if targets.ndim == 1:
-        return targets.tolist()
+        return targets
     rarity = targets / targets.sum(0).clamp(min=1)
-    return rarity.argmax(1).masked_fill(~targets.any(1), -1).tolist()
+    return rarity.argmax(1).masked_fill(~targets.any(1), -1)

@@ -1,6 +1,5 @@
 """Splits that have a part of each class: of one drawing, and of stratified k-fold cross-validation."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,14 +37,14 @@ def held_out(order: Tensor, labels: Tensor, folds: int, fold: int) -> Tensor:
     return sorted_by_class[fold::folds].sort().values
 
 
-def by_class(order: Tensor, classes: Sequence[int]) -> Tensor:
+def by_class(order: Tensor, classes: Tensor) -> Tensor:
     """A random order in which each beginning has about the same part of each class. One of each class comes last.
 
     Args:
         order: the pictures in random order, int64 [N].
-        classes: the number of the class of each picture, N of them.
+        classes: the number of the class of each picture, int64 [N].
     """
-    labels = np.asarray(classes)[order.numpy()]
+    labels = classes[order].numpy()
     together = np.argsort(labels, kind="stable")
     sizes = np.unique(labels, return_counts=True)[1]
     size = np.repeat(sizes, sizes)  # of the class of each picture, class after class

@@ -211,7 +211,7 @@ class PictureDataModule(DataModule):
         roots: Sequence[Path],
         of_val: bool = True,
         of_test: bool = True,
-        classes: Sequence[int] | None = None,
+        classes: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The splits of pictures that have none, as `hold_out` draws them or as `known_splits` has them.
 
@@ -243,7 +243,7 @@ class PictureDataModule(DataModule):
         return splits
 
     def hold_out(
-        self, size: int, of_val: bool = True, of_test: bool = True, classes: Sequence[int] | None = None
+        self, size: int, of_val: bool = True, of_test: bool = True, classes: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Sorted indices of the splits, int64, drawn by `seed` alone: `train`, and `val` and `test` if there are any.
 
@@ -251,7 +251,7 @@ class PictureDataModule(DataModule):
             size: number of pictures to split.
             of_val: False for no validation split.
             of_test: False for no test split.
-            classes: of each picture, for `stratified`.
+            classes: of each picture, int64 [N], for `stratified`.
 
         Raises:
             ValueError: nothing is left to train on.
@@ -267,7 +267,7 @@ class PictureDataModule(DataModule):
         splits = {"train": order[val + test :], "val": order[:val], "test": order[val : val + test]}
         return {name: split.sort().values for name, split in splits.items() if len(split)}
 
-    def _hold_out_fold(self, order: Tensor, test: int, classes: Sequence[int] | None) -> dict[str, Tensor]:
+    def _hold_out_fold(self, order: Tensor, test: int, classes: Tensor | None) -> dict[str, Tensor]:
         """The splits, where one fold is the validation split; see `hold_out`.
 
         Args:
@@ -277,7 +277,7 @@ class PictureDataModule(DataModule):
         rest = order[test:]
         if self.folds is None or len(rest) < self.folds:
             raise ValueError(f"folds must be at most {len(rest):,}, the number of pictures, not {self.folds}")
-        labels = torch.zeros(len(order)) if classes is None or not self.stratified else torch.tensor(classes)
+        labels = torch.zeros(len(order)) if classes is None or not self.stratified else classes
         val = held_out(rest, labels, self.folds, self.fold)
         is_train = torch.zeros(len(order), dtype=torch.bool)
         is_train[rest], is_train[val] = True, False
