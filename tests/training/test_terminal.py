@@ -2,11 +2,13 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from scripts import QUICK, REPOSITORY, asked
 
 from litlab import data
+from litlab.config import SweepJob
 from litlab.training.terminal import beside_each_other, data_in_words, of_switched_off
 
 
@@ -51,6 +53,15 @@ def test_a_setting_of_a_callback_that_is_off_is_said_to_change_nothing():
     ]
     assert of_switched_off(asked(patience, on)) == []
     assert of_switched_off(asked("callbacks.pictures.count=8", "callbacks.pictures.enabled=false")) == []
+
+
+def test_a_setting_of_a_callback_that_jobs_of_a_sweep_leave_out_is_said_to_change_nothing():
+    count, on = "callbacks.projector.count=100", "callbacks.projector.in_sweeps=true"
+    job = SweepJob(0, Path("sweep"), "Basic")
+    assert of_switched_off(asked(count, job=job)) == [
+        f"{count} changes nothing: that callback is off in sweeps; write {on} too"
+    ]
+    assert of_switched_off(asked(count, on, job=job)) == of_switched_off(asked(count)) == []
 
 
 def test_a_summary_prints_the_layers_and_leaves_no_folder(train_here, tmp_path):

@@ -2,12 +2,15 @@
 
 import importlib.machinery
 import sys
+from pathlib import Path
 from types import ModuleType
 from unittest.mock import Mock
 
 import pytest
+import torch
 from scripts import asked
 
+from litlab.config import SweepJob
 from litlab.errors import ConfigError
 from litlab.training import trainer
 
@@ -45,3 +48,16 @@ def test_a_logger_without_its_package_says_what_to_install(package, monkeypatch)
     run = asked(f"logger={package}")
     with pytest.raises(ConfigError, match=f"^logger={package}: pip install {package} first$"):
         trainer._constructor(run, "logger", package, run.plain()["logger"][package])
+
+
+@pytest.mark.parametrize("in_sweeps", ["false", "true"])
+def test_a_job_of_a_sweep_has_the_projector_only_if_it_is_asked_for(in_sweeps):
+    def panels(**more):
+        run = asked(f"callbacks.projector.in_sweeps={in_sweeps}", **more)
+        *_, last = trainer._configured_callbacks(run, run.plain()["callbacks"], torch.nn.Linear(1, 1))
+        return {type(panel).__name__ for panel in last.panels}
+
+    alone, in_sweep = panels(), panels(job=SweepJob(0, Path("sweep"), "Basic"))
+    assert {"Projector", "Histograms"} <= alone
+    assert alone - in_sweep == ({"Projector"} if in_sweeps == "false" else set())
+    assert in_sweep <= alone

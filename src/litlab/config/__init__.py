@@ -19,12 +19,14 @@ from litlab.config.recorded import combine, compose_again, read_overrides, read_
 from litlab.config.run import Run, SweepJob, changed, restored, select
 from litlab.config.suggest import suggest
 from litlab.config.swept import check_composed, check_swept
+from litlab.config.unread import SWITCHES
 
 __all__ = [
     "BOUNDS",
     "FILLED_FROM_DATA",
     "GROUPS",
     "MAY_BE_EMPTY",
+    "SWITCHES",
     "UNGROUPED",
     "Chosen",
     "Run",

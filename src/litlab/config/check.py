@@ -13,6 +13,7 @@ from litlab.config.objective import MONITORS, objective_mode
 from litlab.config.suggest import suggest
 from litlab.config.targets import why_not_imported
 from litlab.config.unread import (
+    SWITCHES,
     check_below,
     check_finite,
     check_has_target,
@@ -222,7 +223,7 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
     for name, entry in callbacks.items():
         if entry and "_target_" in entry and entry.get("enabled", True):
             given = {
-                k: v for k, v in entry.items() if k != "enabled" and (k, v) != ("save_dir", None)
+                k: v for k, v in entry.items() if k not in SWITCHES and (k, v) != ("save_dir", None)
             }  # the run folder
             check_group(f"callbacks.{name}", given)
 

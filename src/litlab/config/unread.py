@@ -29,6 +29,7 @@ WITHOUT_TARGET = {
     "report": ("enabled", "in_sweeps"),
     "checkpoints": ("enabled",),
 }  # callbacks that litlab builds itself
+SWITCHES = ("enabled", "in_sweeps")  # of each callback; they are no arguments of its class
 COUNTED_BY_RUNS = {"rewinds", "rewound_to"}  # which no user sets
 
 
@@ -61,7 +62,7 @@ def check_below(plain: Mapping[str, Any], group: str, known: Collection[str]) ->
 
 
 def check_switches(callbacks: Mapping[str, Any]) -> None:
-    """Refuses an `enabled` that is neither true nor false, and a callback that nothing builds.
+    """Refuses a switch that is neither true nor false, and a callback that nothing builds.
 
     Args:
         callbacks: the group of this name.
@@ -74,7 +75,7 @@ def check_switches(callbacks: Mapping[str, Any]) -> None:
             switch = f"callbacks.{name}.enabled={'true switches it on' if entry is True else 'false switches it off'}"
             raise ConfigError(f"{given}: must be a mapping; {switch}")
         own = WITHOUT_TARGET.get(name, ())
-        for key in {"enabled", *own} & entry.keys():
+        for key in {*SWITCHES, *own} & entry.keys():
             if not isinstance(entry[key], bool):
                 raise ConfigError(f"callbacks.{name}.{key}={entry[key]}: must be true or false")
         if "_target_" not in entry:

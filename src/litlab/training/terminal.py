@@ -49,11 +49,15 @@ def of_switched_off(run: Run) -> list[str]:
     """A line for each typed setting of a callback that is switched off. `debug=OPTION` itself switches some off."""
     found = []
     for name, entry in (run.plain().get("callbacks") or {}).items():
-        key, switch = f"callbacks.{name}.", f"callbacks.{name}.enabled"
-        if not entry or entry.get("enabled", True) or typed(run, switch) or typed(run, "debug"):
+        key, switch, off = f"callbacks.{name}.", f"callbacks.{name}.enabled", "off"
+        if entry and run.job and not entry.get("in_sweeps", True):
+            switch, off = f"callbacks.{name}.in_sweeps", "off in sweeps"
+        elif not entry or entry.get("enabled", True) or typed(run, "debug"):
+            continue
+        if typed(run, switch):
             continue
         settings = [line for line in run.overrides if line.lstrip("+").startswith(key)]
-        found += [f"{line} changes nothing: that callback is off; write {switch}=true too" for line in settings]
+        found += [f"{line} changes nothing: that callback is {off}; write {switch}=true too" for line in settings]
     return found
 
 

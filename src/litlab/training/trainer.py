@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
 from litlab import lightning_internals
 from litlab.callbacks import Panel, Panels
 from litlab.checkpoint import PlainCheckpointIO
-from litlab.config import Run, build_entries
+from litlab.config import SWITCHES, Run, build_entries
 from litlab.console import is_rank_zero
 from litlab.distributed.strategies import distribution
 from litlab.errors import ConfigError, one_line
@@ -58,11 +58,12 @@ def make_trainer(run: Run, first: Callback, callbacks: list[Callback], network: 
 
 
 def _configured_callbacks(run: Run, entries: dict[str, Any], network: torch.nn.Module) -> list[Callback]:
-    """The callbacks that the config switches on. All TensorBoard panels are in one callback, the last."""
+    """The callbacks that are switched on here. All TensorBoard panels are in one callback, the last."""
     described = {
         name: _constructor(run, "callbacks", name, entry)
         for name, entry in entries.items()
         if entry and entry.get("_target_") and entry.get("enabled", True)
+        if run.job is None or entry.get("in_sweeps", True)
         if not (name == "model_summary" and is_shown_before(run))
     }
     callbacks, panels = [], []
@@ -89,7 +90,7 @@ def _constructor(run: Run, group: str, name: str, entry: dict[str, Any]) -> dict
     """
     if entry.get("save_dir") and group == "logger" and name in IN_RUN_FOLDER:
         raise ConfigError(f"logger.{name}.save_dir={entry['save_dir']}: must be null, the run folder")
-    arguments = {key: value for key, value in entry.items() if key != "enabled"}
+    arguments = {key: value for key, value in entry.items() if key not in SWITCHES}
     if "save_dir" in entry and entry["save_dir"] is None:
         arguments["save_dir"] = str(run.folder)
     package = PACKAGES.get(entry.get("_target_", ""))
