@@ -30,8 +30,9 @@ FLOORS = [
     ["data", "networks"],
     ["figures", "lightning_internals"],
     ["console", "openmp"],
-    ["arguments", "direction", "files", "machine", "project", "socket_timeout"],
+    ["arguments", "direction", "machine", "project", "socket_timeout"],
     ["errors"],
+    ["files"],
 ]
 HEIGHT = {room: len(FLOORS) - number for number, floor in enumerate(FLOORS) for room in floor}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -6,6 +6,8 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+from litlab.files import shown
+
 FULL_ERROR = "HYDRA_FULL_ERROR"  # the variable that a user sets to 1 to see tracebacks
 LITLAB = Path(__file__).parent
 STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
@@ -65,7 +67,7 @@ def one_line(error: BaseException) -> str:
     own = own_frames(error)
     if not own or _refuses_a_value(error, own[-1]):
         return line
-    return f"{line} ({_shown(own[-1])}, line {own[-1].lineno})"
+    return f"{line} ({shown(Path(own[-1].filename))}, line {own[-1].lineno})"
 
 
 def with_type(error: BaseException) -> str:
@@ -115,9 +117,3 @@ def _is_of_a_library(frame: traceback.FrameSummary) -> bool:
     """Whether a call is of Python or of an installed library, which litlab may be, too."""
     file = frame.filename
     return file.startswith(("<", STANDARD_LIBRARY)) or not LIBRARIES.isdisjoint(Path(file).parts)
-
-
-def _shown(frame: traceback.FrameSummary) -> Path:
-    """A file relative to the current folder if it is below it, else absolute."""
-    file, here = Path(frame.filename), Path.cwd()
-    return file.relative_to(here) if file.is_relative_to(here) else file

@@ -11,6 +11,8 @@ from typing import Any
 from litlab.config import read_overrides
 from litlab.runs import METRICS, OVERRIDES, RESULT, SWEEP, is_running, read_result
 
+ENDED = ("completed", "pruned")  # the status of jobs that have come to their end, or to the one that the sweep chose
+
 
 @dataclass
 class Job:
@@ -41,7 +43,7 @@ class Job:
     @property
     def is_unfinished(self) -> bool:
         """Whether it has neither been completed nor ended early by the sweep."""
-        return self.status not in ("completed", "pruned")
+        return self.status not in ENDED
 
     @cached_property
     def settings(self) -> dict[str, str]:

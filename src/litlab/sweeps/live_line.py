@@ -11,11 +11,10 @@ from typing import Any
 from litlab.console import console, say
 from litlab.runs import RESULT
 from litlab.sweeps.halving import job_key
-from litlab.sweeps.jobs import Job, jobs_in
+from litlab.sweeps.jobs import ENDED, Job, jobs_in
 from litlab.sweeps.pruning import is_final
 
 EVERY_S = 3.0
-HAVE_TRAINED = ("completed", "pruned")  # the jobs among which the best is
 
 
 def line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int, began: float, now: float) -> str:
@@ -36,9 +35,7 @@ def line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int, began: float
         if job_key(job.overrides) in asked and _is_done(job, result, at >= began)
     ]
     text = f"{len(done)} of {len(asked)} jobs done"
-    found = [
-        result["objective"] for _, result, _ in known if result.get("objective") and result["status"] in HAVE_TRAINED
-    ]
+    found = [result["objective"] for _, result, _ in known if result.get("objective") and result["status"] in ENDED]
     if found:
         best_of = max if found[0]["mode"] == "max" else min
         alike = [objective["value"] for objective in found if objective["name"] == found[0]["name"]]
