@@ -35,6 +35,7 @@ def test_a_mistake_is_left_for_the_process_that_watches(job, tmp_path):
     assert ("data.val_size" if job == "train" else "trust=1: must be the name of a package") in left["message"]
 
 
+@pytest.mark.slow
 def test_a_rank_trains_and_logs_into_the_run_folder(tmp_path):
     quick = ["data=mnist_sample", "model=mlp", "trainer=cpu", "trainer.max_epochs=1", "data.train_limit=128"]
     off = ["callbacks.report.enabled=false", "logger=none", "test=false"]

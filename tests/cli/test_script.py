@@ -1,7 +1,7 @@
 """What the script says of a mistake, and when it is stopped before a run begins."""
 
 import pytest
-from scripts import QUICK, finish, start
+from scripts import QUICK
 
 import litlab
 
@@ -132,6 +132,7 @@ def test_a_sweep_of_predictions_is_refused_and_leaves_nothing(script_here, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_hydras_beginnings_of_the_option_for_a_sweep_are_a_sweep(script_here, tmp_path):
     done = script_here("train.py", "--multi", *QUICK, "seed=1,2", "hydra.sweep.dir=s")
     assert done.status == 0, done.err
@@ -189,8 +190,8 @@ def test_predict_names_only_settings_that_it_has(script_here, argument, message)
     assert done.err.startswith(f"error: {message}")
 
 
-def test_an_error_shows_the_argument_as_it_was_typed(tmp_path):
+def test_an_error_shows_the_argument_as_it_was_typed(script_here):
     """litlab puts quotes around letters that are not English ones, for Hydra."""
     for argument in ("input=[größe's]", "input=[größe(1).png]"):
-        done = finish(start("predict.py", "ckpt=latest", argument, folder=tmp_path), tmp_path)
+        done = script_here("predict.py", "ckpt=latest", argument)
         assert (done.status, done.err) == (2, f"error: {argument}: it has characters that need quotes\n")

@@ -94,7 +94,7 @@ def refused(setting):
     return f"^{setting}: the networks of the ensemble held out different "
 
 
-@pytest.mark.parametrize("swept", ["seed=1,2", "data.folds=3 data.fold=0,1"])
+@pytest.mark.parametrize("swept", [pytest.param("seed=1,2", marks=pytest.mark.slow), "data.folds=3 data.fold=0,1"])
 def test_networks_with_splits_of_their_own_are_measured_on_the_test_set_only(swept, train_here, use, digits, tmp_path):
     quick = "data=mnist_sample model=mlp trainer=cpu trainer.max_epochs=1 data.train_limit=640 logger=none"
     quiet = "callbacks.report.enabled=false callbacks.model_summary.enabled=false hydra.sweep.dir=runs/ens"

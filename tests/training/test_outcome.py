@@ -36,7 +36,7 @@ def test_a_signal_while_loaders_are_made_interrupts_the_run(tmp_path, monkeypatc
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
 
 
-@pytest.mark.parametrize("averaged", [[], ["ema=0.5"]], ids=["trained weights", "averages"])
+@pytest.mark.parametrize("averaged", [[], pytest.param(["ema=0.5"], marks=pytest.mark.slow)])
 def test_the_best_checkpoint_is_read_for_the_test_only_if_the_network_has_other_weights(
     tmp_path, monkeypatch, averaged
 ):
