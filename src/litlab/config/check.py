@@ -222,10 +222,8 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
             check_group(f"metrics.{name}", entry)
     for name, entry in callbacks.items():
         if entry and "_target_" in entry and entry.get("enabled", True):
-            given = {
-                k: v for k, v in entry.items() if k not in SWITCHES and (k, v) != ("save_dir", None)
-            }  # the run folder
-            check_group(f"callbacks.{name}", given)
+            unread = {*SWITCHES, *(["save_dir"] if entry.get("save_dir") is None else [])}  # None: the run folder
+            check_group(f"callbacks.{name}", {k: v for k, v in entry.items() if k not in unread})
 
 
 def _check_types(cfg: DictConfig) -> None:

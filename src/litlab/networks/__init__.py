@@ -19,13 +19,14 @@ from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
 from litlab.networks.summary import Layer, summarize
 from litlab.networks.timm_model import TimmModel
 from litlab.networks.torchvision_model import TorchvisionModel
-from litlab.networks.transfer import Freezable, Transfer, with_frozen_backbone
+from litlab.networks.transfer import BATCH_NORMS, Freezable, Transfer, with_frozen_backbone
 from litlab.networks.vgg import VGG11, VGG13, VGG16, VGG19
 from litlab.networks.vit import ViT
 from litlab.networks.weights import head_of, load_published, load_weights, preprocessing, with_versions
 from litlab.networks.whitened import WhitenedCNN
 
 __all__ = [  # noqa: RUF022 (in the order in which one meets them)
+    "BATCH_NORMS",
     "MLP",
     "MnistCNN",
     "CIFAR10Quick",

@@ -55,6 +55,44 @@ def test_an_accuracy_above_chance_is_not_at_chance():
     assert "at chance" not in verdict(flat)[0]
 
 
+NEVER_FELL = {"losses": [2.3, 1.1], "train": [1.1], "val": [5.7], "train_acc": 0.73, "val_acc": 0.09}
+
+
+@pytest.mark.parametrize(
+    ("steps", "passes", "batch_norm", "begins"),
+    [
+        (20, 0.4, True, "too short to tell"),
+        (99, 5.0, True, "too short to tell"),  # the averages lag behind, however often an image was seen
+        (20, 1.0, False, "too short to tell"),
+        (20, 5.0, False, "overfitting"),
+        (100, 5.0, True, "overfitting"),
+        (100, 1.0, True, "validation differs"),
+        (100, 1.49, False, "validation differs"),
+        (None, None, False, "overfitting"),
+    ],
+)
+def test_nothing_is_memorised_in_one_pass_or_before_batch_norm_has_settled(steps, passes, batch_norm, begins):
+    (sentence, *_) = verdict(Evidence(**NEVER_FELL, steps=steps, passes=passes, setup=Setup(batch_norm=batch_norm)))
+    assert sentence.startswith(f"{begins}: train loss 2.3 to 1.1, ")
+    assert ("look at the labels" in sentence) == (begins == "overfitting")
+    assert ("the averages of batch norm need more steps" in sentence) == (begins[:3] == "too" and batch_norm)
+
+
+@pytest.mark.parametrize(("steps", "said"), [(5, []), (100, ["train accuracy 73.0% is far above val accuracy 16.0%"])])
+def test_a_gap_of_the_accuracies_says_nothing_before_batch_norm_has_settled(steps, said):
+    evidence = Evidence(losses=[2.3, 1.2], val=[2.0], train_acc=0.73, val_acc=0.16, steps=steps, passes=1.0)
+    evidence.setup = Setup(batch_norm=True)
+    assert [sentence.split(";")[0] for sentence in verdict(evidence)[1:]] == said
+
+
+def test_several_validations_in_an_epoch_are_no_epochs():
+    (_, improves) = verdict(Evidence(losses=[2.3, 1.0], train=[1.2], val=[1.2, 0.9, 0.72, 0.64], val_every=None))
+    assert improves.startswith("still improving: the last part of an epoch lowered the val loss from 0.72 to 0.64")
+    fell = [0.9, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9, 0.9]
+    (rose,) = verdict(Evidence(losses=FALLING, train=[1.0, 0.6, 0.4, 0.25], val=fell, val_every=None))
+    assert "the val loss rose from 0.5 after epoch 1 to 0.9" in rose
+
+
 def test_nan_before_the_first_step_is_not_blamed_on_the_learning_rate():
     (sentence,) = verdict(Evidence(nonfinite_step=0, before_training=True))
     assert "optimizer.lr" not in sentence

@@ -18,6 +18,7 @@ from litlab.data import ImageDataset
 from litlab.data.augment import AUGMENTATIONS
 from litlab.machine import cores
 from litlab.modules import Classification, NonFiniteLoss, Supervised
+from litlab.networks import BATCH_NORMS
 
 CURVES = ("train/loss_step", "train/loss", "val/loss")
 LATEST = ("train/acc", "val/acc", "val/r2")  # metrics whose last value counts
@@ -115,7 +116,7 @@ class Diagnosis(lightning.Callback):
             losses=curves["train/loss_step"],
             train=curves["train/loss"],
             val=curves["val/loss"],
-            val_every=trainer.check_val_every_n_epoch or 1,
+            val_every=trainer.check_val_every_n_epoch if trainer.val_check_interval == 1.0 else None,
             train_acc=last["train/acc"],
             val_acc=last["val/acc"],
             val_r2=last["val/r2"],
@@ -129,6 +130,7 @@ class Diagnosis(lightning.Callback):
             units=self.units.counts,
             updates=self.weights.measured,
             steps=trainer.global_step,
+            passes=passes(trainer),
             waited=self.waited,
             trained=throughput.seconds if throughput else 0.0,
             ended_early=trainer.current_epoch < (trainer.max_epochs or 0),
@@ -154,9 +156,20 @@ def setup_of(trainer: lightning.Trainer, module: Supervised) -> Setup:
         clips=bool(trainer.gradient_clip_val),
         stops_early=callback_of(trainer, EarlyStopping) is not None,
         frozen=not all(parameter.requires_grad for parameter in module.network.parameters()),
+        batch_norm=any(isinstance(layer, BATCH_NORMS) for layer in module.network.modules()),
         pure_float16=trainer.precision == "16-true",
         tries=isinstance(trainer.limit_train_batches, int) or trainer.limit_train_batches < 1,  # 1.0 is all of them
     )
+
+
+def passes(trainer: lightning.Trainer) -> float | None:
+    """How often each training image was seen; None if the batches of an epoch cannot be counted."""
+    loader: Any = trainer.train_dataloader
+    try:
+        batches = trainer.num_training_batches if trainer.overfit_batches else len(loader)  # type: ignore[attr-defined]
+    except TypeError:  # a loader of the user's own, without a length
+        return None
+    return trainer.global_step * trainer.accumulate_grad_batches / batches if batches else None
 
 
 def where_images_are(dataset: Any) -> str:

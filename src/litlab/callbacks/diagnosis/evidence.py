@@ -17,6 +17,7 @@ class Setup:
         stops_early: whether early stopping is on.
         frozen: whether some parameters are not trained.
         pure_float16: whether weights and losses are float16, with `trainer.precision=16-true`.
+        batch_norm: whether layers keep averages of what they see, and need many steps until these are right.
         tries: whether an epoch is cut short on purpose (`trainer.limit_train_batches`), so more epochs are no advice.
     """
 
@@ -34,6 +35,7 @@ class Setup:
     stops_early: bool = False
     frozen: bool = False
     pure_float16: bool = False
+    batch_norm: bool = False
     tries: bool = False
 
     @property
@@ -49,6 +51,8 @@ class Setup:
 
 
 TINY_LR, USUAL_LR = 1e-7, 1e-3  # ten times a tiny learning rate is still tiny
+FEW_STEPS = 100  # with fewer steps, a network may not have learned anything yet, or its accuracy alone has risen
+ONCE = 1.5  # fewer passes count as one: the last batches of a pass may be repeated
 
 
 @dataclass
@@ -58,7 +62,7 @@ class Evidence:
     Args:
         losses: training loss over blocks of steps. The first value is the loss of the very first batch.
         train: mean training loss of each epoch.
-        val: mean validation loss, after every `val_every` epochs.
+        val: mean validation loss, after every `val_every` epochs; None: more often than once an epoch.
         train_acc: training accuracy of the latest epoch.
         val_acc: latest validation accuracy.
         val_r2: latest R2 of the validation; None where there are classes.
@@ -72,6 +76,7 @@ class Evidence:
         units: of each ReLU its name, its units that never fired on validation images, and all its units.
         updates: of each epoch the change of the weights in one step, relative to the weights; the median over layers.
         steps: that the optimizer took.
+        passes: how often each training image was seen; None if that is not known.
         waited: seconds in which training had no batch.
         trained: seconds of training in all.
         ended_early: whether the run was stopped before its last epoch.
@@ -81,7 +86,7 @@ class Evidence:
     losses: Sequence[float] = ()
     train: Sequence[float] = ()
     val: Sequence[float] = ()
-    val_every: int = 1
+    val_every: int | None = 1
     train_acc: float | None = None
     val_acc: float | None = None
     val_r2: float | None = None
@@ -95,10 +100,23 @@ class Evidence:
     units: Sequence[tuple[str, int, int]] = ()
     updates: Sequence[float] = ()
     steps: int | None = None
+    passes: float | None = None
     waited: float = 0.0
     trained: float = 0.0
     ended_early: bool = False
     setup: Setup = field(default_factory=Setup)
+
+    @property
+    def settled(self) -> bool:
+        """Whether there were so many steps, or so many passes, that a bad validation means something."""
+        if self.steps is None or self.steps >= FEW_STEPS:
+            return True
+        return not self.setup.batch_norm and not self.saw_each_image_once
+
+    @property
+    def saw_each_image_once(self) -> bool:
+        """Whether the training images were not repeated, so that nothing can have been learned by heart."""
+        return self.passes is not None and self.passes < ONCE
 
 
 def digits(value: float | None) -> str:

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 
 from litlab.callbacks.diagnosis.curves import FALLS, Curves
-from litlab.callbacks.diagnosis.evidence import Evidence, digits
+from litlab.callbacks.diagnosis.evidence import FEW_STEPS, Evidence, digits
 
 MOST = 4  # sentences
 BEFORE_TRAINING = (
@@ -30,7 +30,6 @@ DEAD_LAYER, DEAD = 0.80, 0.50  # dead ReLUs: the share of units that never fire,
 UPDATE_HIGH, UPDATE_LOW = 0.1, 1e-5  # a step changes the weights too much, or too little, relative to the weights;
 UPDATE_USUAL = 1e-3  # what is usual
 FLAT_STEPS = 20  # after fewer steps, a flat curve says nothing
-FEW_STEPS = 100  # with fewer steps, a network may not have learned anything yet, or its accuracy alone has risen
 ENOUGH_DECAY = 0.01  # with more weight decay than this, even more is no advice
 WAIT, WAIT_S = 0.40, 1.0  # data too slow: the share of the training time without a batch, and the seconds
 RARE = 5  # a class with fewer validation images says nothing by not being predicted
@@ -39,7 +38,8 @@ RARE = 5  # a class with fewer validation images says nothing by not being predi
 def verdict(evidence: Evidence) -> list[str]:
     """The sentences, the most important first. A healthy run has one, which begins with `learning`."""
     curves = Curves(evidence)
-    main = diverges(curves) or too_short(curves) or wrong_data(curves) or stuck(curves) or overfitting(curves)
+    main = diverges(curves) or too_short(curves) or wrong_data(curves) or stuck(curves)
+    main = main or unsettled(curves) or overfitting(curves)
     advice = [main] if main else [learning(curves)]
     advice += [wrong_start(curves), dead_units(evidence), update_size(curves, explained=bool(main))]
     if main is None or main.startswith("overfitting"):  # else the first sentence explains it
@@ -130,6 +130,20 @@ def stuck(curves: Curves) -> str | None:
     return f"stuck: {curves.span('train')}, flat{level}; {advice}"
 
 
+def unsettled(curves: Curves) -> str | None:
+    """Training falls and validation does not, after so few steps that this says nothing."""
+    evidence = curves.evidence
+    if evidence.settled or not curves.train_falls or not curves.val:
+        return None
+    end, low = curves.val[-1], min(curves.val)
+    never_fell = curves.start is not None and end > (1 - FALLS) * curves.start
+    if not never_fell and end - low <= max(PAST_BEST * low, RISE * curves.scale):
+        return None
+    norm = "; the averages of batch norm need more steps" if evidence.setup.batch_norm else ""
+    said = f"{curves.span('train')}, {curves.span('val')} in {evidence.steps} steps{norm}"
+    return f"too short to tell: {said}{_longer(evidence)}"
+
+
 def overfitting(curves: Curves) -> str | None:
     """Training falls. Validation has passed its lowest value, or never fell."""
     if not curves.train_falls or not curves.val or curves.end is None:
@@ -139,17 +153,20 @@ def overfitting(curves: Curves) -> str | None:
     if evidence.train_acc is not None and evidence.val_acc is not None:
         accuracy = f" (accuracy {evidence.train_acc:.1%} and {evidence.val_acc:.1%})"
     if curves.start and curves.end < 0.7 * curves.start and val[-1] > (1 - FALLS) * curves.start:
-        return (
-            f"overfitting: {curves.span('train')}, but the val loss is {digits(val[-1])}, no better than before "
-            f"training{accuracy}: it memorises; look at the labels, and try more data"
-        )
-    best, train = (val.index(low) + 1) * evidence.val_every, curves.train
+        bad = f"but the val loss is {digits(val[-1])}, no better than before training{accuracy}"
+        if evidence.saw_each_image_once:
+            return (
+                f"validation differs: {curves.span('train')}, {bad}, and no image was seen twice: look at what "
+                "differs between the two sets, and at layers that work otherwise in validation"
+            )
+        return f"overfitting: {curves.span('train')}, {bad}: it memorises; look at the labels, and try more data"
+    best, train = _epoch_of(val.index(low), evidence), curves.train
     went_on = len(train) >= best and train[-1] < train[best - 1]
     end = min(val[-1], statistics.median(evidence.val[-3:]))  # one bad epoch proves nothing
     if not went_on or end - low <= max(PAST_BEST * low, RISE * curves.scale):
         return None
     lowest = min(evidence.val)
-    at = (evidence.val.index(lowest) + 1) * evidence.val_every
+    at = _epoch_of(evidence.val.index(lowest), evidence)
     options = [*_more_variety(evidence), *([] if curves.evidence.setup.stops_early else [EARLY_STOPPING])]
     return (
         f"overfitting: {curves.span('train')}, but the val loss rose from {digits(lowest)} after epoch {at} to "
@@ -253,6 +270,8 @@ def gap(evidence: Evidence) -> str | None:
     """The network is far better on training images."""
     if evidence.train_acc is None or evidence.val_acc is None or evidence.train_acc - evidence.val_acc < GAP:
         return None
+    if not evidence.settled:
+        return None
     return (
         f"train accuracy {evidence.train_acc:.1%} is far above val accuracy {evidence.val_acc:.1%}; "
         f"try {_any_of(_more_variety(evidence))}"
@@ -268,10 +287,18 @@ def still_improving(curves: Curves) -> str | None:
     if before - last < max(IMPROVES * before, RISE * curves.scale):
         return None
     name = "val" if curves.evidence.val else "train"
+    last_part = "epoch" if curves.evidence.val_every or not curves.evidence.val else "part of an epoch"
     return (
-        f"still improving: the last epoch lowered the {name} loss from {digits(before)} to {digits(last)}; "
+        f"still improving: the last {last_part} lowered the {name} loss from {digits(before)} to {digits(last)}; "
         f"try trainer.max_epochs={2 * curves.evidence.setup.max_epochs}"
     )
+
+
+def _epoch_of(validation: int, evidence: Evidence) -> int:
+    """The epoch, from 1, in or after which a validation was. Validations are counted from 0."""
+    if evidence.val_every:
+        return (validation + 1) * evidence.val_every
+    return math.ceil((validation + 1) * max(1, len(evidence.train)) / len(evidence.val))
 
 
 EARLY_STOPPING = "callbacks.early_stopping.enabled=true"
