@@ -13,7 +13,7 @@ from litlab.config.check import (
     missing,
     own_model_keys,
 )
-from litlab.config.identity import filled_then, first_change, is_left_open, numeric
+from litlab.config.identity import difference, filled_then, first_change, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
 from litlab.config.run import Run, SweepJob, changed, restored, select
@@ -43,6 +43,7 @@ __all__ = [
     "class_of",
     "combine",
     "compose_again",
+    "difference",
     "directions",
     "filled_then",
     "first_change",

@@ -67,6 +67,19 @@ def numeric(cfg: DictConfig) -> dict[str, Any]:
     return {key: value for key, value in flat.items() if key not in places}
 
 
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """`seed=1, which is now 2`: the first setting of a run that has another value now; None if there is none.
+
+    Args:
+        before: as the run has recorded them, likewise from `numeric`.
+        now: as `numeric` returns them.
+    """
+    for key in {**now, **before}:
+        if before.get(key) != now.get(key) and not is_left_open(now, key):
+            return f"{key}={before.get(key)}, which is now {now.get(key)}"
+    return None
+
+
 def is_left_open(settings: Mapping[str, Any], key: str) -> bool:
     """Whether these settings leave it to litlab to choose a value for `key`. A run then records what was chosen.
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 
-from litlab.config import objective_mode
+from litlab.config import difference, numeric, objective_mode
+from litlab.errors import ConfigError
+from litlab.sweeps.composing import COMPOSITION
 from litlab.sweeps.folders import in_their_folders, subdir
 from litlab.sweeps.halving import UNTIL, Halving, job_key, load, rungs, write_until
-from litlab.sweeps.jobs import jobs_in
+from litlab.sweeps.jobs import ENDED, jobs_in, names_job
 from litlab.sweeps.pruning import check_pruning
 from litlab.sweeps.stopping import stopped_with
 from litlab.sweeps.study import has_study
@@ -48,6 +50,7 @@ class GridSweeper(ReportedSweeper):
         jobs = combinations(self.parsed([*(f"{key}={value}" for key, value in self.params.items()), *arguments]))
         self.check_values(itertools.chain.from_iterable(jobs))
         self._compose_one_of_each_kind(jobs)
+        self._compare_earlier_jobs(jobs)
         earlier = {job_key(job.overrides) for job, _ in jobs_in(self.folder)}
         self.save_config(len(earlier.union(map(job_key, jobs))))
         if self.prune:
@@ -96,6 +99,36 @@ class GridSweeper(ReportedSweeper):
             )
         return load(self.folder, found, self.reduction_factor)
 
+    def _compare_earlier_jobs(self, jobs: Sequence[Sequence[str]]) -> None:
+        """Refuses other settings than those of the jobs that an earlier start has trained: nobody could compare them.
+
+        Of the jobs that had the same settings beside the swept ones, one is compared.
+
+        Raises:
+            HydraException: naming a job, and the setting.
+        """
+        shared = [override for override in jobs[0] if all(override in job for job in jobs)]
+        fixed = {key_of(override): override for override in shared}
+        swept = {key_of(override) for override in jobs[0]} - fixed.keys()
+        seen = set()
+        for job, result in jobs_in(self.folder):
+            named = [key_of(line) for line in job.overrides if names_job(job, key_of(line))]
+            own = [line for line in job.overrides if key_of(line) in swept.union(named)]
+            others = tuple(line for line in job.overrides if line not in own)
+            if not named or others in seen or result.get("status") not in ENDED:
+                continue  # with a `hydra.sweep.subdir` of one's own, nobody knows what was swept
+            seen.add(others)
+            own_keys = set(map(key_of, own))
+            try:
+                cfg = self.composed([*(line for key, line in fixed.items() if key not in own_keys), *own])
+                with open_dict(cfg):
+                    del cfg["hydra"]
+                changed = difference(result["config"], numeric(cfg))
+            except (*COMPOSITION, ConfigError):  # today there is no such job
+                continue
+            if changed:
+                raise HydraException(f"{job.folder.name} was trained with {changed}: use another hydra.sweep.dir")
+
     def _compose_one_of_each_kind(self, jobs: Sequence[Sequence[str]]) -> None:
         """Composes configs before the first job begins, so that a mistake in the last job is found now.
 
@@ -114,6 +147,11 @@ class GridSweeper(ReportedSweeper):
             if not kinds <= seen:
                 self.composed(overrides)
                 seen |= kinds
+
+
+def key_of(override: str) -> str:
+    """`new` of `+new=1`."""
+    return override.lstrip("+~").partition("=")[0]
 
 
 def combinations(overrides: Sequence[Override]) -> list[list[str]]:

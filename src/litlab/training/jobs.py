@@ -11,7 +11,7 @@ import torch
 
 from litlab.callbacks import StopOnSignal
 from litlab.checkpoint import read, whole_checkpoint
-from litlab.config import Run, SweepJob, filled_then, is_left_open, numeric, record, restored
+from litlab.config import Run, SweepJob, difference, filled_then, numeric, record, restored
 from litlab.console import console, say
 from litlab.distributed import end_with
 from litlab.errors import ConfigError, Interrupted, RunFailed
@@ -86,15 +86,10 @@ def _from_checkpoint(run: Run, result: dict[str, Any]) -> Run:
 
 def _check_same_config(run: Run, before: dict[str, Any]) -> None:
     """Raises `ConfigError` if the job had another config before. The sweep's report repeats the message."""
-    now = numeric(run.cfg)
-    for key in now | before:
-        if before.get(key) != now.get(key) and not is_left_open(now, key):
-            message = (
-                f"{run.folder.name} was trained with {key}={before.get(key)}, which is now {now.get(key)}: "
-                "use another hydra.sweep.dir"
-            )
-            note_refused(run.folder.parent, message)
-            raise ConfigError(message)
+    if changed := difference(before, numeric(run.cfg)):
+        message = f"{run.folder.name} was trained with {changed}: use another hydra.sweep.dir"
+        note_refused(run.folder.parent, message)
+        raise ConfigError(message)
 
 
 def _earlier_batch_size(folder: Path) -> int | None:
