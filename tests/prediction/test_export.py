@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -90,6 +91,14 @@ def test_a_pt2_file_gives_the_same_outputs(best, pixels, use, tmp_path, include_
     assert json.loads(json.loads(extra["litlab.json"])["class_names"]) == list("0123456789")
 
 
+def run_lines(code, folder):
+    """Runs printed lines of Python, and returns the networks that they make."""
+    found = {}
+    with contextlib.chdir(folder):
+        exec(code, found)  # it is what a user pastes
+    return [value for value in found.values() if isinstance(value, torch.nn.Module)]
+
+
 def test_plain_weights_load_into_the_bare_network(best, pixels, use, tmp_path, capsys):
     safetensors = pytest.importorskip("safetensors.torch")
     for kind in ("state_dict", "safetensors"):
@@ -100,7 +109,11 @@ def test_plain_weights_load_into_the_bare_network(best, pixels, use, tmp_path, c
     images = MNISTSample().normalize(pixels)
     for network in (one, two):
         np.testing.assert_array_equal(network.eval()(images).detach().numpy(), expected(best, pixels))
-    assert "litlab.networks.MnistCNN(input_shape=[1, 28, 28], num_classes=10)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    for code in re.findall(r"^import .*\nnetwork = .*\n.*load.*$", printed, re.MULTILINE):
+        [network] = run_lines(code, tmp_path)
+        np.testing.assert_array_equal(network.eval()(images).detach().numpy(), expected(best, pixels))
+    assert printed.count("litlab.networks.MnistCNN(input_shape=[1, 28, 28], num_classes=10)") == 2
     for file in ("weights.pt", "weights.safetensors"):
         assert checkpoint.read_weights(tmp_path / "out" / file).keys() == one.state_dict().keys()
     assert checkpoint.read_weights(best).keys() == one.state_dict().keys()

@@ -1,6 +1,7 @@
 """The folder of a new run or sweep: its name, and the refusal of a folder that holds a run already."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -118,9 +119,8 @@ def _check_given(folder: str, name: Any, here: Path, conf: Path | None) -> None:
     if conf is not None and conf.parent == (here / folder).resolve():
         raise ConfigError(f"hydra.run.dir={folder} is the folder of litlab itself: name another")
     if holds_run(Path(folder)):
-        raise ConfigError(
-            f"hydra.run.dir={folder}: there is a run in it; go on with resume={folder}, or name another folder"
-        )
+        go_on = shlex.quote(f"resume={folder}")
+        raise ConfigError(f"hydra.run.dir={folder}: there is a run in it; go on with {go_on}, or name another folder")
 
 
 def _make_named(name: Any, folder: Path, go_on: str) -> None:
@@ -131,9 +131,8 @@ def _make_named(name: Any, folder: Path, go_on: str) -> None:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise ConfigError(
-            f"name={name}: {shown(folder)} is there already; choose another name, or go on with {go_on.format(folder)}"
-        ) from None
+        said = f"name={name}: {shown(folder)} is there already; choose another name"
+        raise ConfigError(f"{said}, or go on with {shlex.quote(go_on.format(folder))}") from None
 
 
 def _is_given(config: DictConfig, key: str) -> bool:

@@ -100,7 +100,7 @@ class PictureCheck:
                 log.warning("unreadable: %s (%s)", self.files.text(row), reasons[row])
         self.unreadable |= reasons
         count, total = len(self.unreadable), len(self.files)
-        more = f" and {count - NAMED} more, named in {self.named_in}" if count > NAMED else ""
+        more = f" and {count - NAMED} more" if count > NAMED else ""
         of = f"{total:,} files"
         if looked_at not in (None, total):
             of = f"{looked_at:,} files (of {total:,}; the training checks the others)"
@@ -111,7 +111,7 @@ class PictureCheck:
                 f"max_bad_fraction={self.max_bad_fraction}: {note}; repair or remove them, or skip them with "
                 f"data.max_bad_fraction={enough:g}"
             )
-        warnings.warn(f"skipped: {note}", stacklevel=1)
+        warnings.warn(f"skipped: {note}{f', named in {self.named_in}' if more else ''}", stacklevel=1)
 
     def _some(self) -> str:
         """The first unreadable files and why, each reason once where they share it."""

@@ -161,7 +161,7 @@ def usage(name: str, trained: Trained, path: Path, include_preprocess: bool) -> 
         return f"torch.export.load('{path}').module()(images)  # float32 N x {shape}, {values}"
     module, _, network = trained.architecture.name.rpartition(".")
     arguments = ", ".join(f"{key}={value!r}" for key, value in trained.architecture.args.items())
-    load = f"network.load_state_dict(torch.load('{path}'))"
+    needed, load = "torch", f"network.load_state_dict(torch.load('{path}'))"
     if name == "safetensors":
-        load = f"safetensors.torch.load_model(network, '{path}')"
-    return f"network = {module}.{network}({arguments})\n{load}"
+        needed, load = "safetensors.torch", f"safetensors.torch.load_model(network, '{path}')"
+    return f"import {module}, {needed}\nnetwork = {module}.{network}({arguments})\n{load}"
