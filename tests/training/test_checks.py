@@ -73,6 +73,19 @@ def test_settings_that_contradict_each_other_are_refused_by_name(overrides, mess
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("below", ["", "train"])
+def test_own_pictures_are_not_taken_for_the_folder_of_another_data_set(tmp_path, below):
+    draw_folder(tmp_path / below, 3)
+    for more in ([], ["data=mnist_sample"]):
+        with pytest.raises(
+            ConfigError, match=r"^data.data_dir=\S+: data=DATA does not read pictures; write data=image"
+        ):
+            assemble(asked(f"data.data_dir={tmp_path}", "trainer=cpu", *more))
+    assert {path.name for path in (tmp_path / below).iterdir()} == {"blue", "red"}
+    assemble(asked("data=fashion_mnist", f"data.data_dir={tmp_path}", "trainer=cpu"))  # which somebody chose
+    assemble(asked(f"data.data_dir={tmp_path}/elsewhere", "trainer=cpu"))
+
+
 def test_pictures_of_one_class_alone_are_nothing_to_learn(tmp_path):
     draw_folder(tmp_path / "pictures", 4, classes=("red",))
     run = asked("data=image_folder", f"data.data_dir={tmp_path}/pictures", "model=resnet18", "trainer=cpu")

@@ -26,7 +26,7 @@ from litlab.data.class_pictures import ClassPictures
 from litlab.data.datamodules import ImageDataModule
 from litlab.data.drawn_splits import DrawnSplits
 from litlab.data.fake import Fake
-from litlab.data.folders import ImageFolder
+from litlab.data.folders import ImageFolder, holds_classes
 from litlab.data.huggingface import HuggingFace
 from litlab.data.in_memory import ImageDataset, collate
 from litlab.data.label_file import LabelFile
@@ -94,6 +94,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "build_augmentations",
     "SourcesFailedError",
     "file_of",
+    "holds_classes",
     "open_picture",
     "fit",
     "Unreadable",

@@ -94,6 +94,15 @@ class ImageFolder(ClassPictures):
         return listings, torch.cat(split_of), torch.cat(class_of)
 
 
+def holds_classes(root: Path) -> bool:
+    """Whether a folder looks like one for `ImageFolder`: two folders or more hold pictures, maybe below `train/`."""
+    try:
+        classes = [cls for split in _split_folders(root).values() for cls in _subfolders(split)]
+        return sum(any(path.suffix.lower() in SUFFIXES for path in cls.iterdir()) for cls in classes) > 1
+    except (OSError, ValueError):  # it cannot be read, or not as it is
+        return False
+
+
 def _split_folders(root: Path) -> dict[str, Path]:
     """The folders of the splits by name, `train`, `val` and `test`; or `root` itself as `all`, if it has none."""
     names = [path.name for path in _subfolders(root)]

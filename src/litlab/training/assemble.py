@@ -20,6 +20,7 @@ from litlab.training.checks import (
     check_monitors,
     check_network,
     check_optimization,
+    check_own_pictures,
 )
 from litlab.training.limits import batches, times_read
 from litlab.training.metrics import build_metrics
@@ -48,6 +49,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
         run = run.settled(**needed)
         data = run.build("data")
     check_classes(run, data)
+    check_own_pictures(run, data)
     _check_filled_from_data(run, data)
     data.mix = build_mix(run, data)
     network = weights.frozen(run, build_network(run, data))

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from litlab.config import Run
-from litlab.data import ClassPictures, DataModule
+from litlab.data import ClassPictures, DataModule, ImageDataModule, MNISTSample, holds_classes
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Supervised
 from litlab.networks import Registered, evaluating
 from litlab.training.limits import has_length
-from litlab.training.network import unfit
+from litlab.training.network import typed, unfit
 
 FOR_CLASSES = (torch.nn.CrossEntropyLoss, torch.nn.NLLLoss)
 FOR_VALUES = (torch.nn.MSELoss, torch.nn.L1Loss, torch.nn.SmoothL1Loss, torch.nn.HuberLoss, torch.nn.BCELoss)
@@ -44,6 +44,19 @@ def check_classes(run: Run, data: DataModule) -> None:
             raise run.blame("data", error) from error
     if not data.num_classes:
         raise ConfigError(f"{run.option('data')}: class_names is empty; it must name each class")
+
+
+def check_own_pictures(run: Run, data: DataModule) -> None:
+    """Refuses a folder of the user's own pictures where nobody chose a data set that reads them.
+
+    Another data set would put its own files among them, where `data=image_folder` then finds them.
+    """
+    folder = typed(run, "data.data_dir")
+    chosen = typed(run, "data") + typed(run, "experiment")
+    if not folder or not isinstance(data, ImageDataModule) or (chosen and not isinstance(data, MNISTSample)):
+        return
+    if holds_classes(data.data_dir):
+        raise ConfigError(f"{folder[-1]}: {run.option('data')} does not read pictures; write data=image_folder too")
 
 
 def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
