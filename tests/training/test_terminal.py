@@ -62,6 +62,7 @@ def test_a_setting_of_a_callback_that_jobs_of_a_sweep_leave_out_is_said_to_chang
         f"{count} changes nothing: that callback is off in sweeps; write {on} too"
     ]
     assert of_switched_off(asked(count, on, job=job)) == of_switched_off(asked(count)) == []
+    assert of_switched_off(asked("callbacks.report.enabled=false", job=job)) == []
 
 
 def test_a_summary_prints_the_layers_and_leaves_no_folder(train_here, tmp_path):

@@ -50,9 +50,11 @@ def of_switched_off(run: Run) -> list[str]:
     found = []
     for name, entry in (run.plain().get("callbacks") or {}).items():
         key, switch, off = f"callbacks.{name}.", f"callbacks.{name}.enabled", "off"
-        if entry and run.job and not entry.get("in_sweeps", True):
+        if not entry or (typed(run, switch) and not entry["enabled"]):
+            continue
+        if run.job and not entry.get("in_sweeps", True):
             switch, off = f"callbacks.{name}.in_sweeps", "off in sweeps"
-        elif not entry or entry.get("enabled", True) or typed(run, "debug"):
+        elif entry.get("enabled", True) or typed(run, "debug"):
             continue
         if typed(run, switch):
             continue
