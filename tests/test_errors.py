@@ -15,6 +15,7 @@ from litlab.files import shown
 def test_an_error_is_told_in_one_line():
     assert one_line(ValueError("\n first\nsecond ")) == "first"
     assert one_line(ValueError()) == "ValueError"
+    assert one_line(ValueError("got torch.Size([21, 10]) and torch.Size([21]).")) == "got [21, 10] and [21]."
     assert one_line(ImportError("cannot load it:\nno such file\nthird")) == "cannot load it: no such file"
 
 

@@ -64,6 +64,7 @@ def one_line(error: BaseException) -> str:
     line = " ".join(lines[:2]) if lines[0].rstrip().endswith(":") else lines[0]
     if isinstance(error, LookupError | OSError) and " " not in line and line != type(error).__name__:
         line = f"{type(error).__name__}: {line}"  # KeyError: 'x', FileNotFoundError: x.npy
+    line = re.sub(r"torch\.Size\((\[.*?\])\)", r"\1", line)  # a shape, without the name of its type
     own = own_frames(error)
     if not own or _refuses_a_value(error, own[-1]):
         return line

@@ -59,6 +59,16 @@ def test_a_picture_that_is_not_there_is_named_with_its_line(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("labels", "said"), [("0.5 1.5 -2.5", 1), ("0.5 0.5 1.5 1.5", 0), ("1 2 3", 0), ("0.5 1.5 red", 0)]
+)
+def test_measured_values_are_said_to_be_taken_for_classes(tmp_path, labels, said, recwarn):
+    lines = [f"{number}.png,{label}" for number, label in enumerate(labels.split())]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *lines]))
+    LabelFile(tmp_path / "labels.csv")
+    assert len([each for each in recwarn if "are numbers such as" in str(each.message)]) == said
+
+
+@pytest.mark.parametrize(
     ("lines", "arguments", "message"),
     [
         (

@@ -61,9 +61,10 @@ def test_a_job_that_is_not_trained_again_keeps_its_record(copied, train_here):
     record = {path.name: path.read_bytes() for path in config_of.parent.iterdir()}
     shutil.rmtree(copied / "runs/s/optimizer.lr=1e+30,seed=2")
     arguments = [*SWEEP, "seed=1", "threads=1"]
-    said = f"optimizer.lr=0.0001,seed=1 was trained with optimizer.weight_decay=0.0, which is now 0.5: use another hydra.sweep.dir"
-    changed = train_here(*arguments, "optimizer.lr=0.003,1e30,0.001", "optimizer.weight_decay=0.5")
-    assert (changed.status, changed.err) == (2, f"error: {said}\n")
+    changed = "optimizer.weight_decay=0.0, which is now 0.5"
+    said = f"optimizer.lr=0.0001,seed=1 was trained with {changed}: use another hydra.sweep.dir"
+    refused = train_here(*arguments, "optimizer.lr=0.003,1e30,0.001", "optimizer.weight_decay=0.5")
+    assert (refused.status, refused.err) == (2, f"error: {said}\n")
     assert not re.search("weight_decay.*0.5", (anew / ".hydra/config.yaml").read_text())
     assert not (copied / "runs/s/optimizer.lr=0.001,seed=1").exists()  # nobody could compare it with the others
     shutil.rmtree(anew)

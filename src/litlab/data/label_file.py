@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,7 @@ class LabelFile(ClassPictures):
             self.task, self.labels = "multilabel", several
         else:
             self._check_labels()
+            self._mention_numbers()
             self.labels = [[row.label] for row in self.rows]
         self.class_names = tuple(sorted({label for labels in self.labels for label in labels}))
         if not self.class_names:
@@ -72,6 +75,15 @@ class LabelFile(ClassPictures):
         if row := next((row for row in self.rows if not row.label), None):
             raise ValueError(
                 f"file {self.file}, line {row.line}: {row.file} has no label; multilabel=true allows that there is none"
+            )
+
+    def _mention_numbers(self) -> None:
+        """Warns of labels that are measured values: each different one is a class."""
+        labels = {row.label for row in self.rows}
+        if len(labels) > len(self.rows) / 2 and all(re.fullmatch(r"-?\d+\.\d+", label) for label in labels):
+            warnings.warn(
+                f"the labels of file {self.file} are numbers such as {min(labels)}, and each is taken for a class",
+                stacklevel=3,
             )
 
     def _check_multilabel(self) -> None:
