@@ -56,7 +56,8 @@ def check_own_pictures(run: Run, data: DataModule) -> None:
     if not folder or not isinstance(data, ImageDataModule) or (chosen and not isinstance(data, MNISTSample)):
         return
     if holds_classes(data.data_dir):
-        raise ConfigError(f"{folder[-1]}: {run.option('data')} does not read pictures; write data=image_folder too")
+        given = f"data.data_dir={data.data_dir}"
+        raise ConfigError(f"{given}: {run.option('data')} does not read pictures; write data=image_folder too")
 
 
 def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
