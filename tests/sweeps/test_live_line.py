@@ -18,6 +18,10 @@ def test_the_line_says_what_is_done_and_how_long_the_rest_takes(tmp_path):
     done(tmp_path, "b", began + 21, value=0.7, seconds=3.0)
     assert line(tmp_path, jobs(6), 2, began, began + 21) == "2 of 6 jobs done, best val/acc 0.7000, about 4 s left"
     assert line(tmp_path, jobs(2), 2, began, began + 21) == "2 of 2 jobs done, best val/acc 0.7000"
+    of_seven = line(
+        tmp_path, jobs(3), 2, began, began + 21, before=3, total=7
+    )  # a batch of three, and one job after it
+    assert of_seven == "5 of 7 jobs done, best val/acc 0.7000, about 2 s left"
 
 
 def test_jobs_of_an_earlier_start_count_and_interrupted_ones_do_not(tmp_path):

@@ -33,6 +33,7 @@ class JoblibLauncher(joblib_launcher.JoblibLauncher):
         self.n_jobs, self.mps = n_jobs, mps
         self.pre_dispatch = joblib.get("pre_dispatch", "2*n_jobs")
         self.has_daemon = False
+        self.total: int | None = None  # all jobs of the sweep, if they come in batches
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.decide(config)
@@ -52,7 +53,8 @@ class JoblibLauncher(joblib_launcher.JoblibLauncher):
             return first
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
-        with self.shared_gpu(), live_line(folder, job_overrides, jobs_at_once(self.n_jobs)):
+        before = initial_job_idx if self.total else 0  # asha counts the jobs of each wave
+        with self.shared_gpu(), live_line(folder, job_overrides, jobs_at_once(self.n_jobs), before, self.total or 0):
             return [*first, *super().launch(rest, initial_job_idx + len(first))]
 
     def decide(self, config: DictConfig) -> None:

@@ -150,6 +150,8 @@ class ResilientLauncher(Launcher):
     def _launch(self, numbers: list[int], jobs: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Gives jobs to the launcher. Where one runs after the other, a line says which is next."""
         if type(self.launcher).__name__ != "BasicLauncher":
+            inner: Any = self.launcher
+            inner.total = self.total  # joblib's has a line that counts the jobs of all batches
             with submitted(getattr(self.launcher, "params", None), len(numbers)):
                 return self.launcher.launch([jobs[number] for number in numbers], initial_job_idx=first + numbers[0])
         common = set(jobs[0]).intersection(*jobs[1:]) if len(jobs) > 1 else set()

@@ -17,7 +17,9 @@ from litlab.sweeps.pruning import is_final
 EVERY_S = 3.0
 
 
-def line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int, began: float, now: float) -> str:
+def line(
+    folder: Path, jobs: Sequence[Sequence[str]], at_once: int, began: float, now: float, before: int = 0, total: int = 0
+) -> str:
     """The line. It counts jobs that an earlier start has finished, and none that a signal has interrupted.
 
     Args:
@@ -26,6 +28,8 @@ def line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int, began: float
         at_once: how many of them run side by side.
         began: when, in seconds since 1970.
         now: likewise.
+        before: how many jobs of the sweep the launcher was given before, and has done.
+        total: of the sweep; 0: there are no others.
     """
     asked = {job_key(overrides) for overrides in jobs}
     known = [(job, result, _changed(job)) for job, result in jobs_in(folder)]
@@ -34,7 +38,8 @@ def line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int, began: float
         for job, result, at in known
         if job_key(job.overrides) in asked and _is_done(job, result, at >= began)
     ]
-    text = f"{len(done)} of {len(asked)} jobs done"
+    total = total or before + len(asked)
+    text = f"{before + len(done)} of {total} jobs done"
     found = [result["objective"] for _, result, _ in known if result.get("objective") and result["status"] in ENDED]
     if found:
         best_of = max if found[0]["mode"] == "max" else min
@@ -42,7 +47,7 @@ def line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int, began: float
         text += f", best {found[0]['name']} {best_of(alike):.4f}"
     now_done = [(result, at) for result, at in done if at >= began]
     trained = [result["seconds"] for result, _ in now_done if result.get("seconds")]
-    left = seconds_left(sorted(at for _, at in now_done), trained, len(asked) - len(done), at_once, now)
+    left = seconds_left(sorted(at for _, at in now_done), trained, total - before - len(done), at_once, now)
     return text + (f", about {left:.0f} s left" if left >= 0.5 else "")
 
 
@@ -84,13 +89,17 @@ def seconds_left(ended: Sequence[float], trained: Sequence[float], rest: int, at
 
 
 @contextlib.contextmanager
-def live_line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int) -> Iterator[None]:
+def live_line(
+    folder: Path, jobs: Sequence[Sequence[str]], at_once: int, before: int = 0, total: int = 0
+) -> Iterator[None]:
     """Keeps the line up to date on a terminal. Elsewhere it is printed again when a job has ended.
 
     Args:
         folder: of the sweep.
         jobs: the overrides of the jobs.
         at_once: how many of them run side by side.
+        before: see `line`.
+        total: see `line`.
     """
     began, ended = time.time(), threading.Event()
 
@@ -98,7 +107,7 @@ def live_line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int) -> Iter
         latest = ""
         while not ended.wait(EVERY_S):
             with contextlib.suppress(OSError, ValueError):  # a file that is just being replaced
-                text = line(folder, jobs, at_once, began, time.time())
+                text = line(folder, jobs, at_once, began, time.time(), before, total)
                 if status is not None:
                     status.update(text)
                 elif text.split(",")[0] != latest and not text.startswith("0 "):
@@ -107,7 +116,7 @@ def live_line(folder: Path, jobs: Sequence[Sequence[str]], at_once: int) -> Iter
 
     with contextlib.ExitStack() as stack:
         status = (
-            stack.enter_context(console.status(line(folder, jobs, at_once, began, began)))
+            stack.enter_context(console.status(line(folder, jobs, at_once, began, began, before, total)))
             if console.is_terminal
             else None
         )
