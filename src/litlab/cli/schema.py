@@ -16,7 +16,10 @@ from litlab.config.schema import Schema, by_target, schema_of_general, schema_of
 from litlab.project import CONF
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-ENABLED: Schema = {"type": "boolean", "description": "false switches it off"}
+SWITCHES: dict[str, Schema] = {
+    "enabled": {"type": "boolean", "description": "false switches it off"},
+    "in_sweeps": {"type": "boolean", "description": "true: for each job of a sweep, too"},
+}
 
 
 def schemas(conf: Path) -> dict[str, Schema]:
@@ -54,7 +57,9 @@ def _of_group(folder: Path) -> Schema:
             targets[content["_target_"]] = _of_node(content, folder.name, words, {})
         for name, node in content.items():
             if isinstance(node, dict) and "_target_" in node:
-                entry = _of_node(node, f"{folder.name}.{name}", words, {"enabled": ENABLED})
+                entry = _of_node(
+                    node, f"{folder.name}.{name}", words, {key: SWITCHES[key] for key in SWITCHES & node.keys()}
+                )
                 entries[name] = by_target({node["_target_"]: entry}) | {
                     "description": words.get(f"{folder.name}.{name}", "")
                 }
