@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from litlab.config.hints import accepts, describe, signature
         (int | None, [1, None], ["x"]),
         (Literal["a", "b"], ["a"], ["c"]),
         (Sequence[int], [[1, 2], []], [[1, "a"], 1]),
+        (Iterable[str | dict], [["a", {}]], ["a", [1]]),
         (tuple[float, float], [[0.9, 0.99]], [0.9]),
         (tuple[int, ...], [[1, 2, 3]], [["a"]]),
         (dict[str, int], [{"a": 1}], [[1]]),

@@ -8,7 +8,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from litlab.config.hints import accepts, as_written, describe, signature
+from litlab.config.hints import accepts, as_written, describe, must_be, signature
 from litlab.config.objective import MONITORS, objective_mode
 from litlab.config.suggest import suggest
 from litlab.config.targets import why_not_imported
@@ -41,9 +41,8 @@ OWN_OPTIMIZER_KEYS: dict[str, Any] = {"decay_norm_and_bias": bool, "backbone_fac
 UNGROUPED = {"decay_norm_and_bias": True, "backbone_factor": 1.0, "layer_decay": 1.0}  # their values without groups
 # Keys of a model that litlab reads itself if the constructor has no argument of that name. See `with_frozen_backbone`.
 OF_EVERY_MODEL: dict[str, Any] = {"head": Literal["replace"], "freeze": Literal["backbone"] | None}
-# Settings that take `auto`, although the constructor does not.
+# Settings that take `auto`, and those that take null, although the constructor does not.
 MAY_BE_AUTO = ("trainer.precision", "data.batch_size")
-# Settings that take null, although the constructor does not.
 MAY_BE_NULL = ("trainer.max_steps", "callbacks.early_stopping.mode")
 # The types of the settings that are in no group. All others have the types of a constructor's arguments.
 TYPES: dict[str, Any] = {
@@ -134,7 +133,7 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
     plain = _resolved(cfg)
     if "objective" in plain:
         objective_mode(cfg)
-    _check_types(cfg)
+    check_types(cfg)
     _check_end(cfg)
     _check_checkpoints(cfg)
     for key in MONITORS:
@@ -148,7 +147,7 @@ def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
         if plain.get(group) and "_target_" in plain[group]:
             _check_left_over(group, plain[group], overrides)
             check_group(group, plain[group])
-    _check_bounds(cfg)
+    check_bounds(cfg)
     _check_unread(cfg, plain)
 
 
@@ -226,14 +225,16 @@ def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:
             check_group(f"callbacks.{name}", {k: v for k, v in entry.items() if k not in unread})
 
 
-def _check_types(cfg: DictConfig) -> None:
+def check_types(cfg: DictConfig) -> None:
+    """Refuses a value of another type than the setting has. The settings are those that are in no group."""
     for key, hint in TYPES.items():
         value = OmegaConf.select(cfg, key, default=...)
         if value is not ... and not accepts(hint, value):  # a recorded config may be older than a setting
             raise ConfigError(f"{key}={as_written(value)}: must be {describe(hint)}")
 
 
-def _check_bounds(cfg: DictConfig) -> None:
+def check_bounds(cfg: DictConfig) -> None:
+    """Refuses numbers that are out of the bounds of their settings."""
     for key in BOUNDS:
         value = OmegaConf.select(cfg, key)
         if key in COUNTS_OR_SHARES and isinstance(value, float) and value > 1:
@@ -294,6 +295,4 @@ def check_group(group: str, node: Mapping[str, Any]) -> None:
         if (value == "auto" and may_be_auto) or (value is None and f"{group}.{key}" in MAY_BE_NULL):
             continue
         if key in hints and not accepts(hints[key], value):
-            raise ConfigError(
-                f"{group}.{key}={as_written(value)}: must be {describe(hints[key])}{' or auto' * may_be_auto}"
-            )
+            raise ConfigError(must_be(f"{group}.{key}", value, hints[key], " or auto" * may_be_auto))

@@ -4,12 +4,13 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union
 
 # torch.nn.Module is there. Its constructor has `*args, **kwargs`, and takes none.
 MODULE = "torch.nn.modules.module"
+LISTS = (list, Sequence, Iterable, tuple)  # what a list in YAML may stand for
 
 
 def signature(target: Callable) -> tuple[dict[str, Any], dict[str, Any], bool]:
@@ -62,7 +63,7 @@ def accepts(hint: Any, value: Any) -> bool:
         return isinstance(value, str)
     if hint is Path:
         return isinstance(value, str)
-    if origin in (list, Sequence, tuple):
+    if origin in LISTS:
         if not isinstance(value, list):
             return False
         items = arguments[:1] if origin is not tuple or arguments[1:] == (...,) else ()
@@ -91,10 +92,21 @@ def describe(hint: Any) -> str:
         return " or ".join(dict.fromkeys([*(["one of " + ", ".join(values)] if values else []), *others]))
     if origin is Literal:
         return ("one of " if len(arguments) > 1 else "") + ", ".join(map(str, arguments))
-    if origin in (list, Sequence, tuple):
+    if origin in LISTS:
         return "a list"
     names = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null"}
     return names.get(hint, "a mapping" if origin in (dict, Mapping) else getattr(hint, "__name__", str(hint)))
+
+
+def must_be(key: str, value: Any, hint: Any, also: str = "") -> str:
+    """What a setting must be that does not take a value; a value that lacks the brackets of a list is shown with them.
+
+    Args:
+        also: what it may be beside the type, such as ` or auto`.
+    """
+    text = as_written(value)
+    brackets = f": write {key}=[{text}]" if isinstance(value, str) and accepts(hint, [value]) else ""
+    return f"{key}={text}: must be {describe(hint)}{also}{brackets}"
 
 
 ORDER = ("true or false", "an integer", "a number", "text", "a list", "a mapping", "null")

@@ -3,14 +3,14 @@
 import inspect
 import types
 import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, Union
 
 from hydra.utils import get_object
 
 from litlab.config.check import BELOW_HIGHEST, BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, MAY_BE_NULL, TYPES, own_keys
-from litlab.config.hints import signature
+from litlab.config.hints import LISTS, signature
 
 Schema = dict[str, Any]
 
@@ -40,7 +40,7 @@ def schema_of_hint(hint: Any) -> Schema:
         return {"anyOf": [schema_of_hint(argument) for argument in arguments]}
     if origin is Literal:
         return {"enum": list(arguments)}
-    if origin in (list, Sequence, tuple):
+    if origin in LISTS:
         items = arguments[:1] if origin is not tuple or arguments[1:] == (...,) else ()
         return {"type": "array", **({"items": schema_of_hint(items[0])} if items else {})}
     if origin in (dict, Mapping) or hint in (dict, Mapping):
