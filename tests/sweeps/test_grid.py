@@ -72,6 +72,15 @@ def test_a_setting_that_only_some_options_have_names_both_and_leaves_no_folder(t
             "optimizer.lr=[0.001,0.01]",
             "optimizer.lr=[0.001,0.01]: must be a number; several values are written",
         ),
+        (
+            "optimizer.lr=0.001:0.01",
+            "optimizer.lr=0.001:0.01: must be a number; these two are written optimizer.lr=0.001,0.01, the numbers "
+            "between 'optimizer.lr=interval(0.001,0.01)' with hydra/sweeper=optuna\n",
+        ),
+        (
+            "seed=1:5",
+            "seed=1:5: must be an integer; these two are written seed=1,5, the numbers between 'seed=range(1,6)'\n",
+        ),
         ("data.fold=0,1", "data.fold needs data.folds: write data.folds=5 beside it"),
     ],
 )

@@ -1,5 +1,8 @@
 """Checks the values of a sweep before its first job begins."""
 
+import re
+import shlex
+
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -22,6 +25,7 @@ def check_swept(setting: str, usual: DictConfig) -> None:
         ConfigError: naming the setting.
     """
     key, _, text = setting.lstrip("+").partition("=")
+    shown = re.sub(r"\\(.)", r"\1", setting)  # as typed: Hydra has put a backslash before a colon
     if text == "null" or "${" in text or (text == "auto" and not _has_a_number(key)):
         return
     try:
@@ -31,9 +35,9 @@ def check_swept(setting: str, usual: DictConfig) -> None:
         return
     if key in TYPES:
         if not accepts(TYPES[key], OmegaConf.to_object(value) if OmegaConf.is_config(value) else value):
-            raise ConfigError(f"{setting}: must be {describe(TYPES[key])}{_several(key, text)}")
+            raise ConfigError(f"{shown}: must be {describe(TYPES[key])}{_several(key, text)}")
     elif not _is_number(value) and (_has_a_number(key) or (_is_number(now) and isinstance(value, str | bool))):
-        raise ConfigError(f"{setting}: must be a number{_several(key, text)}")
+        raise ConfigError(f"{shown}: must be a number{_several(key, text)}")
     if _is_number(value) and key in BOUNDS:
         check_bound(key, value)
 
@@ -57,5 +61,19 @@ def _has_a_number(key: str) -> bool:
     return key in BOUNDS and key.startswith(("optimizer.", "scheduler."))
 
 
+NUMBER = r"[-+]?\d*\.?\d+(?:e[-+]?\d+)?"
+
+
 def _several(key: str, text: str) -> str:
-    return f"; several values are written {key}={text.strip('[]')}" if text.startswith("[") else ""
+    """How to write a list of values or a range, which the text may be meant to be."""
+    if text.startswith("["):
+        return f"; several values are written {key}={text.strip('[]')}"
+    match = re.fullmatch(rf"({NUMBER})(?:\\?:|\.\.|-)({NUMBER})", text, re.IGNORECASE)
+    if not match:
+        return ""
+    low, high = match[1], match[2]
+    whole = low.isdecimal() and high.isdecimal()
+    between = f"{key}=range({low},{int(high) + 1})" if whole else f"{key}=interval({low},{high})"
+    all_between = f"the numbers between {shlex.quote(between)}"
+    needs = "" if whole else " with hydra/sweeper=optuna"
+    return f"; these two are written {key}={low},{high}, {all_between}{needs}"
