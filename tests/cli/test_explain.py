@@ -39,9 +39,14 @@ def explained():
         (["optimizer.lr.x=1"], "optimizer.lr has no keys of its own: optimizer.lr.x is unknown"),
         (
             ["momentum=1"],
-            "momentum is unknown here; it is a setting of optimizer=muon, optimizer=sgd; there",
+            "momentum is unknown here; it is a setting of optimizer=muon, optimizer=sgd: choose one, and write "
+            "optimizer.momentum=1",
         ),
-        (["data.lr='0.1 0.2'"], "data.lr is unknown: write 'optimizer.lr='\"'\"'0.1 0.2'\"'\"''"),
+        (["data.root='a  b'"], "data.root is unknown: write 'data.data_dir='\"'\"'a  b'\"'\"''"),
+        (
+            ["data.lr='0.1 0.2'"],
+            "data.lr is unknown: write optimizer.lr=0.001: a number, greater than 0; learning rate",
+        ),
         (["optimizer.patience=1"], "optimizer.patience is unknown: write callbacks.early_stopping.patience=1"),
         (["~loss.class_weights"], "~loss.class_weights: it is null already; leave this out"),
         (["~optimizer.lrr"], "optimizer.lrr is unknown; optimizer: did you mean lr?"),

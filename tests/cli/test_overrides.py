@@ -8,13 +8,12 @@ from pictures import draw_folder
 from scripts import REPOSITORY
 
 from litlab.cli import literal
-from litlab.cli.keys import Keys
+from litlab.cli.keys import Keys, is_multirun
 from litlab.cli.overrides import (
     LONG,
     SHORT,
     check_options,
     check_words_of_options,
-    is_multirun,
     letters_of_all_languages,
     options_first,
     refuse_null,

@@ -9,9 +9,10 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 
 from litlab.cli.keys import OTHER_WORDS, Keys
-from litlab.cli.settings import settings_of
+from litlab.cli.other_words import instead
+from litlab.cli.proposals import of_option, proposal
+from litlab.cli.settings import assignment, settings_of
 from litlab.cli.unreadable import explain_unreadable
-from litlab.cli.words import assignment
 from litlab.config import BOUNDS, suggest
 from litlab.console import listed, typed
 from litlab.errors import one_line
@@ -37,7 +38,12 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         config_name: such as `train`.
     """
     if isinstance(error, JobNotComposed) and isinstance(error.__cause__, Exception):
-        said = explain(error.__cause__, error.overrides, conf, config_name)
+        # The line that was typed has all values of a setting. The options are those of the job that failed.
+        typed_settings = {setting.partition("=")[0]: setting for setting in arguments}
+        overrides = [
+            o if (conf / (key := o.partition("=")[0])).is_dir() else typed_settings.get(key, o) for o in error.overrides
+        ]
+        said = explain(error.__cause__, ["-m", *overrides], conf, config_name)
         options = [option for option in error.options if not said.startswith(option)]
         return f"with {' '.join(options)}: {said}" if options else said
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -63,7 +69,8 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
     if match := re.search(r"Could not override '([^']+)'", text):
         key = match[1]
         keys = Keys(conf, config_name, arguments, key)
-        if (group := key.partition(".")[0]) in _swept_groups(arguments) and keys.options_with(key):
+        group = key.partition(".")[0]
+        if group in _swept_groups(arguments) and keys.options(group) and keys.options_with(key):
             # Hydra first composes the config of the sweep, with the usual option, and only then those of the jobs.
             value = f"choice({_value(key, arguments)})"
             return f"{key}: in a sweep over {group}, write {assignment(key, value)}"
@@ -152,11 +159,14 @@ def _instead(key: str, path: str, part: str, here: Sequence[str], keys: Keys) ->
         return f": {OF_DATA[part]}; leave it out"
     there, place = suggest(part, here), f"; {path}: " if path else "; "
     script = keys.other_script(key)
-    if script or "did you mean" not in there or part in OTHER_WORDS:
-        if meant := keys.meant(key, close=not script):
-            return ": write " + " or ".join(assignment(name, _value(key, keys.arguments)) for name in meant[:3])
+    value = _value(key, keys.arguments)
+    if script or "did you mean" not in there or part in OTHER_WORDS or instead(key, value, keys):
+        if proposed := proposal(key, value, keys, close=not script):
+            return f": {proposed}"
         if options := keys.options_with(key):
             others = f"{place}{there}" if here else ""
+            if not path and len(groups := {option.partition("=")[0] for option in options}) == 1:
+                others = f": choose one, and write {of_option(options[0], f'{groups.pop()}.{part}', value, keys)}"
             return f" here; it is a setting of {listed(options, most=4)}{others}"
         if script:
             return f" here; it is for {typed(script)}{place}{there}"

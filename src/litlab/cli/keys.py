@@ -11,7 +11,7 @@ from typing import Any
 import hydra
 import yaml
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litlab.cli.settings import ACROSS
 
@@ -68,6 +68,11 @@ OF_TRAINING = (
 )
 
 
+def is_multirun(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for a sweep."""
+    return not {"-m", "--multirun", "hydra.mode=MULTIRUN"}.isdisjoint(arguments)
+
+
 class Keys:
     """The settings of a script, for messages. Nothing is composed before a message needs it.
 
@@ -80,20 +85,56 @@ class Keys:
 
     def __init__(self, conf: Path, config_name: str, arguments: Sequence[str] = (), wrong: str | None = None) -> None:
         self.conf, self.config_name, self.arguments, self.wrong = conf, config_name, arguments, wrong
+        self.fitting: Sequence[str] = ()  # of the arguments, those with which a config can be composed
 
     @cached_property
     def cfg(self) -> DictConfig | None:
         """The config of the command line, without what is wrong in it.
 
-        Other overrides may be wrong too, or be those of a sweep. Then it is the config without any.
+        Other overrides may be wrong too, or be those of a sweep. Then it is the config with the options alone, else
+        the one without any.
         """
+        composed = self._composed
+        if composed is None:
+            return None
+        with open_dict(cfg := composed.copy()):
+            del cfg["hydra"]
+        return cfg
+
+    @cached_property
+    def _composed(self) -> DictConfig | None:
+        """The same with the part of Hydra, which knows the options."""
         overrides = [arg for arg in self.arguments if re.match(r"[\w@/.]+=", arg) and arg.split("=")[0] != self.wrong]
+        overrides = [override for override in overrides if not override.startswith("hydra")]
+        for self.fitting in (overrides, [o for o in overrides if self._is_option(o)], []):
+            with contextlib.suppress(Exception):
+                return self.compose([])
+        return None
+
+    def compose(self, more: Sequence[str]) -> DictConfig:
+        """The config of the command line with more overrides.
+
+        Raises:
+            HydraException: if they do not fit.
+        """
         GlobalHydra.instance().clear()
         with hydra.initialize_config_dir(str(self.conf), version_base="1.3"):
-            for some in ([o for o in overrides if not o.startswith("hydra")], []):
-                with contextlib.suppress(Exception):
-                    return hydra.compose(self.config_name, some)
-        return None
+            return hydra.compose(self.config_name, [*self.fitting, *more], return_hydra_config=True)
+
+    def _is_option(self, override: str) -> bool:
+        group, _, option = override.partition("=")
+        return option in self.options(group)
+
+    def chosen(self, group: str) -> Path | None:
+        """The file of the option of a group that is chosen, if it is one of litlab's own."""
+        option = None if self._composed is None else self._composed.hydra.runtime.choices.get(group)
+        file = self.conf / group / f"{option}.yaml"
+        return file if file.is_file() else None
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether the command line asks for a sweep."""
+        return is_multirun(self.arguments)
 
     @cached_property
     def all(self) -> list[str]:

@@ -8,11 +8,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from litlab.cli.keys import Keys
-from litlab.cli.words import TAKE_A_WORD, assignment
+from litlab.cli.proposals import proposal
+from litlab.cli.words import TAKE_A_WORD
 from litlab.config import BOUNDS, GROUPS, MAY_BE_EMPTY, suggest
 from litlab.console import typed
 
-MULTIRUN = ("-m", "--multirun")
 # The options of Hydra's command line.
 SHORT = ("-h", "-c", "-p", "-r", "-m", "-sc", "-cp", "-cn", "-cd", "-i")
 LONG = (
@@ -82,11 +82,6 @@ def _quoted(text: str) -> str:
     return f"'{quoted}{quoted[len(quoted) - ending :]}'"
 
 
-def is_multirun(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks for a sweep."""
-    return not {*MULTIRUN, "hydra.mode=MULTIRUN"}.isdisjoint(arguments)
-
-
 def options_first(arguments: Sequence[str]) -> list[str]:
     """The same command line with the options and their words at its beginning, as Hydra needs them."""
     options, rest, words = [], [], iter(arguments)
@@ -125,10 +120,10 @@ def check_options(arguments: Sequence[str], keys: Keys) -> None:
         is_short = not name.startswith("--") and name.startswith(SHORT)  # also `-cjob`, for `-c job`
         is_begun = any(option.startswith(name) for option in (*LONG, *SHORT))  # also `--multi`, for `--multirun`
         if not is_short and not is_begun:
-            if meant := keys.meant(name.lstrip("-"), close=False):
-                following = [word for word in arguments[place + 1 : place + 2] if not re.match(r"-\D|[^=]+=", word)]
-                setting = assignment(meant[0], value if given else next(iter(following), None))
-                raise HydraException(f"{name}: settings have no dashes: write {setting}")
+            following = [word for word in arguments[place + 1 : place + 2] if not re.match(r"-\D|[^=]+=", word)]
+            typed_value = value if given else next(iter(following), None)
+            if proposed := proposal(name.lstrip("-"), typed_value, keys, close=False):
+                raise HydraException(f"{name}: settings have no dashes: {proposed}")
             if script := keys.other_script(name.lstrip("-")):
                 raise HydraException(
                     f"{name}: it is for {typed(script)}; --help lists the settings that there are here"

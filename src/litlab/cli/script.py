@@ -24,12 +24,11 @@ from litlab.cli.explain import explain
 from litlab.cli.folders import NewFolders, Refused, register
 from litlab.cli.help import explain as explain_settings
 from litlab.cli.help import general, options
-from litlab.cli.keys import Keys
+from litlab.cli.keys import Keys, is_multirun
 from litlab.cli.overrides import (
     check_options,
     check_words_of_options,
     help_asked,
-    is_multirun,
     letters_of_all_languages,
     literal,
     of_every_model,
@@ -154,7 +153,7 @@ class Script:
         if "--version" in arguments:  # litlab's, and not Hydra's
             print(f"litlab {litlab.__version__}")
             sys.exit()
-        keys = Keys(CONF, self.config_name)
+        keys = Keys(CONF, self.config_name, arguments)
         check_options(arguments, keys)
         check_words_of_options(arguments)
         if subject := help_asked(arguments):

@@ -1,6 +1,7 @@
 """The settings of a config file, each with its value and the words beside it."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,11 @@ class Setting:
     key: str
     value: str
     words: str
+
+
+def assignment(key: str, value: str | None) -> str:
+    """`key=value` as a shell takes it; `key=...` if the value is not known."""
+    return f"{key}=..." if value is None else shlex.quote(f"{key}={value}")
 
 
 def settings_of(file: Path, group: str = "") -> list[Setting]:

@@ -6,7 +6,7 @@ import shlex
 from hydra.errors import OverrideParseException
 
 from litlab.cli.keys import Keys
-from litlab.cli.words import assignment
+from litlab.cli.settings import assignment
 from litlab.errors import one_line
 
 NEEDS_QUOTES = "it has characters that need quotes"

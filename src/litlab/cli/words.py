@@ -8,7 +8,9 @@ from pathlib import Path
 from hydra.errors import HydraException
 
 from litlab.cli.keys import Keys
-from litlab.console import typed
+from litlab.cli.other_words import instead
+from litlab.cli.settings import assignment
+from litlab.console import listed, typed
 
 # Options of Hydra that are followed by a word.
 TAKE_A_WORD = (
@@ -30,11 +32,6 @@ def check_words(arguments: Sequence[str], keys: Keys) -> None:
         if OVERRIDE.match(word):
             continue
         raise HydraException(_explained(word, words[place + 1 : place + 3], words[:place], keys))
-
-
-def assignment(key: str, value: str | None) -> str:
-    """`key=value` as a shell takes it; `key=...` if the value is not known."""
-    return f"{key}=..." if value is None else shlex.quote(f"{key}={value}")
 
 
 def _plain_words(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -75,10 +72,16 @@ def _word_alone(word: str, keys: Keys) -> str:
         return f"{word}: write {group}={word}"
     if file_key := _takes_file(word, keys):
         return f"{word}: write {assignment(file_key, word)}"
+    if known := instead(word, None, keys):
+        return f"{word}: write {known}"
     if script := keys.other_script(word):
         return f"{word}: it is for {typed(script)}; --help lists the settings that there are here"
     if meant := keys.meant(word):
         return f"{word}: write {meant[0]}=VALUE"
+    if having := keys.options_with(word):
+        return (
+            f"{word}: it is a setting of {listed(having, most=4)}; --help {having[0].partition('=')[0]} explains them"
+        )
     return f"{word}: every argument is a setting and its value, written SETTING=VALUE; --help lists them"
 
 

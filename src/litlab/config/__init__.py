@@ -15,6 +15,7 @@ from litlab.config.check import (
 )
 from litlab.config.identity import difference, filled_then, first_change, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
+from litlab.config.one_setting import check_one
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
 from litlab.config.run import Run, SweepJob, changed, restored, select
 from litlab.config.suggest import suggest
@@ -39,6 +40,7 @@ __all__ = [
     "check",
     "check_composed",
     "check_group",
+    "check_one",
     "check_swept",
     "class_of",
     "combine",
