@@ -127,7 +127,8 @@ def _explain_unknown_key(key: str, keys: Keys) -> str:
             return f"{path} has no keys of its own: {key} is unknown"
         if part not in known:
             here = [str(k) for k in known if not str(k).startswith("_")]
-            return f"{key} is unknown{_instead(key, path, part, here, keys)}"
+            said = _instead(key, path, part, here, keys)
+            return f"{key if said.startswith(':') else f'{path}.{part}'.lstrip('.')} is unknown{said}"
         path, known = f"{path}.{part}".lstrip("."), OmegaConf.select(known, part)
     return f"{key} is unknown"
 

@@ -14,6 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litlab.cli.settings import ACROSS
+from litlab.config import SWITCHES
 
 # What other programs, and courses, call a setting of litlab. The first key that the script has is meant.
 OTHER_WORDS: dict[str, Sequence[str]] = {
@@ -167,7 +168,11 @@ class Keys:
             name: what the user wrote, such as `lr` or `data.lr`.
             close: whether a name that is only similar counts too.
         """
-        last = name.replace("-", "_").replace("/", ".").rpartition(".")[2].lower()
+        before, _, last = name.replace("-", "_").replace("/", ".").lower().rpartition(".")
+        if last in SWITCHES:
+            owners = {key.split(".")[-2]: key for key in self.all if key.endswith(f".{last}")}
+            found = difflib.get_close_matches(before.rpartition(".")[2], owners, n=1, cutoff=0.8 if close else 1.0)
+            return [owners[owner] for owner in found]
         if known := [key for key in OTHER_WORDS.get(last, ()) if key in self.all]:
             return known[:1]
         ends: dict[str, list[str]] = {}
