@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab.cli.keys import OTHER_WORDS, Keys
 from litlab.cli.other_words import instead
-from litlab.cli.proposals import of_option, proposal
+from litlab.cli.proposals import no_such_option, of_option, proposal
 from litlab.cli.settings import assignment, settings_of
 from litlab.cli.unreadable import explain_unreadable
 from litlab.config import BOUNDS, suggest
@@ -47,7 +47,7 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         options = [option for option in error.options if not said.startswith(option)]
         return f"with {' '.join(options)}: {said}" if options else said
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        group, option = _group_and_option(str(error.missing_cfg_file))
         if group == "hydra/launcher" and option in EXTRAS:
             return needs_extra(option)
         there = error.options
@@ -55,7 +55,7 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
             there = Keys(conf, config_name).options(group)
         there = [name for name in there if name not in NOT_PROPOSED]
         if group and there:
-            return f"{group}={option}: no such option; {suggest(option, there)}"
+            return f"{group}={option}: no such option; {no_such_option(group, option, there)}"
     if isinstance(error, OverrideParseException):
         return explain_unreadable(error, Keys(conf, config_name))
     text = str(error)
@@ -89,6 +89,12 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
     said = re.sub(r"(?<!\.)\.$", "", one_line(error))
     cause = one_line(error.__cause__) if error.__cause__ else ""
     return said if cause.rstrip(".") in said else f"{said} ({cause})"
+
+
+def _group_and_option(missing: str) -> tuple[str, str]:
+    """`data` and `/tmp/pics` for the missing `data//tmp/pics`. An option may be typed as a path."""
+    match = re.fullmatch(r"((?:hydra/)?\w+)/(.+)", missing)
+    return (match[1], match[2]) if match else ("", missing)
 
 
 def _added_option(text: str, arguments: Sequence[str]) -> str | None:
