@@ -76,6 +76,19 @@ def test_help_of_what_is_not_there_names_what_is():
         explain("sgd", [], [CONF], "train")
 
 
+@pytest.mark.parametrize(("word", "key"), [("lr", "optimizer.lr"), ("epochs", "trainer.max_epochs")])
+def test_help_of_another_word_explains_the_setting_that_is_meant(word, key):
+    assert explain(word, [], [CONF], "train") == explain(key, [], [CONF], "train")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("batch_siz", "write --help data.batch_size"), ("device", "write trainer=cpu or trainer=gpu")]
+)
+def test_help_of_a_word_that_is_no_setting_says_what_to_write(word, said):
+    with pytest.raises(HydraException, match=f"^--help {word}: no such group or setting; {said}$"):
+        explain(word, [], [CONF], "train")
+
+
 def test_help_of_settings_in_a_mapping_has_each_of_them():
     text = explain("checkpoint", [], [CONF], "train")
     assert [line.split("=")[0].split()[0] for line in text.splitlines() if line.startswith("  checkpoint")] == [

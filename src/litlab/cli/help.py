@@ -8,7 +8,8 @@ from pathlib import Path
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from litlab.cli.keys import OF_TRAINING
+from litlab.cli.keys import OF_TRAINING, Keys
+from litlab.cli.other_words import instead
 from litlab.cli.settings import ACROSS, Setting, described, header, settings_of
 from litlab.config import allowed_values, suggest
 from litlab.console import typed
@@ -74,7 +75,15 @@ def explain(subject: str, arguments: Sequence[str], folders: Sequence[Path], con
             if having := [group for group in known if any(file.stem == subject for file in _files(folders, group))]:
                 chosen = ", or ".join(f"{group}={subject} --help {group}" for group in having)
                 raise HydraException(f"--help {subject}: it is an option: write {chosen}")
-            raise HydraException(f"--help {subject}: no such group or setting; {suggest(subject, [*known, *alone])}")
+            keys = Keys(_main(folders, config_name).parent, config_name, arguments)
+            if written := instead(subject, None, keys):
+                raise HydraException(f"--help {subject}: no such group or setting; write {written}")
+            if meant := keys.meant(subject, close=False):
+                return "\n".join(explain(key, arguments, folders, config_name) for key in meant)
+            there = suggest(subject, [*known, *alone])
+            if "did you mean" not in there and (alike := keys.meant(subject)):
+                there = f"write --help {alike[0]}"
+            raise HydraException(f"--help {subject}: no such group or setting; {there}")
         below = [setting for name, setting in whole.items() if name.startswith(f"{subject}.")]
         return "\n".join(_explained([whole[subject], *below]))
     option = next((a.partition("=")[2] for a in reversed(arguments) if a.startswith(f"{group}=")), known[group])
