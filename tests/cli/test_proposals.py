@@ -79,6 +79,8 @@ def test_a_setting_is_proposed_with_a_value_that_it_takes(line, said):
         ("bf16=true", "trainer.precision=bf16-mixed"),
         ("precision=16-mixed", "trainer.precision=16-mixed"),
         ("kfold=3", "-m data.folds=3 data.fold=0,1,2"),
+        ("kfold=1", "-m data.folds=5 data.fold=0,1,2,3,4"),
+        ("kfold=20", "-m data.folds=20 'data.fold=range(20)'"),
         ("cv", "-m data.folds=5 data.fold=0,1,2,3,4"),
         ("model=resnet18 pretrained=true", "model.pretrained=true"),
         ("metric=acc", "objective=val/acc"),

@@ -82,8 +82,9 @@ def _metric(name: str, value: str, keys: Keys) -> str | None:
 def _folds(name: str, value: str, keys: Keys) -> str | None:
     if "data.folds" not in keys.all:
         return None
-    number = min(int(value), 20) if re.fullmatch(r"[1-9]\d*", value) else 5
-    return f"-m data.folds={number} data.fold={','.join(map(str, range(number)))}"
+    number = int(value) if value.isdecimal() and int(value) > 1 else 5
+    folds = ",".join(map(str, range(number))) if number <= 10 else f"range({number})"
+    return f"-m data.folds={number} {assignment('data.fold', folds)}"
 
 
 def _logger(name: str, value: str, keys: Keys) -> str | None:
