@@ -62,6 +62,24 @@ def test_an_epoch_that_was_cut_short_says_so(tmp_path, capfd):
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3 (5 of 10 batches)"]
 
 
+def test_a_resume_says_that_the_rest_of_a_cut_epoch_is_left_out_and_counts_no_epoch_more(tmp_path, capfd):
+    record_run(tmp_path / "run", *PLAIN, *STEPS)
+    cut = (
+        "warning: epoch 2 was cut short after 5 of 10 batches; the run goes on with the next epoch, without the others"
+    )
+    for overrides, ended, warnings in (
+        ([], "completed after 1 epoch and a part of one", 0),
+        ([], "completed after 1 epoch and a part of one", 1),  # nothing to train
+        (["trainer.max_steps=null"], "completed after 3 epochs", 1),
+        (["trainer.max_epochs=4"], "completed after 4 epochs", 0),
+    ):
+        train_recorded(tmp_path / "run", *overrides)
+        said = capfd.readouterr()
+        assert f"\n{ended}," in said.out
+        assert said.err.count(cut) == warnings
+    assert json.loads((tmp_path / "run/result.json").read_text())["steps"] == 35
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "said"),

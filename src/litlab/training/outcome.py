@@ -54,7 +54,8 @@ def note_training(outcome: Outcome, parts: Parts) -> None:
         outcome.status = "pruned"
     outcome.idle = parts.resume.resumed_at == parts.trainer.global_step
     outcome.cut_short = bool(part_of_epoch(parts.trainer))
-    counted = outcome.cut_short and not outcome.idle  # Lightning counts a part of an epoch that it has trained now
+    progress: Any = parts.trainer.fit_loop.epoch_progress.current
+    counted = outcome.cut_short and progress.ready == progress.processed  # Lightning counts a part as an epoch
     outcome.whole_epochs = trained_epochs(parts.trainer) - counted
     outcome.stopped_by = stopped_by(parts.trainer, outcome.status == "pruned", outcome.whole_epochs)
 
