@@ -221,3 +221,20 @@ def split_twelve_times(root):
     for seed in range(12):
         with warnings.catch_warnings(action="ignore"):
             ImageFolder(root, val_size=0.4, seed=seed).setup()
+
+
+def test_pictures_and_folders_that_belong_to_no_class_are_mentioned(tmp_path):
+    draw_folder(tmp_path / "all", 4)
+    one = next((tmp_path / "all/red").glob("*.png"))
+    (tmp_path / "all/stray.png").write_bytes(one.read_bytes())
+    with pytest.warns(UserWarning, match=r"^left out, not in the folder of a class: the picture \S+/all/stray\.png$"):
+        load_folder(tmp_path / "all")
+    for part in ("split/train", "split/val", "split/holdout"):
+        draw_folder(tmp_path / part, 3)
+    (tmp_path / "split/train/1.png").write_bytes(one.read_bytes())
+    (tmp_path / "split/2.png").write_bytes(one.read_bytes())
+    with pytest.warns(UserWarning, match="^left out") as warned:
+        load_folder(tmp_path / "split")
+    said = sorted(str(each.message) for each in warned)
+    assert said[0] == "left out, beside the folders of the splits: holdout"
+    assert said[1].startswith("left out, not in the folder of a class: 2 pictures, such as ")

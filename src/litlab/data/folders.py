@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from litlab.console import listed
 from litlab.data.arguments import folder_path
 from litlab.data.class_pictures import PARTS, ClassPictures
 from litlab.data.drawn_splits import SPLITS
@@ -84,6 +85,7 @@ class ImageFolder(ClassPictures):
                     split_of.append(torch.full((len(parts[-1]),), PARTS.index(name)))
                     class_of.append(torch.full((len(parts[-1]),), self.class_names.index(cls.name)))
             listings.append(Listing.together(parts))
+        self._mention_strays()
         if others:
             endings = ", ".join(f"{ending} {count:,}" for ending, count in others.most_common(NAMED))
             warnings.warn(f"left out, not the ending of a picture file: {others.total():,} ({endings})", stacklevel=3)
@@ -92,6 +94,20 @@ class ImageFolder(ClassPictures):
                 f"data_dir {self.roots[0]} holds no pictures: no file in its folders ends in {COMMON}, ..."
             )
         return listings, torch.cat(split_of), torch.cat(class_of)
+
+    def _mention_strays(self) -> None:
+        """Warns of pictures that are in no folder of a class, and of folders beside those of the splits."""
+        for root in self.roots:
+            splits = _split_folders(root)
+            tops = {root, *splits.values()}
+            loose = [path for top in tops for path in sorted(top.iterdir()) if path.suffix.lower() in SUFFIXES]
+            loose = [path for path in loose if path.is_file() and not is_of_system(path.name)]
+            if loose:
+                more = f"{len(loose):,} pictures, such as" if len(loose) > 1 else "the picture"
+                warnings.warn(f"left out, not in the folder of a class: {more} {loose[0]}", stacklevel=4)
+            beside = [] if "all" in splits else [path.name for path in _subfolders(root) if path.name not in SPLITS]
+            if beside:
+                warnings.warn(f"left out, beside the folders of the splits: {listed(beside, NAMED)}", stacklevel=4)
 
 
 def holds_classes(root: Path) -> bool:
