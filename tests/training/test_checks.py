@@ -8,7 +8,8 @@ from scripts import asked
 from litlab import config
 from litlab.errors import ConfigError
 from litlab.training import assemble, weights
-from litlab.training.checks import check_loss, check_optimization
+from litlab.training.build import make_averaged
+from litlab.training.checks import check_loss, check_network, check_optimization
 from litlab.training.network import advice
 
 
@@ -71,6 +72,47 @@ def test_settings_that_contradict_each_other_are_refused_by_name(overrides, mess
     with pytest.raises(ConfigError, match=message) as caught:
         weights.load(run, assemble(run)[2].network)
     assert "\n" not in str(caught.value)
+
+
+class Listed(torch.nn.Module):
+    """One of its layers is in a plain list."""
+
+    def __init__(self, input_shape, num_classes) -> None:
+        super().__init__()
+        self.blocks = [torch.nn.Linear(784, 8)]
+        self.last = torch.nn.Linear(8, num_classes)
+        self.shared = [self.last, torch.nn.ReLU()]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.last(self.blocks[0](images.flatten(1)))
+
+
+def test_layers_in_a_plain_list_are_named(capsys):
+    run = asked("data=mnist_sample")
+    check_network(run, Listed((1, 28, 28), 10), run.build("data"))
+    said = "warning: model=MODEL: the layers in the list Listed.blocks are not trained; layers in a list need nn.Module"
+    assert said in capsys.readouterr().err
+    check_network(run, run.build("model", input_shape=(1, 28, 28), num_classes=10), run.build("data"))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_group_without_a_target_is_named():
+    run = asked("~model._target_", "data=mnist_sample")
+    with pytest.raises(ConfigError, match="^model=MODEL: has no _target_, the class or the function that makes it$"):
+        assemble(run)
+
+
+def test_an_optimizer_that_is_not_partial_says_so():
+    run = asked("~optimizer._partial_", "data=mnist_sample")
+    with pytest.raises(ConfigError, match="^optimizer: write _partial_: true beside its _target_"):
+        assemble(run)
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_averages_are_refused_with_weights_that_have_not_32_bits(precision):
+    run = asked("ema=0.9", f"trainer.precision={precision}", "data=mnist_sample")
+    with pytest.raises(ConfigError, match=rf"^ema: averages have 32 bits; write .*, not {precision}$"):
+        make_averaged(run, assemble(run)[2])
 
 
 @pytest.mark.parametrize("below", ["", "train"])

@@ -7,7 +7,7 @@ from typing import Any
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
-from litlab.config.check import MAY_BE_NULL, own_keys
+from litlab.config.check import GROUPS, MAY_BE_EMPTY, MAY_BE_NULL, own_keys
 from litlab.config.targets import why_not_imported
 from litlab.errors import ConfigError, one_line
 
@@ -29,6 +29,8 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
     node: Any = cfg.get(group) or {}  # a recorded config may be older than a group
     node = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else dict(node)
     if "_target_" not in node:  # scheduler=none, where an experiment still has settings for a schedule
+        if group in GROUPS and group not in MAY_BE_EMPTY:
+            raise ConfigError(f"{option(group, chosen)}: has no _target_, the class or the function that makes it")
         return None
     own = own_keys(group, node)
     node = {key: value for key, value in node.items() if key not in own}
@@ -41,6 +43,9 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
     try:
         return instantiate(node, _convert_="all", **arguments)
     except Exception as error:
+        if group == "optimizer" and "_partial_" not in node and "'params'" in str(error):
+            said = "write _partial_: true beside its _target_, because it is made later, of the weights"
+            raise ConfigError(f"{option(group, chosen)}: {said}") from error
         raise blame(cfg, group, error.__cause__ or error, chosen) from error
 
 

@@ -108,6 +108,10 @@ def make_averaged(run: Run, module: Supervised) -> AveragedWeights | None:
     if decay is not None and begin is not None:
         raise ConfigError("ema and swa are two ways to average the weights: leave one out")
     key = "swa" if decay is None else "ema"
+    precision = str(run.cfg.trainer.precision)
+    if precision.endswith("-true") and precision != "32-true":
+        instead = "32-true" if precision == "64-true" else precision.replace("-true", "-mixed")
+        raise ConfigError(f"{key}: averages have 32 bits; write trainer.precision={instead}, not {precision}")
     if run.cfg.trainer.strategy == "fsdp":
         raise ConfigError(f"{key}: not with trainer=fsdp, which divides the weights among the processes")
     if begin is not None and not has_length(run.cfg.trainer):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from litlab.config import Run
+from litlab.console import warn
 from litlab.data import ClassPictures, DataModule, ImageDataModule, MNISTSample, holds_classes
 from litlab.errors import ConfigError, one_line
 from litlab.modules import Supervised
@@ -70,6 +71,8 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
     batch = torch.zeros(2, *data.input_shape)
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise ConfigError(f"{model} has no parameters to train: layers in a list need nn.ModuleList or nn.Sequential")
+    if hidden := _not_registered(network):
+        warn(f"{model}: the layers in the list {hidden} are not trained; layers in a list need nn.ModuleList")
     try:
         with evaluating(network):
             logits = network(batch)
@@ -88,6 +91,18 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
             f"{model}: its outputs have no gradient with respect to its parameters: leave out detach(), no_grad() and "
             "argmax() in its forward"
         )
+
+
+def _not_registered(network: torch.nn.Module) -> str | None:
+    """`Net.blocks`: an attribute that holds layers with weights in a list or a dict, which torch does not look into."""
+    known = set(network.modules())
+    for module in network.modules():
+        for name, value in vars(module).items():
+            held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+            layers = [layer for layer in held if isinstance(layer, torch.nn.Module) and layer not in known]
+            if not name.startswith("_") and any(True for layer in layers for _ in layer.parameters()):
+                return f"{type(module).__name__}.{name}"
+    return None
 
 
 def _has_gradient_in_training(network: torch.nn.Module, batch: Tensor) -> bool:

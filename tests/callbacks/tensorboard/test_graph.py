@@ -69,3 +69,23 @@ def test_jobs_with_the_same_network_trace_it_once(tmp_path, monkeypatch):
     assert len(traced) == once
     assert shown(tmp_path / "c", "model=mlp", "model.hidden=[14]") != first
     assert len(traced) == 2 * once
+
+
+class WithWeightsOutside(torch.nn.Module):
+    """It runs, but the tracer refuses the weights of a layer that torch does not know of."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = [torch.nn.Conv2d(3, 10, 32)]
+
+    def forward(self, images):
+        return self.blocks[0](images).flatten(1)
+
+
+def test_a_network_that_cannot_be_drawn_is_trained_all_the_same(tmp_path, capsys):
+    trainer = lightning.Trainer(logger=TensorBoard(tmp_path), accelerator="cpu", enable_progress_bar=False)
+    trainer.datamodule = type("Shape", (), {"input_shape": (3, 32, 32)})
+    Graph().begin(View(trainer, Classification(WithWeightsOutside(), 10)))
+    said = capsys.readouterr().err
+    assert said.startswith("warning: TensorBoard has no graph of this network: ")
+    assert len(said.splitlines()) == 1

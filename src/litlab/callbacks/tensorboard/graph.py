@@ -7,6 +7,8 @@ import torch
 
 from litlab.callbacks.tensorboard.panel import Panel
 from litlab.callbacks.tensorboard.view import View
+from litlab.console import warn
+from litlab.errors import one_line
 from litlab.networks import evaluating
 
 KEPT = 8  # graphs, each of some hundred kilobytes
@@ -30,7 +32,11 @@ class Graph(Panel):
         image = plugin.convert_input(torch.zeros(1, *view.data.input_shape, device=view.module.device))
         # The tracer warns that the graph is true for images of this size only. More is not wanted here.
         with warnings.catch_warnings(action="ignore"), evaluating(view.network), torch.no_grad():
-            traced = torch.jit.trace(view.network, image, check_trace=False)
+            try:
+                traced = torch.jit.trace(view.network, image, check_trace=False)
+            except RuntimeError as error:  # of a network that runs, and cannot be drawn
+                warn(f"TensorBoard has no graph of this network: {one_line(error)[:200]}")
+                return
             view.write(lambda writer: writer.add_graph(traced, image))
         if kind:
             if len(_graphs) >= KEPT:
