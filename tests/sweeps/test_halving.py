@@ -9,7 +9,8 @@ from hydra.errors import HydraException
 from sweep_folders import SWEEP, job_of, rows, scored
 
 from litlab.sweeps import is_final, waits_after
-from litlab.sweeps.halving import UNTIL, Halving, job_key, load, rungs, write_until
+from litlab.sweeps.halving import Halving, load, rungs, write_until
+from litlab.sweeps.jobs import UNTIL, job_key
 
 
 def test_each_rung_is_longer_by_the_factor():

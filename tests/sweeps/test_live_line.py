@@ -5,7 +5,8 @@ import time
 from sweep_folders import job_of, scored
 
 from litlab.sweeps import live_line
-from litlab.sweeps.halving import job_key, write_until
+from litlab.sweeps.halving import write_until
+from litlab.sweeps.jobs import job_key
 from litlab.sweeps.live_line import line
 
 

@@ -7,6 +7,7 @@ import pytest
 from sweep_folders import job_of, rows, scored
 
 from litlab import sweeps
+from litlab.sweeps.halving import write_until
 from litlab.sweeps.jobs import Job
 from litlab.sweeps.seeds import groups
 from litlab.sweeps.stopping import refused
@@ -85,6 +86,18 @@ def test_a_pruned_job_is_a_row_and_no_failure(copied, capsys):
     assert sweep.unfinished == []
     assert "3 of 4 jobs completed, 1 pruned" in capsys.readouterr().out
     assert [row["status"] for row in rows(copied)].count("pruned") == 1
+
+
+def test_a_job_that_waits_in_a_stopped_sweep_is_paused_and_not_pruned(tmp_path, capsys):
+    for number, value in enumerate((0.9, 0.8, 0.3)):
+        pruned = scored(value) | {"status": "pruned", "epochs": 1}
+        job_of(tmp_path, f"optimizer.lr={number}", [f"optimizer.lr={number}"], **pruned)
+    wave = [("optimizer.lr=0", 0), ("optimizer.lr=1", 1)]  # jobs, and the places of their epochs
+    write_until(tmp_path, wave, [3, 1])
+    sweep = sweeps.print_report(tmp_path)
+    assert [job.status for job in sweep.jobs] == ["paused", "paused", "pruned"]
+    assert "0 of 3 jobs completed, 1 pruned, 2 paused\n" in capsys.readouterr().out
+    assert sweep.unfinished == []
 
 
 def test_the_command_has_true_and_false_as_they_are_typed(tmp_path):

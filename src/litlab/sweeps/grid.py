@@ -13,8 +13,8 @@ from litlab.config import difference, numeric, objective_mode
 from litlab.errors import ConfigError
 from litlab.sweeps.composing import COMPOSITION
 from litlab.sweeps.folders import in_their_folders, subdir
-from litlab.sweeps.halving import UNTIL, Halving, job_key, load, rungs, write_until
-from litlab.sweeps.jobs import ENDED, jobs_in, names_job
+from litlab.sweeps.halving import Halving, load, rungs, write_until
+from litlab.sweeps.jobs import ENDED, UNTIL, job_key, jobs_in, names_job
 from litlab.sweeps.pruning import check_pruning
 from litlab.sweeps.stopping import stopped_with
 from litlab.sweeps.study import has_study

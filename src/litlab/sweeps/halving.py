@@ -6,24 +6,18 @@ recorded. So a sweep that was killed goes on as if it had not been.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hydra.errors import HydraException
 
 from litlab.files import atomic
-from litlab.sweeps.jobs import jobs_in
+from litlab.sweeps.jobs import UNTIL, job_key, jobs_in
 
 FILE = "halving.json"  # in the folder of the sweep: what was decided
-UNTIL = ".until"  # in the folder of the sweep: after how many epochs each job of the present wave waits
 
 Step = tuple[str, int]  # a job, and the rung to which it trains
-
-
-def job_key(overrides: Iterable[str]) -> str:
-    """What names a job, whatever the order of its overrides."""
-    return " ".join(sorted(line for line in overrides if not line.startswith("hydra.")))
 
 
 def rungs(first: int, factor: int, epochs: int) -> list[int | None]:
@@ -146,10 +140,3 @@ def write_until(folder: Path, wave: Sequence[Step], epochs: Sequence[int | None]
     """
     with atomic(folder / UNTIL) as temporary:
         temporary.write_text(json.dumps({job: epochs[rung] for job, rung in wave}))
-
-
-def until(folder: Path, overrides: Iterable[str]) -> int | None:
-    """After how many epochs a job of a sweep waits; None: it trains to its end."""
-    path = folder / UNTIL
-    epochs: int | None = json.loads(path.read_text()).get(job_key(overrides)) if path.exists() else None
-    return epochs

@@ -1,8 +1,9 @@
 """A sweep and its jobs, as their folders describe them."""
 
 import csv
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from litlab.config import read_overrides
 from litlab.runs import METRICS, OVERRIDES, RESULT, SWEEP, is_running, read_result
 
+UNTIL = ".until"  # in the folder of a sweep with `prune=asha`: after how many epochs each job of the present wave waits
 ENDED = ("completed", "pruned")  # the status of jobs that have come to their end, or to the one that the sweep chose
 
 
@@ -21,7 +23,8 @@ class Job:
     Args:
         folder: the run folder.
         overrides: as they were written on the command line.
-        status: of `result.json`; without that file `running` or `killed`.
+        status: of `result.json`; without that file `running` or `killed`. `paused`: in a stopped `prune=asha`, where
+            it waited for the others.
         objective: the name of the job's objective.
         score: the best value of the objective; None if there is none, or if the sweep has another objective.
         seconds: of training.
@@ -43,7 +46,7 @@ class Job:
     @property
     def is_unfinished(self) -> bool:
         """Whether it has neither been completed nor ended early by the sweep."""
-        return self.status not in ENDED
+        return self.status not in (*ENDED, "paused")
 
     @cached_property
     def settings(self) -> dict[str, str]:
@@ -93,7 +96,7 @@ class Sweep:
 
     @property
     def pruned(self) -> list[Job]:
-        return [job for job in self.jobs if job.status == "pruned"]
+        return [job for job in self.jobs if job.status in ("pruned", "paused")]
 
 
 def check_sweep(folder: Path) -> None:
@@ -112,6 +115,8 @@ def read(folder: Path) -> Sweep:
     objective, mode = "", "max"
     for job, result in jobs_in(folder):
         job.status = result.get("status") or ("running" if is_running(job.folder) else job.status)
+        if job.status == "pruned" and until(folder, job.overrides) is not None:
+            job.status = "paused"
         job.seconds = result.get("seconds")
         job.seed = str(result.get("config", {}).get("seed", job.settings.get("seed", "")))
         job.error, job.metrics = result.get("error", ""), result.get("metrics", {})
@@ -139,6 +144,18 @@ def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
         result = read_result(job)
         overrides = result.get("overrides") or (read_overrides(job) if job in recorded else ())
         yield Job(job, [str(line) for line in overrides]), result
+
+
+def job_key(overrides: Iterable[str]) -> str:
+    """What names a job, whatever the order of its overrides."""
+    return " ".join(sorted(line for line in overrides if not line.startswith("hydra.")))
+
+
+def until(folder: Path, overrides: Iterable[str]) -> int | None:
+    """After how many epochs a job of a sweep waits; None: it trains to its end."""
+    path = folder / UNTIL
+    epochs: int | None = json.loads(path.read_text()).get(job_key(overrides)) if path.exists() else None
+    return epochs
 
 
 def curve(job: Job, name: str) -> tuple[list[int], list[float]]:

@@ -10,8 +10,7 @@ from typing import Any
 
 from litlab.console import console, say
 from litlab.runs import RESULT
-from litlab.sweeps.halving import job_key
-from litlab.sweeps.jobs import ENDED, Job, jobs_in
+from litlab.sweeps.jobs import ENDED, Job, job_key, jobs_in
 from litlab.sweeps.pruning import is_final
 
 EVERY_S = 3.0

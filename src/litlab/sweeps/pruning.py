@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from litlab.config import read_overrides
-from litlab.sweeps.halving import UNTIL, until
+from litlab.sweeps.jobs import UNTIL, until
 from litlab.sweeps.space import written
 from litlab.sweeps.study import NAME, go_on_with, has_study, import_optuna, running_trials, storage_of
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from litlab.config import SweepJob
 from litlab.errors import SweepStopped
-from litlab.sweeps.halving import UNTIL
+from litlab.sweeps.jobs import UNTIL
 
 STOPPED = ".stopped"  # begin no more jobs; the file holds the exit status
 REFUSED = ".refused"  # a line for each job that this start has refused, because it was trained with another config

@@ -119,7 +119,8 @@ def _print_jobs(sweep: Sweep, refused: Sequence[str], total: int | None) -> None
     """Prints how many jobs were completed, and a line for each that was not."""
     total = max(total or 0, len(sweep.jobs))
     others = {
-        "pruned": len(sweep.pruned),
+        "pruned": sum(job.status == "pruned" for job in sweep.jobs),
+        "paused": sum(job.status == "paused" for job in sweep.jobs),
         "refused": len(refused),
         "not begun": max(0, total - len(sweep.jobs) - len(refused)),
     }
