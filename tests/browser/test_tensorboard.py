@@ -51,6 +51,7 @@ def sweep(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     rates = ["optimizer.lr=0.001,0.003", "hydra.sweep.dir=sweep"]
     settings = ["trainer.max_epochs=3", "trainer.log_every_n_steps=10", "callbacks.feature_maps.layer=features.0"]
+    settings += ["callbacks.projector.in_sweeps=true"]
     done = finish(start("train.py", "-m", *QUICK, *settings, *rates, folder=folder), folder)
     assert done.status == 0, done.err
     return folder / "sweep"
