@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from litlab.cli.keys import Keys
 from litlab.cli.settings import assignment
 
-Instead = Callable[[str, str, Keys], str | None]  # of a name, its value in lower case, and the settings there are
+Instead = Callable[[str, str, Keys], str | None]  # of a name, its value, and the settings there are
 TRUE, FALSE = ("true", "yes", "on", "1", ""), ("false", "no", "off", "0", "null", "none")  # "": the word alone
 LOGGERS = {  # of a logger, the option that has it, and the one that leaves it out
     "tensorboard": ("default", "csv"),

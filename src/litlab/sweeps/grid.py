@@ -14,7 +14,7 @@ from litlab.errors import ConfigError
 from litlab.sweeps.composing import COMPOSITION
 from litlab.sweeps.folders import in_their_folders, subdir
 from litlab.sweeps.halving import Halving, load, rungs, write_until
-from litlab.sweeps.jobs import ENDED, UNTIL, job_key, jobs_in, names_job
+from litlab.sweeps.jobs import ENDED, UNTIL, job_key, jobs_in, key_of, names_job
 from litlab.sweeps.pruning import check_pruning
 from litlab.sweeps.stopping import stopped_with
 from litlab.sweeps.study import has_study
@@ -147,11 +147,6 @@ class GridSweeper(ReportedSweeper):
             if not kinds <= seen:
                 self.composed(overrides)
                 seen |= kinds
-
-
-def key_of(override: str) -> str:
-    """`new` of `+new=1`."""
-    return override.lstrip("+~").partition("=")[0]
 
 
 def combinations(overrides: Sequence[Override]) -> list[list[str]]:

@@ -151,6 +151,11 @@ def job_key(overrides: Iterable[str]) -> str:
     return " ".join(sorted(line for line in overrides if not line.startswith("hydra.")))
 
 
+def key_of(override: str) -> str:
+    """`new` of `+new=1`."""
+    return override.lstrip("+~").partition("=")[0]
+
+
 def until(folder: Path, overrides: Iterable[str]) -> int | None:
     """After how many epochs a job of a sweep waits; None: it trains to its end."""
     path = folder / UNTIL

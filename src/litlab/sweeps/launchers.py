@@ -19,7 +19,7 @@ from litlab.distributed.ranks import is_rank
 from litlab.errors import SweepStopped, one_line
 from litlab.machine import cores
 from litlab.sweeps.folders import subdir
-from litlab.sweeps.jobs import as_typed, jobs_in
+from litlab.sweeps.jobs import as_typed, jobs_in, key_of
 from litlab.sweeps.stopping import note_again, stopped_with
 from litlab.sweeps.submitit import submitted
 
@@ -158,7 +158,7 @@ class ResilientLauncher(Launcher):
         done: list[JobReturn] = []
         for number in numbers:
             others = [o for o in jobs[number] if o not in common and not o.startswith("hydra.")]
-            own = " ".join(as_typed(o) for o in others if o.partition("=")[0].lstrip("+~") not in self.fixed)
+            own = " ".join(as_typed(o) for o in others if key_of(o) not in self.fixed)
             if not stopped_with(self.folder):
                 say(f"job {first + number + 1} of {self.total or first + len(jobs)}{': ' * bool(own)}{own}")
             done += self.launcher.launch([jobs[number]], initial_job_idx=first + number)

@@ -64,7 +64,7 @@ def mention_cut_epoch(parts: Parts, saved: dict[str, Any]) -> None:
     """
     loops = saved["loops"]["fit_loop"]
     epoch, done = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]["current"]["ready"]
-    total = int(limited(parts.run.get("trainer.limit_train_batches"), batches(parts.data, "train")))
+    total = limited(parts.run.get("trainer.limit_train_batches"), batches(parts.data, "train"))
     if epoch["ready"] == epoch["processed"] and 0 < done < total:
         warn(
             f"epoch {epoch['processed']} was cut short after {done} of {total} batches; the run goes on with the next "

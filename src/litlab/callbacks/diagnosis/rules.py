@@ -137,7 +137,7 @@ def unsettled(curves: Curves) -> str | None:
         return None
     end, low = curves.val[-1], min(curves.val)
     never_fell = curves.start is not None and end > (1 - FALLS) * curves.start
-    if not never_fell and end - low <= max(PAST_BEST * low, RISE * curves.scale):
+    if not never_fell and _is_noise(end, low, curves):
         return None
     norm = "; the averages of batch norm need more steps" if evidence.setup.batch_norm else ""
     said = f"{curves.span('train')}, {curves.span('val')} in {evidence.steps} steps{norm}"
@@ -163,7 +163,7 @@ def overfitting(curves: Curves) -> str | None:
     best, train = _epoch_of(val.index(low), evidence), curves.train
     went_on = len(train) >= best and train[-1] < train[best - 1]
     end = min(val[-1], statistics.median(evidence.val[-3:]))  # one bad epoch proves nothing
-    if not went_on or end - low <= max(PAST_BEST * low, RISE * curves.scale):
+    if not went_on or _is_noise(end, low, curves):
         return None
     lowest = min(evidence.val)
     at = _epoch_of(evidence.val.index(lowest), evidence)
@@ -292,6 +292,11 @@ def still_improving(curves: Curves) -> str | None:
         f"still improving: the last {last_part} lowered the {name} loss from {digits(before)} to {digits(last)}; "
         f"try trainer.max_epochs={2 * curves.evidence.setup.max_epochs}"
     )
+
+
+def _is_noise(end: float, low: float, curves: Curves) -> bool:
+    """Whether a validation loss that ended at `end` is hardly above its lowest value."""
+    return end - low <= max(PAST_BEST * low, RISE * curves.scale)
 
 
 def _epoch_of(validation: int, evidence: Evidence) -> int:
