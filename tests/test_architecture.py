@@ -29,7 +29,7 @@ FLOORS = [
     ["runs"],
     ["data", "networks"],
     ["figures", "lightning_internals"],
-    ["console", "openmp"],
+    ["console", "importing", "openmp"],
     ["arguments", "direction", "machine", "project", "socket_timeout"],
     ["errors"],
     ["files"],

@@ -15,6 +15,7 @@ from litlab import console
 from litlab.config import Run
 from litlab.distributed import Heartbeat, end_with, follow_rank_zero, leave, leave_last_word, rank
 from litlab.errors import FULL_ERROR, ConfigError, RunFailed, own_frames, with_type
+from litlab.importing import collector_rests
 
 
 def main(path: Path) -> NoReturn:
@@ -66,12 +67,12 @@ def do(message: dict[str, Any]) -> None:
     """
     run = Run.from_plain(message["run"])
     if message["job"] == "train":
-        from litlab.training import train_in_this_process
-
+        with collector_rests():
+            from litlab.training import train_in_this_process
         train_in_this_process(run)
     else:
-        from litlab.prediction import evaluate_in_this_process
-
+        with collector_rests():
+            from litlab.prediction import evaluate_in_this_process
         evaluate_in_this_process(run)
 
 

@@ -21,6 +21,14 @@ def test_a_group_is_built_with_its_settings_and_more_arguments(cfg):
     assert class_of(cfg, "model") is nn.Linear
 
 
+def test_arguments_reach_the_constructor_as_they_are():
+    cfg = {"loss": {"_target_": "types.SimpleNamespace", "a": 1, "b": [1, {"c": 2}]}}
+    sizes = ([1, 2], {"3": 4})
+    built = build(cfg, "loss", sizes=sizes, a=2)
+    assert built.sizes is sizes
+    assert (built.a, built.b) == (2, [1, {"c": 2}]), "an argument takes the place of a setting"
+
+
 def test_what_a_constructor_refuses_names_the_key():
     wrong = {"optimizer": {"_target_": "torch.optim.Adam", "betas": [2, 2]}, "model": {"_target_": "torch.nn.ReLU6"}}
     weights = [nn.Parameter()]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
@@ -41,12 +42,23 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
         if isinstance(parts := node.get("schedulers"), list):  # of torch's SequentialLR and ChainedScheduler
             node["schedulers"] = [{"_partial_": True} | part if isinstance(part, dict) else part for part in parts]
     try:
-        return instantiate(node, _convert_="all", **arguments)
+        return _made(node, arguments)
     except Exception as error:
         if group == "optimizer" and "_partial_" not in node and "'params'" in str(error):
             said = "write _partial_: true beside its _target_, because it is made later, of the weights"
             raise ConfigError(f"{option(group, chosen)}: {said}") from error
-        raise blame(cfg, group, error.__cause__ or error, chosen) from error
+        cause = error.__cause__ if isinstance(error, InstantiationException) else None
+        raise blame(cfg, group, cause or error, chosen) from error
+
+
+def _made(node: dict[str, Any], arguments: dict[str, Any]) -> Any:
+    """The object that a node describes. The constructor gets the arguments as they are.
+
+    Hydra would first copy them into a config, which takes half of the time that it needs for a Trainer.
+    """
+    if not arguments or node.get("_partial_") or "_partial_" in arguments:
+        return instantiate(node, _convert_="all", **arguments)
+    return instantiate({**node, "_partial_": True}, _convert_="all")(**arguments)
 
 
 def build_entries(entries: Mapping[str, Mapping[str, Any]], group: str) -> dict[str, Any]:
