@@ -122,6 +122,10 @@ class FloatTransform:
         return images.float()
 
 
+def no_images(images: Tensor, strength: int = 1) -> None:
+    images + strength
+
+
 class FailingOptimizer(SGD):
     def __init__(self, params: Any, lr: float) -> None:
         raise KeyError("beta")

@@ -1,5 +1,6 @@
 """Errors that end a run or a script, each with one line for the user."""
 
+import functools
 import re
 import signal
 import sysconfig
@@ -75,6 +76,23 @@ def with_type(error: BaseException) -> str:
     """`AttributeError: 'Tiny' object has no attribute 'layr' (mylab/networks.py, line 18)`: an unexpected error."""
     line, name = one_line(error), type(error).__name__
     return line if line.startswith(name) else f"{name}: {line}"
+
+
+def described(value: object) -> str:
+    """What a user's own code has returned, for a message: `uint8 [2, 3, 32, 32]`, or the name of its type."""
+    if value is None:
+        return "None: is a return missing?"
+    dtype = str(getattr(value, "dtype", ""))
+    if dtype.startswith("torch."):  # that of an array is written `uint8` as well, and an array is no tensor
+        return f"{dtype.removeprefix('torch.')} {list(getattr(value, 'shape', ()))}"
+    return type(value).__name__
+
+
+def name_of(function: object) -> str:
+    """The name of a function, or of the class of a callable, for a message. Of a partial, that of its function."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def own_frames(error: BaseException) -> list[traceback.FrameSummary]:

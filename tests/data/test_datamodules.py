@@ -251,7 +251,7 @@ IMAGES, LABELS = "uint8 [N, 3, 8, 8], 0 to 255", "from 0 to 2, as there are 3 cl
         ({"train_images": lambda x: x / 255}, f"train_images must be {IMAGES}, not float32 [20, 3, 8, 8]"),
         ({"test_images": lambda x: x[..., :7]}, f"test_images must be {IMAGES}, not uint8 [6, 3, 8, 7]"),
         ({"train_images": lambda x: x[:, 0]}, f"train_images must be {IMAGES}, not uint8 [20, 8, 8]"),
-        ({"train_images": np.asarray}, f"train_images must be {IMAGES}, not a ndarray"),
+        ({"train_images": np.asarray}, f"train_images must be {IMAGES}, not ndarray"),
         ({"train_labels": lambda y: y + 1}, f"train_labels must be {LABELS}, not from 1 to 3"),
         ({"test_labels": lambda y: y - 1}, f"test_labels must be {LABELS}, not from -1 to 1"),
         ({"train_labels": lambda y: y[1:]}, "train_labels must be whole numbers [20], not int64 [19]"),

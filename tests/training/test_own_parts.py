@@ -106,12 +106,15 @@ def test_a_mistake_in_an_own_optimizer_or_schedule_is_one_line(key, target, mess
     ("target", "message"),
     [
         ("FailingTransform", f"'FailingTransform' object has no attribute 'nothing' ({place('self.nothing(')})"),
-        ("FloatTransform", "FloatTransform makes float32 [2, 1, 4, 4] of uint8 [2, 1, 4, 4]"),
+        ("FloatTransform", "shape: of uint8 [2, 1, 4, 4] FloatTransform makes float32 [2, 1, 4, 4]"),
+        ("no_images", "of uint8 [2, 1, 4, 4] no_images makes None: is a return missing?"),
         ("FloatTransfrom", "own_parts has no FloatTransfrom; did you mean FloatTransform?"),
     ],
 )
 def test_a_mistake_in_an_own_augmentation_names_it(target, message):
-    run = own().settled(**{"data.augment": [{"_target_": f"own_parts.{target}"}]})
+    is_function = target[0].islower()
+    described = {"_target_": f"own_parts.{target}", **({"_partial_": True, "strength": 2} if is_function else {})}
+    run = own().settled(**{"data.augment": [described]})
     with pytest.raises(ConfigError) as caught:
         assemble(run)
     assert message in str(caught.value)

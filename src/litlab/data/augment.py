@@ -19,7 +19,7 @@ from torch import Tensor
 
 from litlab.data.policies import AutoAugment, RandAugment, TrivialAugment
 from litlab.data.random_boxes import GaussianBlur, RandomErasing, RandomResizedCrop, RandomRotation
-from litlab.errors import one_line
+from litlab.errors import described, name_of, one_line
 
 Augmentation = Callable[[Tensor], Tensor]
 
@@ -237,18 +237,10 @@ def try_augmentations(transforms: Iterable[Augmentation], input_shape: Sequence[
             except Exception as error:  # of any kind: the transform may be a user's own
                 raise ValueError(f"augment cannot take {name}'s images: {one_line(error)}") from error
             if not isinstance(found, Tensor) or found.shape != images.shape or found.dtype != torch.uint8:
-                made_by = getattr(transform, "__name__", type(transform).__name__)
                 raise ValueError(
-                    f"augment must return uint8 images of the same shape: {made_by} makes {_described(found)} of "
-                    f"{_described(images)}"
+                    f"augment must return uint8 images of the same shape: of {described(images)} "
+                    f"{name_of(transform)} makes {described(found)}"
                 )
-
-
-def _described(images: object) -> str:
-    """`uint8 [2, 3, 32, 32]`, or the name of the type of what is no tensor."""
-    if not isinstance(images, Tensor):
-        return type(images).__name__
-    return f"{str(images.dtype).removeprefix('torch.')} {list(images.shape)}"
 
 
 AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {

@@ -23,6 +23,7 @@ from litlab.data.folds import checked_folds, held_out
 from litlab.data.in_memory import ImageDataset
 from litlab.data.placement import Placement
 from litlab.data.sources import Arrays, Release
+from litlab.errors import described
 
 
 class ImageDataModule(DataModule):
@@ -96,7 +97,7 @@ class ImageDataModule(DataModule):
             return
         arrays = self.load_arrays()
         if not isinstance(arrays, Arrays):
-            raise ValueError(f"load_arrays must return Arrays({', '.join(Arrays._fields)}), not {_described(arrays)}")
+            raise ValueError(f"load_arrays must return Arrays({', '.join(Arrays._fields)}), not {described(arrays)}")
         self._check(arrays.train_images, arrays.train_labels, "train")
         self._check(arrays.test_images, arrays.test_labels, "test")
         train_labels = arrays.train_labels.long()
@@ -124,12 +125,12 @@ class ImageDataModule(DataModule):
         is_uint8 = isinstance(images, Tensor) and images.dtype == torch.uint8
         if not is_uint8 or images.shape[1:] != (C, H, W):
             raise ValueError(
-                f"load_arrays: {split}_images must be uint8 [N, {C}, {H}, {W}], 0 to 255, not {_described(images)}"
+                f"load_arrays: {split}_images must be uint8 [N, {C}, {H}, {W}], 0 to 255, not {described(images)}"
             )
         is_integer = isinstance(labels, Tensor) and not labels.is_floating_point()
         if not is_integer or labels.shape != (len(images),):
             raise ValueError(
-                f"load_arrays: {split}_labels must be whole numbers [{len(images)}], not {_described(labels)}"
+                f"load_arrays: {split}_labels must be whole numbers [{len(images)}], not {described(labels)}"
             )
         if len(labels) and not 0 <= labels.min() <= labels.max() < self.num_classes:
             raise ValueError(
@@ -154,9 +155,3 @@ class ImageDataModule(DataModule):
         order = self._permutation(size)
         val, train = order[: self.val_size].sort().values, order[self.val_size :].sort().values
         return self._limited(train), val
-
-
-def _described(values: Any) -> str:
-    if not isinstance(values, Tensor):
-        return f"a {type(values).__name__}"
-    return f"{str(values.dtype).removeprefix('torch.')} {list(values.shape)}"

@@ -8,6 +8,8 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
+from litlab.errors import described, name_of
+
 
 def build_transforms(spec: Iterable[str | Mapping[str, Any]]) -> list[Callable]:
     """The transforms that `spec` lists, in this order.
@@ -55,11 +57,12 @@ def try_transforms(transforms: Sequence[Callable], channels: int, size: tuple[in
     picture: Any = Image.new("L" if channels == 1 else "RGB", (size[0] + 31, size[1] + 17))
     with torch.random.fork_rng(devices=[]):
         for transform in transforms:
-            name = type(transform).__name__
+            name = name_of(transform)
             try:
                 picture = transform(picture)
             except (TypeError, ValueError, RuntimeError) as error:
                 raise ValueError(f"transforms {name} cannot take a picture: {error}") from error
             if not isinstance(picture, Image.Image):
-                raise ValueError(f"transforms {name} must make a picture, not a {type(picture).__name__}: leave it out")
+                instead = "" if picture is None else ": leave it out"
+                raise ValueError(f"transforms {name} must make a picture, not {described(picture)}{instead}")
     return picture.size

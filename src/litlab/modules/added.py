@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 from torchmetrics import Metric, MetricCollection
 
+from litlab.errors import described
+
 Prepare = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -71,7 +73,7 @@ def tried(metric: Metric, predictions: Tensor, targets: Tensor) -> Metric:
     copy.update(predictions, targets)
     value = copy.compute()
     if not isinstance(value, Tensor) or value.numel() != 1:
-        made = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        made = list(value.shape) if isinstance(value, Tensor) else described(value)
         raise ValueError(f"must make one number, not {made}")
     return metric
 

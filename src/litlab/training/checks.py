@@ -12,7 +12,7 @@ from torch import Tensor
 from litlab.config import Run
 from litlab.console import warn
 from litlab.data import ClassPictures, DataModule, ImageDataModule, MNISTSample, holds_classes
-from litlab.errors import ConfigError, one_line
+from litlab.errors import ConfigError, described, one_line
 from litlab.modules import Supervised
 from litlab.networks import Registered, evaluating
 from litlab.training.limits import has_length
@@ -80,7 +80,7 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
         hint = network.hint() if isinstance(network, Registered) else ""
         raise unfit(run, data, one_line(error) + hint) from error
     if not isinstance(logits, Tensor):
-        raise ConfigError(f"{model}: its forward must return one tensor, not {_kind(logits)}")
+        raise ConfigError(f"{model}: its forward must return one tensor, not {described(logits)}")
     if tuple(logits.shape) != (2, data.num_classes):
         raise ConfigError(
             f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
@@ -182,7 +182,7 @@ def _check_loss_of_values(run: Run, loss: torch.nn.Module, data: DataModule, net
 
 def _check_value(run: Run, value: object) -> None:
     """Raises `ConfigError` unless a loss is one number with a gradient."""
-    shape = list(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+    shape = list(value.shape) if isinstance(value, torch.Tensor) else described(value)
     if shape != []:
         raise ConfigError(f"{run.option('loss')} must return one number for a batch, [], not {shape}")
     assert isinstance(value, torch.Tensor)
@@ -210,7 +210,7 @@ def check_optimization(run: Run, module: Supervised) -> None:
     except Exception as error:  # of any kind: the optimizer may be a user's own
         raise run.blame("optimizer", error) from error
     if not isinstance(optimizer, torch.optim.Optimizer):
-        raise ConfigError(f"{run.option('optimizer')} must make a torch.optim.Optimizer, not {_kind(optimizer)}")
+        raise ConfigError(f"{run.option('optimizer')} must make a torch.optim.Optimizer, not {described(optimizer)}")
     if not takes(optimizer.step, "closure"):
         raise ConfigError(f"{run.option('optimizer')}: its step must take a closure: def step(self, closure=None)")
     trainer = run.cfg.trainer
@@ -233,7 +233,7 @@ def check_optimization(run: Run, module: Supervised) -> None:
     if not isinstance(schedulers, list | tuple) or not all(isinstance(each, dict) for each in schedulers):
         raise ConfigError(
             f"{run.option('scheduler')} must return a list of what Lightning steps, such as "
-            f'[{{"scheduler": scheduler, "interval": "step"}}], not {_kind(schedulers)}'
+            f'[{{"scheduler": scheduler, "interval": "step"}}], not {described(schedulers)}'
         )
 
 
@@ -241,11 +241,6 @@ def takes(function: Callable[..., Any], argument: str) -> bool:
     """Whether a function takes an argument by this name."""
     parameters = inspect.signature(function).parameters
     return argument in parameters or any(it.kind is it.VAR_KEYWORD for it in parameters.values())
-
-
-def _kind(found: object) -> str:
-    """The type of what a function returned, for a message."""
-    return "None: is a return missing?" if found is None else type(found).__name__
 
 
 def check_monitors(run: Run, module: Supervised, data: DataModule) -> None:
