@@ -19,7 +19,7 @@ import litlab
         (["optimizer.lr=fast"], "optimizer.lr=fast: must be a number"),
         (["trainer.max_epochs=abc"], "trainer.max_epochs=abc: must be an integer or null"),
         (["trainer.max_epochs=0"], "trainer.max_epochs=0: must be at least 1"),
-        (["data.batch_size=0"], "data.batch_size must be at least 1"),
+        (["data.batch_size=0"], "data.batch_size=0: must be at least 1"),
         (["data.batch_size=many"], "data.batch_size=many: must be an integer"),
         (["data.val_size=4000"], "data.val_size"),
         (["data.augment=[flip]"], "data.augment"),

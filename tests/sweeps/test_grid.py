@@ -64,6 +64,7 @@ def test_a_setting_that_only_some_options_have_names_both_and_leaves_no_folder(t
     [
         ("optimizer.lr=0.001,fast", "optimizer.lr=fast: must be a number"),
         ("optimizer.lr=0.001,-1", "optimizer.lr=-1: must be greater than 0"),
+        ("data.batch_size=64,0", "data.batch_size=0: must be at least 1"),
         ("data.batch_size=64,x", "data.batch_size=x: must be a number"),
         ("trainer.max_epochs=1,0", "trainer.max_epochs=0: must be at least 1"),
         ("seed=1,2.5", "seed=2.5: must be an integer"),

@@ -68,6 +68,8 @@ COUNTED = ("pictures", "most_wrong", "filters", "feature_maps", "projector")  # 
 # Bounds that other libraries do not check, or that they check without naming the key: (lowest, highest, open?).
 # With `open`, the value must be greater than the lowest.
 BOUNDS: dict[str, tuple[float, float, bool]] = {
+    **{f"data.{name}": (1, float("inf"), False) for name in ("batch_size", "eval_batch_size")},
+    "data.num_workers": (0, float("inf"), False),
     "model.unfreeze_at": (0, float("inf"), False),
     "optimizer.lr": (0, float("inf"), True),
     "optimizer.weight_decay": (0, float("inf"), False),
