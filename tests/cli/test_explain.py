@@ -137,6 +137,7 @@ def test_what_the_data_say_is_known():
 
 
 def test_a_list_is_not_proposed_for_a_number(explained):
+    assert explained("optimizer.lr=range(1,3)") == "optimizer.lr=range(1,3): several values are a sweep: add -m"
     assert explained("optimizer.lr=0.1,0.2") == "optimizer.lr=0.1,0.2: several values are a sweep: add -m"
 
 

@@ -17,6 +17,7 @@ from litlab.cli.overrides import (
     letters_of_all_languages,
     options_first,
     refuse_null,
+    refuse_several,
     refuse_without,
 )
 
@@ -100,6 +101,25 @@ def test_options_and_their_words_may_stand_between_settings():
     typed = ["a=1", "--cfg", "job", "-m", "b=2", "--config-dir", "mine", "c=3", "-cn=x", "--info"]
     first = ["--cfg", "job", "-m", "--config-dir", "mine", "-cn=x", "--info"]
     assert options_first(typed) == [*first, "a=1", "b=2", "c=3"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "sweep"),
+    [
+        ("seed=1:5", "these two are written seed=1,5, the numbers between 'seed=range(1,6)'"),
+        ("optimizer.lr=[0.1,0.2]", "several values are written optimizer.lr=0.1,0.2"),
+    ],
+)
+def test_several_values_for_one_run_are_refused_with_the_sweep(typed, sweep):
+    with pytest.raises(HydraException) as caught:
+        refuse_several(["data=mnist", typed])
+    assert str(caught.value) == f"{typed}: one run takes one value; add -m for a sweep; {sweep}"
+
+
+def test_one_value_for_one_run_is_not_refused():
+    refuse_several(
+        ["optimizer.betas=[0.9,0.99]", "optimizer.lr=1e-3", "seed=-1", "data.dir=1:2", "trainer.devices=[0,1]"]
+    )
 
 
 def test_no_option_of_a_group_is_called_null():

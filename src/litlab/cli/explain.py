@@ -61,6 +61,8 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
     text = str(error)
     if match := re.search(r"Ambiguous value for argument '(.+)'\n", text):
         return _explain_several_values(match[1], conf)
+    if match := re.search(r"Sweep parameters '(.+)' requires --multirun", text):  # range(1,3)
+        return f"{match[1]}: several values are a sweep: add -m"
     if added := _added_option(text, arguments):
         return f"{added}: write {added.lstrip('+')}, without +"
     if match := re.search(r"Could not append to config. An item is already at '([^']+)'", text):

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from litlab.cli.keys import Keys
 from litlab.cli.proposals import proposal
 from litlab.cli.words import TAKE_A_WORD
-from litlab.config import BOUNDS, GROUPS, MAY_BE_EMPTY, suggest
+from litlab.config import BOUNDS, GROUPS, MAY_BE_EMPTY, several, suggest
 from litlab.console import typed
 
 # The options of Hydra's command line.
@@ -184,6 +184,18 @@ def refuse_in_sweeps(arguments: Sequence[str]) -> None:
         if key in given and is_sweep(given[key]) and not is_sweep(argument):
             raise HydraException(f"{given[key]} and {argument}: the second would end the sweep; leave one out")
         given[key] = argument
+
+
+def refuse_several(arguments: Sequence[str]) -> None:
+    """Refuses `optimizer.lr=0.1:0.5` and `optimizer.lr=[0.1,0.5]` where there is one run, which takes one number.
+
+    Raises:
+        HydraException: saying how a sweep is written.
+    """
+    for argument in arguments:
+        key, sign, value = argument.partition("=")
+        if sign and key in BOUNDS and (written := several(key, value)):
+            raise HydraException(f"{argument}: one run takes one value; add -m for a sweep{written}")
 
 
 def refuse_without(arguments: Sequence[str], keys: Keys) -> None:

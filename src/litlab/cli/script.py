@@ -35,6 +35,7 @@ from litlab.cli.overrides import (
     options_first,
     refuse_in_sweeps,
     refuse_null,
+    refuse_several,
     refuse_unused,
     refuse_without,
     without_config_dir,
@@ -166,8 +167,7 @@ class Script:
         check_words(arguments, keys)
         refuse_unused(arguments, keys)
         refuse_without(arguments, keys)
-        if is_multirun(arguments):
-            refuse_in_sweeps(arguments)
+        refuse_in_sweeps(arguments) if is_multirun(arguments) else refuse_several(arguments)
         refuse_null(arguments, self.searched.folders)
         sys.argv[1:] = typed = options_first(arguments)
         if not is_multirun(arguments):

@@ -19,7 +19,7 @@ from litlab.config.one_setting import check_one
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
 from litlab.config.run import Run, SweepJob, changed, restored, select
 from litlab.config.suggest import suggest
-from litlab.config.swept import check_composed, check_swept
+from litlab.config.swept import check_composed, check_swept, several
 from litlab.config.unread import SWITCHES
 
 __all__ = [
@@ -60,5 +60,6 @@ __all__ = [
     "record",
     "restored",
     "select",
+    "several",
     "suggest",
 ]

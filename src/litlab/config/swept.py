@@ -35,9 +35,9 @@ def check_swept(setting: str, usual: DictConfig) -> None:
         return
     if key in TYPES:
         if not accepts(TYPES[key], OmegaConf.to_object(value) if OmegaConf.is_config(value) else value):
-            raise ConfigError(f"{shown}: must be {describe(TYPES[key])}{_several(key, text)}")
+            raise ConfigError(f"{shown}: must be {describe(TYPES[key])}{several(key, text)}")
     elif not _is_number(value) and (_has_a_number(key) or (_is_number(now) and isinstance(value, str | bool))):
-        raise ConfigError(f"{shown}: must be a number{_several(key, text)}")
+        raise ConfigError(f"{shown}: must be a number{several(key, text)}")
     if _is_number(value) and key in BOUNDS:
         check_bound(key, value)
 
@@ -64,8 +64,8 @@ def _has_a_number(key: str) -> bool:
 NUMBER = r"[-+]?\d*\.?\d+(?:e[-+]?\d+)?"
 
 
-def _several(key: str, text: str) -> str:
-    """How to write a list of values or a range, which the text may be meant to be."""
+def several(key: str, text: str) -> str:
+    """How to write a list of values or a range, which the text may be meant to be; empty if it is neither."""
     if text.startswith("["):
         return f"; several values are written {key}={text.strip('[]')}"
     match = re.fullmatch(rf"({NUMBER})(?:\\?:|\.\.|-)({NUMBER})", text, re.IGNORECASE)
