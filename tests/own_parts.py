@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from litlab.callbacks import Panel
 from litlab.data import ImageDataModule
 from litlab.data.sources import Arrays
 
@@ -31,6 +32,12 @@ class NoReturn(Dense):
 class Pair(Dense):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self.layer(images.flatten(1)), images
+
+
+class PairInTraining(Dense):
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        logits = self.layer(images.flatten(1))
+        return (logits, logits) if self.training else logits
 
 
 class Detached(Dense):
@@ -102,6 +109,29 @@ class NotACallback:
     pass
 
 
+class LacksAnArgument(Callback):
+    def on_train_epoch_end(self, trainer: Any) -> None:
+        trainer.should_stop = True
+
+
+class NamesItsStage(Callback):
+    def setup(self, trainer: Any, module: Any, name: str) -> None:
+        pass
+
+
+class TakesAll(Callback):
+    def setup(self, *arguments: Any, **stage: Any) -> None:
+        pass
+
+    def on_train_epoch_end(self, its_trainer: Any, its_module: Any, more: int = 1) -> None:
+        pass
+
+
+class LacksTheView(Panel):
+    def end_epoch(self) -> None:
+        pass
+
+
 class FailsInStep(Callback):
     def on_train_batch_end(self, *_: Any) -> None:
         {}["nothing"]
@@ -120,6 +150,15 @@ class FailingTransform:
 class FloatTransform:
     def __call__(self, images: Tensor) -> Tensor:
         return images.float()
+
+
+def called_too_early(images: Tensor) -> Tensor:
+    return images
+
+
+class NoAngle:
+    def __init__(self, strength: int = 1) -> None:
+        self.strength = strength
 
 
 def no_images(images: Tensor, strength: int = 1) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 import own_parts
 import pytest
 import torch
+from lightning import Callback
 from own_parts import Dense, Grey
 from scripts import asked
 
+from litlab.callbacks import Panel
 from litlab.config import Run, check_group
 from litlab.data import DataModule
 from litlab.errors import ConfigError
@@ -16,6 +18,7 @@ from litlab.modules import Supervised
 from litlab.runs import read_result
 from litlab.training import assemble
 from litlab.training.assemble import prepare_data
+from litlab.training.methods import check_methods
 from litlab.training.record import failure_recorded
 from litlab.training.run import run_training
 from litlab.training.trainer import make_trainer
@@ -47,6 +50,11 @@ def assemble_and_prepare(run: Run) -> tuple[DataModule, Supervised]:
     [
         ({"model": "NoReturn"}, "model=MODEL: its forward must return one tensor, not None: is a return missing?"),
         ({"model": "Pair"}, "model=MODEL: its forward must return one tensor, not tuple"),
+        (
+            {"model": "PairInTraining"},
+            "model=MODEL: in training its forward must return one tensor, or litlab.networks.WithAuxiliary with more "
+            "outputs, not tuple",
+        ),
         ({"model": "Detached"}, "model=MODEL: its outputs have no gradient with respect to its parameters: leave out "),
         ({"model": "InAList"}, "model=MODEL has no parameters to train: layers in a list need nn.ModuleList or "),
         ({"data": "NoNames"}, "data=DATA: class_names is empty; it must name each class"),
@@ -108,13 +116,18 @@ def test_a_mistake_in_an_own_optimizer_or_schedule_is_one_line(key, target, mess
         ("FailingTransform", f"'FailingTransform' object has no attribute 'nothing' ({place('self.nothing(')})"),
         ("FloatTransform", "shape: of uint8 [2, 1, 4, 4] FloatTransform makes float32 [2, 1, 4, 4]"),
         ("no_images", "of uint8 [2, 1, 4, 4] no_images makes None: is a return missing?"),
+        (
+            "called_too_early",
+            "data.augment: own_parts.called_too_early: called_too_early() missing 1 required positional argument: "
+            "'images'; beside _target_: own_parts.called_too_early write _partial_: true",
+        ),
+        ("NoAngle", "data.augment: own_parts.NoAngle: NoAngle.__init__() got an unexpected keyword argument 'angle'"),
         ("FloatTransfrom", "own_parts has no FloatTransfrom; did you mean FloatTransform?"),
     ],
 )
 def test_a_mistake_in_an_own_augmentation_names_it(target, message):
-    is_function = target[0].islower()
-    described = {"_target_": f"own_parts.{target}", **({"_partial_": True, "strength": 2} if is_function else {})}
-    run = own().settled(**{"data.augment": [described]})
+    given = {"_partial_": True, "strength": 2} if target == "no_images" else {"angle": 3} if target == "NoAngle" else {}
+    run = own().settled(**{"data.augment": ["random_crop", {"_target_": f"own_parts.{target}", **given}]})
     with pytest.raises(ConfigError) as caught:
         assemble(run)
     assert message in str(caught.value)
@@ -130,6 +143,29 @@ def test_a_callback_that_cannot_be_built_is_named_with_its_line(tmp_path):
 
 
 QUICK = ["data=mnist_sample", "data.train_limit=32", "model=mlp", "trainer=cpu", "trainer.max_epochs=1"]
+
+
+@pytest.mark.parametrize(
+    ("made", "base", "method"),
+    [
+        (own_parts.LacksAnArgument, Callback, "on_train_epoch_end(self, trainer, pl_module)"),
+        (own_parts.NamesItsStage, Callback, "setup(self, trainer, pl_module, stage)"),
+        (own_parts.LacksTheView, Panel, "end_epoch(self, view)"),
+    ],
+)
+def test_a_method_that_does_not_take_its_arguments_is_named_before_the_training(made, base, method):
+    check_methods(own_parts.TakesAll(), Callback, "callbacks.mine")
+    with pytest.raises(ConfigError) as caught:
+        check_methods(made(), base, "callbacks.mine")
+    said = f"callbacks.mine: own_parts.{made.__name__}: must be def {method}, as in its base class"
+    assert str(caught.value) == said
+
+
+def test_a_callback_is_checked_before_anything_is_trained(train_here, tmp_path):
+    done = train_here(*QUICK, "+callbacks.mine._target_=own_parts.LacksAnArgument")
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert done.err.startswith("error: callbacks.mine: own_parts.LacksAnArgument: must be def on_train_epoch_end(")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_error_of_own_code_in_training_shows_its_own_lines_alone(train_here, tmp_path):

@@ -48,6 +48,8 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
             said = "write _partial_: true beside its _target_, because it is made later, of the weights"
             raise ConfigError(f"{option(group, chosen)}: {said}") from error
         cause = error.__cause__ if isinstance(error, InstantiationException) else None
+        if cause and (entry := _entry(str(error), str(cause), cfg[group])):
+            raise ConfigError(f"{group}.{entry}: {one_line(cause)}{_as_function(entry, str(cause))}") from error
         raise blame(cfg, group, cause or error, chosen) from error
 
 
@@ -59,6 +61,27 @@ def _made(node: dict[str, Any], arguments: dict[str, Any]) -> Any:
     if not arguments or node.get("_partial_") or "_partial_" in arguments:
         return instantiate(node, _convert_="all", **arguments)
     return instantiate({**node, "_partial_": True}, _convert_="all")(**arguments)
+
+
+def _entry(said: str, cause: str, settings: Mapping[str, Any]) -> str | None:
+    """`augment: mylab.Blur`: the setting and the class of an object in a list that cannot be made; None for others.
+
+    Args:
+        said: Hydra's message.
+        cause: the message of the class.
+        settings: of the group.
+    """
+    found = re.search(r"^Error in call to target '([\w.]+)':.*^full_key: (\w+?)\.?\d+$", said, re.DOTALL | re.MULTILINE)
+    if not found or found[2] not in settings or cause.startswith("Error loading"):
+        return None
+    return f"{found[2]}: {found[1]}"
+
+
+def _as_function(entry: str, cause: str) -> str:
+    """What to write for a function that was called too early; empty for a class."""
+    target = entry.partition(": ")[2]
+    called = f"{target.rpartition('.')[2]}() missing" in cause
+    return f"; beside _target_: {target} write _partial_: true" if called else ""
 
 
 def build_entries(entries: Mapping[str, Mapping[str, Any]], group: str) -> dict[str, Any]:

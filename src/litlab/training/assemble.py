@@ -23,6 +23,7 @@ from litlab.training.checks import (
     check_own_pictures,
 )
 from litlab.training.limits import batches, times_read
+from litlab.training.methods import check_methods
 from litlab.training.metrics import build_metrics
 from litlab.training.network import build_network
 
@@ -116,6 +117,7 @@ def own_task(run: Run, data: DataModule, arguments: dict[str, Any]) -> Supervise
         module: Supervised = make_task(**arguments)
     except Exception as error:
         raise run.blame("task", error) from error
+    check_methods(module, base, run.option("task"))
     return module
 
 

@@ -14,8 +14,9 @@ from litlab.console import warn
 from litlab.data import ClassPictures, DataModule, ImageDataModule, MNISTSample, holds_classes
 from litlab.errors import ConfigError, described, one_line
 from litlab.modules import Supervised
-from litlab.networks import Registered, evaluating
+from litlab.networks import Registered, WithAuxiliary, evaluating
 from litlab.training.limits import has_length
+from litlab.training.methods import is_own
 from litlab.training.network import typed, unfit
 
 FOR_CLASSES = (torch.nn.CrossEntropyLoss, torch.nn.NLLLoss)
@@ -86,7 +87,20 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
             f"{model} makes {list(logits.shape)} of images {list(batch.shape)}, "
             f"but {source} needs [2, {data.num_classes}]"
         )
-    if not logits.requires_grad and not _has_gradient_in_training(network, batch):
+    own = is_own(type(network))
+    if logits.requires_grad and not own:
+        return
+    try:
+        outputs = _in_training(network, batch)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise unfit(run, data, one_line(error)) from error
+    if own and not run.get("task") and not isinstance(outputs, Tensor | WithAuxiliary):  # an own task may take others
+        raise ConfigError(
+            f"{model}: in training its forward must return one tensor, or litlab.networks.WithAuxiliary with more "
+            f"outputs, not {described(outputs)}"
+        )
+    several = outputs if isinstance(outputs, tuple | list) else [outputs]
+    if not logits.requires_grad and not any(isinstance(it, Tensor) and it.requires_grad for it in several):
         raise ConfigError(
             f"{model}: its outputs have no gradient with respect to its parameters: leave out detach(), no_grad() and "
             "argmax() in its forward"
@@ -105,12 +119,10 @@ def _not_registered(network: torch.nn.Module) -> str | None:
     return None
 
 
-def _has_gradient_in_training(network: torch.nn.Module, batch: Tensor) -> bool:
-    """Whether the outputs, of which there may be several in training, depend on the parameters. Uses a copy."""
+def _in_training(network: torch.nn.Module, batch: Tensor) -> Any:
+    """What the network makes of a batch in training. A copy of it is tried, which leaves the network as it is."""
     with torch.random.fork_rng(devices=[]):
-        outputs = copy.deepcopy(network).train()(batch)
-    outputs = outputs if isinstance(outputs, tuple | list) else [outputs]
-    return any(isinstance(output, Tensor) and output.requires_grad for output in outputs)
+        return copy.deepcopy(network).train()(batch)
 
 
 def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:

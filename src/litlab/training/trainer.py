@@ -16,6 +16,7 @@ from litlab.config import SWITCHES, Run, build_entries
 from litlab.console import is_rank_zero
 from litlab.distributed.strategies import distribution
 from litlab.errors import ConfigError, one_line
+from litlab.training.methods import check_methods
 
 WANDB = "lightning.pytorch.loggers.WandbLogger"
 PACKAGES = {WANDB: "wandb", "lightning.pytorch.loggers.MLFlowLogger": "mlflow"}  # which a logger needs
@@ -72,8 +73,10 @@ def _configured_callbacks(run: Run, entries: dict[str, Any], network: torch.nn.M
             if not isinstance(callback, Callback):
                 target = described[name]["_target_"]
                 raise ConfigError(f"callbacks.{name}: {target} must inherit from lightning.Callback, or be a Panel")
+            check_methods(callback, Callback, f"callbacks.{name}")
             callbacks.append(callback)
             continue
+        check_methods(callback, Panel, f"callbacks.{name}")
         try:
             callback.check_network(network)
         except ValueError as error:
