@@ -97,6 +97,12 @@ def test_where_litlab_is_installed_a_command_is_one_of_litlab(monkeypatch):
     assert console.typed("train") == "litlab train"
 
 
+def test_where_there_is_no_script_a_command_is_one_of_litlab(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["/usr/lib/litlab/sweeps/__main__.py"])
+    monkeypatch.chdir(tmp_path)
+    assert console.command("train.py", "-m") == "litlab train -m"
+
+
 DDP_OF_ONE_CHANNEL = """
 import sys
 import torch

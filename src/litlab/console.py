@@ -143,9 +143,10 @@ def command(script: str, *arguments: str) -> str:
         script: `train.py` or `predict.py`.
         arguments: unquoted.
     """
-    if INSTALLED in os.environ:
-        return shlex.join(["litlab", script.removesuffix(".py"), *arguments])
     started = Path(sys.argv[0])
+    elsewhere = started.name not in SCRIPTS and not Path(script).is_file()  # python -m litlab.sweeps in a project
+    if INSTALLED in os.environ or elsewhere:
+        return shlex.join(["litlab", script.removesuffix(".py"), *arguments])
     here = started.parent if started.name in SCRIPTS else Path()
     here = Path() if here.absolute() == Path.cwd() else here
     return shlex.join(["python", str(here / script), *arguments])

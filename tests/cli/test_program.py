@@ -5,6 +5,7 @@ import sys
 import pytest
 
 import litlab
+from litlab import console
 from litlab.cli.program import main
 
 
@@ -48,3 +49,4 @@ def test_a_project_needs_a_name(monkeypatch, capsys, tmp_path):
 def test_the_report_of_a_sweep_is_a_command(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert said(monkeypatch, capsys, "sweeps", "none") == (2, "", "error: none: no such folder\n")
+    assert console.command("train.py", "-m") == "litlab train -m", "as the command that a report prints"

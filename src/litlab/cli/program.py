@@ -49,13 +49,13 @@ litlab new mylab                            make a project of your own that runs
 def main() -> None:
     """Calls the command that the first argument names."""
     name, *arguments = sys.argv[1:] or ["--help"]
+    os.environ[console.INSTALLED] = "1"  # for the commands that litlab prints, in the processes it starts too
     modules = {name: line for name, line in MODULES.items() if importlib.util.find_spec(f"litlab.{name}.__main__")}
     if name in ("--help", "-h", "help"):
         print(USAGE + "".join(f"{f'litlab {name} --help':<44}{line}\n" for name, line in modules.items()), end="")
     elif name == "--version":
         print(f"litlab {litlab.__version__}")
     elif name in SCRIPTS:
-        os.environ[console.INSTALLED] = "1"  # for the commands that litlab prints, in the processes it starts too
         if name != "new" and (request := completion.asked(arguments)):
             completion.complete(request, sorted({*SCRIPTS, *modules}))
         sys.argv = [f"litlab {name}", *arguments]

@@ -34,4 +34,5 @@ def on_background(image: Tensor, background: int) -> tuple[Tensor, bool]:
     contrast = (0 if background > 127 else 255) - background
     scale = contrast / math.copysign(max(abs(ink), FAINT), ink)
     changed = (background + difference * scale).round().clamp(0, 255).to(torch.uint8).view_as(image)
-    return changed, ink * contrast < 0
+    swapped = ink * contrast < 0 if ink else (paper > 127) != (background > 127)  # ink is 0 in a picture of one colour
+    return changed, swapped
