@@ -96,6 +96,12 @@ class ThreeMeans(Grey):
     mean, std = (0.4, 0.4, 0.4), (0.2, 0.2, 0.2)
 
 
+class NoOptions(Grey):
+    def __init__(self, noise: float = 1.0) -> None:
+        super().__init__()
+        self.noise = noise
+
+
 class NoNames(Grey):
     class_names = ()
 

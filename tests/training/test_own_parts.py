@@ -214,3 +214,12 @@ def test_a_typo_in_a_target_says_what_is_not_there(target, reason):
         check_group("model", {"_target_": target})
     assert str(caught.value).startswith(f"model._target_={target}: cannot be imported: ")
     assert reason in str(caught.value)
+
+
+def test_a_data_set_that_does_not_take_the_settings_of_its_base_class_is_told_how():
+    with pytest.raises(ConfigError) as caught:
+        check_group("data", {"_target_": "own_parts.NoOptions", "noise": 2.0, "data_dir": "data"})
+    assert str(caught.value) == (
+        "data.data_dir is unknown to own_parts.NoOptions; its base class takes it: let __init__ take **options too, "
+        "and call super().__init__(**options)"
+    )

@@ -8,9 +8,8 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from litlab.config.hints import accepts, as_written, describe, must_be, signature
+from litlab.config.hints import accepts, as_written, describe, must_be, signature, unknown_to
 from litlab.config.objective import MONITORS, objective_mode
-from litlab.config.suggest import suggest
 from litlab.config.targets import why_not_imported
 from litlab.config.unread import (
     SWITCHES,
@@ -292,7 +291,7 @@ def check_group(group: str, node: Mapping[str, Any]) -> None:
         if (key.startswith("_") and key.endswith("_")) or (value is None and key in FILLED_FROM_DATA):
             continue
         if key not in parameters and not takes_any:
-            raise ConfigError(f"{group}.{key} is unknown to {node['_target_']}; {suggest(key, parameters)}")
+            raise ConfigError(f"{group}.{key} {unknown_to(target, named, key, parameters)}")
         may_be_auto = f"{group}.{key}" in MAY_BE_AUTO
         if (value == "auto" and may_be_auto) or (value is None and f"{group}.{key}" in MAY_BE_NULL):
             continue

@@ -4,9 +4,11 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union
+
+from litlab.config.suggest import suggest
 
 # torch.nn.Module is there. Its constructor has `*args, **kwargs`, and takes none.
 MODULE = "torch.nn.modules.module"
@@ -33,6 +35,19 @@ def signature(target: Callable) -> tuple[dict[str, Any], dict[str, Any], bool]:
         if len(named) + ("self" in found) == len(found):
             return parameters, hints, False
     return parameters, hints, True
+
+
+def unknown_to(target: Callable, named: str, key: str, parameters: Collection[str]) -> str:
+    """`is unknown to mylab.Net; there is: width`: what to say of a setting that a constructor does not take.
+
+    Args:
+        named: the constructor, as the config names it.
+        parameters: what it takes.
+    """
+    instead = suggest(key, parameters)
+    if inspect.isclass(target) and any(key in signature(base)[0] for base in target.__bases__):
+        instead = "its base class takes it: let __init__ take **options too, and call super().__init__(**options)"
+    return f"is unknown to {named}; {instead}"
 
 
 def _type_hints(function: Callable) -> dict[str, Any]:
