@@ -11,6 +11,7 @@ from torchvision import models
 from litlab import checkpoint
 from litlab.errors import ConfigError
 from litlab.networks import MLP, MLPMixer, MnistCNN, ViT
+from litlab.prediction import details
 from litlab.prediction.explain import explained, heat_maps, overlaid
 
 
@@ -100,9 +101,19 @@ def test_the_sheet_shows_heat_maps_and_the_predictions_stay(best, digits, use, t
     assert plain < 1 < heat
 
 
-def test_the_most_wrong_are_explained(best, use, tmp_path):
+def test_where_nothing_was_wrong_there_is_nothing_to_explain(best, use, monkeypatch, capsys):
+    monkeypatch.setattr(details, "most_confident_mistakes", lambda *arguments, **earlier: [])
+    use(f"ckpt={best}", "evaluate=test", "explain=gradcam")
+    assert capsys.readouterr().out.endswith("explain=gradcam: no picture was wrong, so there is none to explain\n")
+
+
+def test_the_most_wrong_are_explained(best, use, tmp_path, capsys):
     use(f"ckpt={best}", "evaluate=test", "output=plain")
+    assert "written to plain: evaluation.json, " in capsys.readouterr().out
+    use(f"ckpt={best}", "evaluate=test", "output=plain")
+    assert "written to plain, in place of earlier files: evaluation.json, " in capsys.readouterr().out
     use(f"ckpt={best}", "evaluate=test", "output=heat", "explain=gradcam")
+    assert "no picture was wrong" not in capsys.readouterr().out
     results = [json.loads((tmp_path / name / "evaluation.json").read_text()) for name in ("plain", "heat")]
     assert results[0]["metrics"] == results[1]["metrics"]
     assert saturation(tmp_path / "heat/most_wrong.png") > saturation(tmp_path / "plain/most_wrong.png") + 1

@@ -12,7 +12,7 @@ from litlab.prediction.files import PictureFiles
 from litlab.prediction.invert import on_background
 
 
-def test_the_same_picture_in_any_form_is_the_same_digit(ckpt, digits, use, tmp_path):
+def test_the_same_picture_in_any_form_is_the_same_digit(ckpt, digits, use, tmp_path, capsys):
     folder, names = digits
     name = "00_7.png"
     original = Image.open(folder / name)
@@ -37,7 +37,9 @@ def test_the_same_picture_in_any_form_is_the_same_digit(ckpt, digits, use, tmp_p
     assert len(table) == 7
     assert {row["class"] for row in table} == {names[name]}
     assert {row["inverted"] for row in table} == {"true"}
+    assert "written to out: predictions.csv, " in capsys.readouterr().out
     use(ckpt, f"input={forms}", "output=out", "invert=false")
+    assert "written to out, in place of earlier files: predictions.csv, " in capsys.readouterr().out
     assert {row["inverted"] for row in rows(tmp_path / "out")} == {"false"}
     use(ckpt, f"input={folder}", "output=out", "invert=true")
     assert {row["inverted"] for row in rows(tmp_path / "out")} == {"true"}

@@ -87,6 +87,29 @@ class Listed(torch.nn.Module):
         return self.last(self.blocks[0](images.flatten(1)))
 
 
+class Ending(torch.nn.Sequential):
+    """An own network with a given end."""
+
+    def __init__(self, *end: torch.nn.Module) -> None:
+        super().__init__(torch.nn.Flatten(), torch.nn.Linear(784, 10), *end)
+
+
+@pytest.mark.parametrize(
+    ("end", "loss", "warns"),
+    [
+        (torch.nn.Softmax(1), torch.nn.CrossEntropyLoss(), True),
+        (torch.nn.Identity(), torch.nn.CrossEntropyLoss(), False),
+        (torch.nn.Sigmoid(), torch.nn.CrossEntropyLoss(), False),
+        (torch.nn.LogSoftmax(1), torch.nn.NLLLoss(), False),
+    ],
+)
+def test_a_softmax_before_a_loss_that_has_one_is_named(capsys, end, loss, warns):
+    run = asked("data=mnist_sample")
+    check_loss(run, loss, run.build("data"), Ending(end))
+    said = "warning: model=MODEL makes probabilities, and loss=LOSS takes logits: leave out the softmax\n"
+    assert capsys.readouterr().err == said * warns
+
+
 def test_layers_in_a_plain_list_are_named(capsys):
     run = asked("data=mnist_sample")
     check_network(run, Listed((1, 28, 28), 10), run.build("data"))

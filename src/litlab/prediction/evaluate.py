@@ -27,7 +27,7 @@ from litlab.prediction.ensemble import load_asked
 from litlab.prediction.explain import check_explain, explained
 from litlab.prediction.label_details import LabelDetails
 from litlab.prediction.metrics import added_metrics
-from litlab.prediction.settings import made_folder, output_folder, print_network
+from litlab.prediction.settings import made_folder, output_folder, print_network, written_to
 from litlab.runs import finite
 
 
@@ -94,6 +94,7 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     }
     folder = output_folder(run, "evaluation")
     evaluation_result.print_result(result, data.title)
+    replaced = (folder / evaluation_result.JSON).exists()
     evaluation_result.write_result(result, folder)
     files = found.files if found else ()
     for name in {*FILES, SHEET} - {*files}:  # of an earlier evaluation: they would be taken for those of this one
@@ -101,7 +102,9 @@ def evaluate_in_this_process(run: Run, trained: Trained | None = None) -> None:
     if found:
         title = f"{data.title}, {split}: {len(images):,} images{evaluation_result.how_measured(result)}"
         found.write(folder, title, partial(explained, trained) if explains else None)
-    console.print(f"written to {folder}: {', '.join([evaluation_result.JSON, *files])}")
+    console.print(written_to(folder, [evaluation_result.JSON, *files], replaced))
+    if explains and SHEET not in files:
+        console.print(f"explain={run.cfg.explain}: no picture was wrong, so there is none to explain")
 
 
 def details_of(trained: Trained) -> Details | LabelDetails | None:

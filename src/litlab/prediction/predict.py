@@ -19,7 +19,7 @@ from litlab.machine import cores
 from litlab.prediction.calibrate import calibrated
 from litlab.prediction.explain import check_explain, explained
 from litlab.prediction.files import Loaded, PictureFiles, as_list, find_files
-from litlab.prediction.settings import device, made_folder, output_path, print_network
+from litlab.prediction.settings import device, made_folder, output_path, print_network, written_to
 from litlab.prediction.tasks import TASKS, Prediction, in_pixels, task_of
 from litlab.prediction.write import (
     CSV,
@@ -53,6 +53,7 @@ def predict(trained: Trained, run: Run) -> None:
     failed = inverted = 0
     sheet = Sheet(len(files))
     with made_folder(run, "predictions") as folder, ExitStack() as stack:
+        there = (folder / CSV).exists()
         writers = [
             print_quietly if quiet else stack.enter_context(table_printer(files, trained)),
             stack.enter_context(csv_writer(folder / CSV, trained)),
@@ -69,13 +70,12 @@ def predict(trained: Trained, run: Run) -> None:
             for write in writers:
                 write(prediction)
         if failed == len(files):  # raised here, so that no file appears
-            there = (folder / CSV).exists()
             raise RunFailed(f"no file could be read{f'; the predictions in {folder} stay as they are' * there}", 2)
     written = [CSV, JSON, *([SHEET] if sheet.write(folder / SHEET) else [])]
     if not quiet:
         if run.cfg.invert == "auto":
             print_inverted(trained, inverted, len(files) - failed)
-        console.print(f"written to {folder}: {', '.join(written)}", markup=False)
+        console.print(written_to(folder, written, replaced=there), markup=False)
     if failed:
         raise RunFailed(f"{failed} of {len(files):,} files could not be read")
 

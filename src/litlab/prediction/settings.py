@@ -1,7 +1,7 @@
 """Settings of `conf/predict.yaml` that predict, evaluate and export share."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -58,6 +58,11 @@ def output_folder(run: Run, default: str) -> Path:
     except OSError as error:
         raise ConfigError(f"output={folder}: {error.strerror}") from error
     return folder
+
+
+def written_to(folder: Path, files: Iterable[str], replaced: bool) -> str:
+    """The line that says where the results are, and whether those of an earlier call were there."""
+    return f"written to {folder}{', in place of earlier files' * replaced}: {', '.join(files)}"
 
 
 @contextlib.contextmanager

@@ -134,6 +134,7 @@ def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch
     try:
         if data.task == "classification":
             _check_loss_of_classes(run, loss, data)
+            _warn_of_softmax(run, loss, data, network)
         elif data.task == "multilabel":
             _check_loss_of_labels(run, loss, data)
         else:
@@ -161,6 +162,15 @@ def _check_loss_of_classes(run: Run, loss: torch.nn.Module, data: DataModule) ->
             raise ConfigError(f"{given} is for several labels a picture, and {source} has one class each") from error
         raise
     _check_value(run, value)
+
+
+def _warn_of_softmax(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
+    """Warns of an own network that ends with the softmax that the loss has in itself: it would learn slowly."""
+    if not isinstance(loss, torch.nn.CrossEntropyLoss) or not is_own(type(network)):
+        return
+    sums = _of_large_inputs(network, data).sum(1)
+    if torch.allclose(sums, torch.ones_like(sums), atol=1e-4) and makes_probabilities(network, data):
+        warn(f"{run.option('model')} makes probabilities, and {run.option('loss')} takes logits: leave out the softmax")
 
 
 def _check_loss_of_labels(run: Run, loss: torch.nn.Module, data: DataModule) -> None:
@@ -202,13 +212,18 @@ def _check_value(run: Run, value: object) -> None:
         raise ConfigError(f"{run.option('loss')} has no gradient with respect to the outputs of the network")
 
 
-@torch.no_grad()
 def makes_probabilities(network: torch.nn.Module, data: DataModule) -> bool:
     """Whether the outputs of the network are between 0 and 1 even for large inputs."""
+    values = _of_large_inputs(network, data)
+    return bool(((values >= 0) & (values <= 1)).all())
+
+
+@torch.no_grad()
+def _of_large_inputs(network: torch.nn.Module, data: DataModule) -> Tensor:
     inputs = torch.linspace(-1e3, 1e3, 2 * torch.Size(data.input_shape).numel()).view(2, *data.input_shape)
     with evaluating(network):
-        values = network(torch.cat((inputs, -inputs)))
-    return bool(((values >= 0) & (values <= 1)).all())
+        outputs: Tensor = network(torch.cat((inputs, -inputs)))
+    return outputs
 
 
 def check_optimization(run: Run, module: Supervised) -> None:

@@ -5,6 +5,7 @@ import pytest
 from litlab.callbacks.diagnosis import Evidence, Setup, verdict
 
 FALLING = [2.3, 1.0, 0.6, 0.4, 0.3, 0.25]
+NO_CHANGE = "no change, at a good level"  # of weights that were trained before
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,7 @@ FALLING = [2.3, 1.0, 0.6, 0.4, 0.3, 0.25]
         (Evidence(losses=[2.3, 1.2], val=[0.9]), ["learning"]),
         (Evidence(losses=[2.3, 1.2], val=[0.9], val_r2=-0.01), ["learning", "worse than a guess"]),
         (Evidence(losses=[2.3, 1.2], val=[0.9], val_r2=0.0), ["learning"]),
-        (Evidence(losses=[0.02, 0.02], num_classes=10, plain_cross_entropy=True, val=[0.03]), []),  # trained before
+        (Evidence(losses=[0.02, 0.02], num_classes=10, plain_cross_entropy=True, val=[0.03]), [NO_CHANGE]),
         (Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 0.61, 0.6, 0.62]), ["learning"]),  # within noise
         (Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 0.7, 0.8, 0.8]), ["overfitting"]),
         (Evidence(losses=FALLING, train=FALLING, val=[0.9, 0.7, 0.6, 3.0, 0.5, 0.49]), ["learning"]),  # an outlier
@@ -37,7 +38,7 @@ def test_thresholds(evidence, begins):
     assert [sentence.split(":")[0] for sentence in verdict(evidence)] == begins
 
 
-@pytest.mark.parametrize(("support", "begins"), [([50, 50], []), ([93, 7], ["stuck"]), ([], [])])
+@pytest.mark.parametrize(("support", "begins"), [([50, 50], [NO_CHANGE]), ([93, 7], ["stuck"]), ([], [NO_CHANGE])])
 def test_a_network_that_knows_its_classes_is_not_stuck(support, begins):
     """The loss of a new head hardly falls in a short fine-tuning, and the accuracy may be high all the same."""
     evidence = Evidence(losses=[0.69, 0.68], num_classes=2, plain_cross_entropy=True, val_acc=0.93, support=support)

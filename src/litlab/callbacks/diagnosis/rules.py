@@ -54,13 +54,13 @@ def verdict(evidence: Evidence) -> list[str]:
 
 
 def learning(curves: Curves) -> str | None:
-    """Both fall."""
-    if not curves.train_falls:
+    """Both fall; or they are flat at a good level, as those of weights that were trained before."""
+    if curves.train_falls is None:
         return None
     parts = [curves.span("train"), *([curves.span("val")] if curves.val else [])]
     if curves.evidence.val_acc is not None:
         parts.append(f"val accuracy {curves.evidence.val_acc:.1%}")
-    return f"learning: {', '.join(parts)}"
+    return f"{'learning' if curves.train_falls else 'no change, at a good level'}: {', '.join(parts)}"
 
 
 def diverges(curves: Curves) -> str | None:
