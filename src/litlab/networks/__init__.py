@@ -13,7 +13,7 @@ from litlab.networks.googlenet import GoogLeNet
 from litlab.networks.lenet import LeNet5
 from litlab.networks.mlp import MLP
 from litlab.networks.mlp_mixer import MLPMixer
-from litlab.networks.modes import evaluating
+from litlab.networks.modes import evaluating, trying_training
 from litlab.networks.registered import Registered
 from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
 from litlab.networks.summary import Layer, summarize
@@ -60,4 +60,5 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "Layer",
     "summarize",
     "evaluating",
+    "trying_training",
 ]

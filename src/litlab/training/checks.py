@@ -1,6 +1,5 @@
 """Refuses parts that do not fit together, before anything is trained."""
 
-import copy
 import inspect
 import warnings
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from litlab.console import warn
 from litlab.data import ClassPictures, DataModule, ImageDataModule, MNISTSample, holds_classes
 from litlab.errors import ConfigError, described, one_line
 from litlab.modules import Supervised
-from litlab.networks import Registered, WithAuxiliary, evaluating
+from litlab.networks import Registered, WithAuxiliary, evaluating, trying_training
 from litlab.training.limits import has_length
 from litlab.training.methods import is_own
 from litlab.training.network import typed, unfit
@@ -91,7 +90,8 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
     if logits.requires_grad and not own:
         return
     try:
-        outputs = _in_training(network, batch)
+        with trying_training(network):
+            outputs = network(batch)
     except (RuntimeError, ValueError, AssertionError) as error:
         raise unfit(run, data, one_line(error)) from error
     if own and not run.get("task") and not isinstance(outputs, Tensor | WithAuxiliary):  # an own task may take others
@@ -117,12 +117,6 @@ def _not_registered(network: torch.nn.Module) -> str | None:
             if not name.startswith("_") and any(True for layer in layers for _ in layer.parameters()):
                 return f"{type(module).__name__}.{name}"
     return None
-
-
-def _in_training(network: torch.nn.Module, batch: Tensor) -> Any:
-    """What the network makes of a batch in training. A copy of it is tried, which leaves the network as it is."""
-    with torch.random.fork_rng(devices=[]):
-        return copy.deepcopy(network).train()(batch)
 
 
 def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:

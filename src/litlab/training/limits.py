@@ -1,6 +1,5 @@
 """Compares the settings that count batches and epochs with the batches and epochs that there are."""
 
-import copy
 import math
 from typing import Any
 
@@ -10,6 +9,7 @@ from litlab.callbacks import not_one_batch
 from litlab.config import Run
 from litlab.data import DataModule
 from litlab.errors import ConfigError, one_line
+from litlab.networks import trying_training
 
 SPLITS = ("train", "val", "test")
 
@@ -76,8 +76,8 @@ def check_last_batch(run: Run, data: DataModule, network: torch.nn.Module) -> No
     if not alone or data.drop_last or run.get("trainer.limit_train_batches") is not None:
         return
     try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            copy.deepcopy(network).train()(torch.zeros(1, *data.input_shape))
+        with torch.no_grad(), trying_training(network):
+            network(torch.zeros(1, *data.input_shape))
     except ValueError as error:
         raise ConfigError(
             f"the last batch would be one of {data.sizes['train']:,} images alone, which {run.option('model')} "
