@@ -67,6 +67,23 @@ def end_restart(trainer: lightning.Trainer) -> None:
     trainer.fit_loop._restarting = False
 
 
+def within_epoch(fit_loop: dict[str, Any], stepped: bool) -> None:
+    """Turns the saved state of an epoch that ended early into that of a training which stops after a batch.
+
+    `trainer.max_steps` and `trainer.max_time` end the epoch in which they stop a run. Lightning would leave out its
+    other batches in a resume, or with a `max_steps` train them and count the epoch twice.
+
+    Args:
+        fit_loop: of the checkpoint.
+        stepped: whether the optimizer has stepped after the last batch.
+    """
+    for tracker in fit_loop["epoch_progress"].values():
+        tracker["processed"] = tracker["completed"] = tracker["started"] - 1
+    for tracker in (fit_loop["epoch_loop.batch_progress"][name] for name in ("total", "current")):
+        tracker["completed"] = tracker["processed"] - 1
+    fit_loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= int(stepped)
+
+
 def set_schedule_step(schedule: Any, step: int) -> None:
     """Makes a schedule count from `step`. Public: `load_state_dict` would take all else from the state as well."""
     schedule.last_epoch, schedule._step_count = step, step + 1

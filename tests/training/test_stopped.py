@@ -5,9 +5,11 @@ import json
 import re
 
 import pytest
+import torch
 from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
 
-from litlab.errors import RunFailed
+from litlab.checkpoint import read
+from litlab.errors import ConfigError, RunFailed
 
 STEPS = ["+trainer.max_steps=15", "scheduler=none"]
 PATIENCE = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=0.9", "trainer.max_epochs=9"]
@@ -62,22 +64,37 @@ def test_an_epoch_that_was_cut_short_says_so(tmp_path, capfd):
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3 (5 of 10 batches)"]
 
 
-def test_a_resume_says_that_the_rest_of_a_cut_epoch_is_left_out_and_counts_no_epoch_more(tmp_path, capfd):
-    record_run(tmp_path / "run", *PLAIN, *STEPS)
-    cut = (
-        "warning: epoch 2 was cut short after 5 of 10 batches; the run goes on with the next epoch, without the others"
-    )
-    for overrides, ended, warnings in (
-        ([], "completed after 1 epoch and a part of one", 0),
-        ([], "completed after 1 epoch and a part of one", 1),  # nothing to train
-        (["trainer.max_steps=null"], "completed after 3 epochs", 1),
-        (["trainer.max_epochs=4"], "completed after 4 epochs", 0),
+@pytest.mark.parametrize("steps", [15, 18], ids=["within a period of the log", "at its end"])
+def test_a_resume_trains_the_rest_of_an_epoch_that_was_cut_short(tmp_path, capfd, steps):
+    """As if nothing had stopped it: three times within an epoch, and then without an end in steps."""
+    settings = [*PLAIN[:2], "test=false", "logger=csv", "scheduler=none", "trainer.max_epochs=4"]
+    settings += ["trainer.log_every_n_steps=3", "model.dropout=0.1"]
+    record_run(tmp_path / "run", *settings, f"+trainer.max_steps={steps}")
+    for overrides, ended in (
+        ([], "completed after 1 epoch and a part of one"),
+        ([], "completed after 1 epoch and a part of one"),  # nothing to train
+        (["trainer.max_steps=24"], "completed after 2 epochs and a part of one"),
+        (["trainer.max_steps=37"], "completed after 3 epochs and a part of one"),
+        (["trainer.max_steps=null"], "completed after 4 epochs"),
     ):
         train_recorded(tmp_path / "run", *overrides)
         said = capfd.readouterr()
         assert f"\n{ended}," in said.out
-        assert said.err.count(cut) == warnings
-    assert json.loads((tmp_path / "run/result.json").read_text())["steps"] == 35
+        assert "warning" not in said.err
+    record_run(tmp_path / "whole", *settings)
+    train_recorded(tmp_path / "whole")
+    resumed, whole = (read(tmp_path / name / "checkpoints/last.ckpt")["state_dict"] for name in ("run", "whole"))
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+    rows, expected = (list(csv.DictReader((tmp_path / f"{name}/metrics.csv").open())) for name in ("run", "whole"))
+    assert [row for row in rows if row["val/loss"]] == [row for row in expected if row["val/loss"]]
+    assert json.loads((tmp_path / "run/result.json").read_text())["epochs"] == 4
+
+
+def test_a_batch_size_cannot_change_where_an_epoch_was_cut_short(tmp_path):
+    record_run(tmp_path / "run", *PLAIN, *STEPS)
+    train_recorded(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"data.batch_size=.*can change at the end of an epoch only"):
+        train_recorded(tmp_path / "run", "trainer.max_steps=null", "data.batch_size=2")
 
 
 @pytest.mark.slow

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 from torchmetrics import Metric
 
-from litlab.lightning_internals import FastAttributes
+from litlab.lightning_internals import FastAttributes, is_last_batch
 from litlab.modules.added import Added
 from litlab.modules.meter import Flushed, Meter, as_float
 
@@ -37,6 +38,7 @@ class Measured(FastAttributes):
         self.running: dict[str, float] = {}  # loss and metrics of the last block of steps, for the progress bar
         # The logged values by name, each as (step, value). `train/loss_step` begins with the loss of the first step.
         self.history: dict[str, list[tuple[int, float]]] = {}
+        self.cut_epoch: dict[str, Any] | None = None  # the training meter, if `trainer.max_steps` has ended the epoch
         # An engine that runs ahead of the device replaces these two.
         self.later: Callable[[Callable[[], None]], None] = _call  # calls a function once the device has its values
         self.drain: Callable[[], None] = _nothing  # waits for the device, and calls all functions that are late
@@ -65,6 +67,8 @@ class Measured(FastAttributes):
         self.trains_since = time.perf_counter()
 
     def on_train_epoch_end(self) -> None:
+        self.drain()
+        self.cut_epoch = None if is_last_batch(self.trainer) else self.meters["train"].state_dict()
         self._log_epoch("train")
 
     def on_validation_start(self) -> None:

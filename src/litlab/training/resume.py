@@ -7,12 +7,10 @@ from litlab.callbacks import Checkpoints
 from litlab.callbacks.steering import KEY
 from litlab.checkpoint import copy
 from litlab.config import UNGROUPED, Run, filled_then, first_change, restored, select
-from litlab.console import warn
 from litlab.data.loader import OtherBatches
 from litlab.errors import ConfigError
 from litlab.runs import BEST, LATEST, RESULT
 from litlab.training.build import Parts
-from litlab.training.limits import batches, limited
 
 # Keys, and the value that a run has which has not recorded the key.
 FIXED: dict[str, Any] = {
@@ -52,24 +50,6 @@ def restore_settings(run: Run, saved: dict[str, Any]) -> Run:
     if done == epochs and (setting := first_change(before, now, OF_STEPS)):  # the run would record it as its own
         raise ConfigError(f"{setting}: nothing is left to train with it; give a higher trainer.max_epochs too")
     return run
-
-
-def mention_cut_epoch(parts: Parts, saved: dict[str, Any]) -> None:
-    """Warns if the run was stopped within an epoch in a way that ends the epoch, such as `trainer.max_time`.
-
-    Lightning goes on with the next epoch then.
-
-    Args:
-        saved: the checkpoint that the run goes on from.
-    """
-    loops = saved["loops"]["fit_loop"]
-    epoch, done = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]["current"]["ready"]
-    total = limited(parts.run.get("trainer.limit_train_batches"), batches(parts.data, "train"))
-    if epoch["ready"] == epoch["processed"] and 0 < done < total:
-        warn(
-            f"epoch {epoch['processed']} was cut short after {done} of {total} batches; the run goes on with the next "
-            "epoch, without the others"
-        )
 
 
 def _value(cfg: Any, key: str, default: Any) -> Any:

@@ -26,7 +26,7 @@ from litlab.training.lr_range_test import find_learning_rate
 from litlab.training.outcome import Outcome, has_page, note_error, note_evaluation, note_training, note_unsaved
 from litlab.training.record import failure_recorded, settled_and_recorded
 from litlab.training.result import finish
-from litlab.training.resume import check_same_batches, mention_cut_epoch, reset_files, restore_settings
+from litlab.training.resume import check_same_batches, reset_files, restore_settings
 from litlab.training.rewind import rewound
 from litlab.training.settle import settle_for_other_hosts
 from litlab.training.splits import note_splits, restore_splits, write_splits
@@ -124,7 +124,6 @@ def train_in_this_process(run: Run) -> None:
     fill_cache(parts.run, parts.data)
     if saved:
         check_same_batches(parts, saved)
-        mention_cut_epoch(parts, saved)
     else:
         weights.show_data(parts.run, parts.module.network, parts.data)
     if not run.rewound:

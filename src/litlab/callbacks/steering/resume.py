@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from litlab.callbacks.gather import gathered
 from litlab.callbacks.steering.new_settings import adopt, name_of
 from litlab.callbacks.steering.random_state import random_state, set_random_state
-from litlab.lightning_internals import end_restart
+from litlab.lightning_internals import end_restart, is_accumulating, within_epoch
 
 KEY = "litlab_resume"
 
@@ -45,7 +45,10 @@ class ExactResume(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         pl_module.drain()  # type: ignore[operator]
-        own = {"random": random_state(), "meter": pl_module.meters["train"].state_dict()}  # type: ignore[union-attr,index]
+        epoch: Any = trainer.fit_loop.epoch_progress.current
+        is_cut = epoch.processed == epoch.started and pl_module.cut_epoch is not None
+        meter = pl_module.cut_epoch if is_cut else pl_module.meters["train"].state_dict()  # type: ignore[union-attr,index]
+        own = {"random": random_state(), "meter": meter}
         checkpoint[KEY] = {
             "ranks": gathered(own, trainer.world_size),
             "callback_metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
@@ -55,6 +58,8 @@ class ExactResume(lightning.Callback):
             "seconds": self.seconds,
             "loggers": logger_states(trainer) if trainer.is_global_zero else {},
         }
+        if is_cut:
+            within_epoch(checkpoint["loops"]["fit_loop"], stepped=not is_accumulating(trainer))
         if trainer.validating:
             # Lightning's loops then begin with the validation of this epoch: for them, its first batch has started.
             progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
