@@ -168,6 +168,18 @@ def test_a_signal_while_joblibs_processes_begin_stops_the_sweep_with_a_report(tm
     assert "Traceback" not in done.err
 
 
+def test_a_signal_for_all_processes_saves_each_job_though_the_sweep_passes_it_on(tmp_path):
+    """As `timeout` and the end of a terminal's session send it: to the sweep and to its workers."""
+    pytest.importorskip("joblib")
+    settings = [*JOBLIB, "optimizer.lr=0.001,0.01,0.1", "trainer.max_epochs=1000"]
+    process = start("train.py", *SWEEP, *settings, folder=tmp_path, new_group=True)
+    wait_for(lambda: len(list(tmp_path.glob("s/*/checkpoints/last.ckpt"))) == 2, process)
+    os.killpg(process.pid, signal.SIGINT)
+    done = finish(process, tmp_path)
+    assert done.status == 130, done.err
+    assert [row["status"] for row in table(tmp_path)] == ["interrupted"] * 2
+
+
 def test_joblibs_processes_end_with_a_sweep_that_is_killed(tmp_path):
     pytest.importorskip("joblib")
     process = start("train.py", *SWEEP, *JOBLIB, "optimizer.lr=0.001,0.01", "trainer.max_epochs=1000", folder=tmp_path)

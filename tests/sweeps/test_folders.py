@@ -54,6 +54,21 @@ def test_going_on_with_another_config_is_refused_with_the_difference(copied, tra
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("ended", ["interrupted", "killed"])
+def test_a_job_that_was_not_finished_is_compared_too_before_another_begins(copied, train_here, ended):
+    results = list(copied.glob("runs/s/*/result.json"))
+    for path in results:
+        result = json.loads(path.read_text())
+        path.write_text(json.dumps(result | {"status": ended})) if ended == "interrupted" else path.unlink()
+    done = train_here(*SWEEP, "optimizer.lr=0.0001,0.1", "seed=1,2", "threads=1", "data.batch_size=32")
+    line = (
+        "optimizer.lr=0.0001,seed=1 was trained with data.batch_size=64, which is now 32: use another hydra.sweep.dir"
+    )
+    assert (done.status, done.err) == (2, f"error: {line}\n")
+    assert not (copied / "runs/s/optimizer.lr=0.1,seed=1").exists()
+
+
+@pytest.mark.slow
 def test_a_job_that_is_not_trained_again_keeps_its_record(copied, train_here):
     done, anew = (copied / f"runs/s/optimizer.lr={lr},seed=1" for lr in ("0.003", "1e+30"))
     config_of = done / ".hydra/config.yaml"

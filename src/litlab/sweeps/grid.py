@@ -14,7 +14,7 @@ from litlab.errors import ConfigError
 from litlab.sweeps.composing import COMPOSITION
 from litlab.sweeps.folders import in_their_folders, subdir
 from litlab.sweeps.halving import Halving, load, rungs, write_until
-from litlab.sweeps.jobs import ENDED, UNTIL, job_key, jobs_in, key_of, names_job
+from litlab.sweeps.jobs import UNTIL, job_key, jobs_in, key_of, names_job, trained_config
 from litlab.sweeps.pruning import check_pruning
 from litlab.sweeps.stopping import stopped_with
 from litlab.sweeps.study import has_study
@@ -115,7 +115,7 @@ class GridSweeper(ReportedSweeper):
             named = [key_of(line) for line in job.overrides if names_job(job, key_of(line))]
             own = [line for line in job.overrides if key_of(line) in swept.union(named)]
             others = tuple(line for line in job.overrides if line not in own)
-            if not named or others in seen or result.get("status") not in ENDED:
+            if not named or others in seen or not (before := trained_config(job, result)):
                 continue  # with a `hydra.sweep.subdir` of one's own, nobody knows what was swept
             seen.add(others)
             own_keys = set(map(key_of, own))
@@ -123,7 +123,7 @@ class GridSweeper(ReportedSweeper):
                 cfg = self.composed([*(line for key, line in fixed.items() if key not in own_keys), *own])
                 with open_dict(cfg):
                     del cfg["hydra"]
-                changed = difference(result["config"], numeric(cfg))
+                changed = difference(before, numeric(cfg))
             except (*COMPOSITION, ConfigError):  # today there is no such job
                 continue
             if changed:

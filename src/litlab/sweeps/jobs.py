@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from litlab.config import read_overrides
-from litlab.runs import METRICS, OVERRIDES, RESULT, SWEEP, is_running, read_result
+from omegaconf import DictConfig, OmegaConf
+
+from litlab.config import numeric, read_overrides
+from litlab.runs import CONFIG, LATEST, METRICS, OVERRIDES, RESULT, SWEEP, is_running, read_result
 
 UNTIL = ".until"  # in the folder of a sweep with `prune=asha`: after how many epochs each job of the present wave waits
 ENDED = ("completed", "pruned")  # the status of jobs that have come to their end, or to the one that the sweep chose
@@ -144,6 +146,16 @@ def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
         result = read_result(job)
         overrides = result.get("overrides") or (read_overrides(job) if job in recorded else ())
         yield Job(job, [str(line) for line in overrides]), result
+
+
+def trained_config(job: Job, result: dict[str, Any]) -> dict[str, Any] | None:
+    """The config with which a job was trained, as flat plain data; None if it would begin anew."""
+    if result.get("status") in (*ENDED, "interrupted"):
+        return result.get("config")
+    if result or not any((job.folder / name).exists() for name in LATEST):
+        return None
+    cfg = OmegaConf.load(job.folder / CONFIG)  # of a job that was killed
+    return numeric(cfg) if isinstance(cfg, DictConfig) else None
 
 
 def job_key(overrides: Iterable[str]) -> str:

@@ -71,7 +71,8 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
     if not saved:
         weights.load(run, module.network)
     checkpoints, throughput, resume = make_checkpoints(run, data, module), Throughput(), ExactResume(run.plain())
-    stop = StopOnSignal(checkpoints, run.get("preempt_grace_s", 20))
+    in_joblib = run.job is not None and run.job.launcher == "Joblib"
+    stop = StopOnSignal(checkpoints, run.get("preempt_grace_s", 20), twice=in_joblib)
     prune, averaged, unfreeze = make_prune(run, saved), make_averaged(run, module), make_unfreeze(run, module)
     always = [EvaluationOutputs(), KeepMemory(), UnreadablePictures(), RunFolder(run.folder), resume]
     always += [*filter(None, (unfreeze, averaged, prune, checkpoints)), stop]

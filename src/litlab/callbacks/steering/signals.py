@@ -15,6 +15,7 @@ from litlab.callbacks.steering.checkpoints import AGREE_EVERY_N_STEPS, Checkpoin
 from litlab.callbacks.steering.resumable import can_resume_at_validation, can_resume_here
 from litlab.errors import Interrupted
 
+SAME_S = 1.0  # seconds within which a process passes a signal on
 AGREE_EVERY_S = 0.2  # seconds, after which several ranks ask each other whether one of them has had a signal
 
 
@@ -47,15 +48,19 @@ class StopOnSignal(lightning.Callback):
     Args:
         checkpoints: writes the checkpoint; None: nothing is saved.
         grace_s: seconds from the signal to the end of the process.
+        twice: whether one signal may come twice, within `SAME_S`: to all processes of a group, and from the process
+            that has started this one, which passes it on.
     """
 
-    def __init__(self, checkpoints: Checkpoints | None, grace_s: float = 20) -> None:
+    def __init__(self, checkpoints: Checkpoints | None, grace_s: float = 20, twice: bool = False) -> None:
         self.checkpoints = checkpoints
         self.grace_s = grace_s
+        self.twice = twice
         self.signals = [signal.SIGINT, signal.SIGTERM]
         if hasattr(signal, "SIGUSR1"):  # not on Windows
             self.signals += [signal.SIGUSR1, *([signal.SIGUSR2] if is_queued() else [])]
         self.received: int = 0
+        self._received_at = 0.0
         self._in_loop = False
         self._asked_at, self._asked_step, self._next_step = 0.0, 0, 0  # when the ranks asked last, and when next
         self._previous: dict[int, Any] = {}
@@ -73,8 +78,10 @@ class StopOnSignal(lightning.Callback):
         if signum == signal.SIGTERM and is_queued():
             return
         if self.received:
+            if self.twice and time.monotonic() - self._received_at < SAME_S:
+                return
             os._exit(128 + signum)
-        self.received = signum
+        self.received, self._received_at = signum, time.monotonic()
         # Two seconds before the cluster sends SIGKILL.
         self._deadline = threading.Timer(max(1.0, self.grace_s - 2), self._give_up)
         self._deadline.daemon = True
