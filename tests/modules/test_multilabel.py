@@ -172,3 +172,11 @@ def test_a_metric_of_torchmetrics_is_told_that_there_are_several_labels(file):
 def test_a_loss_for_several_labels_is_refused_where_there_is_one_class():
     with pytest.raises(ConfigError, match="^loss=LOSS is for several labels a picture, and data=DATA has one class"):
         assemble(asked("data=mnist_sample", "loss=bce_with_logits"))
+
+
+def test_another_sign_between_labels_is_said_where_they_are_taken_for_one(file):
+    rows = [line.split(",")[0] for line in file.read_text().splitlines()[1:]]
+    other = file.with_name("other.csv")
+    other.write_text("file,label\n" + "".join(f"{name},{'a|b' if n % 2 else 'b'}\n" for n, name in enumerate(rows)))
+    with pytest.raises(ConfigError, match=r"has one class each; data.label_separator=; separates several$"):
+        assemble(asked(*SMALL, f"data.file={other}", *LABELS))

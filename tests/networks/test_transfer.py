@@ -83,7 +83,7 @@ def test_a_head_of_another_size_is_skipped_only_when_asked_to():
     state_dict = torchvision.models.resnet18().state_dict()
     network = ResNet18(**IMAGENET)
     head = network.fc.weight.clone()
-    with pytest.raises(ValueError, match="weights_skip_head=true starts the head anew"):
+    with pytest.raises(ValueError, match="; model.weights_skip_head=true starts the head anew"):
         load_weights(network, state_dict)
     assert load_weights(network, state_dict, skip_head=True) == ["fc.weight", "fc.bias"]
     assert torch.equal(network.fc.weight, head)
@@ -114,7 +114,7 @@ def test_another_size_of_the_first_kernel_is_still_refused():
 @pytest.mark.parametrize("cls", [MLP, MnistCNN, LeNet5, CIFAR10Quick, WhitenedCNN])
 def test_the_head_of_any_network_can_be_skipped(cls):
     network, other = cls((3, 32, 32), 3), cls((3, 32, 32), 10)
-    with pytest.raises(ValueError, match="weights_skip_head=true starts the head anew"):
+    with pytest.raises(ValueError, match="; model.weights_skip_head=true starts the head anew"):
         load_weights(network, other.state_dict())
     skipped = load_weights(network, other.state_dict(), skip_head=True)
     last = [name for name, value in network.state_dict().items() if value.shape[:1] == (3,)]

@@ -26,7 +26,10 @@ def test_a_job_without_a_result_is_running_or_was_killed(tmp_path, capsys):
     lock = runs.hold(job_of(tmp_path, "a", ["seed=1"]))
     job_of(tmp_path, "b", ["seed=2"])
     assert [job.status for job in sweeps.print_report(tmp_path).jobs] == ["running", "killed"]
-    assert "running       a" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "running       a" in said
+    reason = "its process ended without a word; the same command and hydra.sweep.dir go on with it"
+    assert f"killed b {reason}" in " ".join(said.split())
     os.close(lock)
     assert [job.status for job in sweeps.read(tmp_path).jobs] == ["killed", "killed"]
 

@@ -18,6 +18,8 @@ from litlab.data.label_rows import labels_in, read_rows
 from litlab.data.listing import Listing
 from litlab.files import not_a_folder
 
+OTHER_SIGN = re.compile(r"[|,/&+]")  # what labels may be separated by
+
 
 class LabelFile(ClassPictures):
     """Pictures of any size and format, and their labels in a CSV file with the columns `file`, `label` and `split`.
@@ -57,6 +59,9 @@ class LabelFile(ClassPictures):
         if not isinstance(label_separator, str) or not label_separator.strip():
             raise ValueError(f"label_separator must be a sign such as ; or |, not {label_separator!r}")
         several = [labels_in(row.label, label_separator) for row in self.rows]
+        self.label_separator = label_separator
+        if multilabel is True and max(map(len, several), default=0) == 1:
+            self._mention_other_sign()
         if boolean("multilabel", max(map(len, several)) > 1 if multilabel is None else multilabel):
             self._check_multilabel()
             self.task, self.labels = "multilabel", several
@@ -83,6 +88,16 @@ class LabelFile(ClassPictures):
         if len(labels) > len(self.rows) / 2 and all(re.fullmatch(r"-?\d+\.\d+", label) for label in labels):
             warnings.warn(
                 f"the labels of file {self.file} are numbers such as {min(labels)}, and each is taken for a class",
+                stacklevel=3,
+            )
+
+    def _mention_other_sign(self) -> None:
+        """Warns of labels that another sign may separate."""
+        if found := next((row.label for row in self.rows if OTHER_SIGN.search(row.label)), None):
+            sign = OTHER_SIGN.search(found)[0]  # type: ignore[index]
+            warnings.warn(
+                f"no row of file {self.file} has several labels, and {found} is one; write label_separator='{sign}' if "
+                "it is several",
                 stacklevel=3,
             )
 

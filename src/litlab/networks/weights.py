@@ -92,7 +92,7 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
     problems = {"missing": missing, "unexpected": unexpected, "of another size": sizes}
     if any(problems.values()):
         only_head = bool(head) and not unexpected and all(name.startswith(head) for name in missing + resized)
-        hint = "; weights_skip_head=true starts the head anew" if only_head else ""
+        hint = "; model.weights_skip_head=true starts the head anew" if only_head else ""
         listed = "; ".join(f"{len(names)} {kind}: {_listed(names)}" for kind, names in problems.items() if names)
         raise ValueError(f"weights do not fit {type(network).__name__}: {listed}{hint}")
     kept = {name: tensor for name, tensor in state_dict.items() if name not in skipped}

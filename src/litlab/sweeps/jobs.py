@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from litlab.config import numeric, read_overrides
 from litlab.runs import CONFIG, LATEST, METRICS, OVERRIDES, RESULT, SWEEP, is_running, read_result
 
+KILLED = "its process ended without a word; the same command and hydra.sweep.dir go on with it"
 UNTIL = ".until"  # in the folder of a sweep with `prune=asha`: after how many epochs each job of the present wave waits
 ENDED = ("completed", "pruned")  # the status of jobs that have come to their end, or to the one that the sweep chose
 
@@ -122,6 +123,8 @@ def read(folder: Path) -> Sweep:
         job.seconds = result.get("seconds")
         job.seed = str(result.get("config", {}).get("seed", job.settings.get("seed", "")))
         job.error, job.metrics = result.get("error", ""), result.get("metrics", {})
+        if job.status == "killed":
+            job.error = job.error or KILLED
         if found := result.get("objective"):
             if not objective:
                 objective, mode = found["name"], found["mode"]

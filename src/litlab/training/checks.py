@@ -153,7 +153,11 @@ def _check_loss_of_classes(run: Run, loss: torch.nn.Module, data: DataModule) ->
             raise ConfigError(f"{given} is for regression, and {source} has classes") from error
         if isinstance(loss, torch.nn.BCEWithLogitsLoss):
             given, source = run.option("loss"), run.option("data")
-            raise ConfigError(f"{given} is for several labels a picture, and {source} has one class each") from error
+            sign = getattr(data, "label_separator", None)
+            named = f"; data.label_separator={sign} separates several" if sign else ""
+            raise ConfigError(
+                f"{given} is for several labels a picture, and {source} has one class each{named}"
+            ) from error
         raise
     _check_value(run, value)
 
