@@ -248,10 +248,13 @@ def _state(metric: Metric) -> dict[str, Any]:
 
 
 def _is_alike(metric: Metric, values: dict[str, Any]) -> bool:
-    """Whether a metric that has counted nothing has states of these names and sizes."""
+    """Whether a metric that has counted nothing has states of these names and sizes.
+
+    A state that begins as one number, [], may have grown to the size of what was added, as those of R2 do.
+    """
     own = metric.metric_state
     return own.keys() == values.keys() and (
-        metric.update_count > 0 or all(_size(own[name]) == _size(value) for name, value in values.items())
+        metric.update_count > 0 or all(_size(own[name]) in ((), _size(value)) for name, value in values.items())
     )
 
 
