@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import gc
 import sys
@@ -34,6 +36,7 @@ def test_the_collector_rests_while_torch_is_imported_and_then_works_again():
     subprocess.run([sys.executable, "-c", SCRIPT], check=True)
 
 
+@pytest.mark.slow
 def test_a_script_rests_it_for_its_imports_only(tmp_path):
     script = """
 import atexit, gc, sys

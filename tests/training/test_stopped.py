@@ -64,7 +64,9 @@ def test_an_epoch_that_was_cut_short_says_so(tmp_path, capfd):
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3 (5 of 10 batches)"]
 
 
-@pytest.mark.parametrize("steps", [15, 18], ids=["within a period of the log", "at its end"])
+@pytest.mark.parametrize(
+    "steps", [15, pytest.param(18, marks=pytest.mark.slow)], ids=["within a log period", "at its end"]
+)
 def test_a_resume_trains_the_rest_of_an_epoch_that_was_cut_short(tmp_path, capfd, steps):
     """As if nothing had stopped it: three times within an epoch, and then without an end in steps."""
     settings = [*PLAIN[:2], "test=false", "logger=csv", "scheduler=none", "trainer.max_epochs=4"]
