@@ -73,6 +73,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("model", "data"), PAIRS)
+@pytest.mark.slow
 def test_every_network_trains_or_is_refused(model, data, pictures, tmp_path):
     lightning.seed_everything(0, verbose=False)
     run = asked(f"model={model}", *choose(data, pictures), *QUICK)

@@ -121,6 +121,7 @@ network(torch.ones(2, 1, 8, 8)).sum().backward()
 
 
 @pytest.mark.parametrize(("how", "warnings"), [pytest.param("loud", 1, marks=pytest.mark.slow), ("quiet", 0)])
+@pytest.mark.slow
 def test_ddp_does_not_warn_of_the_strides_of_a_single_channel(how, warnings, tmp_path):
     command = [sys.executable, "-c", DDP_OF_ONE_CHANNEL, str(tmp_path / "rendezvous"), how]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

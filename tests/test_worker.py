@@ -48,6 +48,7 @@ def test_a_rank_trains_and_logs_into_the_run_folder(tmp_path):
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_an_error_of_own_code_in_a_rank_is_one_line_for_the_process_that_watches(tmp_path):
     quick = ["data=mnist_sample", "model=mlp", "trainer=cpu", "data.train_limit=128"]
     run = asked(*quick, "+callbacks.mine._target_=own_parts.FailsInStep", folder=tmp_path / "run")

@@ -51,6 +51,7 @@ def test_a_run_ends_after_the_epoch_in_which_there_were_too_many(damaged, train_
 
 
 @pytest.mark.filterwarnings("ignore:skipped")
+@pytest.mark.slow
 def test_a_resumed_run_is_the_same_run(damaged, train_here):
     allowed = [*SMALL, "data.max_bad_fraction=0.1", "scheduler=none"]
     assert train_here(*allowed, "trainer.max_epochs=2", "hydra.run.dir=whole").status == 0

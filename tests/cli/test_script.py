@@ -63,6 +63,7 @@ import litlab
         (["model"], "error: model: write model=OPTION; there is: alexnet"),
     ],
 )
+@pytest.mark.slow
 def test_a_mistake_is_one_line_and_leaves_nothing(train_here, tmp_path, arguments, message):
     (tmp_path / "file").touch()
     done = train_here(*QUICK, *arguments)

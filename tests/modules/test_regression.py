@@ -17,6 +17,7 @@ from litlab.modules.regression import R2
 from litlab.networks import MnistCNN
 
 
+@pytest.mark.slow
 def test_linear_regression_lands_on_least_squares(train_here):
     done = train_here("experiment=linear_regression", "trainer=cpu")
     assert done.status == 0, done.err

@@ -50,6 +50,7 @@ def test_jobs_of_a_sweep_find_what_is_own(trained):
     assert len(list(trained.glob("runs/sweep/*/result.json"))) == 2
 
 
+@pytest.mark.slow
 def test_a_run_with_an_own_experiment_goes_on_with_other_settings(litlab_here, trained):
     done = litlab_here(trained, "train", "resume=runs/sweep/seed=1", "trainer.max_epochs=2")
     assert done.status == 0, done.err

@@ -71,6 +71,7 @@ def whole(config):
     return OmegaConf.to_yaml(config), OmegaConf.is_struct(config), OmegaConf.is_readonly(config.hydra)
 
 
+@pytest.mark.slow
 def test_every_job_has_the_config_that_hydra_composes(hydras, monkeypatch):
     loader, sweep = hydras
     of_hydra = [whole(loader.load_sweep_config(sweep, job)) for job in JOBS]

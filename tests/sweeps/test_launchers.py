@@ -38,6 +38,7 @@ def test_joblibs_own_number_of_jobs_is_one_a_core():
         ("hydra/launcher=joblib", "not under torchrun or srun", {"RANK": "0", "WORLD_SIZE": "1"}),
     ],
 )
+@pytest.mark.slow
 def test_a_sweep_that_cannot_be_run_is_refused_in_a_line(argument, said, environment, train, tmp_path):
     done = train(*SWEEP[:-1], "optimizer.lr=0.1,0.2", argument, **environment)
     assert done.status == 2

@@ -53,6 +53,7 @@ FOLDER = ["data=image_folder", "data.data_dir=/a"]
         (["test=false"], [], "test=False, which is now True"),
     ],
 )
+@pytest.mark.slow
 def test_a_finished_job_with_another_config_is_refused(before, now, difference, tmp_path):
     job = completed_with(tmp_path, composed(*before))
     assert resume_job(asked(*before, folder=job))[1]

@@ -37,6 +37,7 @@ def test_a_signal_while_loaders_are_made_interrupts_the_run(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("averaged", [[], pytest.param(["ema=0.5"], marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_the_best_checkpoint_is_read_for_the_test_only_if_the_network_has_other_weights(
     tmp_path, monkeypatch, averaged
 ):
