@@ -8,7 +8,6 @@ import torch
 from litlab.callbacks.tensorboard.histograms import BINS, histogram
 
 
-@pytest.mark.slow
 def test_histograms_of_weights_and_gradients(quick_run, seen):
     state = torch.load(quick_run.runs[0] / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
     names = {name.removeprefix("network.") for name in state}
