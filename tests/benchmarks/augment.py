@@ -1,6 +1,6 @@
 """What automatic augmentation of whole batches gains over torchvision's, which takes one image after the other.
 
-python tests/benchmarks/augment.py           # images/s of both, in turn, on the CPU and on a GPU if there is one
+python tests/benchmarks/augment.py           # images/s of both, in turn; on a GPU too, if there is one
 python tests/benchmarks/augment.py train     # images/s of a training with rand_augment and without, in turn
 
 `train` needs CIFAR-10 in `data/` (or DATA=folder).

@@ -143,7 +143,9 @@ def test_multilabel_is_asked_for_where_no_row_shows_it(tmp_path):
     assert load(file).task == "classification"
     assert load(file, multilabel=True).task == "multilabel"
     other = draw_labels(tmp_path, SEVERAL, "other.csv")
-    with pytest.warns(UserWarning, match="several labels, and r.g is one; write label_separator='.' if it is several$"):
+    with pytest.warns(
+        UserWarning, match="several labels, and r.g is one; write data.label_separator='.' if it is several$"
+    ):
         load(other, multilabel=True)
     assert load(other, multilabel=True).class_names == ("b|g", "g", "r", "r|g")
     with pytest.raises(ValueError, match=r"line 4: 2\.png has no label; multilabel=true allows that there is none$"):

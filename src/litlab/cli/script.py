@@ -167,7 +167,8 @@ class Script:
         check_words(arguments, keys)
         refuse_unused(arguments, keys)
         refuse_without(arguments, keys)
-        refuse_in_sweeps(arguments) if is_multirun(arguments) else refuse_several(arguments)
+        refuse_values = refuse_in_sweeps if is_multirun(arguments) else refuse_several
+        refuse_values(arguments)
         refuse_null(arguments, self.searched.folders)
         sys.argv[1:] = typed = options_first(arguments)
         if not is_multirun(arguments):

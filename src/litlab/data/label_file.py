@@ -60,9 +60,10 @@ class LabelFile(ClassPictures):
             raise ValueError(f"label_separator must be a sign such as ; or |, not {label_separator!r}")
         several = [labels_in(row.label, label_separator) for row in self.rows]
         self.label_separator = label_separator
-        if multilabel is True and max(map(len, several), default=0) == 1:
+        most = max(map(len, several))
+        if multilabel is True and most == 1:
             self._mention_other_sign()
-        if boolean("multilabel", max(map(len, several)) > 1 if multilabel is None else multilabel):
+        if boolean("multilabel", most > 1 if multilabel is None else multilabel):
             self._check_multilabel()
             self.task, self.labels = "multilabel", several
         else:
@@ -93,11 +94,10 @@ class LabelFile(ClassPictures):
 
     def _mention_other_sign(self) -> None:
         """Warns of labels that another sign may separate."""
-        if found := next((row.label for row in self.rows if OTHER_SIGN.search(row.label)), None):
-            sign = OTHER_SIGN.search(found)[0]  # type: ignore[index]
+        if sign := next(filter(None, (OTHER_SIGN.search(row.label) for row in self.rows)), None):
             warnings.warn(
-                f"no row of file {self.file} has several labels, and {found} is one; write label_separator='{sign}' if "
-                "it is several",
+                f"no row of file {self.file} has several labels, and {sign.string} is one; write "
+                f"data.label_separator='{sign[0]}' if it is several",
                 stacklevel=3,
             )
 

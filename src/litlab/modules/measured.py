@@ -67,8 +67,10 @@ class Measured(FastAttributes):
         self.trains_since = time.perf_counter()
 
     def on_train_epoch_end(self) -> None:
-        self.drain()
-        self.cut_epoch = None if is_last_batch(self.trainer) else self.meters["train"].state_dict()
+        self.cut_epoch = None
+        if not is_last_batch(self.trainer):
+            self.drain()
+            self.cut_epoch = self.meters["train"].state_dict()
         self._log_epoch("train")
 
     def on_validation_start(self) -> None:

@@ -166,8 +166,10 @@ def _warn_of_softmax(run: Run, loss: torch.nn.Module, data: DataModule, network:
     """Warns of an own network that ends with the softmax that the loss has in itself: it would learn slowly."""
     if not isinstance(loss, torch.nn.CrossEntropyLoss) or not is_own(type(network)):
         return
-    sums = _of_large_inputs(network, data).sum(1)
-    if torch.allclose(sums, torch.ones_like(sums), atol=1e-4) and makes_probabilities(network, data):
+    inputs = torch.linspace(-2, 2, 2 * torch.Size(data.input_shape).numel()).view(2, *data.input_shape)
+    with torch.no_grad(), evaluating(network):
+        values = network(inputs)
+    if (values >= 0).all() and torch.allclose(values.sum(1), torch.ones(2), atol=1e-4):
         warn(f"{run.option('model')} makes probabilities, and {run.option('loss')} takes logits: leave out the softmax")
 
 
@@ -210,18 +212,13 @@ def _check_value(run: Run, value: object) -> None:
         raise ConfigError(f"{run.option('loss')} has no gradient with respect to the outputs of the network")
 
 
+@torch.no_grad()
 def makes_probabilities(network: torch.nn.Module, data: DataModule) -> bool:
     """Whether the outputs of the network are between 0 and 1 even for large inputs."""
-    values = _of_large_inputs(network, data)
-    return bool(((values >= 0) & (values <= 1)).all())
-
-
-@torch.no_grad()
-def _of_large_inputs(network: torch.nn.Module, data: DataModule) -> Tensor:
     inputs = torch.linspace(-1e3, 1e3, 2 * torch.Size(data.input_shape).numel()).view(2, *data.input_shape)
     with evaluating(network):
-        outputs: Tensor = network(torch.cat((inputs, -inputs)))
-    return outputs
+        values = network(torch.cat((inputs, -inputs)))
+    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def check_optimization(run: Run, module: Supervised) -> None:

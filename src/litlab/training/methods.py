@@ -1,6 +1,7 @@
 """Checks the methods of a user's own classes, which Lightning and litlab call, before anything is trained."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from litlab.errors import ConfigError
@@ -33,7 +34,8 @@ def check_methods(made: object, base: type, given: str) -> None:
         own = vars(cls)[name]
         if name.startswith("_") or not is_own(cls) or not inspect.isfunction(own):
             continue
-        positional, named = _arguments(theirs, BY_NAME.get(name, []))
+        named = BY_NAME.get(name, [])
+        positional = [argument for argument in _needed(theirs) if argument not in named]
         try:
             inspect.signature(own).bind(*positional, **dict.fromkeys(named))
         except TypeError:
@@ -42,8 +44,7 @@ def check_methods(made: object, base: type, given: str) -> None:
             raise ConfigError(f"{where}: must be {said}, as in its base class") from None
 
 
-def _arguments(method: Any, by_name: list[str]) -> tuple[list[str], list[str]]:
-    """The names of the arguments that a method needs: those without a default, by their places and by their names."""
+def _needed(method: Callable[..., Any]) -> list[str]:
+    """The names of the arguments without a default."""
     parameters = inspect.signature(method).parameters.values()
-    needed = [it.name for it in parameters if it.default is it.empty and it.kind is it.POSITIONAL_OR_KEYWORD]
-    return [name for name in needed if name not in by_name], by_name
+    return [it.name for it in parameters if it.default is it.empty and it.kind is it.POSITIONAL_OR_KEYWORD]
