@@ -60,9 +60,12 @@ def test_a_setting_that_only_some_options_have_names_both_and_leaves_no_folder(t
 
 
 @pytest.mark.parametrize(
-    ("swept", "message"),
+    ("setting", "message"),
     [
         ("optimizer.lr=0.001,fast", "optimizer.lr=fast: must be a number"),
+        ("data.batch_size=x", "data.batch_size=x: must be a number"),  # the same in all jobs
+        ("trainer.max_epochs=x", "trainer.max_epochs=x: must be a number"),
+        ("summary=x", "summary=x: must be true or false"),
         ("optimizer.lr=0.001,-1", "optimizer.lr=-1: must be greater than 0"),
         ("data.batch_size=64,0", "data.batch_size=0: must be at least 1"),
         ("data.batch_size=64,x", "data.batch_size=x: must be a number"),
@@ -85,10 +88,24 @@ def test_a_setting_that_only_some_options_have_names_both_and_leaves_no_folder(t
         ("data.fold=0,1", "data.fold needs data.folds: write data.folds=5 beside it"),
     ],
 )
-def test_a_value_with_which_a_job_would_fail_is_found_before_the_first_begins(train_here, tmp_path, swept, message):
-    done = train_here("-m", *QUICK, "seed=1", "name=mine", swept)
+def test_a_value_with_which_a_job_would_fail_is_found_before_the_first_begins(train_here, tmp_path, setting, message):
+    done = train_here("-m", *QUICK, "threads=1,2", "name=mine", setting)
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert done.err.startswith(f"error: {message}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("data.batch_size=x", "data.batch_size=x: must be a number"),
+        ("summary=true", "summary=true trains nothing: leave hydra/sweeper=optuna out"),
+    ],
+)
+def test_a_search_that_could_not_end_well_is_refused(train_here, tmp_path, setting, message):
+    pytest.importorskip("optuna")
+    done = train_here("-m", "hydra/sweeper=optuna", *QUICK, "name=mine", "optimizer.lr=0.1,0.2", setting)
+    assert (done.status, done.err) == (2, f"error: {message}\n")
     assert not list(tmp_path.iterdir())
 
 

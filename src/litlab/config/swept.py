@@ -11,14 +11,16 @@ from litlab.config.check import BOUNDS, TYPES, check_bound
 from litlab.config.hints import accepts, describe
 from litlab.errors import ConfigError
 
+NEVER_AUTO = ("optimizer.", "scheduler.")  # groups in which each setting with bounds is a number
+
 
 def check_swept(setting: str, usual: DictConfig) -> None:
     """Refuses a value of a sweep that no job could train with, as far as that is known without importing torch.
 
-    A setting whose usual value is a number takes numbers. Each job checks its whole config again.
+    A setting that has bounds, or whose usual value is a number, takes numbers. Each job checks its whole config again.
 
     Args:
-        setting: as on the command line, such as `optimizer.lr=0.1`.
+        setting: as on the command line, such as `optimizer.lr=0.1`. All jobs may have it.
         usual: the config without the sweep.
 
     Raises:
@@ -26,7 +28,7 @@ def check_swept(setting: str, usual: DictConfig) -> None:
     """
     key, _, text = setting.lstrip("+").partition("=")
     shown = re.sub(r"\\(.)", r"\1", setting)  # as typed: Hydra has put a backslash before a colon
-    if text == "null" or "${" in text or (text == "auto" and not _has_a_number(key)):
+    if text == "null" or "${" in text or (text == "auto" and not key.startswith(NEVER_AUTO)):
         return
     try:
         value = OmegaConf.from_dotlist([f"value={text}"]).value
@@ -36,7 +38,7 @@ def check_swept(setting: str, usual: DictConfig) -> None:
     if key in TYPES:
         if not accepts(TYPES[key], OmegaConf.to_object(value) if OmegaConf.is_config(value) else value):
             raise ConfigError(f"{shown}: must be {describe(TYPES[key])}{several(key, text)}")
-    elif not _is_number(value) and (_has_a_number(key) or (_is_number(now) and isinstance(value, str | bool))):
+    elif not _is_number(value) and (key in BOUNDS or (_is_number(now) and isinstance(value, str | bool))):
         raise ConfigError(f"{shown}: must be a number{several(key, text)}")
     if _is_number(value) and key in BOUNDS:
         check_bound(key, value)
@@ -54,11 +56,6 @@ def check_composed(cfg: DictConfig) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _has_a_number(key: str) -> bool:
-    """Whether a setting is a number where its usual value does not say so, because it is null."""
-    return key in BOUNDS and key.startswith(("optimizer.", "scheduler."))
 
 
 NUMBER = r"[-+]?\d*\.?\d+(?:e[-+]?\d+)?"

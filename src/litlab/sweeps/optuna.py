@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from litlab.sweeps.study import Storage
 
+WITHOUT_TRAINING = ("summary", "list")  # a run of these has no objective
+
 
 class OptunaSweeper(ReportedSweeper):
     """Searches the settings given as `a,b`, `range(...)`, `interval(...)` or `tag(log, interval(...))`.
@@ -79,7 +81,8 @@ class OptunaSweeper(ReportedSweeper):
         if not space:
             raise HydraException("hydra/sweeper=optuna: nothing is searched; write optimizer.lr='interval(0.001, 0.1)'")
         fixed = [argument for argument, o in zip(arguments, overrides, strict=True) if not o.is_sweep_override()]
-        self.check_values(f"{name}={written(value)}" for name, values in space.items() for value in ends(values))
+        searched = (f"{name}={written(value)}" for name, values in space.items() for value in ends(values))
+        self.check_values([*fixed, *searched])
         described = self._describe(fixed, space)
         self.save_config(self.n_trials)
         storage = storage_of(self.folder)
@@ -108,6 +111,9 @@ class OptunaSweeper(ReportedSweeper):
         cfg = self._some_config(fixed, space)
         with open_dict(cfg):
             del cfg["hydra"]
+        for key in WITHOUT_TRAINING:
+            if cfg.get(key) is True:
+                raise HydraException(f"{key}=true trains nothing: leave hydra/sweeper=optuna out")
         try:
             mode, settings = objective_mode(cfg), numeric(cfg)
         except ConfigError as error:
