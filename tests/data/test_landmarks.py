@@ -92,6 +92,18 @@ def test_a_missing_picture_is_named(tmp_path):
         Landmarks(file).setup()
 
 
+def test_pictures_of_other_splits_may_be_gone_where_one_is_measured(tmp_path):
+    whole = Landmarks(draw_landmarks(tmp_path, 10), image_size=16, val_size=0.3)
+    whole.setup()
+    for path in whole.train_set.paths:
+        path.unlink()
+    again = Landmarks(whole.annotations, image_size=16, val_size=0.3)
+    again.known_splits, again.measured = whole.drawn_splits, "val"
+    again.setup()
+    assert again.val_set.paths == whole.val_set.paths
+    assert torch.equal(again.val_set.targets, whole.val_set.targets)
+
+
 def test_annotations_in_another_encoding_are_refused_by_name(tmp_path):
     file = draw_landmarks(tmp_path, count=3)
     file.write_text(file.read_text(), encoding="utf-16")

@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pictures import draw_folder, draw_labels
@@ -71,6 +72,12 @@ def seen(best, sets, tmp_path):
     return replace(checkpoint.load(best), path=path, source=source, data=SEEN)
 
 
+def seen_in(seen, split):
+    """The pictures of a split of the training, by its record."""
+    rows = [line.split(",") for line in (seen.path.parents[1] / "splits.csv").read_text().splitlines()[1:]]
+    return [Path(seen.source.args["data_dir"]) / name for name, of in rows if of == split]
+
+
 def test_pictures_that_are_all_for_the_test_are_measured(seen, tmp_path):
     draw_folder(tmp_path / "new/test", 3)
     lines = [f"{path.relative_to(tmp_path)},{path.parent.name},test" for path in sorted(tmp_path.glob("new/test/*/*"))]
@@ -82,6 +89,37 @@ def test_pictures_that_are_all_for_the_test_are_measured(seen, tmp_path):
         assert images.targets.tolist() == [0, 0, 0, 1, 1, 1]
         with pytest.raises(ConfigError, match=r"^evaluate=val: \w+ has no such split; there is: test$"):
             prepare_split(seen, asked("evaluate=val", *chosen, "data.num_workers=0", script="predict"))
+
+
+def test_pictures_of_other_splits_need_not_be_readable(seen, tmp_path):
+    for path in seen_in(seen, "train"):
+        path.write_text("no picture")
+    _, images = prepare_split(seen, asked("evaluate=val", script="predict"))
+    assert sorted(images.paths) == sorted(seen_in(seen, "val"))
+    with pytest.raises(ConfigError, match=r"max_bad_fraction=0\.01: 16 of 16 files cannot be read: "):
+        prepare_split(seen, asked("evaluate=train", script="predict"))
+
+
+def test_an_unreadable_picture_that_is_measured_counts_among_those_alone(seen):
+    damaged, *_ = seen_in(seen, "val")
+    damaged.write_text("no picture")
+    run = asked("evaluate=val", script="predict")
+    with pytest.raises(ConfigError, match=rf"max_bad_fraction=0\.01: 1 of 4 .*{damaged.name} .*=0\.25$"):
+        prepare_split(seen, run)
+    run = asked("evaluate=val", "data.max_bad_fraction=0.25", script="predict")
+    with pytest.warns(UserWarning, match="skipped: 1 of 4 files cannot be read"):
+        _, images = prepare_split(seen, run)
+    assert sorted(images.paths) == sorted({*seen_in(seen, "val")} - {damaged})
+
+
+def test_a_split_of_its_own_folder_is_measured_without_a_look_at_the_others(seen, tmp_path):
+    for split in ("train", "val"):
+        draw_folder(tmp_path / "new" / split, 3)
+    for path in tmp_path.glob("new/train/*/*"):
+        path.write_text("no picture")
+    given = ("data=image_folder", f"data.data_dir={tmp_path}/new", "data.num_workers=0")
+    _, images = prepare_split(seen, asked("evaluate=val", *given, script="predict"))
+    assert sorted(images.paths) == sorted(tmp_path.glob("new/val/*/*"))
 
 
 def test_a_part_of_the_classes_has_the_numbers_of_the_network(seen, tmp_path):
@@ -132,15 +170,6 @@ def test_pictures_that_went_missing_are_named_wherever_the_folder_is(seen, tmp_p
     )
     assert len(images) == 3
     assert f"1 picture of val went missing: {gone.parent.name}/{gone.name}" in " ".join(capsys.readouterr().err.split())
-
-
-def test_the_advice_for_an_unreadable_file_can_be_followed(seen, tmp_path):
-    (tmp_path / "pictures/blue/broken.jpg").write_text("x")
-    with pytest.raises(ConfigError, match=r"skip them with data\.max_bad_fraction=0\.05$"):
-        prepare_split(seen, asked("evaluate=val", script="predict"))
-    with pytest.warns(UserWarning, match="skipped: 1 of 21 files"):
-        _, images = prepare_split(seen, asked("evaluate=val", "data.max_bad_fraction=0.05", script="predict"))
-    assert len(images) == 4
 
 
 @pytest.mark.parametrize(

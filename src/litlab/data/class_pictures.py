@@ -61,7 +61,8 @@ class ClassPictures(PictureDataModule):
         """List the files, check them and split them; does nothing the second time.
 
         Of very many pictures (`PictureCheck.is_large`) only those of validation and test are checked before. The next
-        one stands in the place of a training picture that cannot be read.
+        one stands in the place of a training picture that cannot be read. Where a network is measured, only the
+        pictures of that split are checked, if it does not depend on the others.
 
         Raises:
             ValueError: too many files are unreadable, there is one class alone, or a class or a split has no pictures.
@@ -72,16 +73,18 @@ class ClassPictures(PictureDataModule):
             self.check_enough_classes()
         listings, split_of, targets = self.list_pictures()
         check = self.check_of(listings)
-        if not check.is_large:
+        used = self._used(split_of) if check.is_large else self._known(split_of)
+        if not used:
             split_of[~check.readable()] = -1
         if self.trains:
             self._check_classes(targets[(split_of == PARTS.index("train")) | (split_of == PARTS.index("all"))])
         parts = {name: (split_of == number).nonzero().flatten() for number, name in enumerate(PARTS)}
         splits = self._split(parts, targets, check.files)
-        if check.is_large:
-            known = torch.from_numpy(check.look(torch.cat((splits["val"], splits["test"]))).pixels)
+        if used:
+            rows = torch.cat([splits[name] for name in used])
+            known = torch.from_numpy(check.look(rows, alone=self.measured in used).pixels)
             readable = known[:, 0] > 0
-            splits |= {name: splits[name][readable[splits[name]]] for name in ("val", "test")}
+            splits |= {name: splits[name][readable[splits[name]]] for name in used}
         if self.trains:
             if not len(splits["val"]):
                 raise ValueError(f"{self.source}: no readable pictures for val")
@@ -95,6 +98,24 @@ class ClassPictures(PictureDataModule):
                 if check.is_large and name == "train":
                     part.first_reading = FirstReading(known[rows])
                 setattr(self, f"{name}_set", part)
+
+    def _used(self, split_of: Tensor) -> Sequence[str]:
+        """The splits whose pictures are checked before the others, of very many pictures."""
+        return self._known(split_of) or ("val", "test")
+
+    def _known(self, split_of: Tensor) -> Sequence[str]:
+        """The split that is measured, if it is known without a look at the pictures of the others.
+
+        Args:
+            split_of: the number of each picture's split in `PARTS`, int64 [N].
+        """
+        if self.measured is None:
+            return ()
+        there = set(split_of.unique().tolist())
+        says_itself = PARTS.index(self.measured) in there and PARTS.index("all") not in there
+        if self.known_splits is not None or (says_itself and self.measured != "train"):
+            return (self.measured,)
+        return ()
 
     def evaluation_set(self, split: str) -> Any:
         dataset = super().evaluation_set(split)

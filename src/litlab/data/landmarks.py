@@ -15,6 +15,7 @@ from torchvision.utils import draw_keypoints
 
 from litlab.data.arguments import check_listed_once, file_path, text_of
 from litlab.data.augment import Augmentation
+from litlab.data.drawn_splits import names_below
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
 from litlab.data.picture_check import NAMED
@@ -85,7 +86,10 @@ class Landmarks(PictureDataModule):
         if self.train_set is not None:
             return
         paths, points = read_annotations(self.annotations)
-        listing = Listing.of(FileNames.of(paths))
+        names = FileNames.of(paths)
+        if self.measured and (rows := self._known(names)):  # the others need not even be there
+            names, points = FileNames.of([paths[row] for row in rows]), points[rows]
+        listing = Listing.of(names)
         checked = self.check_of([listing]).look()
         readable = torch.from_numpy(checked.readable).nonzero().flatten()
         files = listing.files.take(readable)
@@ -96,9 +100,15 @@ class Landmarks(PictureDataModule):
             note = f"landmarks lie outside of {len(outside):,} of {len(files):,} pictures: {named}"
             warnings.warn(f"annotations {self.annotations}: {note}", stacklevel=2)
         splits = self.divide(files, self.roots)
-        splits["train"] = self._limited(splits["train"])
+        if "train" in splits:
+            splits["train"] = self._limited(splits["train"])
         for name, indices in splits.items():
             setattr(self, f"{name}_set", self.picture_set(files.take(indices), targets[indices], training=False))
+
+    def _known(self, files: FileNames) -> list[int]:
+        """The numbers of the files that are measured, as far as an earlier run has recorded its splits."""
+        known: Mapping[str, str] = self.known_splits or {}
+        return [row for row, name in enumerate(names_below(files, self.roots)) if known.get(name) == self.measured]
 
 
 def read_annotations(file: Path) -> tuple[list[Path], Tensor]:

@@ -60,11 +60,12 @@ class PictureCheck:
         """Whether each file is a complete picture, bool [N]; see `look`."""
         return torch.from_numpy(self.look(rows).readable)
 
-    def look(self, rows: Tensor | None = None) -> Checked:
+    def look(self, rows: Tensor | None = None, alone: bool = False) -> Checked:
         """Opens the files that are new, and warns of those that are no complete pictures.
 
         Args:
             rows: the numbers of the files to check, int64 [M]; None means all. Nothing may be known of the others.
+            alone: True if no others will be looked at: `max_bad_fraction` is then a part of these.
 
         Raises:
             ValueError: too many files are unreadable; the message names some of them.
@@ -78,16 +79,24 @@ class PictureCheck:
             first += len(listing)
         checked = Checked.together(parts)
         self._looked_at[... if rows is None else rows] = True
-        self.report(checked.reasons, looked_at=int(self._looked_at.sum()))
+        looked_at = int(self._looked_at.sum())
+        self.report(checked.reasons, looked_at=looked_at, total=looked_at if alone else None)
         return checked
 
-    def report(self, reasons: dict[int, str], logged: Collection[int] = (), looked_at: int | None = None) -> None:
+    def report(
+        self,
+        reasons: dict[int, str],
+        logged: Collection[int] = (),
+        looked_at: int | None = None,
+        total: int | None = None,
+    ) -> None:
         """Warns of all files that cannot be read, if some of these are new.
 
         Args:
             reasons: why, by the number of the file.
             logged: those that the log names already.
             looked_at: how many files were looked at, if the others will be looked at later.
+            total: how many will be; None means all.
 
         Raises:
             ValueError: they are too many; the message names some of them.
@@ -99,7 +108,7 @@ class PictureCheck:
             if row not in logged:
                 log.warning("unreadable: %s (%s)", self.files.text(row), reasons[row])
         self.unreadable |= reasons
-        count, total = len(self.unreadable), len(self.files)
+        count, total = len(self.unreadable), len(self.files) if total is None else total
         more = f" and {count - NAMED} more" if count > NAMED else ""
         of = f"{total:,} files"
         if looked_at not in (None, total):

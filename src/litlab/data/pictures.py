@@ -134,6 +134,7 @@ class PictureDataModule(DataModule):
         self.bad_named_in = LOG  # the file with the names of all unreadable files, for a message
         self.known_splits: DrawnSplits | None = None  # of an earlier run, instead of a new drawing
         self.drawn_splits = DrawnSplits()  # after `setup`
+        self.measured: str | None = None  # the split that is used alone; only its pictures are checked if it is known
 
     def record(self) -> dict[str, Any]:
         return super().record() | {"preprocess": self.resizing}

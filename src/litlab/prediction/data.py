@@ -207,12 +207,12 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
         ConfigError: if the data cannot be had, or have no such split.
     """
     data, read_only = data_module(trained, run)
-    given = given_settings(trained, run)
+    given, split = given_settings(trained, run), str(run.cfg.evaluate)
     try:
         if not read_only:
             data.prepare_data()
         if isinstance(data, PictureDataModule):
-            data.bad_named_in = JSON
+            data.bad_named_in, data.measured = JSON, split
         if isinstance(data, PictureDataModule) and "_target_" not in given:
             data.known_splits = DrawnSplits.read(trained.path.parent.parent / SPLITS)
         data.setup("test")
@@ -222,7 +222,6 @@ def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
         folder = trained.source.args.get("data_dir") if read_only and isinstance(error, OSError) else None
         hint = f"; data.data_dir={folder} allows to write there" if folder else ""
         raise ConfigError(f"data={data.name}: {one_line(error)}{hint}") from error
-    split = str(run.cfg.evaluate)
     if isinstance(data, PictureDataModule) and "_target_" not in given:
         check_splits(trained, data, split, given)
     images = data.evaluation_set(split)
