@@ -7,7 +7,7 @@ import pytest
 import torch
 from pictures import draw_folder, load_folder
 
-from litlab.data import index_file, picture_check, picture_index
+from litlab.data import ImageFolder, index_file, picture_check, picture_index
 from litlab.data.picture_check import next_readable
 from litlab.data.picture_dataset import MOST_IN_A_ROW
 from litlab.data.workers import BadPicture
@@ -130,6 +130,20 @@ def test_an_evaluation_of_the_training_pictures_counts_each_once(damaged):
     data = load_folder(damaged, max_bad_fraction=0.5)
     names = below(data.evaluation_set("train").paths, damaged)
     assert names == [name for name in below(data.train_set.paths, damaged) if name not in BAD]
+
+
+@pytest.mark.filterwarnings("ignore:skipped")
+@pytest.mark.parametrize("measured", ["train", "val", "test"])
+def test_an_evaluation_opens_the_pictures_of_its_split_alone(damaged, opened, measured):
+    before = load_folder(damaged, max_bad_fraction=0.5, test_size=4)
+    (damaged / ".litlab-pictures.npz").unlink()
+    opened.clear()
+    again = ImageFolder(str(damaged), image_size=16, val_size=4, test_size=4, max_bad_fraction=0.75)
+    again.known_splits, again.measured = before.drawn_splits, measured
+    again.setup()
+    drawn = {name for name, split in before.drawn_splits.items() if split == measured}
+    assert set(below(opened, damaged)) == drawn
+    assert set(below(again.evaluation_set(measured).paths, damaged)) == drawn - set(BAD)
 
 
 def test_too_many_unreadable_pictures_in_a_row_end_the_training(tmp_path):

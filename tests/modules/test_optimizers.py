@@ -1,4 +1,4 @@
-"""Muon."""
+"""Muon, and what is added to the optimizers of torch."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from litlab.modules import Muon
-from litlab.modules.optimizers import orthogonal
+from litlab.modules.optimizers import orthogonal, with_all_momenta
 
 
 @pytest.mark.parametrize("shape", [(8, 50), (50, 8), (16, 16)])
@@ -66,3 +66,16 @@ def test_muon_treats_all_but_filters_as_sgd_with_nesterov_momentum_does():
 def test_muon_refuses_wrong_values(name):
     with pytest.raises(ValueError, match=f"^{name} must be"):
         Muon([nn.Parameter(torch.zeros(2))], **{name: -1})
+
+
+def test_other_hooks_are_called_after_each_step_of_sgd():
+    """torch ends in an error where a hook is removed while hooks are called."""
+    parameters = [nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(3))]
+    optimizer = with_all_momenta(torch.optim.SGD(parameters, 0.1, momentum=0.9))
+    steps = []
+    optimizer.register_step_post_hook(lambda *_: steps.append(len(steps)))
+    parameters[0].grad = torch.ones(2)
+    for _ in range(3):
+        optimizer.step()
+    assert steps == [0, 1, 2]
+    assert optimizer.state[parameters[1]]["momentum_buffer"].tolist() == [0, 0, 0]

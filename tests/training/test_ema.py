@@ -26,6 +26,15 @@ def test_the_saved_weights_are_those_that_were_validated(train_here, use, averag
     assert again["val/acc"] == done.result["metrics"]["val/acc"]
 
 
+@pytest.mark.parametrize("averaged_by", ["ema=0.5", "swa=0.5"])
+@pytest.mark.parametrize("optimizer", ["sgd", "muon"])
+def test_each_optimizer_has_averages(train_here, averaged_by, optimizer):
+    done = train_here(*QUICK, "data.train_limit=640", f"optimizer={optimizer}", "optimizer.momentum=0.9", averaged_by)
+    assert done.status == 0, done.err
+    saved = torch.load(done.runs[0] / "checkpoints/last.ckpt", weights_only=True)
+    assert saved["ema"]["steps"] == saved["global_step"] == 10
+
+
 def test_a_moving_average_needs_no_length_of_the_training(train_here):
     timed = ["scheduler=none", "trainer.max_epochs=null", "trainer.max_time=00:00:00:01"]
     done = train_here(*QUICK, *timed, "data.train_limit=640", "ema=0.99")

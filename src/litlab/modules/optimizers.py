@@ -131,11 +131,15 @@ def with_all_momenta(optimizer: Optimizer) -> Optimizer:
                         if state.get("momentum_buffer") is None:
                             state["momentum_buffer"] = torch.zeros_like(parameter)
 
-        def fill_once(*_: Any) -> None:
-            fill()
-            handle.remove()
+        stepped = False
 
-        handle = optimizer.register_step_post_hook(fill_once)
+        def fill_once(*_: Any) -> None:  # it stays: a hook that is removed while hooks are called is an error of torch
+            nonlocal stepped
+            if not stepped:
+                stepped = True
+                fill()
+
+        optimizer.register_step_post_hook(fill_once)
         optimizer.register_load_state_dict_post_hook(fill)
     return optimizer
 
