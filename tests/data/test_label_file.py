@@ -58,6 +58,37 @@ def test_a_picture_that_is_not_there_is_named_with_its_line(tmp_path):
         load(file)
 
 
+def test_paths_with_the_sign_of_another_system_are_told(tmp_path):
+    file = draw_labels(tmp_path, TWELVE)
+    file.write_text(TWELVE.replace("/", "\\"))
+    with pytest.raises(
+        ValueError, match=r"red.0\.png, and 11 more are not there; paths are written with / and not with"
+    ):
+        load(file)
+
+
+def test_classes_that_differ_in_capital_letters_are_mentioned(tmp_path):
+    file = draw_labels(tmp_path, TWELVE.replace("red/0.png,red", "red/0.png,Red"))
+    with pytest.warns(UserWarning, match=r"^Red and red are 2 classes of file \S*labels\.csv: they differ in capital"):
+        LabelFile(file)
+
+
+def test_pictures_of_other_splits_may_be_gone_where_one_is_measured(tmp_path):
+    file = draw_labels(tmp_path, TWELVE)
+    before = load(file)
+    for path in before.train_set.paths:
+        path.unlink()
+    again = LabelFile(file, image_size=8, val_size=2)
+    again.known_splits, again.measured, again.trains = before.drawn_splits, "val", False
+    again.setup()
+    assert again.val_set.paths == before.val_set.paths
+    before.val_set.paths[0].unlink()
+    gone = LabelFile(file, image_size=8, val_size=2)
+    gone.known_splits, gone.measured, gone.trains = before.drawn_splits, "val", False
+    with pytest.raises(ValueError, match=rf"there is no {before.val_set.paths[0]}; data_dir=DIR names their folder$"):
+        gone.setup()
+
+
 @pytest.mark.parametrize(
     ("labels", "said"), [("0.5 1.5 -2.5", 1), ("0.5 0.5 1.5 1.5", 0), ("1 2 3", 0), ("0.5 1.5 red", 0)]
 )
@@ -81,12 +112,12 @@ def test_measured_values_are_said_to_be_taken_for_classes(tmp_path, labels, said
         (
             "file,label,split\na.png,red,train\nb.png,blue,val\n",
             {},
-            r"^file \S*labels\.csv: no readable pictures to train on for class 'blue'$",
+            r"^file \S*labels\.csv: no pictures to train on for class 'blue'$",
         ),
         (
             "file,label,split\na.png,red,test\nb.png,blue,test\n",
             {},
-            r"^file \S*labels\.csv: no readable pictures to train on for classes 'blue', 'red'$",
+            r"^file \S*labels\.csv: no picture is for training: all of them are for val or test$",
         ),
     ],
 )
@@ -154,7 +185,7 @@ def test_multilabel_is_asked_for_where_no_row_shows_it(tmp_path):
 
 def test_a_label_without_a_training_picture_is_named(tmp_path):
     lines = "file,label,split\na.png,r;g,train\nb.png,g,train\nc.png,b,val\n"
-    with pytest.raises(ValueError, match="no readable pictures to train on for class 'b'$"):
+    with pytest.raises(ValueError, match="no pictures to train on for class 'b'$"):
         load(draw_labels(tmp_path, lines))
 
 

@@ -33,7 +33,7 @@ def test_a_split_need_not_be_there(tmp_path):
         ("file;label\na.png;cat", r": the first line must name one column file, between commas, not 'file;label'"),
         ("file,label,label\n", r": the first line must name one column label, between commas, not 'file', 'label', "),
         ("file,label\n\n", r": is empty: each line below the first must name a picture"),
-        ("file,label\na.png,cat\nb.png", r", line 3: has 1 cells and the first line 2; a cell with a comma needs"),
+        ("file,label\na.png,cat\nb.png", r", line 3: has 1 cell and the first line 2; an empty cell needs its comma$"),
         ("file,label\na.png,cat,dog", r", line 2: has 3 cells and the first line 2; a cell with a comma needs quotes"),
         ("file,label\n,cat", r", line 2: names no file"),
         ("file,label,split\na.png,cat,valid", r", line 2: split must be train, val, test or empty, not 'valid'"),

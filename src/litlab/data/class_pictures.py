@@ -73,7 +73,9 @@ class ClassPictures(PictureDataModule):
             self.check_enough_classes()
         listings, split_of, targets = self.list_pictures()
         check = self.check_of(listings)
-        used = self._used(split_of) if check.is_large else self._known(split_of)
+        if self.trains and not any((split_of == PARTS.index(part)).any() for part in ("train", "all")):
+            raise ValueError(f"{self.source}: no picture is for training: all of them are for val or test")
+        used = self._used(split_of) if check.is_large else self.known_alone(split_of)
         if not used:
             split_of[~check.readable()] = -1
         if self.trains:
@@ -101,9 +103,9 @@ class ClassPictures(PictureDataModule):
 
     def _used(self, split_of: Tensor) -> Sequence[str]:
         """The splits whose pictures are checked before the others, of very many pictures."""
-        return self._known(split_of) or ("val", "test")
+        return self.known_alone(split_of) or ("val", "test")
 
-    def _known(self, split_of: Tensor) -> Sequence[str]:
+    def known_alone(self, split_of: Tensor) -> Sequence[str]:
         """The split that is measured, if it is known without a look at the pictures of the others.
 
         Args:
@@ -161,7 +163,8 @@ class ClassPictures(PictureDataModule):
             if of_drawing:
                 left = f"the validation takes all pictures of {classes}, and none is left to train on"
                 raise ValueError(f"{self.source}: {left}: each class needs two or more")
-            raise ValueError(f"{self.source}: no readable pictures to train on for {classes}")
+            readable = "readable " if self.check and self.check.unreadable else ""
+            raise ValueError(f"{self.source}: no {readable}pictures to train on for {classes}")
 
     def _mention_unvalidated(self, validated: Tensor) -> None:
         """Warns of classes that have no validation pictures."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from litlab.data.arguments import boolean, file_path, folder_path
 from litlab.data.class_pictures import PARTS, ClassPictures
+from litlab.data.drawn_splits import names_below
 from litlab.data.file_names import FileNames
 from litlab.data.label_rows import labels_in, read_rows
 from litlab.data.listing import Listing
@@ -71,6 +72,7 @@ class LabelFile(ClassPictures):
             self._mention_numbers()
             self.labels = [[row.label] for row in self.rows]
         self.class_names = tuple(sorted({label for labels in self.labels for label in labels}))
+        self._mention_capitals()
         if not self.class_names:
             self.check_enough_classes()
         if not self.validates:
@@ -88,7 +90,19 @@ class LabelFile(ClassPictures):
         labels = {row.label for row in self.rows}
         if len(labels) > len(self.rows) / 2 and all(re.fullmatch(r"-?\d+\.\d+", label) for label in labels):
             warnings.warn(
-                f"the labels of file {self.file} are numbers such as {min(labels)}, and each is taken for a class",
+                f"the labels of file {self.file} are numbers such as {min(labels)}, and each is taken for a class: "
+                "data=csv has no regression, for which you need a data set of your own",
+                stacklevel=3,
+            )
+
+    def _mention_capitals(self) -> None:
+        """Warns of classes whose names differ in capital letters alone."""
+        alike: dict[str, list[str]] = {}
+        for name in self.class_names:
+            alike.setdefault(name.casefold(), []).append(name)
+        if pair := next((names for names in alike.values() if len(names) > 1), None):
+            warnings.warn(
+                f"{' and '.join(pair)} are {len(pair)} classes of file {self.file}: they differ in capital letters",
                 stacklevel=3,
             )
 
@@ -122,13 +136,22 @@ class LabelFile(ClassPictures):
         """
         (root,) = self.roots
         listing = Listing.of(FileNames.of([root / row.file for row in self.rows]))
+        split_of = torch.tensor([PARTS.index(row.split or "all") for row in self.rows])
         missing = [row for row, size in zip(self.rows, listing.sizes.tolist(), strict=True) if size < 0]
+        if self.known_alone(split_of):
+            names = names_below(FileNames.of([root / row.file for row in missing]), self.roots)
+            known: Mapping[str, str] = self.known_splits or {}
+            missing = [
+                row for row, name in zip(missing, names, strict=True) if known.get(name, row.split) == self.measured
+            ]
         if missing:
             more = f", and {len(missing) - 1:,} more are not there" if len(missing) > 1 else ""
-            where = f"file {self.file}, line {missing[0].line}"
-            raise ValueError(f"{where}: there is no {root / missing[0].file}{more}; data_dir=DIR names their folder")
+            where, path = f"file {self.file}, line {missing[0].line}", root / missing[0].file
+            hint = "data_dir=DIR names their folder"
+            if "\\" in missing[0].file and (root / missing[0].file.replace("\\", "/")).is_file():
+                hint = "paths are written with / and not with \\ here"
+            raise ValueError(f"{where}: there is no {path}{more}; {hint}")
         numbers = {name: number for number, name in enumerate(self.class_names)}
-        split_of = torch.tensor([PARTS.index(row.split or "all") for row in self.rows])
         if self.task == "multilabel":
             targets = torch.zeros(len(self.rows), len(numbers))
             for row, labels in zip(targets, self.labels, strict=True):

@@ -45,8 +45,9 @@ def read_rows(path: Path) -> list[Row]:
     seen: dict[str, int] = {}
     for line, record in records:
         if len(record) != len(header):
-            counts = f"{len(record)} cells and the first line {len(header)}"
-            raise ValueError(f"file {path}, line {line}: has {counts}; a cell with a comma needs quotes")
+            counts = f"{len(record)} cell{'s' * (len(record) > 1)} and the first line {len(header)}"
+            hint = "a cell with a comma needs quotes" if len(record) > len(header) else "an empty cell needs its comma"
+            raise ValueError(f"file {path}, line {line}: has {counts}; {hint}")
         cells = {name: record[number].strip() for name, number in columns.items()}
         row = Row(line, cells["file"], cells["label"], cells.get("split", ""))
         _check(path, row, seen)

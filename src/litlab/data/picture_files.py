@@ -20,6 +20,7 @@ from litlab.errors import one_line
 Needed = Callable[[int, int], float]
 
 MOST_PIXELS = 2**27  # 134 million: a file with more is probably a decompression bomb and not a photograph
+TOO_MANY = f"more than {MOST_PIXELS / 1e6:.0f} million pixels; make it smaller"
 MOST_BYTES = 2**30
 
 # Folders that operating systems, archives and network storage make among a user's own.
@@ -165,7 +166,7 @@ def _read(file: BinaryIO, needed: Needed | None = None) -> tuple[Image.Image, tu
         with Image.open(file, formats=formats()) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
-                raise Unreadable(f"{width:,} x {height:,} pixels are too many: a decompression bomb?")
+                raise Unreadable(f"{width:,} x {height:,}: {TOO_MANY}")
             if needed and image.format in ("JPEG", "MPO"):
                 scale = jpeg.largest_scale(needed(*_upright_size(image)))
                 image.draft(None, (max(1, width // scale), max(1, height // scale)))
@@ -183,7 +184,7 @@ def _read(file: BinaryIO, needed: Needed | None = None) -> tuple[Image.Image, tu
             raise Unreadable("an EPS file, a program that is not executed; save it as PNG") from None
         raise Unreadable("not a picture in a format that Pillow reads") from None
     except Image.DecompressionBombError:
-        raise Unreadable("too many pixels: a decompression bomb?") from None
+        raise Unreadable(TOO_MANY) from None
     except MemoryError:
         raise Unreadable("needs more memory than there is") from None
     except Exception as error:  # a damaged file can cause almost any error in a decoder

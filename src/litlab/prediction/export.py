@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import litlab
-from litlab.checkpoint import Trained
+from litlab.checkpoint import Data, Trained
 from litlab.config import Run
 from litlab.console import console
 from litlab.data import Normalize
@@ -24,8 +24,15 @@ from litlab.prediction.explain import check_explain
 from litlab.prediction.export_formats import FORMATS, INPUT
 from litlab.prediction.export_images import example_images
 from litlab.prediction.settings import made_folder
+from litlab.prediction.tasks import task_of
 
 TOLERANCE = 1e-4  # relative, and absolute
+OUTPUTS = {  # what the outputs are, by task
+    "Classification": "a logit for each class; softmax makes probabilities of them",
+    "Multilabel": "a logit for each label; sigmoid makes probabilities of them, to compare with the thresholds",
+    "Regression": "the values",
+    "Landmarks": "x and y of each landmark, as parts of width and height",
+}
 
 
 class Preprocessed(nn.Module):
@@ -118,9 +125,8 @@ def facts(trained: Trained, include_preprocess: bool) -> dict[str, str]:
         "class_names": json.dumps(list(data.class_names)),
         **({"thresholds": json.dumps(list(data.thresholds))} if data.thresholds else {}),
         "input_shape": json.dumps(list(data.input_shape)),
-        "input_range": "0 to 255" if include_preprocess else "(pixel / 255 - mean) / std",
-        "mean": json.dumps(list(data.mean)),
-        "std": json.dumps(list(data.std)),
+        **input_facts(data, include_preprocess),
+        "output": OUTPUTS[task_of(trained)],
         "preprocess": json.dumps(preprocess_facts(trained)),
         "channels": "grey" if data.input_shape[0] == 1 else "RGB",
         "network": trained.architecture.name,
@@ -128,6 +134,14 @@ def facts(trained: Trained, include_preprocess: bool) -> dict[str, str]:
         "trained_on": data.name,
         "litlab": litlab.__version__,
     }
+
+
+def input_facts(data: Data, include_preprocess: bool) -> dict[str, str]:
+    """What the network takes. Where it normalises by itself, mean and std are left out, lest they are applied twice."""
+    if include_preprocess:
+        return {"input_range": "0 to 255"}
+    mean, std = json.dumps(list(data.mean)), json.dumps(list(data.std))
+    return {"input_range": "(pixel / 255 - mean) / std", "mean": mean, "std": std}
 
 
 def preprocess_facts(trained: Trained) -> dict[str, Any]:
