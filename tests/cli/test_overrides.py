@@ -128,6 +128,13 @@ def test_no_option_of_a_group_is_called_null():
         refuse_null(["model=mlp", "trainer=null"], [REPOSITORY / "conf"])
 
 
+@pytest.mark.parametrize("group", ["data", "experiment", "debug", "scheduler"])
+def test_a_group_without_its_option_is_refused(group):
+    refuse_null(["name=", "data.data_dir=", "~scheduler", "seed="], [REPOSITORY / "conf"])
+    with pytest.raises(HydraException, match=f"^{group}=: the option is missing; there is: "):
+        refuse_null(["model=mlp", f"{group}="], [REPOSITORY / "conf"])
+
+
 @pytest.mark.parametrize("group", ["data", "model", "loss", "optimizer", "trainer"])
 def test_a_group_that_every_run_needs_cannot_be_left_out(group):
     refuse_without(["~scheduler", "~mix", "~task", "~callbacks", "data=mnist", "~data.seed"], KEYS)

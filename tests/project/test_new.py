@@ -35,7 +35,9 @@ def test_a_new_project_has_its_own_name_everywhere(project):
     ("name", "message"),
     [
         ("my-lab", "^my-lab: cannot be the name of a Python package: .* only, such as my_lab$"),
-        ("class", "class: cannot be the name .* only$"),
+        ("übung", "^übung: cannot be the name .*: write the letters a to z, digits and _ only, such as ubung$"),
+        ("class", "^class: cannot be the name .*: it is a word of Python; take another, such as my_class$"),
+        ("3d", "^3d: cannot be the name .*: it must begin with a letter, such as my_3d$"),
         ("json", "json: there is a package or a folder of that name already"),
         ("torch", "torch: there is a package"),
         ("tests", "tests: there is a package"),

@@ -224,13 +224,14 @@ NO_NAME = re.compile(r"null|true|false|[+-]?(nan|inf|[\d_]*\.?[\d_]+\.?(e[+-]?\d
 
 
 def refuse_null(arguments: Sequence[str], folders: Sequence[Path]) -> None:
-    """Refuses `GROUP=null` and `GROUP=1.5`. Hydra's own errors name neither the key nor the options that there are.
+    """Refuses `GROUP=null`, `GROUP=1.5` and `GROUP=`. Hydra's own errors name neither the key nor the options.
 
     Raises:
         HydraException: naming the options.
     """
     for argument in arguments:
-        group, _, option = argument.partition("=")
+        group, sign, option = argument.partition("=")
         known = {file.stem for conf in folders for file in (conf / group).glob("*.yaml")}
-        if known and option not in known and NO_NAME.fullmatch(option):
-            raise HydraException(f"{argument}: no such option; {suggest(option, known)}")
+        if known and sign and option not in known and (not option or NO_NAME.fullmatch(option)):
+            what = "no such option" if option else "the option is missing"
+            raise HydraException(f"{argument}: {what}; {suggest(option, known)}")

@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 import tempfile
+import unicodedata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -45,9 +46,15 @@ def _is_package_name(name: str) -> bool:
 
 def _check_name(name: str) -> None:
     if not _is_package_name(name):
-        possible = re.sub(r"\W", "_", name)
-        instead = f", such as {possible}" if _is_package_name(possible) else ""
-        raise ConfigError(f"{name}: cannot be the name of a Python package: write letters, digits and _ only{instead}")
+        english = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()  # ü becomes u
+        possible = re.sub(r"\W", "_", english)
+        possible = possible if _is_package_name(possible) else f"my_{possible}"
+        why = "write the letters a to z, digits and _ only"
+        if keyword.iskeyword(name):
+            why = "it is a word of Python; take another"
+        elif name[0].isdecimal():
+            why = "it must begin with a letter"
+        raise ConfigError(f"{name}: cannot be the name of a Python package: {why}, such as {possible}")
     if name in sys.stdlib_module_names or name in ("conf", "tests", "runs", "data") or find_spec(name):
         raise ConfigError(f"{name}: there is a package or a folder of that name already; choose another name")
 
