@@ -46,6 +46,13 @@ def test_a_network_that_knows_its_classes_is_not_stuck(support, begins):
     assert [sentence.split(":")[0] for sentence in verdict(evidence)] == begins
 
 
+def test_more_epochs_are_no_advice_where_early_stopping_ended_the_run():
+    short = Evidence(losses=[2.3, 2.29], steps=6, ended_early=True)
+    assert verdict(short)[0].endswith("; try trainer.max_epochs=34")
+    short.stopped_early = True
+    assert verdict(short)[0].endswith("; try a larger callbacks.early_stopping.patience")
+
+
 def test_an_accuracy_above_chance_is_not_at_chance():
     flat = Evidence(losses=[2.3, 2.25], num_classes=10, plain_cross_entropy=True, steps=50)
     assert "at chance" in verdict(flat)[0]

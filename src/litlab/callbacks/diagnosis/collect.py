@@ -111,7 +111,7 @@ class Diagnosis(lightning.Callback):
         data, history = trainer.datamodule, module.history  # type: ignore[attr-defined]
         curves = {name: [value for _, value in history.get(name, ())] for name in CURVES}
         last = {name: history[name][-1][1] if name in history else None for name in LATEST}
-        throughput = callback_of(trainer, Throughput)
+        throughput, stopping = callback_of(trainer, Throughput), callback_of(trainer, EarlyStopping)
         return Evidence(
             losses=curves["train/loss_step"],
             train=curves["train/loss"],
@@ -134,6 +134,7 @@ class Diagnosis(lightning.Callback):
             waited=self.waited,
             trained=throughput.seconds if throughput else 0.0,
             ended_early=trainer.current_epoch < (trainer.max_epochs or 0),
+            stopped_early=stopping is not None and stopping.wait_count >= stopping.patience,
             setup=setup_of(trainer, module),
         )
 

@@ -80,6 +80,7 @@ class Evidence:
         waited: seconds in which training had no batch.
         trained: seconds of training in all.
         ended_early: whether the run was stopped before its last epoch.
+        stopped_early: whether early stopping did that.
         setup: how the run was made.
     """
 
@@ -104,6 +105,7 @@ class Evidence:
     waited: float = 0.0
     trained: float = 0.0
     ended_early: bool = False
+    stopped_early: bool = False
     setup: Setup = field(default_factory=Setup)
 
     @property

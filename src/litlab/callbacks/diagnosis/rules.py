@@ -334,9 +334,11 @@ def _knows_classes(evidence: Evidence) -> bool:
 
 
 def _longer(evidence: Evidence) -> str:
-    """The advice to train for as many epochs as a network needs to learn something; none if the run was a try."""
+    """The advice to train for as long as a network needs to learn something; none if the run was a try."""
     if evidence.setup.tries:
         return ""
+    if evidence.stopped_early:
+        return "; try a larger callbacks.early_stopping.patience"
     epochs = max(2, math.ceil(2 * FEW_STEPS / max(1, evidence.steps or 0))) * evidence.setup.max_epochs
     return f"; try trainer.max_epochs={epochs}"
 
