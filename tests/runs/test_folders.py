@@ -69,12 +69,14 @@ def test_a_run_is_named_by_its_folder_or_by_a_checkpoint_in_it(tmp_path):
         ("", "resume= is empty; give latest, a folder below"),
         ("latest", "resume=latest: there is no run in "),
         ("nowhere", "resume=nowhere: no such run folder or checkpoint; give latest, a folder below runs/ or a check"),
+        ("file.pt", r"resume=file\.pt: no checkpoint in the folder checkpoints/ of a run \(model\.weights=FILE begins"),
         ("empty", r"resume=empty: no run folder \(it has no .hydra/config.yaml\); give latest, a folder below"),
     ],
 )
 def test_a_run_that_is_not_there_is_one_line(spec, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "file.pt").touch()
     with pytest.raises(ConfigError, match=message):
         runs.find_run(spec, tmp_path / "runs")
 

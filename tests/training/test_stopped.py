@@ -7,9 +7,11 @@ import re
 import pytest
 import torch
 from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
+from scripts import asked
 
 from litlab.checkpoint import read
 from litlab.errors import ConfigError, RunFailed
+from litlab.training.stopped import how_it_ended
 
 STEPS = ["+trainer.max_steps=15", "scheduler=none"]
 PATIENCE = ["callbacks.early_stopping.patience=1", "callbacks.early_stopping.min_delta=0.9", "trainer.max_epochs=9"]
@@ -155,6 +157,20 @@ def test_a_failed_run_has_no_word(tmp_path):
         train_recorded(tmp_path / "run")
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert (result["status"], result["stopped_by"]) == ("failed", None)
+
+
+@pytest.mark.parametrize(
+    ("whole", "steps", "cut_short", "said"),
+    [
+        (0, 0, True, "before the end of the first step"),
+        (0, 1, True, "after 1 step of the first epoch"),
+        (1, 10, False, "after 1 epoch"),
+        (2, 25, True, "after 2 epochs and a part of one"),
+    ],
+)
+def test_how_far_a_run_came_is_said_in_steps_or_epochs(whole, steps, cut_short, said):
+    result = {"status": "failed", "steps": steps, "stopped_by": None, "images_per_second": 5.0, "seconds": 2.0}
+    assert how_it_ended(asked(), result, whole, cut_short)[0] == f"failed {said}"
 
 
 def test_an_interrupted_run_that_is_resumed_with_fewer_epochs_has_all_that_it_had(tmp_path, capfd):

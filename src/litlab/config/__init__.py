@@ -13,6 +13,7 @@ from litlab.config.check import (
     missing,
     own_model_keys,
 )
+from litlab.config.hints import as_written
 from litlab.config.identity import difference, filled_then, first_change, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
 from litlab.config.one_setting import check_one
@@ -33,6 +34,7 @@ __all__ = [
     "Run",
     "SweepJob",
     "allowed_values",
+    "as_written",
     "blame",
     "build",
     "build_entries",

@@ -2,8 +2,10 @@
 
 import signal
 
+from omegaconf import OmegaConf
+
 from litlab import console
-from litlab.config import Run
+from litlab.config import Run, as_written
 from litlab.errors import ConfigError, RunFailed, one_line
 from litlab.prediction.demo import demo
 from litlab.prediction.ensemble import load_asked
@@ -76,6 +78,11 @@ def check_settings(run: Run) -> None:
         raise ConfigError("nothing to do: give input=PICTURE, evaluate=test, export=onnx or demo=true")
     if len(asked) > 1 and asked != ["input", "export"]:  # an export is checked on the input
         raise ConfigError(f"{' and '.join(asked)} at once: one of them at a time")
+    if isinstance(cfg.input, str) and not cfg.input.strip():
+        raise ConfigError("input= is empty: name a picture, a folder or a glob")
+    if cfg.ckpt is None or OmegaConf.is_config(cfg.ckpt):
+        several = "; ensemble=true and ckpt=SWEEP predict with all networks of a sweep" * (cfg.ckpt is not None)
+        raise ConfigError(f"ckpt={as_written(cfg.ckpt)}: must be a checkpoint, a run folder or latest{several}")
     if cfg.evaluate not in (None, "train", "val", "test"):
         raise ConfigError(f"evaluate={cfg.evaluate}: must be train, val or test")
     if cfg.invert not in (True, False, "auto"):

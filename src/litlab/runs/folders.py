@@ -75,6 +75,8 @@ def find_run(spec: str, runs: Path = Path(FOLDER)) -> tuple[Path, Path | None]:
             folder = path.parent
     if not (folder / CONFIG).is_file():
         what = "no run folder (it has no .hydra/config.yaml)" if path.exists() else "no such run folder or checkpoint"
+        if path.is_file():
+            what = "no checkpoint in the folder checkpoints/ of a run (model.weights=FILE begins with its weights)"
         raise ConfigError(f"resume={spec}: {what}; give latest, a folder below runs/ or a checkpoint in one")
     return folder, checkpoint
 

@@ -58,10 +58,11 @@ def how_it_ended(run: Run, result: dict[str, Any], whole: int, cut_short: bool, 
     epochs = f"{whole} epoch{'s' * (whole != 1)}{' and a part of one' * cut_short}"
     if not whole and result["steps"]:
         epochs = f"{result['steps']:,} step{'s' * (result['steps'] != 1)} of the first epoch"
+    after = f"after {epochs}" if whole or result["steps"] else "before the end of the first step"
     word = result["stopped_by"]
     why = [f"stopped by {in_words(word, run)}"] if result["status"] == "completed" and word not in ENOUGH else []
     speed = f"{result['images_per_second']:,.0f} {kind}/s"
-    return [f"{result['status']} after {epochs}", f"{result['seconds']:,.0f} s", speed, *why]
+    return [f"{result['status']} {after}", f"{result['seconds']:,.0f} s", speed, *why]
 
 
 def last_line(ended: list[str]) -> str:
