@@ -67,6 +67,15 @@ def end_restart(trainer: lightning.Trainer) -> None:
     trainer.fit_loop._restarting = False
 
 
+def resume_between_epochs(trainer: lightning.Trainer) -> None:
+    """Makes a run with `trainer.max_steps` go on after the end of an epoch as any other run does.
+
+    Lightning takes it for a restart within the epoch. It then trains one more batch of that epoch, if there was no
+    validation at its end. Public: there is no switch for it.
+    """
+    trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
+
+
 def within_epoch(fit_loop: dict[str, Any], stepped: bool) -> None:
     """Turns the saved state of an epoch that ended early into that of a training which stops after a batch.
 

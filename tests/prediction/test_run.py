@@ -30,7 +30,10 @@ def test_the_script_leaves_only_its_output(quick_run, digits):
         (["input=a.png", "evaluate=test"], "one of them at a time"),
         (["input="], "input= is empty: name a picture, a folder or a glob"),
         (["ckpt=null", "evaluate=test"], "ckpt=null: must be a checkpoint, a run folder or latest"),
-        (["ckpt=[a,b]", "evaluate=test"], "ckpt=['a', 'b']: must be a checkpoint, a run folder or latest; ensemble=true"),
+        (
+            ["ckpt=[a,b]", "evaluate=test"],
+            "ckpt=['a', 'b']: must be a checkpoint, a run folder or latest; ensemble=true",
+        ),
         (["evaluate=tset"], "evaluate=tset: must be train, val or test"),
         (["input=a.png", "invert=maybe"], "invert=maybe: must be auto, true or false"),
         (["input=a.png", "batch_size=0"], "batch_size=0"),

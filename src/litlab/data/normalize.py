@@ -33,7 +33,7 @@ class Normalize:
 
     def __call__(self, images: Tensor) -> Tensor:
         if images.device not in self._constants:  # copying them in every step would make the GPU wait
-            mean, std = torch.tensor(self.mean), torch.tensor(self.std)
+            mean, std = (torch.tensor(values, dtype=torch.float32) for values in (self.mean, self.std))
             constants = (mean * 255).view(-1, 1, 1), (1 / (std * 255)).view(-1, 1, 1)
             self._constants[images.device] = (constants[0].to(images.device), constants[1].to(images.device))
         shift, scale = self._constants[images.device]

@@ -129,6 +129,8 @@ class Supervised(Measured):
         self.preprocess = getattr(data, "preprocess", _unchanged)
         if dtype := TRUE_PRECISION.get(self.trainer.precision):
             self.preprocess = partial(_in_dtype, self.preprocess, dtype)
+            if dtype == torch.float64:  # Lightning does so after it has put the weights of a checkpoint into 32 bits
+                self.network.double()
         self.set_epoch = getattr(data, "set_epoch", _ignore_epoch)
 
     def on_train_start(self) -> None:  # Lightning does not start an epoch that is resumed in its middle
@@ -279,8 +281,13 @@ def _in_dtype(
     targets: Tensor,
     training: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Images, and targets that are no classes, in the type of the weights."""
-    images, targets = preprocess(images, targets, training=training)
+    """Images, and targets that are no classes, in the type of the weights. All that comes before has 32 bits."""
+    usual = torch.get_default_dtype()  # Lightning has set that of the weights
+    torch.set_default_dtype(torch.float32)
+    try:
+        images, targets = preprocess(images, targets, training=training)
+    finally:
+        torch.set_default_dtype(usual)
     return images.to(dtype), targets.to(dtype) if targets.is_floating_point() else targets
 
 

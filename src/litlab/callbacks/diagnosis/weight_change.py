@@ -22,6 +22,7 @@ class WeightChange:
         self.epoch_starts_at = 0  # the step
         self._latest: Tensor | None = None  # not yet copied from the device
         self._middle = 0  # the weights are compared before and after this step
+        self._optimizer: Optimizer | None = None  # None: there is nothing to measure in this epoch any more
         self._weights: list[Tensor] = []
         self._before: list[Tensor] = []
 
@@ -36,21 +37,21 @@ class WeightChange:
         steps = -(-int(batches) // trainer.accumulate_grad_batches) if batches != float("inf") else 2 * MIDDLE
         self._middle, self._before = self.epoch_starts_at + steps // 2, []
         (optimizer,) = trainer.optimizers
-        # Muon's steps are as large as its learning rate.
-        self._weights = [] if isinstance(optimizer, Muon) else measured_weights(optimizer)
-        looked_at = {self._middle, self._middle + 1} if self._weights else set()
+        self._optimizer = None if isinstance(optimizer, Muon) else optimizer  # its steps are as large as its rate
+        looked_at = {self._middle, self._middle + 1} if self._optimizer else set()
         trainer.lightning_module.looked_at = looked_at  # type: ignore[assignment]
 
     def before_batch(self, trainer: lightning.Trainer) -> None:
         """Copies the weights before the step that is measured."""
-        if self._weights and not self._before and trainer.global_step == self._middle:
+        if self._optimizer and not self._before and trainer.global_step == self._middle:
+            self._weights = measured_weights(self._optimizer)  # only now: a backbone may be trained from this epoch on
             self._before = [weight.detach().clone() for weight in self._weights]
 
     def after_batch(self, trainer: lightning.Trainer) -> None:
         """Measures the change after that step."""
         if self._before and trainer.global_step == self._middle + 1:
             self._latest = change(self._before, self._weights)
-            self._weights, self._before = [], []
+            self._optimizer, self._weights, self._before = None, [], []
 
     def note(self) -> None:
         """Adds the latest measurement to `measured`."""

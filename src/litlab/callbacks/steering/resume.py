@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from litlab.callbacks.gather import gathered
 from litlab.callbacks.steering.new_settings import adopt, name_of
 from litlab.callbacks.steering.random_state import random_state, set_random_state
-from litlab.lightning_internals import end_restart, is_accumulating, within_epoch
+from litlab.lightning_internals import end_restart, is_accumulating, resume_between_epochs, within_epoch
 
 KEY = "litlab_resume"
 
@@ -35,6 +35,9 @@ class ExactResume(lightning.Callback):
         self._began = time.perf_counter()
         self.resumed_at: int | None = None  # the step of the checkpoint; None: a new run
         self._loaded: dict[str, Any] = {}
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        resume_between_epochs(trainer)
 
     @property
     def seconds(self) -> float:
