@@ -63,6 +63,14 @@ def test_a_run_that_imports_torch_is_starting(listed):
     assert {run.name: run.status for run in runs_in(listed)}["new"] == "starting"
 
 
+@pytest.mark.parametrize("left", ["metrics.csv", "checkpoints"])
+def test_a_run_that_was_killed_after_it_has_trained_is_not_starting(listed, left):
+    """Although it began only now."""
+    record(listed / "a_b/new", "a", "b")
+    (listed / "a_b/new" / left).mkdir()
+    assert {run.name: run.status for run in runs_in(listed)}["new"] == "killed"
+
+
 @pytest.mark.parametrize(
     ("column", "order"),
     [

@@ -34,6 +34,14 @@ def test_a_job_without_a_result_is_running_or_was_killed(tmp_path, capsys):
     assert [job.status for job in sweeps.read(tmp_path).jobs] == ["killed", "killed"]
 
 
+def test_a_job_that_imports_torch_is_starting_until_the_sweep_has_ended(tmp_path):
+    for name in ("a", "b"):
+        (job_of(tmp_path, name, ["seed=0"]) / ".hydra/hydra.yaml").touch()
+    (tmp_path / "b/metrics.csv").touch()
+    assert [job.status for job in sweeps.read(tmp_path).jobs] == ["starting", "killed"]
+    assert [job.status for job in sweeps.print_report(tmp_path, ended=True).jobs] == ["killed", "killed"]
+
+
 def test_only_jobs_with_the_same_objective_are_ranked(tmp_path, capsys):
     for name, objective, value in [("a", "val/acc", 0.7), ("b", "val/loss", 0.1), ("c", "val/acc", 0.9)]:
         found = {"name": objective, "mode": "min" if "loss" in objective else "max", "value": value}

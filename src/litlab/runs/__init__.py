@@ -1,6 +1,14 @@
 """The run folder: the names of its files, its result and its lock. Needs no torch."""
 
-from litlab.runs.folders import SWEEP, find_run, holds_run, make_new, newest_checkpoint, remove_if_unused
+from litlab.runs.folders import (
+    SWEEP,
+    find_run,
+    holds_run,
+    make_new,
+    newest_checkpoint,
+    remove_if_unused,
+    status_without_result,
+)
 from litlab.runs.layout import (
     BEST,
     CONFIG,
@@ -47,6 +55,7 @@ __all__ = [
     "read_result",
     "remove_absolute_paths",
     "remove_if_unused",
+    "status_without_result",
     "write_failed",
     "write_result",
 ]

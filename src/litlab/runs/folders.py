@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import re
 import shutil
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from litlab.runs.lock import is_running
 
 STARTED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")  # the time in a folder's name
 SWEEP = "multirun.yaml"  # Hydra writes it into the folder of a sweep
+STARTS_S = 30.0  # how long a process may take from the record of its config to its lock: it imports torch
 WRITTEN_BY_HYDRA = {".hydra", LOG, SWEEP}  # a folder with nothing else holds no training
 
 
@@ -100,6 +102,25 @@ def began(run: Path) -> datetime:
             return datetime.strptime(stamps[-1], "%Y-%m-%d_%H-%M-%S")
     first = next((run / name for name in (HYDRA, CONFIG, LAST, BEST) if (run / name).exists()), run)
     return datetime.fromtimestamp(first.stat().st_mtime)
+
+
+def status_without_result(run: Path, may_start: bool = True) -> str:
+    """The status of a run that has no `result.json`: `running`, `starting` or `killed`.
+
+    A run writes nothing of its own before it has its lock. So one without a lock that has left more than Hydra's files
+    was killed.
+
+    Args:
+        run: its folder.
+        may_start: whether its process may still live. It imports torch before it has its lock.
+    """
+    if is_running(run):
+        return "running"
+    recorded = next((run / name for name in (HYDRA, CONFIG) if (run / name).exists()), None)
+    has_trained = not {path.name for path in run.iterdir()} <= WRITTEN_BY_HYDRA
+    if not may_start or has_trained or recorded is None:
+        return "killed"
+    return "starting" if time.time() - recorded.stat().st_mtime < STARTS_S else "killed"
 
 
 def _age(checkpoint: Path) -> tuple[datetime, float]:

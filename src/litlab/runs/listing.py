@@ -4,7 +4,7 @@ import json
 import re
 import textwrap
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,12 @@ from rich.table import Table
 
 from litlab.console import number, printable
 from litlab.direction import better
-from litlab.runs.folders import began
+from litlab.runs.folders import began, status_without_result
 from litlab.runs.layout import CONFIG, HYDRA
-from litlab.runs.lock import is_running
 from litlab.runs.result import read_result
 
 SCORES = ("objective", "test")  # columns with the value of a metric
 WIDE = 110  # characters, with which a value has room beside its metric
-STARTS = timedelta(seconds=30)
 COLUMNS = ("name", "when", "data", "network", "status", "objective", "test")
 CHOICES = re.compile(r"^    choices:\n((?: {6}.*\n)+)", re.MULTILINE)  # the options of each group, in HYDRA
 
@@ -118,7 +116,7 @@ def _listed(run: Path, root: Path) -> Listed:
         when=f"{began(run):%Y-%m-%d %H:%M:%S}",
         data=data,
         network=network,
-        status=result.get("status") or _without_result(run),
+        status=result.get("status") or status_without_result(run),
         objective=found.get("value"),
         test=test,
         objective_name=name,
@@ -127,13 +125,6 @@ def _listed(run: Path, root: Path) -> Listed:
         epochs=result.get("epochs"),
         seconds=result.get("seconds"),
     )
-
-
-def _without_result(run: Path) -> str:
-    """The status of a run that has not ended, or could not say so. A run imports torch before it has its lock."""
-    if is_running(run):
-        return "running"
-    return "starting" if datetime.now() - began(run) < STARTS else "killed"
 
 
 def _choices(recorded: Path) -> dict[str, str]:

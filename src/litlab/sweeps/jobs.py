@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from litlab.config import numeric, read_overrides
-from litlab.runs import CONFIG, LATEST, METRICS, OVERRIDES, RESULT, SWEEP, is_running, read_result
+from litlab.runs import CONFIG, LATEST, METRICS, OVERRIDES, RESULT, SWEEP, read_result, status_without_result
 
 KILLED = "its process ended without a word; the same command and hydra.sweep.dir go on with it"
 UNTIL = ".until"  # in the folder of a sweep with `prune=asha`: after how many epochs each job of the present wave waits
@@ -26,8 +26,8 @@ class Job:
     Args:
         folder: the run folder.
         overrides: as they were written on the command line.
-        status: of `result.json`; without that file `running` or `killed`. `paused`: in a stopped `prune=asha`, where
-            it waited for the others.
+        status: of `result.json`; without that file `starting`, `running` or `killed`. `paused`: in a stopped
+            `prune=asha`, where it waited for the others.
         objective: the name of the job's objective.
         score: the best value of the objective; None if there is none, or if the sweep has another objective.
         seconds: of training.
@@ -108,8 +108,12 @@ def check_sweep(folder: Path) -> None:
         raise ValueError(f"{folder}: no sweep (it has no {SWEEP}); name the folder that a training with -m has made")
 
 
-def read(folder: Path) -> Sweep:
+def read(folder: Path, ended: bool = False) -> Sweep:
     """Reads the folders of a sweep's jobs.
+
+    Args:
+        folder: of the sweep.
+        ended: whether the sweep has ended, so that none of its jobs is about to start.
 
     Raises:
         ValueError: if there are none.
@@ -117,7 +121,7 @@ def read(folder: Path) -> Sweep:
     jobs: list[Job] = []
     objective, mode = "", "max"
     for job, result in jobs_in(folder):
-        job.status = result.get("status") or ("running" if is_running(job.folder) else job.status)
+        job.status = result.get("status") or status_without_result(job.folder, may_start=not ended)
         if job.status == "pruned" and until(folder, job.overrides) is not None:
             job.status = "paused"
         job.seconds = result.get("seconds")

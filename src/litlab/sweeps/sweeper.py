@@ -80,7 +80,7 @@ class ReportedSweeper(Sweeper):
             raise SweepStopped(stopped.status if isinstance(stopped, SweepStopped) else 128 + by) from None
         forget_number_of_jobs(self.folder)  # all have begun; equal trials of a study are one job
         lines = refused(self.folder)
-        unfinished = print_report(self.folder, refused=lines).unfinished if self._has_jobs() else []
+        unfinished = print_report(self.folder, refused=lines, ended=True).unfinished if self._has_jobs() else []
         if failed := len(unfinished) or self.launcher.lost:
             print(f"failed: {failed} of the sweep's jobs did not complete", file=sys.stderr)
             sys.exit(1)
@@ -150,7 +150,7 @@ class ReportedSweeper(Sweeper):
             print("interrupted: no job has begun", file=sys.stderr)
             return
         note_interrupted(self.folder)
-        print_report(self.folder, number_of_jobs(self.folder), refused(self.folder))
+        print_report(self.folder, number_of_jobs(self.folder), refused(self.folder), ended=True)
         print(how_to_go_on(self.folder), file=sys.stderr)
 
 

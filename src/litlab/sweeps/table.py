@@ -20,7 +20,7 @@ from litlab.sweeps.stopping import ran_again
 TABLE = "sweep.csv"
 
 
-def print_report(folder: Path, total: int | None = None, refused: Sequence[str] = ()) -> Sweep:
+def print_report(folder: Path, total: int | None = None, refused: Sequence[str] = (), ended: bool = False) -> Sweep:
     """Prints the ranked table, and writes `sweep.csv`, `sweep.html` and `sweep.png` into the sweep's folder.
 
     Args:
@@ -28,8 +28,9 @@ def print_report(folder: Path, total: int | None = None, refused: Sequence[str] 
         total: the number of its jobs, with those that have not begun; None if it is not known.
         refused: a line for each job that the command which now ends has refused. They changed nothing in the sweep, so
             a later report does not have them.
+        ended: whether the sweep has ended, so that none of its jobs is about to start.
     """
-    sweep = read(folder)
+    sweep = read(folder, ended)
     write_csv(sweep)
     write_page(sweep)
     labels = Labels(sweep)

@@ -42,7 +42,7 @@ def has_ended(sweep: Sweep) -> bool:
     """Whether the table of the sweep was written after all its jobs. A repeated sweep begins with the older table."""
     table = sweep.folder / TABLE
     results = [job.folder / RESULT for job in sweep.jobs]
-    if any(job.status == "running" for job in sweep.jobs) or not table.exists():
+    if any(job.status in ("starting", "running") for job in sweep.jobs) or not table.exists():
         return False
     return all(result.stat().st_mtime <= table.stat().st_mtime for result in results if result.exists())
 
