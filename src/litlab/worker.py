@@ -7,6 +7,7 @@ A message is plain data: `{"job": "train" or "evaluate", "run": ...}`, with the 
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +26,10 @@ def main(path: Path) -> NoReturn:
         path: the file with the message.
     """
     end_with(os.getppid())
+    if hasattr(
+        signal, "pthread_sigmask"
+    ):  # not on Windows; a job of Ray or submitit has blocked it, also for its ranks
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     console.one_line_warnings()
     console.never_fail_to_encode()
     message = json.loads(path.read_text())

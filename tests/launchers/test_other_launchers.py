@@ -288,6 +288,53 @@ def worker_of(job: Path) -> int:
     raise AssertionError(f"nobody works in {job}")
 
 
+RAY = ["hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=1"]
+SUBMITIT = ["hydra/launcher=submitit_local"]
+
+
+@pytest.mark.parametrize("group", [True, False], ids=["to all processes", "to the sweep alone"])
+@pytest.mark.parametrize(
+    ("engine", "settings", "begun"),
+    [
+        pytest.param("ray", RAY, 1, id="ray", marks=pytest.mark.xdist_group("ray")),
+        pytest.param("submitit", SUBMITIT, 2, id="submitit"),
+        pytest.param("submitit", [*SUBMITIT, "trainer=ddp_cpu"], 2, id="submitit, two processes a job"),
+    ],
+)
+def test_ctrl_c_saves_the_jobs_of_other_processes_and_begins_no_more(engine, settings, begun, group, tmp_path):
+    pytest.importorskip(engine)
+    settings = [*settings, "optimizer.lr=0.001,0.01", "trainer.max_epochs=1000"]
+    process = start("train.py", *SWEEP, *settings, folder=tmp_path, new_group=True)
+    wait_for(lambda: len(list(tmp_path.glob("s/*/checkpoints/last.ckpt"))) == begun, process)
+    (os.killpg if group else os.kill)(process.pid, signal.SIGINT)
+    done = finish(process, tmp_path)
+    assert done.status == 130, done.err
+    assert "Traceback" not in done.out + done.err
+    rows = table(tmp_path)
+    assert [(row["status"], row["error"]) for row in rows] == [("interrupted", "stopped by SIGINT")] * begun
+    assert all(float(row["objective"]) > 0 for row in rows)
+    assert f"0 of 2 jobs completed{', 1 not begun' if begun == 1 else ''}\n" in done.out
+    kept = {path.name for path in tmp_path.glob("s/*/checkpoints/*")}
+    assert kept <= {"best.ckpt", "last.ckpt", "previous.ckpt"}
+
+
+@pytest.mark.parametrize(
+    ("engine", "settings"),
+    [pytest.param("ray", RAY, marks=pytest.mark.xdist_group("ray")), ("submitit", SUBMITIT)],
+    ids=["ray", "submitit"],
+)
+def test_a_job_that_imports_torch_at_ctrl_c_has_not_begun(engine, settings, tmp_path):
+    pytest.importorskip(engine)
+    process = start("train.py", *SWEEP, *settings, "optimizer.lr=0.001,0.01", folder=tmp_path, new_group=True)
+    wait_for(lambda: list(tmp_path.glob("s/*/.hydra/hydra.yaml")), process)
+    os.killpg(process.pid, signal.SIGINT)
+    done = finish(process, tmp_path)
+    assert done.status == 130, done.err
+    assert done.err.splitlines()[-1] == "interrupted: no job has begun"
+    assert "Traceback" not in done.out + done.err
+    assert not list(tmp_path.glob("s/optimizer*"))
+
+
 @pytest.mark.xdist_group("ray")  # one after the other: each starts servers
 def test_ray_runs_the_jobs_and_a_failing_one_is_a_row(tmp_path):
     pytest.importorskip("ray")

@@ -80,6 +80,45 @@ def test_joblibs_process_leaves_no_mark_when_the_sweep_has_gone(tmp_path):
         assert (done.returncode, sweeps.stopped_with(tmp_path)) == (status, mark)
 
 
+def test_a_job_does_not_change_the_status_of_a_sweep_that_a_signal_has_stopped(tmp_path):
+    sweeps.stop(SweepJob(0, tmp_path, "Ray"), 143)
+    sweeps.stop(SweepJob(1, tmp_path, "Ray"), 130)
+    assert sweeps.stopped_with(tmp_path) == 143
+
+
+WAITS = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+from litlab.sweeps.stopping import note_signals, without_sigint_for_children
+folder = Path(sys.argv[1])
+note_signals(folder, float(sys.argv[2]))
+try:
+    with without_sigint_for_children():
+        child = subprocess.Popen(["sleep", "2"])
+        os.kill(0, signal.SIGINT)
+        while not (folder / ".save").exists():
+            time.sleep(0.01)
+        if len(sys.argv) > 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            time.sleep(0.1)
+except KeyboardInterrupt:
+    print(child.wait(), (folder / ".stopped").read_text())
+"""
+
+
+@pytest.mark.parametrize("waits", [["30", "and a second signal"], ["0.5"]], ids=["second signal", "time is over"])
+def test_a_signal_is_noted_and_the_wait_for_the_jobs_ends(waits, tmp_path):
+    """Their processes have no part in it."""
+    command = [sys.executable, "-c", WAITS, tmp_path, *waits]
+    done = subprocess.run(command, capture_output=True, text=True, start_new_session=True, timeout=15)
+    assert (done.returncode, done.stdout.split()) == (0, ["0", "130"]), done.stderr
+    assert done.stderr == "stopping: waiting for the jobs to save; a second signal ends the wait\n"
+    assert sweeps.is_told_to_save(tmp_path)
+    clear_marks(tmp_path)
+    assert not sweeps.is_told_to_save(tmp_path)
+
+
 def test_marks_are_those_of_one_start(tmp_path):
     clear_marks(tmp_path)
     for line in ("a was trained with seed=1", "b was trained with seed=2"):

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -14,11 +15,11 @@ from recorded_runs import LINE, record_run, stop_at, train_recorded
 from scripts import asked, composed
 from sweep_folders import job_of
 
-from litlab import config, runs
-from litlab.config import Run
+from litlab import config, runs, sweeps
+from litlab.config import Run, SweepJob
 from litlab.errors import ConfigError, RunFailed
 from litlab.training import weights
-from litlab.training.jobs import hold_when_free, resume_job
+from litlab.training.jobs import hold_when_free, resume_job, stopped_with_sweep
 from litlab.training.resume import restore_settings
 
 
@@ -32,6 +33,28 @@ def test_a_job_waits_until_another_process_has_trained_it(tmp_path, capsys):
         hold_when_free(tmp_path)
     assert stopped.value.status == 143
     os.close(lock)
+
+
+def test_a_job_of_another_process_ends_when_its_sweep_says_so_and_not_before(tmp_path):
+    """By the handler of SIGINT, although the signal itself is blocked, as Ray does."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with stopped_with_sweep(SweepJob(0, tmp_path, "Ray")):
+            sweeps.stop(SweepJob(1, tmp_path, "Ray"), 143)  # another job had a signal; this one trains on
+            time.sleep(1)
+        (tmp_path / ".save").touch()
+        for launcher in ("Basic", "Joblib"):
+            with stopped_with_sweep(SweepJob(0, tmp_path, launcher)):
+                time.sleep(0.5)
+        with (
+            pytest.raises(RunFailed, match="stopped by SIGINT") as stopped,
+            stopped_with_sweep(SweepJob(0, tmp_path, "Local")),
+        ):
+            time.sleep(5)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    assert (stopped.value.status, signal.getsignal(signal.SIGINT)) == (130, before)
 
 
 def completed_with(folder, cfg):

@@ -202,10 +202,13 @@ class Script:
             remove_if_unused(run.folder)
             return None
         try:
-            return self.work(run)
+            done = self.work(run)
         except (KeyboardInterrupt, Terminated):
             remove_if_unused(run.folder)
             raise
+        if run.job and stopped_with(run.job.folder):
+            remove_if_unused(run.folder)  # it was told to stop before it trained
+        return done
 
     def work(self, run: Run) -> Any:
         """Calls `main`, and prints its error: Hydra would print it again, and would end a sweep."""

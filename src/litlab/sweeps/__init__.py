@@ -5,7 +5,7 @@ from litlab.sweeps.folders import folder_name, has_begun
 from litlab.sweeps.jobs import Job, Sweep, jobs_in, read
 from litlab.sweeps.launchers import EXTRAS, jobs_at_once, launcher_name, needs_extra
 from litlab.sweeps.pruning import compared_with_others, is_final, waits_after
-from litlab.sweeps.stopping import STARTED_BY, note_refused, stop, stopped_with
+from litlab.sweeps.stopping import STARTED_BY, is_told_to_save, note_refused, stop, stopped_with
 from litlab.sweeps.table import print_report
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "folder_name",
     "has_begun",
     "is_final",
+    "is_told_to_save",
     "jobs_at_once",
     "jobs_in",
     "launcher_name",

@@ -60,6 +60,8 @@ class GridSweeper(ReportedSweeper):
             write_until(self.folder, [], [])  # trials that were pruned train to their end
         size, self.launcher.total = self.max_batch_size or len(jobs), len(jobs)
         for first in range(0, len(jobs), size):
+            if stopped_with(self.folder):
+                return
             self._launch(jobs[first : first + size], first)
 
     def _launch(self, jobs: Sequence[Sequence[str]], first: int) -> None:

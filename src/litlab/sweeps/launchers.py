@@ -1,5 +1,6 @@
 """How the jobs of a sweep are started, and what happens when the process of a job is killed."""
 
+import contextlib
 import importlib.util
 import re
 import shutil
@@ -20,7 +21,7 @@ from litlab.errors import SweepStopped, one_line
 from litlab.machine import cores
 from litlab.sweeps.folders import subdir
 from litlab.sweeps.jobs import as_typed, jobs_in, key_of
-from litlab.sweeps.stopping import note_again, stopped_with
+from litlab.sweeps.stopping import note_again, stopped_with, without_sigint_for_children
 from litlab.sweeps.submitit import submitted
 
 # What to install for a launcher: `pip install -e ".[joblib]"`.
@@ -152,7 +153,9 @@ class ResilientLauncher(Launcher):
         if type(self.launcher).__name__ != "BasicLauncher":
             inner: Any = self.launcher
             inner.total = self.total  # joblib's has a line that counts the jobs of all batches
-            with submitted(getattr(self.launcher, "params", None), len(numbers)):
+            # Ray's processes block SIGINT by themselves, and SLURM's have no terminal.
+            alone = without_sigint_for_children if type(inner).__name__ == "LocalLauncher" else contextlib.nullcontext
+            with submitted(getattr(self.launcher, "params", None), len(numbers)), alone():
                 return self.launcher.launch([jobs[number] for number in numbers], initial_job_idx=first + numbers[0])
         common = set(jobs[0]).intersection(*jobs[1:]) if len(jobs) > 1 else set()
         done: list[JobReturn] = []

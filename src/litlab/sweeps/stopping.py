@@ -1,9 +1,12 @@
 """Stops a sweep, and leaves marks in its folder that its processes read."""
 
+import contextlib
 import multiprocessing
 import os
 import shlex
 import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,7 +15,9 @@ from litlab.config import SweepJob
 from litlab.errors import SweepStopped
 from litlab.sweeps.jobs import UNTIL
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOPPED = ".stopped"  # begin no more jobs; the file holds the exit status
+SAVE = ".save"  # the jobs that run save and end, where the sweep's process cannot send them a signal
 REFUSED = ".refused"  # a line for each job that this start has refused, because it was trained with another config
 AGAIN = ".again"  # the name of each job that ran once more, because it ended with an error of the GPU
 INTERRUPTED = ".interrupted"  # a signal has stopped the sweep
@@ -22,7 +27,7 @@ STARTED_BY = "LITLAB_SWEEP"  # in the environment of joblib's processes: the pro
 
 def clear_marks(folder: Path) -> None:
     """Removes the marks of an earlier start."""
-    for name in (STOPPED, REFUSED, AGAIN, INTERRUPTED, JOBS, UNTIL):
+    for name in (STOPPED, SAVE, REFUSED, AGAIN, INTERRUPTED, JOBS, UNTIL):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -39,12 +44,18 @@ def stop(job: SweepJob, status: int) -> None:
         raise SweepStopped(status)
     if job.launcher == "Joblib" and os.getppid() != int(os.environ[STARTED_BY]):
         os._exit(status)  # the sweep's process has gone, and the mark could stop the next start
-    (job.folder / STOPPED).write_text(str(status))
+    if not stopped_with(job.folder):  # else the sweep's process has left the mark, for a signal of its own
+        (job.folder / STOPPED).write_text(str(status))
 
 
 def stopped_with(folder: Path) -> int:
     """The exit status of a sweep that was told to begin no more jobs; 0 if it was not told so."""
     return int((folder / STOPPED).read_text()) if (folder / STOPPED).exists() else 0
+
+
+def is_told_to_save(folder: Path) -> bool:
+    """Whether the jobs of a sweep that run shall save and end."""
+    return (folder / SAVE).exists()
 
 
 def refused(folder: Path) -> list[str]:
@@ -117,8 +128,50 @@ def pass_signals_on(folder: Path) -> None:
                 os.kill(process.pid, signum)
 
     os.environ[STARTED_BY] = str(os.getpid())
-    for signum in (signal.SIGINT, signal.SIGTERM):
+    for signum in SIGNALS:
         signal.signal(signum, handle)
+
+
+def note_signals(folder: Path, wait_s: float) -> None:
+    """Makes SIGINT and SIGTERM leave marks, by which the jobs of Ray and submitit save, and no more begin.
+
+    The sweep's process goes on waiting for its jobs. It waits no longer after a second signal, or after some seconds.
+
+    Args:
+        folder: of the sweep.
+        wait_s: how many seconds.
+    """
+
+    def handle(signum: int, frame: FrameType | None) -> Any:
+        for number in SIGNALS:
+            signal.signal(number, signal.default_int_handler)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / STOPPED).write_text(str(128 + signum))
+        (folder / SAVE).touch()
+        os.write(2, b"stopping: waiting for the jobs to save; a second signal ends the wait\n")
+        last = threading.Timer(wait_s, os.kill, (os.getpid(), signal.SIGINT))
+        last.daemon = True
+        last.start()
+
+    for signum in SIGNALS:
+        signal.signal(signum, handle)
+
+
+@contextlib.contextmanager
+def without_sigint_for_children() -> Iterator[None]:
+    """Keeps SIGINT from the processes that are started in the block.
+
+    A terminal sends Ctrl-C to all processes of its group. Those of submitit would kill their jobs a second later. Here
+    the main thread blocks SIGINT, which they inherit. Another thread takes it, and Python calls the handler as ever.
+    """
+    ended = threading.Event()
+    threading.Thread(target=ended.wait, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        ended.set()
 
 
 def _in_foreground() -> bool:

@@ -28,12 +28,15 @@ from litlab.sweeps.stopping import (
     how_to_go_on,
     note_interrupted,
     note_number_of_jobs,
+    note_signals,
     number_of_jobs,
     pass_signals_on,
     refused,
     stopped_with,
 )
 from litlab.sweeps.table import print_report
+
+WAIT_S = 40  # beyond the grace period of a job, which may have to start or to end its processes
 
 
 class ReportedSweeper(Sweeper):
@@ -66,8 +69,12 @@ class ReportedSweeper(Sweeper):
             SystemExit: with status 1 if a job did not complete, with 2 if one was refused.
         """
         clear_marks(self.folder)
-        if launcher_name(self.config.hydra) == "Joblib":
+        launcher = launcher_name(self.config.hydra)
+        if launcher == "Joblib":
             pass_signals_on(self.folder)
+        elif launcher != "Basic":
+            grace_s = OmegaConf.select(self.config, "preempt_grace_s")  # is checked later
+            note_signals(self.folder, WAIT_S + (grace_s if isinstance(grace_s, int | float) else 0))
         try:
             self.run_jobs(arguments)
             if status := stopped_with(self.folder):

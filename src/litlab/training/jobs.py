@@ -1,9 +1,13 @@
 """A job of a sweep: waits for the lock of its folder, goes on from an earlier start, and takes its share of the CPU."""
 
+import _thread
 import contextlib
 import functools
 import os
+import signal
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +21,10 @@ from litlab.distributed import end_with
 from litlab.errors import ConfigError, Interrupted, RunFailed
 from litlab.machine import cores
 from litlab.runs import hold, read_result
-from litlab.sweeps import STARTED_BY, has_begun, is_final, note_refused
+from litlab.sweeps import STARTED_BY, has_begun, is_final, is_told_to_save, note_refused
 from litlab.training.batch_size import is_auto
+
+ASK_S = 0.3  # how often a job asks whether its sweep is stopped
 
 
 def hold_when_free(folder: Path) -> int:
@@ -111,6 +117,40 @@ def end_with_sweep(launcher: str) -> None:
     """Ends a process of joblib, as SIGTERM would, when the process of the sweep has gone. It would train on, unseen."""
     if launcher == "Joblib":
         end_with(int(os.environ[STARTED_BY]))
+
+
+@contextlib.contextmanager
+def stopped_with_sweep(job: SweepJob | None) -> Iterator[None]:
+    """Stops a job of Ray or submitit, as Ctrl-C would, when its sweep tells it to save. No signal reaches it.
+
+    Raises:
+        RunFailed: if the training has not begun by then.
+    """
+    is_reached = job is None or job.launcher in ("Basic", "Joblib")
+    if job is None or is_reached or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ended, lock = threading.Event(), threading.Lock()
+
+    def watch() -> None:
+        while not ended.is_set():
+            with lock:
+                if is_told_to_save(job.folder) and not ended.is_set():
+                    # Calls the handler of SIGINT, also where the signal itself is blocked, as Ray does.
+                    _thread.interrupt_main()
+                    return
+            ended.wait(ASK_S)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise RunFailed(str(Interrupted(signal.SIGINT)), 128 + signal.SIGINT) from None
+    finally:
+        with lock:
+            ended.set()
+        signal.signal(signal.SIGINT, before)
 
 
 def share_cores(job: SweepJob, threads: int | None) -> None:

@@ -49,6 +49,12 @@ def run_training(run: Run) -> float | None:
     if run.job:
         jobs.end_with_sweep(run.job.launcher)
         jobs.print_to_log_only(run.job)
+    with jobs.stopped_with_sweep(run.job):
+        return _train_locked(run)
+
+
+def _train_locked(run: Run) -> float | None:
+    """The same, once signals and the lines of a job are taken care of."""
     lock = jobs.hold_when_free(run.folder) if run.job else hold(run.folder)
     try:
         if run.job:
