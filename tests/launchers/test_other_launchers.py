@@ -318,6 +318,23 @@ def test_ctrl_c_saves_the_jobs_of_other_processes_and_begins_no_more(engine, set
     assert kept <= {"best.ckpt", "last.ckpt", "previous.ckpt"}
 
 
+@pytest.mark.xdist_group("ray")
+def test_a_job_of_ray_that_does_not_save_is_killed_at_a_second_ctrl_c_and_reported_so(tmp_path):
+    pytest.importorskip("ray")
+    settings = [*RAY, "optimizer.lr=0.001,0.01", "trainer.max_epochs=1000"]
+    process = start("train.py", *SWEEP, *settings, folder=tmp_path)
+    job = tmp_path / "s/optimizer.lr=0.001"
+    wait_for((job / "checkpoints/last.ckpt").exists, process)
+    os.kill(worker_of(job), signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    wait_for((tmp_path / "s/.save").exists, process)
+    process.send_signal(signal.SIGINT)
+    done = finish(process, tmp_path)
+    assert done.status == 130, done.err
+    assert [row["status"] for row in table(tmp_path)] == ["killed"]
+    assert "Traceback" not in done.out + done.err
+
+
 @pytest.mark.parametrize(
     ("engine", "settings"),
     [pytest.param("ray", RAY, marks=pytest.mark.xdist_group("ray")), ("submitit", SUBMITIT)],

@@ -85,6 +85,12 @@ def is_gpu_error(result: Mapping[str, Any]) -> bool:
     return result.get("status") == "failed" and bool(GPU_ERRORS.search(result.get("error", "")))
 
 
+def end_ray() -> None:
+    """Ends the processes that Ray has started for this sweep. They would end right after its report, as `running`."""
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+
+
 class ResilientLauncher(Launcher):
     """Wraps a launcher, so that one killed job does not end the sweep.
 

@@ -21,7 +21,7 @@ from litlab.errors import ConfigError, SweepStopped, Terminated
 from litlab.runs import OVERRIDES
 from litlab.sweeps.composing import COMPOSITION, JobNotComposed, SweepConfigLoader
 from litlab.sweeps.folders import name_by_what_is_swept
-from litlab.sweeps.launchers import ResilientLauncher, check_launcher, launcher_name
+from litlab.sweeps.launchers import ResilientLauncher, check_launcher, end_ray, launcher_name
 from litlab.sweeps.stopping import (
     clear_marks,
     forget_number_of_jobs,
@@ -82,6 +82,7 @@ class ReportedSweeper(Sweeper):
         except (KeyboardInterrupt, Terminated) as stopped:
             for signum in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(signum, signal.SIG_DFL)  # a second signal ends the report at once
+            end_ray()
             self.report_stopped()
             by = signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT
             raise SweepStopped(stopped.status if isinstance(stopped, SweepStopped) else 128 + by) from None

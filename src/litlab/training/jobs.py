@@ -126,8 +126,8 @@ def stopped_with_sweep(job: SweepJob | None) -> Iterator[None]:
     Raises:
         RunFailed: if the training has not begun by then.
     """
-    is_reached = job is None or job.launcher in ("Basic", "Joblib")
-    if job is None or is_reached or threading.current_thread() is not threading.main_thread():
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if job is None or job.launcher in ("Basic", "Joblib") or not in_main_thread:
         yield
         return
     ended, lock = threading.Event(), threading.Lock()
