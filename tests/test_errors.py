@@ -35,9 +35,14 @@ def test_an_error_names_the_line_of_the_users_own_code_that_has_raised_it():
         if width % 2:
             raise ValueError("width must be even")
 
+    def of_two_lines():
+        raise RuntimeError("the file is old:\nmake it again\n\n  with make.py")
+
     line = of_a_user.__code__.co_firstlineno + 1
     assert one_line(raised(of_a_user, [3])).endswith(f"({shown(Path(__file__))}, line {line})")
     assert one_line(raised(of_an_own_part, 3)) == "width must be even"
+    two_lines = one_line(raised(of_two_lines)).partition(" (")[0]
+    assert two_lines == "the file is old: make it again with make.py", "the user has written both lines"
     assert with_type(raised(of_a_user, [3])).startswith("RuntimeError: shape '[3]' is invalid")
 
 

@@ -57,19 +57,26 @@ class SweepStopped(KeyboardInterrupt):
 def one_line(error: BaseException) -> str:
     """The first line of an error's message, or the name of its type.
 
-    Beside a bare name or path its type is said. A first line that only announces the second is joined with it. If the
-    user's own code has raised the error, its place there comes at the end, unless it refuses a value on purpose.
+    Beside a bare name or path its type is said. A first line that only announces the second is joined with it. All
+    lines are joined if the user's own code has written them. If it has raised the error, its place there comes at the
+    end, unless it refuses a value on purpose.
     """
     lines = (str(error).strip() or type(error).__name__).splitlines()
     lines = lines[-1:] if _of_worker(error) else lines
+    own = own_frames(error)
+    if own and _is_raise(own[-1]):
+        lines = [" ".join(line.strip() for line in lines if line.strip())]
     line = " ".join(lines[:2]) if lines[0].rstrip().endswith(":") else lines[0]
     if isinstance(error, LookupError | OSError) and " " not in line and line != type(error).__name__:
         line = f"{type(error).__name__}: {line}"  # KeyError: 'x', FileNotFoundError: x.npy
     line = re.sub(r"torch\.Size\((\[.*?\])\)", r"\1", line)  # a shape, without the name of its type
+    return line if own and _refuses_a_value(error, own[-1]) else line + place_of(error)
+
+
+def place_of(error: BaseException) -> str:
+    """` (mylab/networks.py, line 18)`: where the user's own code has raised an error; empty if it has not."""
     own = own_frames(error)
-    if not own or _refuses_a_value(error, own[-1]):
-        return line
-    return f"{line} ({shown(Path(own[-1].filename))}, line {own[-1].lineno})"
+    return f" ({shown(Path(own[-1].filename))}, line {own[-1].lineno})" if own else ""
 
 
 def with_type(error: BaseException) -> str:
@@ -125,7 +132,12 @@ def _of_worker(error: BaseException) -> list[traceback.FrameSummary]:
 
 def _refuses_a_value(error: BaseException, frame: traceback.FrameSummary) -> bool:
     """Whether the user's own code has raised a ValueError with a message of its own, as litlab's own parts do."""
-    return isinstance(error, ValueError) and (frame.line or "").startswith("raise ")
+    return isinstance(error, ValueError) and _is_raise(frame)
+
+
+def _is_raise(frame: traceback.FrameSummary) -> bool:
+    """Whether the error begins in this line, and was not raised by something that the line calls."""
+    return (frame.line or "").startswith("raise ")
 
 
 def _is_of_litlab(frame: traceback.FrameSummary) -> bool:
