@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import yaml
-from hydra.utils import get_object
 
 from litlab.config.check import BELOW_HIGHEST, BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, MAY_BE_NULL, TYPES, own_keys
 from litlab.config.hints import describe, signature
+from litlab.config.targets import find
 
 # Settings that are compared with these words, and not with a type.
 CHECKED_BY_WORD = {"on_nan": "one of stop, rewind", "objective_mode": "one of min, max or null"}
@@ -35,7 +35,7 @@ def _of_target(file: Path) -> dict[str, str]:
     target = _target(file)
     if target is None:
         return {}
-    _, hints, _ = signature(get_object(target))
+    _, hints, _ = signature(find(target))
     hints |= own_keys(file.parent.name, {"_target_": target})
     hints = {key: hint for key, hint in hints.items() if key not in FILLED_FROM_DATA and key != "return"}
     or_else = dict.fromkeys(hints, "")

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from litlab.config.check import GROUPS, MAY_BE_EMPTY, MAY_BE_NULL, own_keys
-from litlab.config.targets import why_not_imported
+from litlab.config.targets import find, why_not_imported
 from litlab.errors import ConfigError, one_line
 
 Chosen = Mapping[str, str]  # the option of each group, such as {"data": "mnist"}; only messages show it
@@ -127,4 +127,4 @@ def option(group: str, chosen: Chosen | None) -> str:
 
 def class_of(cfg: Mapping[str, Any], group: str) -> Any:
     """The class, or the function, that a group names in `_target_`. It is not called."""
-    return get_object(str(cfg[group]["_target_"]))
+    return find(str(cfg[group]["_target_"]))

@@ -4,13 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from litlab.config.hints import accepts, as_written, describe, must_be, signature, unknown_to
 from litlab.config.objective import MONITORS, objective_mode
-from litlab.config.targets import why_not_imported
+from litlab.config.targets import check_nested, find, target_of
 from litlab.config.unread import (
     SWITCHES,
     check_below,
@@ -188,7 +187,7 @@ def own_keys(group: str, node: Mapping[str, Any]) -> dict[str, Any]:
 
 def own_model_keys(model: Mapping[str, Any]) -> dict[str, Any]:
     """Likewise of a model."""
-    parameters, _, takes_any = signature(get_object(str(model["_target_"])))
+    parameters, _, takes_any = signature(find(str(model["_target_"])))
     return OWN_MODEL_KEYS | {k: hint for k, hint in OF_EVERY_MODEL.items() if k not in parameters and not takes_any}
 
 
@@ -265,7 +264,7 @@ def _check_left_over(group: str, node: Mapping[str, Any], overrides: Sequence[st
     if f"{group}._target_" not in typed:
         return
     try:
-        parameters, _, takes_any = signature(get_object(str(node["_target_"])))
+        parameters, _, takes_any = signature(find(str(node["_target_"])))
     except Exception:  # of any kind: it cannot be imported, which is said of the group
         return
     known = {*parameters, *own_keys(group, node)}
@@ -279,10 +278,7 @@ def _check_left_over(group: str, node: Mapping[str, Any], overrides: Sequence[st
 
 def check_group(group: str, node: Mapping[str, Any]) -> None:
     """Checks the settings of one group against the signature of its `_target_`."""
-    try:
-        target = get_object(named := str(node["_target_"]))
-    except Exception as error:
-        raise ConfigError(f"{group}._target_={named}: cannot be imported: {why_not_imported(named, error)}") from error
+    target = target_of(group, named := str(node["_target_"]))
     parameters, hints, takes_any = signature(target)
     own = own_keys(group, node)
     hints |= own
@@ -297,3 +293,4 @@ def check_group(group: str, node: Mapping[str, Any]) -> None:
             continue
         if key in hints and not accepts(hints[key], value):
             raise ConfigError(must_be(f"{group}.{key}", value, hints[key], " or auto" * may_be_auto))
+        check_nested(f"{group}.{key}", value)

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from litlab.config.check import GROUPS, MAY_BE_AUTO, UNGROUPED
 from litlab.config.leaves import leaves
 from litlab.config.objective import directions
+from litlab.config.targets import find
 
 # Where a run is trained, which does not change its numbers.
 PLACES = {
@@ -129,6 +129,6 @@ def _flat(name: str, node: Any) -> dict[str, Any]:
 def _data_dir_is_cache(data: Any) -> bool:
     """Whether a data set is the same in whatever folder it is. `data` is the name of its class."""
     try:
-        return bool(getattr(get_object(str(data)), "data_dir_is_cache", False))
+        return bool(getattr(find(str(data)), "data_dir_is_cache", False))
     except Exception:  # there is no such class: `check` tells the user
         return False

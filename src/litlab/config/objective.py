@@ -4,8 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hydra.utils import get_object
-
+from litlab.config.targets import find
 from litlab.direction import Direction, better
 from litlab.errors import ConfigError
 
@@ -62,7 +61,7 @@ def direction_of(cfg: Mapping[str, Any], metric: str) -> Direction:
     """
     node = _group(cfg, f"metrics.{metric.rpartition('/')[2]}.")
     try:
-        found = get_object(str(node["_target_"]))
+        found = find(str(node["_target_"]))
     except Exception:  # it is none of this group, or there is no such class: `check` tells the user
         return better(metric)
     # torchmetrics' F1Score makes a MulticlassF1Score, and does not say itself which values are better.

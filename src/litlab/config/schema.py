@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, Union
 
-from hydra.utils import get_object
-
 from litlab.config.check import BELOW_HIGHEST, BOUNDS, FILLED_FROM_DATA, MAY_BE_AUTO, MAY_BE_NULL, TYPES, own_keys
 from litlab.config.hints import LISTS, signature
+from litlab.config.targets import find
 
 Schema = dict[str, Any]
 
@@ -85,7 +84,7 @@ def schema_of_target(target: str, prefix: str, words: Mapping[str, str], null: C
         null: keys that may be null, although the constructor does not take it.
         more: schemas of keys that litlab reads itself, such as `enabled`.
     """
-    parameters, hints, takes_any = signature(get_object(target))
+    parameters, hints, takes_any = signature(find(target))
     own = own_keys(prefix, {"_target_": target})
     keys = {key: hints.get(key) for key in parameters} | own
     properties = {
