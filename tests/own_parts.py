@@ -24,6 +24,48 @@ class Dense(nn.Module):
         return self.layer(images.flatten(1))
 
 
+def makes_dense(input_shape: list[int], num_classes: int) -> nn.Module:
+    """Without a mistake."""
+    return Dense(input_shape, num_classes)
+
+
+def does_not_say(input_shape: list[int], num_classes: int):
+    return Dense(input_shape, num_classes)
+
+
+def makes_nothing(input_shape: list[int], num_classes: int) -> nn.Module:
+    Dense(input_shape, num_classes)
+
+
+def makes_a_class(input_shape: list[int], num_classes: int) -> nn.Module:
+    return Dense
+
+
+class NoModule:
+    def __init__(self, input_shape: list[int], num_classes: int) -> None:
+        """Takes what a network takes."""
+
+
+class TakesALayer(Dense):
+    def __init__(self, input_shape: list[int], num_classes: int, activation: nn.Module) -> None:
+        super().__init__(input_shape, num_classes)
+        self.activation = activation
+
+
+def loss_function(logits: Tensor, targets: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(logits, targets)
+
+
+def makes_a_loss() -> nn.CrossEntropyLoss:
+    """Without a mistake."""
+    return nn.CrossEntropyLoss()
+
+
+class LossOfNoModule:
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return loss_function(logits, targets)
+
+
 class NoReturn(Dense):
     def forward(self, images: Tensor) -> None:
         self.layer(images.flatten(1))
@@ -80,6 +122,10 @@ class Grey(ImageDataModule):
         images, labels = torch.zeros(40, 1, 4, 4, dtype=torch.uint8), torch.arange(40) % 2
         images[labels == 1] = 255
         return Arrays(images, labels, images[:10], labels[:10])
+
+
+def makes_grey(**options: Any) -> Grey:
+    return Grey(**options)
 
 
 class NoArrays(Grey):

@@ -19,6 +19,12 @@ def test_an_error_is_told_in_one_line():
     assert one_line(ImportError("cannot load it:\nno such file\nthird")) == "cannot load it: no such file"
 
 
+def test_what_own_code_returns_is_described():
+    assert errors.described(None) == "None: is a return missing?"
+    assert errors.described(Failing) == "the class Failing: are its () missing?"
+    assert errors.described(torch.zeros(2, dtype=torch.uint8)) == "uint8 [2]"
+
+
 def raised(function, *arguments):
     try:
         function(*arguments)

@@ -89,6 +89,8 @@ def described(value: object) -> str:
     """What a user's own code has returned, for a message: `uint8 [2, 3, 32, 32]`, or the name of its type."""
     if value is None:
         return "None: is a return missing?"
+    if isinstance(value, type):
+        return f"the class {value.__name__}: are its () missing?"
     dtype = str(getattr(value, "dtype", ""))
     if dtype.startswith("torch."):  # that of an array is written `uint8` as well, and an array is no tensor
         return f"{dtype.removeprefix('torch.')} {list(getattr(value, 'shape', ()))}"

@@ -1,6 +1,7 @@
 """Names in a checkpoint that mean harm. Each is refused in one line, and nothing runs, appears or stays."""
 
 import os
+import sys
 
 import pytest
 import torch
@@ -114,6 +115,29 @@ def test_a_package_of_ones_own_needs_trust(write, package):
     for name in ("harm", "system"):
         with pytest.raises(trust.NotAllowed):
             trust.look_up(f"{package}.{name}", nn.Module, (), ["their_package"])
+    with pytest.raises(trust.NotAllowed, match="harm is a function, and does not say that it makes a Module"):
+        trust.look_up(f"{package}.harm", nn.Module, (), ["their_package"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            "import sys\nsys.exit()\n",
+            ": the module ended the program while it was imported (their_ends/nets.py, line 2)",
+        ),
+        ("1 / 0\n", " cannot be found here: division by zero (their_ends/nets.py, line 1)"),
+    ],
+)
+def test_a_trusted_package_that_cannot_be_imported_is_told_in_one_line(tmp_path, monkeypatch, content, said):
+    (tmp_path / "their_ends").mkdir()
+    (tmp_path / "their_ends/nets.py").write_text(content)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "their_ends", raising=False)
+    with pytest.raises(trust.NotAllowed) as caught:
+        trust.look_up("their_ends.nets.Net", nn.Module, (), ["their_ends"])
+    assert str(caught.value) == f"their_ends.nets.Net{said}"
 
 
 def test_torchvisions_networks_are_built_without_fetching_anything(tmp_path, monkeypatch):
@@ -177,10 +201,10 @@ def test_the_script_says_it_in_one_line(write, tmp_path):
 
 def test_a_hostile_source_is_refused_when_it_is_asked_for(write, tmp_path, use):
     path = write(source={"name": "subprocess.Popen", "args": {"args": ["touch", "trap"]}})
-    with pytest.raises(ConfigError, match=r"subprocess\.Popen is not in litlab\.data"):
+    with pytest.raises(ConfigError, match=rf"^{path}: subprocess\.Popen is not in litlab\.data"):
         use(f"ckpt={path}", "evaluate=test")
     path = write(loss={"name": "torch.hub.load", "args": {}})
-    with pytest.raises(ConfigError, match=r"torch\.hub\.load is not in torch\.nn"):
+    with pytest.raises(ConfigError, match=rf"^{path}: torch\.hub\.load is not in torch\.nn"):
         use(f"ckpt={path}", "evaluate=test")
     assert os.listdir(tmp_path) == ["x.ckpt"]  # noqa: PTH208
 

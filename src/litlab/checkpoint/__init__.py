@@ -5,6 +5,7 @@
 
 from litlab.checkpoint.archive import copy, read, verify, write
 from litlab.checkpoint.load import Trained, load
+from litlab.checkpoint.loadable import NAMED, why_not_loadable
 from litlab.checkpoint.plugin import PlainCheckpointIO
 from litlab.checkpoint.record import FORMAT, Data, Named, record_of
 from litlab.checkpoint.recovery import good_checkpoint, whole_checkpoint
@@ -13,6 +14,7 @@ from litlab.checkpoint.weights import read_weights
 
 __all__ = [
     "FORMAT",
+    "NAMED",
     "Data",
     "Named",
     "PlainCheckpointIO",
@@ -26,5 +28,6 @@ __all__ = [
     "to_be_trusted",
     "verify",
     "whole_checkpoint",
+    "why_not_loadable",
     "write",
 ]

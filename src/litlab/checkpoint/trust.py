@@ -18,6 +18,7 @@ from torch import nn
 from torchvision import models
 
 from litlab.checkpoint.plain import NotAllowed, excerpt, plain_data
+from litlab.errors import one_line, place_of
 
 NETWORKS = ("litlab.networks", "litlab.modules", "torch.nn", "torchvision.models")
 DATA = ("litlab.data",)
@@ -44,18 +45,23 @@ def look_up(name: Any, kind: type, packages: Sequence[str], trust: Sequence[str]
     allowed = (*packages, *trust)
     module_name, _, attribute = name.rpartition(".")
     if not _within(module_name, allowed):
-        hint = f"; if you trust {name.split('.')[0]}, add trust=[{name.split('.')[0]}]" if _may_trust(name) else ""
+        hint = f"; if you trust {name.split('.')[0]}, add trust=[{name.split('.')[0]}]" if may_trust(name) else ""
         raise NotAllowed(f"{name} is not in {', '.join(allowed)}{hint}")
     try:
         module = importlib.import_module(module_name)  # finds packages and modules, but no attributes
-    except ImportError as error:
-        raise NotAllowed(f"{name} cannot be found here: {error}") from None
+    except SystemExit as error:
+        raise NotAllowed(f"{name}: the module ended the program while it was imported{place_of(error)}") from None
+    except Exception as error:  # of any kind: the package may be the user's own
+        raise NotAllowed(f"{name} cannot be found here: {one_line(error)}") from None
     found = vars(module).get(attribute)
     if inspect.isclass(found):
         if issubclass(found, kind) and _within(found.__module__, allowed):
             return found
-    elif inspect.isfunction(found) and _makes_network(found, kind, module_name, trust):
-        return found
+    elif inspect.isfunction(found):
+        if _makes_network(found, kind, module_name, trust):
+            return found
+        if _within(found.__module__, trust):
+            raise NotAllowed(f"{name} is a function, and does not say that it makes a {kind.__name__}")
     raise NotAllowed(f"{name} is not a {kind.__name__} of {', '.join(allowed)}")
 
 
@@ -101,7 +107,7 @@ def _within(module: str, packages: Sequence[str]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-def _may_trust(name: str) -> bool:
+def may_trust(name: str) -> bool:
     """Whether a message says how to trust a package. Python's own, and torch, are not where people define networks."""
     root = name.split(".")[0]
     return root not in sys.stdlib_module_names and root not in ("torch", "torchvision", "hydra", "numpy", "litlab")

@@ -5,6 +5,8 @@ import signal
 from omegaconf import OmegaConf
 
 from litlab import console
+from litlab.checkpoint import Trained
+from litlab.checkpoint.plain import NotAllowed
 from litlab.config import Run, as_written
 from litlab.errors import ConfigError, RunFailed, one_line
 from litlab.prediction.demo import demo
@@ -41,15 +43,7 @@ def run_prediction(run: Run) -> None:
     console.quieten()
     check_settings(run)
     try:
-        trained = load_asked(run)
-        if run.cfg.export.format:
-            export(trained, run)
-        elif run.cfg.evaluate:
-            evaluate(trained, run)
-        elif run.cfg.demo:
-            demo(trained, run)
-        else:
-            predict(trained, run)
+        use(load_asked(run), run)
     except ConfigError:
         raise
     except (ValueError, OSError) as error:
@@ -58,6 +52,25 @@ def run_prediction(run: Run) -> None:
         raise RunFailed(one_line(error)) from error
     except KeyboardInterrupt as error:
         raise RunFailed("stopped by SIGINT", 128 + signal.SIGINT) from error
+
+
+def use(trained: Trained, run: Run) -> None:
+    """Predicts, evaluates, exports or shows a page with a network.
+
+    Raises:
+        ConfigError: among others, naming the checkpoint, if its loss, a metric or its data set is not allowed.
+    """
+    try:
+        if run.cfg.export.format:
+            export(trained, run)
+        elif run.cfg.evaluate:
+            evaluate(trained, run)
+        elif run.cfg.demo:
+            demo(trained, run)
+        else:
+            predict(trained, run)
+    except NotAllowed as error:
+        raise ConfigError(f"{trained.path}: {error}") from error
 
 
 def check_settings(run: Run) -> None:

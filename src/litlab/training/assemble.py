@@ -16,6 +16,7 @@ from litlab.training import weights
 from litlab.training.checks import (
     check_classes,
     check_device,
+    check_loadable,
     check_loss,
     check_monitors,
     check_network,
@@ -25,7 +26,7 @@ from litlab.training.checks import (
 from litlab.training.limits import batches, times_read
 from litlab.training.methods import check_methods
 from litlab.training.metrics import build_metrics
-from litlab.training.network import build_network
+from litlab.training.network import build_network, check_made
 
 # The LightningModule for each task that data may have.
 TASKS: dict[str, type[Supervised]] = {
@@ -45,6 +46,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
         ConfigError: if a value is refused, or the network cannot take the data.
     """
     check_device(run)
+    check_loadable(run)
     data: DataModule = run.build("data")
     if needed := weights.settings_for_pretrained(run, data):
         run = run.settled(**needed)
@@ -57,7 +59,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
     check_network(run, network, data)
     if run.get("loss.class_weights") == "balanced":
         run = run.settled(**{"loss.class_weights": class_weights(run, data)})
-    loss = run.build("loss")
+    loss = build_loss(run)
     check_loss(run, loss, data, network)
     halved = {"lr": learning_rate(run.cfg)} if run.get("rewinds") else {}
     optimization = (loss, make_optimizer(run, network, run.build("optimizer", **halved)), run.build("scheduler"))
@@ -66,6 +68,17 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
     check_optimization(run, module)
     check_monitors(run, module, data)
     return run, data, module
+
+
+def build_loss(run: Run) -> nn.Module:
+    """Builds the loss.
+
+    Raises:
+        ConfigError: if a value is refused, or a function has made something else.
+    """
+    loss: nn.Module = run.build("loss")
+    check_made(run, "loss", loss)
+    return loss
 
 
 def make_module(run: Run, data: DataModule, network: nn.Module, optimization: tuple[Any, Any, Any]) -> Supervised:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from litlab.checkpoint import NAMED, why_not_loadable
 from litlab.config import Run
 from litlab.console import warn
 from litlab.data import ClassPictures, DataModule, ImageDataModule, MNISTSample, holds_classes
@@ -34,6 +35,14 @@ def check_device(run: Run) -> None:
         raise ConfigError("data.device=gpu: the training is not on a CUDA GPU; write data.device=auto")
     if run.get("data.num_workers"):
         raise ConfigError(f"data.device=gpu: needs data.num_workers=0, not {run.cfg.data.num_workers}")
+
+
+def check_loadable(run: Run) -> None:
+    """Refuses a network, a loss or a data set of which no checkpoint could be loaded."""
+    config = run.plain()
+    for group in NAMED:
+        if "_target_" in config[group] and (why := why_not_loadable(config, group)):
+            raise ConfigError(f"{run.option(group)}: {why}")
 
 
 def check_classes(run: Run, data: DataModule) -> None:

@@ -4,7 +4,7 @@ from torch import nn
 
 from litlab.config import Run
 from litlab.data import DataModule, PictureDataModule
-from litlab.errors import ConfigError
+from litlab.errors import ConfigError, described
 
 DECIDE_SHAPE = ("data.image_size", "data.input_shape", "data.resize")
 FAILED = "does not pass through the network: "
@@ -22,7 +22,15 @@ def build_network(run: Run, data: DataModule) -> nn.Module:
         if not str(error).startswith("model.input_shape") or typed(run, "model.input_shape"):
             raise
         raise unfit(run, data, str(error).partition(FAILED)[2] or str(error)) from error
+    check_made(run, "model", network)
     return network
+
+
+def check_made(run: Run, group: str, made: object) -> None:
+    """Raises `ConfigError` unless the class or the function that a group names has made a module of torch."""
+    if not isinstance(made, nn.Module):
+        target = run.cfg[group]["_target_"]
+        raise ConfigError(f"{run.option(group)}: {target} must make a torch.nn.Module, not {described(made)}")
 
 
 def unfit(run: Run, data: DataModule, reason: str) -> ConfigError:
