@@ -9,7 +9,8 @@ from litlab import config
 from litlab.errors import ConfigError
 from litlab.training import assemble, weights
 from litlab.training.build import make_averaged
-from litlab.training.checks import check_loss, check_network, check_optimization
+from litlab.training.checks import check_network, check_optimization
+from litlab.training.loss import check_loss
 from litlab.training.network import advice
 
 

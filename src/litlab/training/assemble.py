@@ -17,16 +17,16 @@ from litlab.training.checks import (
     check_classes,
     check_device,
     check_loadable,
-    check_loss,
     check_monitors,
     check_network,
     check_optimization,
     check_own_pictures,
 )
 from litlab.training.limits import batches, times_read
+from litlab.training.loss import build_loss, check_loss
 from litlab.training.methods import check_methods
 from litlab.training.metrics import build_metrics
-from litlab.training.network import build_network, check_made
+from litlab.training.network import build_network
 
 # The LightningModule for each task that data may have.
 TASKS: dict[str, type[Supervised]] = {
@@ -68,17 +68,6 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
     check_optimization(run, module)
     check_monitors(run, module, data)
     return run, data, module
-
-
-def build_loss(run: Run) -> nn.Module:
-    """Builds the loss.
-
-    Raises:
-        ConfigError: if a value is refused, or a function has made something else.
-    """
-    loss: nn.Module = run.build("loss")
-    check_made(run, "loss", loss)
-    return loss
 
 
 def make_module(run: Run, data: DataModule, network: nn.Module, optimization: tuple[Any, Any, Any]) -> Supervised:

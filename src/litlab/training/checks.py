@@ -1,7 +1,6 @@
 """Refuses parts that do not fit together, before anything is trained."""
 
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,9 +17,6 @@ from litlab.networks import Registered, WithAuxiliary, evaluating, trying_traini
 from litlab.training.limits import has_length
 from litlab.training.methods import is_own
 from litlab.training.network import typed, unfit
-
-FOR_CLASSES = (torch.nn.CrossEntropyLoss, torch.nn.NLLLoss)
-FOR_VALUES = (torch.nn.MSELoss, torch.nn.L1Loss, torch.nn.SmoothL1Loss, torch.nn.HuberLoss, torch.nn.BCELoss)
 
 
 def check_device(run: Run) -> None:
@@ -126,108 +122,6 @@ def _not_registered(network: torch.nn.Module) -> str | None:
             if not name.startswith("_") and any(True for layer in layers for _ in layer.parameters()):
                 return f"{type(module).__name__}.{name}"
     return None
-
-
-def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
-    """Computes the loss of one batch of zeros, and its gradient. What the loss does with it decides, not its class.
-
-    Raises:
-        ConfigError: if the loss is for another task, or refuses the shapes or the outputs of the network.
-    """
-    try:
-        if data.task == "classification":
-            _check_loss_of_classes(run, loss, data)
-            _warn_of_softmax(run, loss, data, network)
-        elif data.task == "multilabel":
-            _check_loss_of_labels(run, loss, data)
-        else:
-            _check_loss_of_values(run, loss, data, network)
-    except ConfigError:
-        raise
-    except Exception as error:  # of any kind: the loss may be a user's own
-        message = one_line(error)
-        key = "loss." if message.startswith("class_weights") else f"{run.option('loss')}: "
-        raise ConfigError(f"{key}{message}") from error
-
-
-def _check_loss_of_classes(run: Run, loss: torch.nn.Module, data: DataModule) -> None:
-    batch_size = data.num_classes + 1  # another number than that of classes: a loss must not mix up the dimensions
-    logits = torch.zeros(batch_size, data.num_classes, requires_grad=True)
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of shapes that do not fit; then there is an error, too
-            value = loss(logits, torch.zeros(batch_size, dtype=torch.long))
-    except Exception as error:
-        if isinstance(loss, FOR_VALUES):
-            given, source = run.option("loss"), run.option("data")
-            raise ConfigError(f"{given} is for regression, and {source} has classes") from error
-        if isinstance(loss, torch.nn.BCEWithLogitsLoss):
-            given, source = run.option("loss"), run.option("data")
-            sign = getattr(data, "label_separator", None)
-            named = f"; data.label_separator={sign} separates several" if sign else ""
-            raise ConfigError(
-                f"{given} is for several labels a picture, and {source} has one class each{named}"
-            ) from error
-        raise
-    _check_value(run, value)
-
-
-def _warn_of_softmax(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
-    """Warns of an own network that ends with the softmax that the loss has in itself: it would learn slowly."""
-    if not isinstance(loss, torch.nn.CrossEntropyLoss) or not is_own(type(network)):
-        return
-    inputs = torch.linspace(-2, 2, 2 * torch.Size(data.input_shape).numel()).view(2, *data.input_shape)
-    with torch.no_grad(), evaluating(network):
-        values = network(inputs)
-    if (values >= 0).all() and torch.allclose(values.sum(1), torch.ones(2), atol=1e-4):
-        warn(f"{run.option('model')} makes probabilities, and {run.option('loss')} takes logits: leave out the softmax")
-
-
-def _check_loss_of_labels(run: Run, loss: torch.nn.Module, data: DataModule) -> None:
-    if isinstance(loss, (*FOR_CLASSES, *FOR_VALUES)):
-        kind = "one class for each picture" if isinstance(loss, FOR_CLASSES) else "regression"
-        raise ConfigError(
-            f"{run.option('loss')} is for {kind}, and {run.option('data')} has several labels: "
-            "use loss=bce_with_logits objective=val/map"
-        )
-    batch_size = data.num_classes + 1
-    logits = torch.zeros(batch_size, data.num_classes, requires_grad=True)
-    _check_value(run, loss(logits, torch.zeros(batch_size, data.num_classes)))
-
-
-def _check_loss_of_values(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
-    given = run.option("loss")
-    if isinstance(loss, FOR_CLASSES):
-        raise ConfigError(
-            f"{given} is for classes, and {run.option('data')} has none: use loss=mse "
-            f"objective={'val' if data.validates else 'train'}/mse (or l1, smooth_l1)"
-        )
-    batch_size = data.num_classes + 1
-    values = torch.full((batch_size, *data.target_shape), 0.5, requires_grad=True)
-    _check_value(run, loss(values, torch.zeros(batch_size, *data.target_shape)))
-    if isinstance(loss, torch.nn.BCELoss) and not makes_probabilities(network, data):
-        raise ConfigError(
-            f"{given} takes predictions from 0 to 1, and {run.option('model')} makes others: "
-            "write model.output=sigmoid, or loss=mse"
-        )
-
-
-def _check_value(run: Run, value: object) -> None:
-    """Raises `ConfigError` unless a loss is one number with a gradient."""
-    shape = list(value.shape) if isinstance(value, torch.Tensor) else described(value)
-    if shape != []:
-        raise ConfigError(f"{run.option('loss')} must return one number for a batch, [], not {shape}")
-    assert isinstance(value, torch.Tensor)
-    if not value.requires_grad:
-        raise ConfigError(f"{run.option('loss')} has no gradient with respect to the outputs of the network")
-
-
-@torch.no_grad()
-def makes_probabilities(network: torch.nn.Module, data: DataModule) -> bool:
-    """Whether the outputs of the network are between 0 and 1 even for large inputs."""
-    inputs = torch.linspace(-1e3, 1e3, 2 * torch.Size(data.input_shape).numel()).view(2, *data.input_shape)
-    with evaluating(network):
-        values = network(torch.cat((inputs, -inputs)))
-    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def check_optimization(run: Run, module: Supervised) -> None:
