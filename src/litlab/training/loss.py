@@ -3,7 +3,7 @@
 import warnings
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from litlab.config import Run
 from litlab.console import warn
@@ -36,12 +36,14 @@ def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch
     """
     try:
         if data.task == "classification":
-            _check_loss_of_classes(run, loss, data)
+            value = _check_loss_of_classes(run, loss, data)
             _warn_of_softmax(run, loss, data, network)
         elif data.task == "multilabel":
-            _check_loss_of_labels(run, loss, data)
+            value = _check_loss_of_labels(run, loss, data)
         else:
-            _check_loss_of_values(run, loss, data, network)
+            value = _check_loss_of_values(run, loss, data, network)
+        if not value.isfinite():
+            _check_finite(run, loss, data, network)
     except ConfigError:
         raise
     except Exception as error:  # of any kind: the loss may be a user's own
@@ -50,7 +52,7 @@ def check_loss(run: Run, loss: torch.nn.Module, data: DataModule, network: torch
         raise ConfigError(f"{key}{message}") from error
 
 
-def _check_loss_of_classes(run: Run, loss: torch.nn.Module, data: DataModule) -> None:
+def _check_loss_of_classes(run: Run, loss: torch.nn.Module, data: DataModule) -> Tensor:
     batch_size = data.num_classes + 1  # another number than that of classes: a loss must not mix up the dimensions
     logits = torch.zeros(batch_size, data.num_classes, requires_grad=True)
     try:
@@ -68,7 +70,7 @@ def _check_loss_of_classes(run: Run, loss: torch.nn.Module, data: DataModule) ->
                 f"{given} is for several labels a picture, and {source} has one class each{named}"
             ) from error
         raise
-    _check_value(run, value)
+    return _checked_value(run, value)
 
 
 def _warn_of_softmax(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
@@ -82,7 +84,7 @@ def _warn_of_softmax(run: Run, loss: torch.nn.Module, data: DataModule, network:
         warn(f"{run.option('model')} makes probabilities, and {run.option('loss')} takes logits: leave out the softmax")
 
 
-def _check_loss_of_labels(run: Run, loss: torch.nn.Module, data: DataModule) -> None:
+def _check_loss_of_labels(run: Run, loss: torch.nn.Module, data: DataModule) -> Tensor:
     if isinstance(loss, (*FOR_CLASSES, *FOR_VALUES)):
         kind = "one class for each picture" if isinstance(loss, FOR_CLASSES) else "regression"
         raise ConfigError(
@@ -91,10 +93,10 @@ def _check_loss_of_labels(run: Run, loss: torch.nn.Module, data: DataModule) -> 
         )
     batch_size = data.num_classes + 1
     logits = torch.zeros(batch_size, data.num_classes, requires_grad=True)
-    _check_value(run, loss(logits, torch.zeros(batch_size, data.num_classes)))
+    return _checked_value(run, loss(logits, torch.zeros(batch_size, data.num_classes)))
 
 
-def _check_loss_of_values(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
+def _check_loss_of_values(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> Tensor:
     given = run.option("loss")
     if isinstance(loss, FOR_CLASSES):
         raise ConfigError(
@@ -103,22 +105,49 @@ def _check_loss_of_values(run: Run, loss: torch.nn.Module, data: DataModule, net
         )
     batch_size = data.num_classes + 1
     values = torch.full((batch_size, *data.target_shape), 0.5, requires_grad=True)
-    _check_value(run, loss(values, torch.zeros(batch_size, *data.target_shape)))
+    value = _checked_value(run, loss(values, torch.zeros(batch_size, *data.target_shape)))
     if isinstance(loss, torch.nn.BCELoss) and not makes_probabilities(network, data):
         raise ConfigError(
             f"{given} takes predictions from 0 to 1, and {run.option('model')} makes others: "
             "write model.output=sigmoid, or loss=mse"
         )
+    return value
 
 
-def _check_value(run: Run, value: object) -> None:
-    """Raises `ConfigError` unless a loss is one number with a gradient."""
+def _checked_value(run: Run, value: object) -> Tensor:
+    """A loss. Raises `ConfigError` unless it is one number with a gradient."""
     shape = list(value.shape) if isinstance(value, torch.Tensor) else described(value)
     if shape != []:
         raise ConfigError(f"{run.option('loss')} must return one number for a batch, [], not {shape}")
     assert isinstance(value, torch.Tensor)
     if not value.requires_grad:
         raise ConfigError(f"{run.option('loss')} has no gradient with respect to the outputs of the network")
+    return value
+
+
+def _check_finite(run: Run, loss: torch.nn.Module, data: DataModule, network: torch.nn.Module) -> None:
+    """Refuses a loss that is NaN or infinite at outputs of the network that are not.
+
+    Zeros are no outputs of every network: a loss may take their logarithm, where the network ends with a softmax.
+    """
+    count = 8
+    images = torch.linspace(-2, 2, count * torch.Size(data.input_shape).numel()).view(count, *data.input_shape)
+    with torch.no_grad(), evaluating(network):
+        outputs = network(images)
+    numbers = torch.arange(count)
+    if data.task == "classification":
+        targets = numbers // 2 % data.num_classes  # two of a class, for a loss that compares images of a class
+    elif data.task == "multilabel":
+        targets = ((numbers[:, None] + torch.arange(data.num_classes)) % 2).float()
+    else:
+        outputs = outputs.view(count, *data.target_shape)
+        targets = torch.linspace(0.1, 0.9, outputs.numel()).view_as(outputs)
+    value = loss(outputs.requires_grad_(), targets)
+    if outputs.isfinite().all() and not value.isfinite():
+        raise ConfigError(
+            f"{run.option('loss')} returns {value.item()} for finite outputs of the network: look in it for a division "
+            "by 0, or for the logarithm or the root of a number that has none"
+        )
 
 
 @torch.no_grad()
