@@ -104,6 +104,21 @@ class InAList(nn.Module):
         return self.layers[0](images.flatten(1))
 
 
+class TakesNoImages(Dense):
+    def forward(self) -> int:
+        return 1
+
+
+class TakesMore(Dense):
+    def forward(self, images: Tensor, targets: Tensor) -> Tensor:
+        return super().forward(images)
+
+
+class CallsWrongly(Dense):
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer(images.flatten(1), 3)
+
+
 class Crashes(Dense):
     def forward(self, images: Tensor) -> Tensor:
         return self.layr(images.flatten(1))
@@ -232,8 +247,24 @@ class ClosureNotCalled(SGD):
         super().step()
 
 
-def no_optimizer(params: Any, lr: float) -> None:
-    SGD(params, lr)
+def no_optimizer(weights: Any, lr: float) -> None:
+    SGD(weights, lr)
+
+
+def takes_too_few(optimizer: Optimizer) -> list[dict]:
+    return []
+
+
+def needs_another(optimizer: Optimizer, steps_per_epoch: int, epochs: int, gamma: float) -> list[dict]:
+    return []
+
+
+def calls_wrongly(optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> list[dict]:
+    return takes_too_few(optimizer, epochs)
+
+
+def optimizer_of_nothing(*, lr: float) -> Optimizer:
+    return SGD([], lr)
 
 
 def bare_schedule(optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> LambdaLR:

@@ -12,7 +12,7 @@ from scripts import asked
 from litlab.callbacks import Panel
 from litlab.config import Run, check_group
 from litlab.data import DataModule
-from litlab.errors import ConfigError
+from litlab.errors import ConfigError, own_frames
 from litlab.files import shown
 from litlab.modules import Supervised
 from litlab.runs import read_result
@@ -52,6 +52,15 @@ def assemble_and_prepare(run: Run) -> tuple[DataModule, Supervised]:
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
+        (
+            {"model": "TakesNoImages"},
+            "model=MODEL cannot take images [1, 4, 4] of data=DATA: TakesNoImages.forward() takes 1 positional "
+            "argument but 2 were given; write def forward(self, images)",
+        ),
+        (
+            {"model": "TakesMore"},
+            "missing 1 required positional argument: 'targets'; write def forward(self, images)",
+        ),
         ({"model": "NoReturn"}, "model=MODEL: its forward must return one tensor, not None: is a return missing?"),
         ({"model": "Pair"}, "model=MODEL: its forward must return one tensor, not tuple"),
         (
@@ -162,6 +171,18 @@ def with_part(key: str, target: str, **settings: object) -> Run:
     [
         ("optimizer", "FailingOptimizer", f"optimizer: KeyError: 'beta' ({place('beta')})"),
         ("optimizer", "NoClosure", "optimizer: its step must take a closure: def step(self, closure=None)"),
+        (
+            "optimizer",
+            "optimizer_of_nothing",
+            "optimizer: optimizer_of_nothing() takes 0 positional arguments but 1 positional argument (and 1 "
+            "keyword-only argument) were given; its first arguments must be (params), the weights to train",
+        ),
+        (
+            "scheduler",
+            "takes_too_few",
+            "scheduler=SCHEDULER: takes_too_few() takes 1 positional argument but 3 were given; its first arguments "
+            "must be (optimizer, steps_per_epoch, epochs)",
+        ),
         ("optimizer", "no_optimizer", "optimizer must make a torch.optim.Optimizer, not None: is a return missing?"),
         ("scheduler", "bare_schedule", "scheduler=SCHEDULER must return a list of what Lightning steps, such as ["),
         ("scheduler", "no_schedule", "not None: is a return missing?"),
@@ -173,6 +194,38 @@ def test_a_mistake_in_an_own_optimizer_or_schedule_is_one_line(key, target, mess
         assemble(with_part(key, target, **settings))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "end"),
+    [
+        ("needs_another", "required positional argument: 'gamma'"),
+        ("calls_wrongly", f"({place('return takes_too_few(')})"),
+    ],
+)
+def test_arguments_are_named_only_where_a_schedule_does_not_take_what_it_gets(target, end):
+    with pytest.raises(ConfigError) as caught:
+        assemble(with_part("scheduler", target))
+    assert str(caught.value).endswith(end)
+
+
+def test_a_mistake_within_an_own_forward_keeps_its_own_line():
+    with pytest.raises(TypeError) as caught:
+        assemble(own("CallsWrongly"))
+    assert own_frames(caught.value)[-1].name == "forward"
+
+
+def test_an_own_function_that_makes_an_optimizer_must_be_partial():
+    with pytest.raises(ConfigError, match="^optimizer: write _partial_: true beside its _target_"):
+        assemble(with_part("optimizer", "no_optimizer", lr=0.1))
+
+
+def test_a_function_is_no_metric():
+    with pytest.raises(ConfigError) as caught:
+        assemble(own().settled(**{"metrics": {"mine": {"_target_": "own_parts.loss_function"}}}))
+    assert str(caught.value) == (
+        "metrics.mine._target_=own_parts.loss_function: a metric is a class that inherits from torchmetrics.Metric"
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from litlab.config.check import GROUPS, MAY_BE_EMPTY, MAY_BE_NULL, own_keys
 from litlab.config.targets import find, why_not_imported
 from litlab.errors import ConfigError, one_line
 
+NEEDS = r"missing \d+ required positional argument"  # what Python says of a call without them
 Chosen = Mapping[str, str]  # the option of each group, such as {"data": "mnist"}; only messages show it
 
 
@@ -44,7 +45,7 @@ def build(cfg: Mapping[str, Any], group: str, chosen: Chosen | None = None, **ar
     try:
         return _made(node, arguments)
     except Exception as error:
-        if group == "optimizer" and "_partial_" not in node and "'params'" in str(error):
+        if group == "optimizer" and "_partial_" not in node and re.search(NEEDS, str(error)):
             said = "write _partial_: true beside its _target_, because it is made later, of the weights"
             raise ConfigError(f"{option(group, chosen)}: {said}") from error
         cause = error.__cause__ if isinstance(error, InstantiationException) else None

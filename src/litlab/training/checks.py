@@ -1,6 +1,7 @@
 """Refuses parts that do not fit together, before anything is trained."""
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from litlab.checkpoint import NAMED, why_not_loadable
 from litlab.config import Run
 from litlab.console import warn
 from litlab.data import ClassPictures, DataModule, ImageDataModule, MNISTSample, holds_classes
-from litlab.errors import ConfigError, described, one_line
+from litlab.errors import ConfigError, described, one_line, own_frames
 from litlab.modules import Supervised
 from litlab.networks import Registered, WithAuxiliary, evaluating, trying_training
 from litlab.training.limits import has_length
@@ -78,12 +79,8 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
         raise ConfigError(f"{model} has no parameters to train: layers in a list need nn.ModuleList or nn.Sequential")
     if hidden := _not_registered(network):
         warn(f"{model}: the layers in the list {hidden} are not trained; layers in a list need nn.ModuleList")
-    try:
-        with evaluating(network):
-            logits = network(batch)
-    except (RuntimeError, ValueError, AssertionError) as error:
-        hint = network.hint() if isinstance(network, Registered) else ""
-        raise unfit(run, data, one_line(error) + hint) from error
+    with evaluating(network):
+        logits = _outputs(run, network, data, batch)
     if not isinstance(logits, Tensor):
         raise ConfigError(f"{model}: its forward must return one tensor, not {described(logits)}")
     if tuple(logits.shape) != (2, data.num_classes):
@@ -94,11 +91,8 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
     own = is_own(type(network))
     if logits.requires_grad and not own:
         return
-    try:
-        with trying_training(network):
-            outputs = network(batch)
-    except (RuntimeError, ValueError, AssertionError) as error:
-        raise unfit(run, data, one_line(error)) from error
+    with trying_training(network):
+        outputs = _outputs(run, network, data, batch)
     if own and not run.get("task") and not isinstance(outputs, Tensor | WithAuxiliary):  # an own task may take others
         raise ConfigError(
             f"{model}: in training its forward must return one tensor, or litlab.networks.WithAuxiliary with more "
@@ -110,6 +104,19 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
             f"{model}: its outputs have no gradient with respect to its parameters: leave out detach(), no_grad() and "
             "argmax() in its forward"
         )
+
+
+def _outputs(run: Run, network: torch.nn.Module, data: DataModule, batch: Tensor) -> Any:
+    """What a network makes of a batch. Raises `ConfigError` if it cannot take it."""
+    try:
+        return network(batch)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        hint = network.hint() if isinstance(network, Registered) else ""
+        raise unfit(run, data, one_line(error) + hint) from error
+    except TypeError as error:
+        if own_frames(error) or not is_own(type(network)):
+            raise
+        raise unfit(run, data, f"{one_line(error)}; write def forward(self, images)") from error
 
 
 def _not_registered(network: torch.nn.Module) -> str | None:
@@ -133,7 +140,7 @@ def check_optimization(run: Run, module: Supervised) -> None:
     try:
         optimizer = module.make_optimizer(module.trained())
     except Exception as error:  # of any kind: the optimizer may be a user's own
-        raise run.blame("optimizer", error) from error
+        raise _not_called(run, "optimizer", error, "(params), the weights to train") from error
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise ConfigError(f"{run.option('optimizer')} must make a torch.optim.Optimizer, not {described(optimizer)}")
     if not takes(optimizer.step, "closure"):
@@ -154,12 +161,25 @@ def check_optimization(run: Run, module: Supervised) -> None:
     try:
         schedulers: object = module.make_schedulers(optimizer, 1, trainer.max_epochs or 1)
     except Exception as error:  # likewise
-        raise run.blame("scheduler", error) from error
+        raise _not_called(run, "scheduler", error, "(optimizer, steps_per_epoch, epochs)") from error
     if not isinstance(schedulers, list | tuple) or not all(isinstance(each, dict) for each in schedulers):
         raise ConfigError(
             f"{run.option('scheduler')} must return a list of what Lightning steps, such as "
             f'[{{"scheduler": scheduler, "interval": "step"}}], not {described(schedulers)}'
         )
+
+
+def _not_called(run: Run, group: str, error: Exception, given: str) -> ConfigError:
+    """The error of an optimizer or a schedule that could not be made. One that takes too few arguments is told which.
+
+    Args:
+        given: what litlab gives it.
+    """
+    blamed = run.blame(group, error)
+    takes_fewer = isinstance(error, TypeError) and re.search(r"\) takes .* positional arguments? but ", str(error))
+    if not takes_fewer or own_frames(error):
+        return blamed
+    return ConfigError(f"{blamed}; its first arguments must be {given}")
 
 
 def takes(function: Callable[..., Any], argument: str) -> bool:

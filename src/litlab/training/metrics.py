@@ -25,6 +25,10 @@ def build_metrics(run: Run, data: DataModule) -> dict[str, Metric]:
 
 def _built(key: str, node: dict, data: DataModule) -> Metric:
     make = class_of({key: node}, key)
+    if not isinstance(make, type):
+        raise ConfigError(
+            f"{key}._target_={node['_target_']}: a metric is a class that inherits from torchmetrics.Metric"
+        )
     if data.task == "regression" and "num_classes" in signature(make).parameters:
         raise ConfigError(f"{key} is for classes, and data={data.name} has none")
     if data.task != "regression":
