@@ -1,5 +1,6 @@
 """Parts of a beginner's own project, each with a mistake."""
 
+import sys
 from typing import Any
 
 import torch
@@ -202,6 +203,16 @@ class LacksTheView(Panel):
 class FailsInStep(Callback):
     def on_train_batch_end(self, *_: Any) -> None:
         {}["nothing"]
+
+
+class ExitsWhenBuilt(Callback):
+    def __init__(self) -> None:
+        sys.exit("when built")
+
+
+class ExitsInStep(Callback):
+    def on_train_batch_end(self, *_: Any) -> None:
+        sys.exit()
 
 
 class FailsWhenBuilt(Callback):

@@ -298,6 +298,16 @@ def test_an_error_of_own_code_in_training_shows_its_own_lines_alone(train_here, 
     assert (tmp_path / "run" / "train.log").read_text().count("  File ") > 5  # all calls
 
 
+@pytest.mark.parametrize(
+    ("target", "line"), [("ExitsWhenBuilt", 'sys.exit("when built")'), ("ExitsInStep", "sys.exit()")]
+)
+def test_own_code_that_ends_the_program_has_ended_the_run(train_here, tmp_path, target, line):
+    done = train_here(*QUICK, f"+callbacks.mine._target_=own_parts.{target}", "hydra.run.dir=run")
+    said = f"sys.exit() in your own code ended the run ({place(line)})"
+    assert (done.status, done.err.splitlines()[-1]) == (1, f"failed: {said}")
+    assert read_result(tmp_path / "run")["status"] == "failed"
+
+
 def test_an_optimizer_that_does_not_call_its_closure_is_told_so(train_here):
     optimizer = ["optimizer=sgd", "optimizer._target_=own_parts.ClosureNotCalled", "optimizer.fused=null"]
     done = train_here(*QUICK, *optimizer)

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from litlab import console
 from litlab.checkpoint import whole_checkpoint
 from litlab.config import Run, record
-from litlab.errors import ConfigError, with_type
+from litlab.errors import ConfigError, RunFailed, own_frames, place_of, with_type
 from litlab.files import shown
 from litlab.runs import CONFIG, RESULT, read_result, remove_if_unused, write_failed
 from litlab.training import jobs
@@ -18,7 +18,7 @@ def failure_recorded(run: Run) -> Iterator[None]:
     """Leaves a result if a run ends in an error before it trains, and no folder if a new run is refused.
 
     The list of runs has its status from that result. So has the table of a sweep, with a row for each job, refused ones
-    too. A run that trains writes its own result.
+    too. A run that trains writes its own result. Own code that calls `sys.exit()` is such an error.
     """
     try:
         yield
@@ -33,6 +33,13 @@ def failure_recorded(run: Run) -> Iterator[None]:
         if not interrupted and not (run.folder / RESULT).exists():
             _try_to_write_failed(run, with_type(error))
         raise
+    except SystemExit as ended:
+        if not own_frames(ended):
+            raise
+        failed = RunFailed(f"sys.exit() in your own code ended the run{place_of(ended)}")
+        if not (run.folder / RESULT).exists():
+            _try_to_write_failed(run, str(failed))
+        raise failed from ended
 
 
 def _try_to_write_failed(run: Run, error: str) -> None:
