@@ -19,6 +19,7 @@ from litlab.modules.losses import total_weight
 from litlab.modules.measured import Measured
 from litlab.modules.optimizers import with_all_momenta
 from litlab.modules.schedules import Schedule, is_of_torch, of_torch
+from litlab.modules.true_precision import TRUE_PRECISION, in_dtype
 from litlab.networks import WithAuxiliary, with_versions
 
 
@@ -128,7 +129,7 @@ class Supervised(Measured):
         data = getattr(self.trainer, "datamodule", None)
         self.preprocess = getattr(data, "preprocess", _unchanged)
         if dtype := TRUE_PRECISION.get(self.trainer.precision):
-            self.preprocess = partial(_in_dtype, self.preprocess, dtype)
+            self.preprocess = partial(in_dtype, self.preprocess, dtype)
             if dtype == torch.float64:  # Lightning does so after it has put the weights of a checkpoint into 32 bits
                 self.network.double()
         self.set_epoch = getattr(data, "set_epoch", _ignore_epoch)
@@ -268,27 +269,6 @@ class Supervised(Measured):
             if any(True for _ in layer.parameters()):
                 fully_shard(layer, mesh=mesh["data_parallel"])
         fully_shard(self.network, mesh=mesh["data_parallel"])
-
-
-# The precisions in which the network has weights of this type, so that it takes no other images.
-TRUE_PRECISION = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
-
-
-def _in_dtype(
-    preprocess: Callable[..., tuple[Tensor, Tensor]],
-    dtype: torch.dtype,
-    images: Tensor,
-    targets: Tensor,
-    training: bool,
-) -> tuple[Tensor, Tensor]:
-    """Images, and targets that are no classes, in the type of the weights. All that comes before has 32 bits."""
-    usual = torch.get_default_dtype()  # Lightning has set that of the weights
-    torch.set_default_dtype(torch.float32)
-    try:
-        images, targets = preprocess(images, targets, training=training)
-    finally:
-        torch.set_default_dtype(usual)
-    return images.to(dtype), targets.to(dtype) if targets.is_floating_point() else targets
 
 
 def _unchanged(images: Tensor, targets: Tensor, training: bool) -> tuple[Tensor, Tensor]:
