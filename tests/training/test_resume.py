@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -334,3 +335,24 @@ def test_more_threads_than_cores_are_warned_of_and_taken(tmp_path, capsys):
         torch.set_num_threads(before)
     said = f"warning: threads={wanted}: more than the {cores()} cores here are slower; write threads={cores()}\n"
     assert said in capsys.readouterr().err
+
+
+def test_the_best_weights_may_be_those_of_a_validation_within_an_epoch(tmp_path, use):
+    """Of ten batches, the fourth and the eighth are followed by a validation, and the last is not."""
+    often = ["trainer.val_check_interval=4", "objective=val/loss"]
+    folder, again = tmp_path / "run", tmp_path / "again"
+    record_run(folder, *often)
+    train_recorded(folder)
+    with (folder / "metrics.csv").open() as file:
+        losses = {int(row["step"]): float(row["val/loss"]) for row in csv.DictReader(file) if row["val/loss"]}
+    assert list(losses) == [4, 8, 14, 18, 24, 28]
+    best = min(losses, key=lambda step: losses[step])
+    assert torch.load(folder / "checkpoints/best.ckpt", weights_only=True)["global_step"] == best
+    use(f"ckpt={folder}", "evaluate=val")
+    measured = json.loads((tmp_path / "evaluation/evaluation.json").read_text())["metrics"]
+    result = json.loads((folder / "result.json").read_text())
+    assert measured["val/loss"] == result["objective"]["value"] == pytest.approx(losses[best])
+    shutil.copytree(folder, again)
+    train_recorded(again, checkpoint=again / "checkpoints/best.ckpt")
+    found = differences(again, folder)
+    assert [line for line in found if "val_loop.batch_progress" not in line] == []

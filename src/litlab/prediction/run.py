@@ -2,8 +2,6 @@
 
 import signal
 
-from omegaconf import OmegaConf
-
 from litlab import console
 from litlab.checkpoint import Trained
 from litlab.checkpoint.plain import NotAllowed
@@ -93,7 +91,7 @@ def check_settings(run: Run) -> None:
         raise ConfigError(f"{' and '.join(asked)} at once: one of them at a time")
     if isinstance(cfg.input, str) and not cfg.input.strip():
         raise ConfigError("input= is empty: name a picture, a folder or a glob")
-    if cfg.ckpt is None or OmegaConf.is_config(cfg.ckpt):
+    if not isinstance(cfg.ckpt, str | int | float):
         several = "; ensemble=true and ckpt=SWEEP predict with all networks of a sweep" * (cfg.ckpt is not None)
         raise ConfigError(f"ckpt={as_written(cfg.ckpt)}: must be a checkpoint, a run folder or latest{several}")
     if cfg.evaluate not in (None, "train", "val", "test"):

@@ -15,7 +15,7 @@ from litlab.callbacks.find import callback_of
 from litlab.callbacks.outputs import EvaluationOutputs
 from litlab.callbacks.steering.kept import Keep, KeptEpochs
 from litlab.callbacks.steering.resumable import can_resume_at_validation, can_resume_here
-from litlab.checkpoint import PlainCheckpointIO, copy
+from litlab.checkpoint import PlainCheckpointIO, copy, read, write
 from litlab.console import warn
 from litlab.files import atomic
 from litlab.lightning_internals import is_last_batch
@@ -28,6 +28,8 @@ AGREE_EVERY_N_STEPS = 16  # how often several ranks ask each other whether one o
 
 class Checkpoints(Checkpoint):
     """Writes `last.ckpt` after every epoch, and copies it to `best.ckpt` when `monitor` has improved.
+
+    With `trainer.val_check_interval` it does so at each validation within an epoch, too.
 
     The checkpoint before the last is kept as `previous.ckpt`, in case the disk damages the last.
     Lightning's `ModelCheckpoint` writes `last.ckpt` only in epochs that are among its best, and stores absolute paths.
@@ -64,6 +66,7 @@ class Checkpoints(Checkpoint):
         self.unsaved: dict[str, str] = {}  # files that could not be written: name to reason, in one line
         self._best_unwritten = b""
         self._seen_nan = False
+        self._is_within = self._is_saved = False  # of the validation that runs: whether it is within an epoch
         self._saved_at = time.monotonic()
         self._saved_step = 0
 
@@ -75,12 +78,40 @@ class Checkpoints(Checkpoint):
             self.save(trainer)
 
     def on_validation_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        within_epoch = not is_last_batch(trainer)
-        if can_resume_at_validation(trainer) and within_epoch and self._is_due(trainer):
-            self.save(trainer)
+        self._is_within = can_resume_at_validation(trainer) and not is_last_batch(trainer)
+        if self._is_within:
+            self._is_saved = self.save(trainer)
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Judges a validation within an epoch. That at its end is judged after the epoch.
+
+        The checkpoint from before the validation becomes the best, with what the validation has found. A run that goes
+        on from it begins with the same validation.
+        """
+        if not self._is_within:
+            return
+        self._is_within = False
+        metrics = {name: value for name, value in epoch_metrics(trainer).items() if name.startswith("val/")}
+        if self._judge(trainer, metrics) and trainer.is_global_zero:
+            found = {k: v.cpu() for k, v in pl_module.state_dict().items() if not k.startswith("network.")}
+            self._make_best(trainer, self._is_saved, {"metrics": finite(metrics), "state": found})
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         metrics = epoch_metrics(trainer)
+        improved = self._judge(trainer, metrics)
+        self.kept.choose(trainer.current_epoch + 1, finite(metrics).get(self.monitor))
+        saved = self.save(trainer)
+        if not trainer.is_global_zero:
+            return
+        if saved:
+            self._keep_epoch(trainer)
+        if improved:
+            self._make_best(trainer, saved)
+        elif self.best.name not in self.unsaved and self.best_step is not None and not self.best.exists():
+            self._note(self.best, FileNotFoundError(errno.ENOENT, "it has been removed"), self.best_step)
+
+    def _judge(self, trainer: lightning.Trainer, metrics: dict[str, float]) -> bool:
+        """Whether these metrics are the best so far; notes that they are."""
         score = metrics.get(self.monitor)  # None: not every epoch is validated
         if score is not None and math.isnan(score):
             score = None
@@ -93,16 +124,7 @@ class Checkpoints(Checkpoint):
             self.best_epoch = trainer.current_epoch + 1
             if outputs := callback_of(trainer, EvaluationOutputs):
                 outputs.mark_best()
-        self.kept.choose(trainer.current_epoch + 1, score)
-        saved = self.save(trainer)
-        if not trainer.is_global_zero:
-            return
-        if saved:
-            self._keep_epoch(trainer)
-        if improved:
-            self._make_best(trainer, saved)
-        elif self.best.name not in self.unsaved and self.best_step is not None and not self.best.exists():
-            self._note(self.best, FileNotFoundError(errno.ENOENT, "it has been removed"), self.best_step)
+        return improved
 
     def _keep_epoch(self, trainer: lightning.Trainer) -> None:
         """Keeps the checkpoint of this epoch if it is to stay, or warns that this failed."""
@@ -128,8 +150,13 @@ class Checkpoints(Checkpoint):
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
         return self._note(self.last, _io(trainer).failure, trainer.global_step)
 
-    def _make_best(self, trainer: lightning.Trainer, saved: bool) -> None:
-        """Makes the checkpoint of this step the best, or keeps it in memory until it can be written."""
+    def _make_best(self, trainer: lightning.Trainer, saved: bool, found: dict[str, Any] | None = None) -> None:
+        """Makes the checkpoint of this step the best, or keeps it in memory until it can be written.
+
+        Args:
+            saved: whether it is in `last.ckpt`.
+            found: the metrics, and what else of the state, that a validation has changed since then.
+        """
         failure: OSError | None = None
         self._best_unwritten = b""
         if not saved:
@@ -137,7 +164,14 @@ class Checkpoints(Checkpoint):
             failure = OSError("last.ckpt was not saved either")
         else:
             try:
-                copy(self.last, self.best)
+                if found is None:
+                    copy(self.last, self.best)
+                else:
+                    checkpoint = read(self.last)
+                    checkpoint["litlab"]["metrics"] = found["metrics"]
+                    checkpoint["state_dict"] |= found["state"]
+                    checkpoint["callbacks"][self.state_key] = self.state_dict()
+                    write(checkpoint, self.best)
             except OSError as error:
                 failure = error
                 self._best_unwritten = self.last.read_bytes()

@@ -1,0 +1,136 @@
+"""Settings of different groups go together: each pair of values is in a run that trains, resumes and is measured again.
+
+A fault often needs two settings at once, such as an average of the weights and one of the optimizers. All pairs fit
+into some forty small runs.
+"""
+
+import itertools
+import json
+import random
+from collections.abc import Collection, Mapping, Sequence
+
+import pytest
+from faults.compare import differences
+from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
+
+from litlab.errors import RunFailed
+
+pytestmark = pytest.mark.slow
+
+SMALL = [
+    *("data=mnist_sample", "data.train_limit=56", "data.val_size=16", "data.batch_size=8", "trainer=cpu", "test=false"),
+    *("trainer.max_epochs=2", "trainer.log_every_n_steps=3", "callbacks.model_summary.enabled=false"),
+    *("callbacks.report.enabled=false", "logger=csv"),
+]  # two epochs of seven batches
+
+STOP = 6  # steps: before the last batch of an epoch, or within the second where a step takes two batches
+MUON = "optimizer=muon optimizer.lr=0.01 optimizer.head_factor=1 optimizer.bias_factor=1"
+
+# What a group may be, as it is typed. `-` is what litlab does by itself.
+CHOICES = {
+    "network": [
+        "model=mlp",
+        "model=mnist_cnn",
+        "model=lenet5",
+        "model=vit model.depth=2 model.width=12",
+        "model=whitened_cnn",
+    ],
+    "optimizer": ["-", "optimizer=adamw", "optimizer=sgd", "optimizer=sgd optimizer.momentum=0.9", MUON],
+    "averaged": ["-", "ema=0.9", "swa=0.5"],
+    "schedule": [
+        "-",
+        "scheduler=none",
+        "scheduler=step",
+        "scheduler=one_cycle",
+        "scheduler=plateau",
+        "scheduler=linear",
+    ],
+    "mixed": ["-", "mix=mixup mix.until=0.5", "mix=cutmix", "mix=both"],
+    "augmented": ["-", "data.augment=[rand_augment]", "data.augment=[random_crop,random_erasing]"],
+    "precision": ["-", "trainer.precision=bf16-mixed", "trainer.precision=bf16-true", "trainer.precision=64-true"],
+    "accumulated": ["-", "trainer.accumulate_grad_batches=2"],
+    "clipped": ["-", "trainer.gradient_clip_val=0.5"],
+    "engine": ["engine=eager", "engine=blocks"],
+    "loss": ["-", "loss.class_weights=balanced", "loss.label_smoothing=0.1", "loss=nll"],
+    "groups": [
+        "-",
+        "optimizer.decay_norm_and_bias=false",
+        "optimizer.layer_decay=0.7",
+        "optimizer.backbone_factor=0.5",
+    ],
+    "frozen": ["-", "++model.freeze=backbone", "++model.freeze=backbone model.unfreeze_at=1"],
+    "metrics": ["-", "metrics=f1_auroc", "metrics=calibration top5=true"],
+    "kept": ["-", "checkpoint.keep=all", "checkpoint.keep=1", "checkpoint.every_n_steps=3"],
+    "validated": ["-", "trainer.val_check_interval=0.5", "trainer.check_val_every_n_epoch=2"],
+    "ended": [
+        "-",
+        "callbacks.early_stopping.enabled=true",
+        "on_nan=rewind",
+        "trainer.max_epochs=3 trainer.max_steps=16",
+    ],
+}
+
+# Pairs that are refused, each in a line of its own test.
+REFUSED = [
+    (MUON, CHOICES["groups"][1:]),  # it has groups of its own
+    ("ema=0.9", ["trainer.precision=bf16-true", "trainer.precision=64-true"]),  # averages have 32 bits
+    ("swa=0.5", ["trainer.precision=bf16-true", "trainer.precision=64-true"]),
+]
+
+
+def is_refused(values: Collection[str]) -> bool:
+    return any(one in values and not {*others}.isdisjoint(values) for one, others in REFUSED)
+
+
+def pairs_of(run: Mapping[str, str]) -> set[frozenset[tuple[str, str]]]:
+    return {frozenset(pair) for pair in itertools.combinations(run.items(), 2)}
+
+
+def runs_with_every_pair(choices: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """Few runs in which each two values of two groups meet. Each next one has the most new pairs of fifty tries."""
+    draw, left, runs = random.Random(0), set(), []
+    for one, other in itertools.combinations(choices, 2):
+        pairs = itertools.product(_of(choices, one), _of(choices, other))
+        left |= {frozenset(pair) for pair in pairs if not is_refused([value for _, value in pair])}
+    while left:
+        wanted = dict(min(left, key=sorted))
+        tries = [run for _ in range(50) if not is_refused((run := drawn(draw, choices) | wanted).values())]
+        best = max(tries, key=lambda run: len(pairs_of(run) & left))
+        left -= pairs_of(best)
+        runs.append(best)
+    return runs
+
+
+def drawn(draw: random.Random, choices: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {name: draw.choice(values) for name, values in choices.items()}
+
+
+def _of(choices: Mapping[str, Sequence[str]], name: str) -> list[tuple[str, str]]:
+    return [(name, value) for value in choices[name]]
+
+
+def typed(run: Mapping[str, str]) -> list[str]:
+    return [setting for value in run.values() if value != "-" for setting in value.split(" ")]
+
+
+# Lightning counts a validation twice that was stopped before its end, and the batches of an epoch that has ended anew.
+COUNTERS = ("val_loop.batch_progress/total", "best.ckpt /loops/fit_loop/state_dict/combined_loader")
+
+RUNS = runs_with_every_pair(CHOICES)
+
+
+@pytest.mark.parametrize("number", range(len(RUNS)))
+def test_each_two_settings_go_together(tmp_path, use, number):
+    settings = typed(RUNS[number])
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    record_run(whole, *settings, base=SMALL)
+    train_recorded(whole)
+    record_run(stopped, *settings, stop_at(STOP), base=SMALL)
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        train_recorded(stopped)
+    train_recorded(stopped, WITHOUT_FAULT)
+    found = differences(stopped, whole)
+    assert [line for line in found if not any(counter in line for counter in COUNTERS)] == []
+    use(f"ckpt={whole}", "evaluate=val")
+    measured = json.loads((tmp_path / "evaluation/evaluation.json").read_text())["metrics"]
+    assert measured["val/acc"] == json.loads((whole / "result.json").read_text())["objective"]["value"]
