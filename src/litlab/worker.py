@@ -26,9 +26,8 @@ def main(path: Path) -> NoReturn:
         path: the file with the message.
     """
     end_with(os.getppid())
-    if hasattr(
-        signal, "pthread_sigmask"
-    ):  # not on Windows; a job of Ray or submitit has blocked it, also for its ranks
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        # A job of Ray or submitit has blocked it, also for its ranks.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     console.one_line_warnings()
     console.never_fail_to_encode()

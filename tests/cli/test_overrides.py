@@ -10,6 +10,7 @@ from scripts import REPOSITORY
 from litlab.cli import literal
 from litlab.cli.keys import Keys, is_multirun
 from litlab.cli.overrides import (
+    ALONE,
     LONG,
     SHORT,
     check_options,
@@ -78,9 +79,21 @@ def test_the_options_of_hydra_are_all_known():
     """Its parser has no public name, so the list is compared with it here."""
     from hydra._internal.utils import get_args_parser
 
-    own = [option for action in get_args_parser()._actions for option in action.option_strings]
+    actions = get_args_parser()._actions
+    own = [option for action in actions for option in action.option_strings]
     assert sorted(own) == sorted([*LONG, *SHORT])
-    check_options([*own, *(f"{option}=x" for option in own), "-cjob", "--multi", "a=-1", "~b", "+c=--x"], KEYS)
+    assert sorted(ALONE) == sorted(
+        option for action in actions if action.nargs == 0 for option in action.option_strings
+    )
+    check_options(
+        [*own, *(f"{option}=x" for option in {*own} - {*ALONE}), "-cjob", "--multi", "a=-1", "~b", "+c=--x"], KEYS
+    )
+
+
+@pytest.mark.parametrize("argument", ["-h=1", "--help=data", "--multirun=true"])
+def test_an_option_that_takes_no_word_is_refused_with_one(argument):
+    with pytest.raises(HydraException, match=rf"^{argument}: write {argument.split('=')[0]}, and nothing behind it$"):
+        check_options(["model=mlp", argument], KEYS)
 
 
 @pytest.mark.parametrize("option", ["--nonsense", "-x", "--cfgg=job", "---m"])

@@ -196,7 +196,7 @@ def test_a_loss_of_any_class_is_taken_if_it_works_on_a_batch(classes, loss):
         (lambda logits, targets: 1.0, "^loss=LOSS must return one number for a batch, .*not float"),
         (lambda logits, targets: (logits.argmax(1) != targets).float().mean(), "^loss=LOSS has no gradient"),
         (lambda logits: logits.sum(), "^loss=LOSS: .*takes 1 positional argument"),
-        (torch.nn.HuberLoss(), "^loss=LOSS is for regression, and data=DATA has classes"),
+        (torch.nn.HuberLoss(), "^loss=LOSS is for regression, and data=DATA has classes: use loss=cross_entropy$"),
     ],
 )
 def test_a_loss_that_does_not_work_on_a_batch_says_why(classes, loss, message):

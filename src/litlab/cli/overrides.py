@@ -31,6 +31,11 @@ LONG = (
     "--experimental-rerun",
     "--info",
 )
+# Those that no word may follow.
+ALONE = (
+    *("-h", "-r", "-m", "-sc", "--help", "--hydra-help", "--version", "--resolve"),
+    *("--run", "--multirun", "--shell-completion"),
+)
 SHOWN = dict.fromkeys(("-c", "--cfg"), ("job", "hydra", "all"))  # the words that may follow these options
 
 
@@ -117,6 +122,8 @@ def check_options(arguments: Sequence[str], keys: Keys) -> None:
         name, given, value = argument.partition("=")
         if not name.startswith("-"):
             continue
+        if given and name in ALONE:
+            raise HydraException(f"{argument}: write {name}, and nothing behind it")
         is_short = not name.startswith("--") and name.startswith(SHORT)  # also `-cjob`, for `-c job`
         is_begun = any(option.startswith(name) for option in (*LONG, *SHORT))  # also `--multi`, for `--multirun`
         if not is_short and not is_begun:

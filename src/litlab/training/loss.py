@@ -61,7 +61,7 @@ def _check_loss_of_classes(run: Run, loss: torch.nn.Module, data: DataModule) ->
     except Exception as error:
         if isinstance(loss, FOR_VALUES):
             given, source = run.option("loss"), run.option("data")
-            raise ConfigError(f"{given} is for regression, and {source} has classes") from error
+            raise ConfigError(f"{given} is for regression, and {source} has classes: use loss=cross_entropy") from error
         if isinstance(loss, torch.nn.BCEWithLogitsLoss):
             given, source = run.option("loss"), run.option("data")
             sign = getattr(data, "label_separator", None)
