@@ -8,6 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
 from scripts import QUICK, REPOSITORY
 
 from litlab.callbacks.steering.prune import Prune
@@ -77,6 +78,18 @@ def test_evaluate_has_a_bar_on_a_terminal(quick_run, tmp_path):
 
 def test_the_best_epoch_is_known_beside_a_callback_that_prunes():
     """Lightning's `trainer.checkpoint_callback` is the first of its kind, which that one is."""
-    saves = SimpleNamespace(best_step=10)
-    assert progress.is_best(SimpleNamespace(checkpoint_callbacks=[Prune("val/acc"), saves], global_step=10))
-    assert not progress.is_best(SimpleNamespace(checkpoint_callbacks=[Prune("val/acc"), saves], global_step=20))
+    assert progress.is_best(ended(step=18, accuracy=0.5), epoch=2)
+    assert not progress.is_best(ended(step=40, accuracy=0.4), epoch=3)
+
+
+@pytest.mark.parametrize(("epoch", "accuracy", "best"), [(2, 0.5, True), (2, 0.4, False), (3, 0.5, False)])
+def test_an_epoch_whose_last_validation_is_the_best_is_the_best(epoch, accuracy, best):
+    """That validation was in the middle of the epoch, and its numbers are those of the line."""
+    assert progress.is_best(ended(step=20, accuracy=accuracy), epoch) == best
+
+
+def ended(step, accuracy):
+    """A Trainer after an epoch. The best validation was after step 18, in the second epoch."""
+    saves = SimpleNamespace(best_step=18, best_epoch=2, best_score=0.5, monitor="val/acc")
+    metrics = {"val/acc": torch.tensor(accuracy)}
+    return SimpleNamespace(checkpoint_callbacks=[Prune("val/acc"), saves], global_step=step, callback_metrics=metrics)

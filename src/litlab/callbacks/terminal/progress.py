@@ -15,6 +15,7 @@ from litlab.callbacks.terminal.lines import epoch_line, fitting, numbered, spoke
 from litlab.callbacks.terminal.notebook_bar import WIDTH, NotebookBar
 from litlab.callbacks.throughput import Throughput
 from litlab.console import console, is_rank_zero, number, say
+from litlab.modules import as_float
 
 BAR, LONGEST_BAR = 6, 60  # columns: a terminal of 80 has room for all numbers beside the shorter one
 BESIDE = 90  # columns for what stands beside the bar
@@ -118,7 +119,7 @@ class Progress(ProgressBar):
             for split in ("train", *["val"] * self._validated)
         )
         metrics = [f"{split}: {spoken(values)}" for split, values in splits if values]
-        if is_best(trainer):
+        if is_best(trainer, self._finished + 1):
             metrics[-1] += " (best)"
         throughput, kind = (
             callback_of(trainer, Throughput),
@@ -176,7 +177,18 @@ def part_of_epoch(trainer: lightning.Trainer) -> str:
     return f"{done} of {total} batches" if isinstance(total, int) and 0 < done < total else ""
 
 
-def is_best(trainer: lightning.Trainer) -> bool:
-    """Whether the epoch that has just ended is the best so far, by the objective."""
-    steps = [getattr(callback, "best_step", None) for callback in trainer.checkpoint_callbacks]  # Prune is one too
-    return trainer.global_step > 0 and trainer.global_step in steps
+def is_best(trainer: lightning.Trainer, epoch: int) -> bool:
+    """Whether the epoch that has just ended, or its last validation, is the best so far, by the objective.
+
+    Args:
+        epoch: its number, from 1.
+    """
+    for saves in trainer.checkpoint_callbacks:
+        if not trainer.global_step or getattr(saves, "best_step", None) is None:  # Prune is one too
+            continue
+        best: Any = saves
+        found = trainer.callback_metrics.get(best.monitor)
+        is_found = found is not None and as_float(found) == best.best_score
+        if best.best_step == trainer.global_step or (best.best_epoch == epoch and is_found):
+            return True
+    return False
