@@ -31,7 +31,6 @@ CHOICES = {
     "network": [
         "model=mlp",
         "model=mnist_cnn",
-        "model=lenet5",
         "model=vit model.depth=2 model.width=12",
         "model=whitened_cnn",
     ],
@@ -43,7 +42,6 @@ CHOICES = {
         "scheduler=step",
         "scheduler=one_cycle",
         "scheduler=plateau",
-        "scheduler=linear",
     ],
     "mixed": ["-", "mix=mixup mix.until=0.5", "mix=cutmix", "mix=both"],
     "augmented": ["-", "data.augment=[rand_augment]", "data.augment=[random_crop,random_erasing]"],
@@ -87,14 +85,14 @@ def pairs_of(run: Mapping[str, str]) -> set[frozenset[tuple[str, str]]]:
 
 
 def runs_with_every_pair(choices: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    """Few runs in which each two values of two groups meet. Each next one has the most new pairs of fifty tries."""
+    """Few runs in which each two values of two groups meet. Each next one has the most new pairs of many tries."""
     draw, left, runs = random.Random(0), set(), []
     for one, other in itertools.combinations(choices, 2):
         pairs = itertools.product(_of(choices, one), _of(choices, other))
         left |= {frozenset(pair) for pair in pairs if not is_refused([value for _, value in pair])}
     while left:
         wanted = dict(min(left, key=sorted))
-        tries = [run for _ in range(50) if not is_refused((run := drawn(draw, choices) | wanted).values())]
+        tries = [run for _ in range(200) if not is_refused((run := drawn(draw, choices) | wanted).values())]
         best = max(tries, key=lambda run: len(pairs_of(run) & left))
         left -= pairs_of(best)
         runs.append(best)

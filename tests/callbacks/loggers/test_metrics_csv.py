@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from litlab.callbacks import MetricsCSV
+from litlab.callbacks.loggers import metrics_csv
 
 
 @pytest.mark.parametrize("gone", ["away", "removed"])
@@ -31,3 +32,14 @@ def test_the_table_has_all_rows(run, folder_away, capsys, gone):
         rows = list(csv.DictReader(file))
     assert [(int(row["step"]), float(row["a"])) for row in rows] == [(step, step + 1.0) for step in steps]
     assert rows[-1]["b"] == "7.0"
+
+
+def test_a_table_with_new_columns_is_on_the_disk_before_it_replaces_the_old_one(tmp_path, monkeypatch):
+    """After a power cut the file could be empty, and a checkpoint counts its rows."""
+    on_disk = []
+    monkeypatch.setattr(metrics_csv, "try_to_disk", lambda *paths: on_disk.extend(path.read_text() for path in paths))
+    table = MetricsCSV(tmp_path)
+    for step, values in enumerate([{"a": 2.0}, {"a": 1.0}, {"b": 1.5}]):
+        table.log_metrics(values, step)
+        table.save()
+    assert [text.splitlines() for text in on_disk] == [["step,a", "0,2.0"], ["step,a,b", "0,2.0,", "1,1.0,", "2,,1.5"]]

@@ -123,6 +123,7 @@ class MetricsCSV(Logger):
         temporary = self.path.with_name(".metrics.csv")
         try:
             temporary.write_bytes(text)
+            try_to_disk(temporary)  # before the rename: else a power cut could leave an empty file
             temporary.replace(self.path)
         finally:
             temporary.unlink(missing_ok=True)
