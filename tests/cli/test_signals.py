@@ -63,3 +63,19 @@ def test_a_signal_waits_for_the_end_of_an_import():
     """In a process of its own, which has one thread, as a script has when it begins."""
     done = subprocess.run([sys.executable, "-c", WAITS], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "imported\ninterrupted\n", "")
+
+
+BLOCKED = """
+import signal
+from litlab.cli import signals_wait
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+with signals_wait():
+    pass
+print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+
+
+def test_a_signal_that_was_blocked_before_stays_so():
+    """A job of submitit has it blocked: it saves when its sweep leaves a mark, and a second signal would end it."""
+    done = subprocess.run([sys.executable, "-c", BLOCKED], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

@@ -12,15 +12,18 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def signals_wait() -> Iterator[None]:
-    """Makes Ctrl-C and SIGTERM wait for the end of the block. Their exceptions can get lost during an import."""
+    """Makes Ctrl-C and SIGTERM wait for the end of the block. Their exceptions can get lost during an import.
+
+    A signal that was blocked before stays so: a job of submitit must not get the Ctrl-C of its sweep beside its mark.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
