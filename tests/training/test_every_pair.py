@@ -111,8 +111,8 @@ def typed(run: Mapping[str, str]) -> list[str]:
     return [setting for value in run.values() if value != "-" for setting in value.split(" ")]
 
 
-# Lightning counts a validation twice that was stopped before its end. After the last batch of an epoch, a loader may have
-# given all batches or none: both mean that it begins anew.
+# Lightning counts a validation twice that was stopped before its end. After the last batch of an epoch, a loader may
+# have given all batches or none: both mean that it begins anew.
 COUNTERS = ("val_loop.batch_progress/total", "/loops/fit_loop/state_dict/combined_loader/0/given (0 and 7)")
 
 RUNS = runs_with_every_pair(CHOICES)

@@ -130,4 +130,7 @@ class EpochLoader(DataLoader):
             OtherBatches: the batches are different now; the message begins with the argument's name.
         """
         self.check_same(state)
-        self.batch_sampler.start_at(state["given"] if state["given"] < len(self) else 0)
+        self.position = (
+            state["given"] if state["given"] < len(self) else 0
+        )  # a checkpoint may be saved before that pass
+        self.batch_sampler.start_at(self.position)
