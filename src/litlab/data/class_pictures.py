@@ -75,7 +75,7 @@ class ClassPictures(PictureDataModule):
         check = self.check_of(listings)
         if self.trains and not any((split_of == PARTS.index(part)).any() for part in ("train", "all")):
             raise ValueError(f"{self.source}: no picture is for training: all of them are for val or test")
-        used = self._used(split_of) if check.is_large else self.known_alone(split_of)
+        used = self.known_alone(split_of) or (("val", "test") if check.is_large else ())  # checked without the others
         if not used:
             split_of[~check.readable()] = -1
         if self.trains:
@@ -100,10 +100,6 @@ class ClassPictures(PictureDataModule):
                 if check.is_large and name == "train":
                     part.first_reading = FirstReading(known[rows])
                 setattr(self, f"{name}_set", part)
-
-    def _used(self, split_of: Tensor) -> Sequence[str]:
-        """The splits whose pictures are checked before the others, of very many pictures."""
-        return self.known_alone(split_of) or ("val", "test")
 
     def known_alone(self, split_of: Tensor) -> Sequence[str]:
         """The split that is measured, if it is known without a look at the pictures of the others.

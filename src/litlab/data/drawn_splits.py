@@ -36,6 +36,10 @@ class DrawnSplits(dict[str, str]):
             raise ValueError(f"{path}: must have the columns file and split, with train, val or test in each line")
         return cls((name, split) for name, split in rows[1:])
 
+    def of(self, files: FileNames, roots: Sequence[Path]) -> list[str | None]:
+        """The split of each of these pictures; None where it was not drawn."""
+        return [self.get(name) for name in names_below(files, roots)]
+
     def write(self, path: Path) -> None:
         with atomic(path) as temporary, temporary.open("w", **AS_WRITTEN) as file:
             lines = csv.writer(file, lineterminator="\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from litlab.data.arguments import boolean, file_path, folder_path
 from litlab.data.class_pictures import PARTS, ClassPictures
-from litlab.data.drawn_splits import names_below
+from litlab.data.drawn_splits import DrawnSplits
 from litlab.data.file_names import FileNames
 from litlab.data.label_rows import labels_in, read_rows
 from litlab.data.listing import Listing
@@ -139,11 +139,9 @@ class LabelFile(ClassPictures):
         split_of = torch.tensor([PARTS.index(row.split or "all") for row in self.rows])
         missing = [row for row, size in zip(self.rows, listing.sizes.tolist(), strict=True) if size < 0]
         if self.known_alone(split_of):
-            names = names_below(FileNames.of([root / row.file for row in missing]), self.roots)
-            known: Mapping[str, str] = self.known_splits or {}
-            missing = [
-                row for row, name in zip(missing, names, strict=True) if known.get(name, row.split) == self.measured
-            ]
+            known = self.known_splits or DrawnSplits()
+            drawn = known.of(FileNames.of([root / row.file for row in missing]), self.roots)
+            missing = [row for row, split in zip(missing, drawn, strict=True) if (split or row.split) == self.measured]
         if missing:
             more = f", and {len(missing) - 1:,} more are not there" if len(missing) > 1 else ""
             where, path = f"file {self.file}, line {missing[0].line}", root / missing[0].file

@@ -15,7 +15,7 @@ from torchvision.utils import draw_keypoints
 
 from litlab.data.arguments import check_listed_once, file_path, text_of
 from litlab.data.augment import Augmentation
-from litlab.data.drawn_splits import names_below
+from litlab.data.drawn_splits import DrawnSplits
 from litlab.data.file_names import FileNames
 from litlab.data.listing import Listing
 from litlab.data.picture_check import NAMED
@@ -107,8 +107,8 @@ class Landmarks(PictureDataModule):
 
     def _known(self, files: FileNames) -> list[int]:
         """The numbers of the files that are measured, as far as an earlier run has recorded its splits."""
-        known: Mapping[str, str] = self.known_splits or {}
-        return [row for row, name in enumerate(names_below(files, self.roots)) if known.get(name) == self.measured]
+        known = self.known_splits or DrawnSplits()
+        return [row for row, split in enumerate(known.of(files, self.roots)) if split == self.measured]
 
 
 def read_annotations(file: Path) -> tuple[list[Path], Tensor]:

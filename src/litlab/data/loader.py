@@ -130,7 +130,6 @@ class EpochLoader(DataLoader):
             OtherBatches: the batches are different now; the message begins with the argument's name.
         """
         self.check_same(state)
-        self.position = (
-            state["given"] if state["given"] < len(self) else 0
-        )  # a checkpoint may be saved before that pass
+        # A checkpoint may be saved before that pass begins.
+        self.position = state["given"] if state["given"] < len(self) else 0
         self.batch_sampler.start_at(self.position)

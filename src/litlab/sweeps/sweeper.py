@@ -23,6 +23,7 @@ from litlab.sweeps.composing import COMPOSITION, JobNotComposed, SweepConfigLoad
 from litlab.sweeps.folders import name_by_what_is_swept
 from litlab.sweeps.launchers import ResilientLauncher, check_launcher, end_ray, launcher_name
 from litlab.sweeps.stopping import (
+    SIGNALS,
     clear_marks,
     forget_number_of_jobs,
     how_to_go_on,
@@ -80,7 +81,7 @@ class ReportedSweeper(Sweeper):
             if status := stopped_with(self.folder):
                 raise SweepStopped(status)
         except (KeyboardInterrupt, Terminated) as stopped:
-            for signum in (signal.SIGINT, signal.SIGTERM):
+            for signum in SIGNALS:
                 signal.signal(signum, signal.SIG_DFL)  # a second signal ends the report at once
             end_ray()
             self.report_stopped()
