@@ -144,7 +144,7 @@ def test_a_run_keeps_its_splits_and_can_be_measured_where_the_file_has_moved(tra
     file.write_text(file.read_text() + "red/new.png,red\n")
     (file.parent / "red/new.png").write_bytes((file.parent / "red/0.png").read_bytes())
     (tmp_path / "pictures").rename(tmp_path / "moved")
-    with pytest.warns(UserWarning, match=r"^left out, newer than the run: 1 picture \(red/new\.png\)"):
+    with pytest.warns(UserWarning, match=r"^left out, new or unreadable before: 1 picture \(red/new\.png\)"):
         use("ckpt=run", "evaluate=val", "data.file=moved/labels.csv")
     metrics = json.loads((tmp_path / "run/result.json").read_text())["metrics"]
     measured = json.loads((tmp_path / "evaluation/evaluation.json").read_text())["metrics"]

@@ -3,6 +3,7 @@
 import warnings
 
 import pytest
+import torch
 from pictures import load_folder
 from PIL import Image
 from scripts import asked
@@ -83,3 +84,24 @@ def test_auto_takes_a_worker_for_each_core_that_a_process_has(root, monkeypatch,
     check(asked("data=image_folder", f"data.data_dir={root}", "data.num_workers=auto").cfg)
     with pytest.raises(ConfigError, match=r"^data\.num_workers=many: must be one of auto or an integer"):
         check(asked("data=image_folder", f"data.data_dir={root}", "data.num_workers=many").cfg)
+
+
+@pytest.mark.parametrize("settings", [{"random_crop": True, "resize": 20}, {"transforms": ["RandomHorizontalFlip"]}])
+def test_random_pictures_of_a_batch_do_not_depend_on_the_worker_or_on_the_batches_before(root, settings):
+    def batches(num_workers, epoch, first=0):
+        data = load_folder(root, batch_size=4, num_workers=num_workers, **settings)
+        loader = data.train_dataloader()
+        for number in range(epoch + 1):
+            loader.batch_sampler.set_epoch(number)
+            if number == epoch:
+                loader.batch_sampler.start_at(first)
+            images = [images for images, _ in loader]
+        return images
+
+    state = torch.get_rng_state()
+    without = batches(0, epoch=1)
+    assert torch.equal(torch.get_rng_state(), state), "the random numbers of the training are left alone"
+    assert not all(map(torch.equal, without, batches(0, epoch=0)))
+    for workers in (1, 2):
+        assert all(map(torch.equal, batches(workers, epoch=1), without))
+    assert all(map(torch.equal, batches(2, epoch=1, first=2), without[2:]))

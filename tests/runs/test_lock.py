@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 import threading
@@ -34,8 +33,18 @@ def test_a_folder_is_free_when_the_lock_is_given_back(tmp_path):
     assert not runs.is_running(tmp_path)
     lock = runs.hold(tmp_path)
     assert runs.is_running(tmp_path)
-    os.close(lock)
+    runs.give_back(lock)
     assert not runs.is_running(tmp_path)
+
+
+def test_the_lock_is_given_back_for_processes_that_were_forked_meanwhile(tmp_path):
+    lock = runs.hold(tmp_path)
+    with subprocess.Popen(["sleep", "60"], pass_fds=[lock]) as worker:
+        runs.give_back(lock)
+        assert not runs.is_running(tmp_path)
+        runs.give_back(runs.hold(tmp_path))
+        assert worker.poll() is None
+        worker.kill()
 
 
 def test_asking_whether_a_run_goes_on_does_not_make_a_starting_run_refuse(tmp_path):
@@ -52,7 +61,7 @@ def test_asking_whether_a_run_goes_on_does_not_make_a_starting_run_refuse(tmp_pa
     try:
         held = 0
         while held < 20 or len(asked) <= 20:
-            os.close(runs.hold(tmp_path))
+            runs.give_back(runs.hold(tmp_path))
             held += 1
     finally:
         done.set()
@@ -72,7 +81,7 @@ def test_several_processes_can_ask_at_once(tmp_path):
         assert not runs.is_running(tmp_path)
         began = time.monotonic()
         threading.Timer(0.3, process.kill).start()
-        os.close(runs.hold(tmp_path))
+        runs.give_back(runs.hold(tmp_path))
         assert time.monotonic() - began < 1, "`hold` waits for who only asks"
     finally:
         process.kill()

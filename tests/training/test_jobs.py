@@ -25,7 +25,7 @@ from litlab.training.resume import restore_settings
 
 @pytest.mark.slow
 def test_a_job_waits_until_another_process_has_trained_it(tmp_path, capsys):
-    threading.Timer(1.5, os.close, [runs.hold(tmp_path)]).start()
+    threading.Timer(1.5, runs.give_back, [runs.hold(tmp_path)]).start()
     lock = hold_when_free(tmp_path)
     assert "another process is training it" in capsys.readouterr().out
     threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGTERM]).start()

@@ -59,12 +59,12 @@ def test_new_pictures_change_neither_the_training_nor_the_measurement(trained, t
     use("ckpt=run", "evaluate=val", "output=out")
     then = evaluated(trained)
     add_pictures(trained)
-    with pytest.warns(UserWarning, match=r"^left out, newer than the run: 20 pictures \("):
+    with pytest.warns(UserWarning, match=r"^left out, new or unreadable before: 20 pictures \("):
         done = train_here("resume=run", "trainer.max_epochs=2")
     assert done.status == 0, done.err
     assert "image_folder: 12/4/4 images" in done.out
     assert splits(trained) == before
-    with pytest.warns(UserWarning, match="newer than the run"):
+    with pytest.warns(UserWarning, match="new or unreadable before"):
         use("ckpt=run/checkpoints/best.ckpt", "evaluate=val", "output=again")
     again = json.loads((trained / "again/evaluation.json").read_text())
     assert again["images"] == then["images"] == 4
@@ -99,7 +99,7 @@ def test_pictures_that_are_gone_are_named(trained, train_here, use, capfd):
 def test_a_moved_folder_keeps_its_splits(trained, use):
     add_pictures(trained)
     (trained / "pictures").rename(trained / "moved")
-    with pytest.warns(UserWarning, match="newer than the run"):
+    with pytest.warns(UserWarning, match="new or unreadable before"):
         use("ckpt=run", "evaluate=val", "data.data_dir=moved", "output=out")
     assert evaluated(trained)["images"] == 4
 

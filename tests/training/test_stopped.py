@@ -3,9 +3,11 @@
 import csv
 import json
 import re
+import signal
 
 import pytest
 import torch
+from pictures import draw_folder
 from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
 from scripts import asked
 
@@ -182,3 +184,14 @@ def test_an_interrupted_run_that_is_resumed_with_fewer_epochs_has_all_that_it_ha
     out = capfd.readouterr().out
     assert "nothing to train: the run was stopped by max_epochs (1); to go on, give another trainer.max_epochs" in out
     assert "completed after 1 epoch and a part of one, " in out
+
+
+def test_a_run_ends_that_leaves_workers_in_the_middle_of_a_pass(tmp_path, train):
+    pictures = draw_folder(tmp_path / "pictures", 20)
+    done = train(
+        *("data=image_folder", f"data.data_dir={pictures}", "data.image_size=16", "data.batch_size=2", "model=mlp"),
+        *("data.num_workers=1", "data.persistent_workers=false", "data.cache=none", "engine=blocks", "trainer=cpu"),
+        *(*PLAIN, "callbacks.report.enabled=false", "trainer.log_every_n_steps=3", stop_at(9)),
+    )
+    assert done.status == 128 + signal.SIGTERM, done.err
+    assert done.result["status"] == "interrupted"

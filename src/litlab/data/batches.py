@@ -1,11 +1,22 @@
 """Which images form which batch, in which order, on which process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
+
+
+class SeededBatch(list[int]):
+    """The indices of one batch, with the seed of all that is drawn for its images one by one.
+
+    With it these images do not depend on which process makes them, nor on what that process has drawn before.
+    """
+
+    def __init__(self, indices: Iterable[int], seed: int) -> None:
+        super().__init__(indices)
+        self.seed = seed
 
 
 class EpochBatchSampler(Sampler[list[int]]):
@@ -81,7 +92,9 @@ class EpochBatchSampler(Sampler[list[int]]):
         return sum(self._has_share(start, end) for start, end in self.bounds())
 
     def __iter__(self) -> Iterator[list[int]]:
-        return (batch.tolist() for batch in self.tensors())
+        first = self.start
+        for number, batch in enumerate(self.tensors(), first):
+            yield SeededBatch(batch.tolist(), self._seed_of(number, self.rank))
 
     def tensors(self) -> Iterator[Tensor]:
         """The same batches as int64 [B]."""
@@ -97,7 +110,10 @@ class EpochBatchSampler(Sampler[list[int]]):
     @property
     def seed_of_epoch(self) -> int:
         """A seed made of `seed` and the epoch. (`seed` + epoch would give neighbouring seeds the same permutations.)"""
-        return int(np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)[0])
+        return self._seed_of()
+
+    def _seed_of(self, *parts: int) -> int:
+        return int(np.random.SeedSequence((self.seed, self.epoch, *parts)).generate_state(1)[0])
 
     def bounds(self) -> list[tuple[int, int]]:
         """Where each global batch starts and ends in the order of the epoch."""

@@ -1,15 +1,19 @@
 """Image files as a data set. They are decoded in the workers."""
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities.seed import isolate_rng
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from litlab.data.batches import SeededBatch
 from litlab.data.file_names import FileNames
 from litlab.data.picture_check import FirstReading
 from litlab.data.picture_files import Unreadable, as_image, read_picture
@@ -86,9 +90,25 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         return as_image(picture).convert("L" if self.grayscale else "RGB"), size
 
     def __getitems__(self, batch: list[int]) -> tuple[Tensor, Tensor]:
-        """A whole batch: images uint8 [B, C, H, W] and targets [B, ...]."""
-        images, targets = zip(*map(self.__getitem__, batch), strict=True)
+        """A whole batch: images uint8 [B, C, H, W] and targets [B, ...]. A `SeededBatch` is the same each time."""
+        with seeded(batch.seed) if self.is_random and isinstance(batch, SeededBatch) else nullcontext():
+            images, targets = zip(*map(self.__getitem__, batch), strict=True)
         return torch.stack(images), torch.stack(targets)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a picture may look different each time it is read."""
+        return not isinstance(self.transform, Fit) or self.transform.random_crop
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seeds the random numbers of torch, NumPy and Python on the CPU, which are as before after the block."""
+    with isolate_rng(include_cuda=False):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs too
+        np.random.seed(seed)
+        random.seed(seed)
+        yield
 
 
 def file_of(dataset: Any, index: int) -> str | None:

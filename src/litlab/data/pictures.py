@@ -216,7 +216,7 @@ class PictureDataModule(DataModule):
     ) -> dict[str, Tensor]:
         """The splits of pictures that have none, as `hold_out` draws them or as `known_splits` has them.
 
-        Pictures that `known_splits` does not know are left out, with a warning: they came later.
+        Pictures that `known_splits` does not know are left out, with a warning: they came later, or could not be read.
 
         Args:
             files: the pictures.
@@ -232,10 +232,8 @@ class PictureDataModule(DataModule):
         if any(name in known for name in names):
             split_of = [known.get(name) for name in names]
             if late := [name for name, split in zip(names, split_of, strict=True) if split is None]:
-                warnings.warn(
-                    f"left out, newer than the run: {len(late):,} picture{'s' * (len(late) > 1)} ({listed(late, 3)})",
-                    stacklevel=4,
-                )
+                count = f"{len(late):,} picture{'s' * (len(late) > 1)}"
+                warnings.warn(f"left out, new or unreadable before: {count} ({listed(late, 3)})", stacklevel=4)
             rows = {name: [i for i, split in enumerate(split_of) if split == name] for name in SPLITS}
             splits = {name: torch.tensor(indices) for name, indices in rows.items() if indices}
         else:

@@ -1,6 +1,8 @@
 """Processes that load batches. A pass over the data ends with an error if one of them dies or hangs."""
 
+import atexit
 import contextlib
+import functools
 import multiprocessing
 import signal
 import threading
@@ -54,6 +56,7 @@ class WatchedWorkers:
             BadPicture: with the message of the worker's error.
             WorkerFailed: a worker has died, or hangs.
         """
+        _kill_workers_at_end()
         threading.Thread(target=self._kill_if_they_hang, daemon=True).start()
         iterator: Any = None
         try:
@@ -128,6 +131,16 @@ def kill_workers() -> None:
     for child in multiprocessing.active_children():
         if child.daemon:
             child.kill()
+
+
+@functools.cache
+def _kill_workers_at_end() -> None:
+    """Kills workers that still live when this program ends, as they may where a pass over the data was left.
+
+    Python would ask them to end, by a signal that they ignore, and wait for them forever. What is registered later is
+    called earlier: this before that.
+    """
+    atexit.register(kill_workers)
 
 
 def workers_of(iterator: Any) -> list[Any]:

@@ -24,7 +24,7 @@ from litlab.runs.layout import (
     SPLITS,
     best_or_last,
 )
-from litlab.runs.lock import hold, is_running
+from litlab.runs.lock import give_back, hold, is_running
 from litlab.runs.portable import config_dirs, remove_absolute_paths
 from litlab.runs.result import finite, objective_value, read_result, write_failed, write_result
 
@@ -46,6 +46,7 @@ __all__ = [
     "config_dirs",
     "find_run",
     "finite",
+    "give_back",
     "hold",
     "holds_run",
     "is_running",

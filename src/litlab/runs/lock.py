@@ -1,5 +1,6 @@
 """The lock of a run folder: only one process at a time trains in it."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ def hold(folder: Path) -> int:
     """Locks `folder` until this process ends: no other process can train in it.
 
     Returns:
-        The file descriptor of the lock. Closing it gives the lock back.
+        The file descriptor of the lock, for `give_back`.
 
     Raises:
         ConfigError: if another process trains there.
@@ -40,6 +41,18 @@ def hold(folder: Path) -> int:
             time.sleep(0.05)
         except OSError:  # a file system without locks
             return handle
+
+
+def give_back(lock: int) -> None:
+    """Gives back the lock that `hold` has returned.
+
+    Processes that were forked meanwhile have copies of it. Data workers of a run that has failed may live on in a
+    notebook, whose last error refers to them. So it is not enough to close it here.
+    """
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(lock, fcntl.LOCK_UN)
+    os.close(lock)
 
 
 def is_running(folder: Path) -> bool:

@@ -6,8 +6,6 @@ train_in_this_process  builds the parts of the run, and writes its result
 fit_and_test           `trainer.fit`, which calls the training step in `modules/supervised.py`, then `trainer.test`
 """
 
-import os
-
 import torch
 
 from litlab import console
@@ -17,7 +15,7 @@ from litlab.config import Run, check
 from litlab.distributed import Heartbeat, is_rank, ranks_wanted, start_ranks, tell, world_size
 from litlab.errors import ConfigError, Diverged, Interrupted
 from litlab.machine import cores
-from litlab.runs import hold, objective_value, read_result, remove_if_unused
+from litlab.runs import give_back, hold, objective_value, read_result, remove_if_unused
 from litlab.training import jobs, weights
 from litlab.training.assemble import fill_cache, prepare_data
 from litlab.training.build import Parts, build_parts
@@ -79,7 +77,7 @@ def _train_locked(run: Run) -> float | None:
                 train(settled)
         return objective_value(read_result(run.folder))
     finally:
-        os.close(lock)
+        give_back(lock)
 
 
 def train(run: Run) -> None:
