@@ -4,16 +4,10 @@ A fault often needs two settings at once, such as an average of the weights and 
 into some forty small runs.
 """
 
-import itertools
-import json
-import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 
 import pytest
-from faults.compare import differences
-from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
-
-from litlab.errors import RunFailed
+from pairwise import check_run, runs_with_every_pair, typed
 
 pytestmark = pytest.mark.slow
 
@@ -80,56 +74,13 @@ def is_refused(values: Collection[str]) -> bool:
     return any(one in values and not {*others}.isdisjoint(values) for one, others in REFUSED)
 
 
-def pairs_of(run: Mapping[str, str]) -> set[frozenset[tuple[str, str]]]:
-    return {frozenset(pair) for pair in itertools.combinations(run.items(), 2)}
-
-
-def runs_with_every_pair(choices: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
-    """Few runs in which each two values of two groups meet. Each next one has the most new pairs of many tries."""
-    draw, left, runs = random.Random(0), set(), []
-    for one, other in itertools.combinations(choices, 2):
-        pairs = itertools.product(_of(choices, one), _of(choices, other))
-        left |= {frozenset(pair) for pair in pairs if not is_refused([value for _, value in pair])}
-    while left:
-        wanted = dict(min(left, key=sorted))
-        tries = [run for _ in range(200) if not is_refused((run := drawn(draw, choices) | wanted).values())]
-        best = max(tries, key=lambda run: len(pairs_of(run) & left))
-        left -= pairs_of(best)
-        runs.append(best)
-    return runs
-
-
-def drawn(draw: random.Random, choices: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    return {name: draw.choice(values) for name, values in choices.items()}
-
-
-def _of(choices: Mapping[str, Sequence[str]], name: str) -> list[tuple[str, str]]:
-    return [(name, value) for value in choices[name]]
-
-
-def typed(run: Mapping[str, str]) -> list[str]:
-    return [setting for value in run.values() if value != "-" for setting in value.split(" ")]
-
-
 # Lightning counts a validation twice that was stopped before its end. After the last batch of an epoch, a loader may
 # have given all batches or none: both mean that it begins anew.
 COUNTERS = ("val_loop.batch_progress/total", "/loops/fit_loop/state_dict/combined_loader/0/given (0 and 7)")
 
-RUNS = runs_with_every_pair(CHOICES)
+RUNS = runs_with_every_pair(CHOICES, is_refused)
 
 
 @pytest.mark.parametrize("number", range(len(RUNS)))
 def test_each_two_settings_go_together(tmp_path, use, number):
-    settings = typed(RUNS[number])
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    record_run(whole, *settings, base=SMALL)
-    train_recorded(whole)
-    record_run(stopped, *settings, stop_at(STOP), base=SMALL)
-    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
-        train_recorded(stopped)
-    train_recorded(stopped, WITHOUT_FAULT)
-    found = differences(stopped, whole)
-    assert [line for line in found if not any(counter in line for counter in COUNTERS)] == []
-    use(f"ckpt={whole}", "evaluate=val")
-    measured = json.loads((tmp_path / "evaluation/evaluation.json").read_text())["metrics"]
-    assert measured["val/acc"] == json.loads((whole / "result.json").read_text())["objective"]["value"]
+    check_run(tmp_path, typed(RUNS[number]), SMALL, STOP, use, COUNTERS)

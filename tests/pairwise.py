@@ -1,0 +1,78 @@
+"""Pairwise tests: few runs in which each two values of two groups meet, and what each of them must do."""
+
+import itertools
+import json
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from faults.compare import differences
+from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
+
+from litlab.errors import RunFailed
+
+TRIES = 200  # for each run
+
+
+def runs_with_every_pair(
+    choices: Mapping[str, Sequence[str]], is_refused: Callable[[Collection[str]], bool]
+) -> list[dict[str, str]]:
+    """A value of each group for each run. Each next run has the most new pairs of many tries.
+
+    Args:
+        choices: the values of each group.
+        is_refused: whether some of these values cannot be in one run.
+    """
+    members = [(group, value) for group, values in choices.items() for value in values]
+    bit = {member: 1 << number for number, member in enumerate(members)}
+    left = dict.fromkeys(members, 0)  # for each value, the bits of those that it has yet to meet
+    for one, other in itertools.permutations(members, 2):
+        if one[0] != other[0] and not is_refused((one[1], other[1])):
+            left[one] |= bit[other]
+
+    def new_pairs(run: Mapping[str, str]) -> int:
+        together = sum(bit[member] for member in run.items())
+        return sum((left[member] & together).bit_count() for member in run.items())
+
+    draw, runs = random.Random(0), []
+    while lonely := next((member for member in members if left[member]), None):
+        partner = next(member for member in members if left[lonely] & bit[member])
+        tries = [{group: draw.choice(values) for group, values in choices.items()} for _ in range(TRIES)]
+        possible = [run for run in (try_ | dict([lonely, partner]) for try_ in tries) if not is_refused(run.values())]
+        best = max(possible, key=new_pairs)
+        together = sum(bit[member] for member in best.items())
+        for member in best.items():
+            left[member] &= ~together
+        runs.append(best)
+    return runs
+
+
+def typed(run: Mapping[str, str]) -> list[str]:
+    """The settings of a run as they are typed. `-` is what litlab does by itself."""
+    return [setting for value in run.values() if value != "-" for setting in value.split(" ")]
+
+
+def check_run(
+    folder: Path, settings: Sequence[str], base: Sequence[str], stop: int, use: Callable, counters: Collection[str]
+) -> None:
+    """Trains a run, and the same one stopped and resumed, compares them bit for bit, and measures the result again.
+
+    Args:
+        stop: the step at which the second one is stopped.
+        use: `predict.py`.
+        counters: what names differences that are allowed.
+    """
+    whole, stopped = folder / "whole", folder / "stopped"
+    record_run(whole, *settings, base=base)
+    train_recorded(whole)
+    record_run(stopped, *settings, stop_at(stop), base=base)
+    with pytest.raises(RunFailed, match="stopped by SIGTERM"):
+        train_recorded(stopped)
+    train_recorded(stopped, WITHOUT_FAULT)
+    found = differences(stopped, whole)
+    assert [line for line in found if not any(counter in line for counter in counters)] == []
+    use(f"ckpt={whole}", "evaluate=val")
+    measured = json.loads((folder / "evaluation/evaluation.json").read_text())["metrics"]
+    objective = json.loads((whole / "result.json").read_text())["objective"]
+    assert measured[objective["name"]] == objective["value"]
