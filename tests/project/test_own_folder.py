@@ -12,12 +12,13 @@ from litlab.project import Project
 
 FIRST = ("experiment=first", "trainer=cpu", "callbacks.report.enabled=false", "data.train_limit=64")
 
+SWEEP = ("-m", *FIRST, "trainer.max_epochs=1", "seed=1,2", "hydra.sweep.dir=runs/sweep")
+
 
 @pytest.fixture(scope="module")
 def trained(project):
     """The project after a sweep of two jobs."""
-    sweep = ["-m", *FIRST, "trainer.max_epochs=1", "seed=1,2", "hydra.sweep.dir=runs/sweep"]
-    done = call(project, "train", *sweep)
+    done = call(project, "train", *SWEEP)
     assert done.returncode == 0, done.stderr
     assert "repeat it     litlab train experiment=first" in done.stdout
     return project
@@ -48,6 +49,13 @@ def test_a_typo_in_an_own_option_gets_its_suggestion(litlab_here, project, argum
 @pytest.mark.slow
 def test_jobs_of_a_sweep_find_what_is_own(trained):
     assert len(list(trained.glob("runs/sweep/*/result.json"))) == 2
+
+
+@pytest.mark.slow
+def test_a_sweep_over_own_data_can_be_gone_on_with(trained):
+    done = call(trained, "train", *SWEEP)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("finished before, not run again") == 2
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litlab.config import check_composed, check_swept
 from litlab.errors import ConfigError, SweepStopped, Terminated
+from litlab.project import Project
 from litlab.runs import OVERRIDES
 from litlab.sweeps.composing import COMPOSITION, JobNotComposed, SweepConfigLoader
 from litlab.sweeps.folders import name_by_what_is_swept
@@ -50,6 +51,7 @@ class ReportedSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         check_launcher(config.hydra)
+        Project.here().make_importable()  # what identifies a job may depend on its classes
         loader: Any = SweepConfigLoader(hydra_context.config_loader)
         hydra_context = HydraContext(config_loader=loader, callbacks=hydra_context.callbacks)
         self.hydra_context, self.config = hydra_context, config
