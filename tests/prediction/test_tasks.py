@@ -64,3 +64,10 @@ def test_landmarks_from_training_to_a_picture(train_here, use, tmp_path):
         assert evaluated(tmp_path / "evaluation")["metrics"] == {
             name: value for name, value in metrics.items() if name.startswith(split)
         }
+
+
+def test_of_equal_probabilities_the_first_class_is_predicted_as_in_an_evaluation():
+    data = Data("x", (1, 4, 4), 10, (), (), (0.0,), (1.0,))
+    logits = torch.randint(0, 3, (200, 10), generator=torch.Generator().manual_seed(0)).float()
+    results = TASKS["Classification"](logits, data)
+    assert [result["values"]["class"] for result in results] == [str(best) for best in logits.argmax(1).tolist()]

@@ -28,7 +28,8 @@ class SoftAccuracy(Metric):
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Adds a batch: logits [B, num_classes]; targets are class indices [B], or shares [B, num_classes]."""
-        predicted = logits.topk(self.top_k, 1).indices
+        # Of equal logits, argmax takes the first, as everywhere in litlab; topk may take any.
+        predicted = logits.argmax(1, keepdim=True) if self.top_k == 1 else logits.topk(self.top_k, 1).indices
         shares = (predicted == targets[:, None]).float() if targets.ndim == 1 else targets.gather(1, predicted)
         self.right += shares.sum()
         self.count += len(targets)

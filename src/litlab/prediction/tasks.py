@@ -42,8 +42,9 @@ def classify(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
     """From logits [B, num_classes] to the class of each picture, its probability and the next best two."""
     names, results = data.class_names or range(data.num_classes), []
     probabilities = outputs.double().softmax(1)
-    top = probabilities.topk(min(3, probabilities.shape[1]))
-    for row, values, indices in zip(probabilities.tolist(), top.values.tolist(), top.indices.tolist(), strict=True):
+    # Of equal ones the first is the best, as in an evaluation; topk may take any.
+    top, order = (of_all[:, :3].tolist() for of_all in probabilities.sort(dim=1, descending=True, stable=True))
+    for row, values, indices in zip(probabilities.tolist(), top, order, strict=True):
         best, *others = ((str(names[index]), value) for index, value in zip(indices, values, strict=True))
         results.append(
             {
