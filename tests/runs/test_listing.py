@@ -121,8 +121,9 @@ def test_a_metric_that_all_runs_share_is_named_above_its_column(listed):
     assert next(row for row in rows if row.strip().startswith("2026")).split()[1].endswith("01-02")
 
 
-def test_a_damaged_result_does_not_hide_the_other_runs(listed):
-    (listed / "a_b/good/result.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[]", '{"objective": "x"}'])
+def test_a_damaged_result_does_not_hide_the_other_runs(listed, text):
+    (listed / "a_b/good/result.json").write_text(text)
     assert {run.name: run.status for run in runs_in(listed)}["good"] == "damaged"
 
 

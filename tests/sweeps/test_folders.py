@@ -17,8 +17,10 @@ def test_going_on_runs_only_what_is_missing(copied, train_here):
     before = {path: path.stat().st_mtime_ns for path in copied.glob("runs/s/*/checkpoints/best.ckpt")}
     arguments = [*SWEEP, "optimizer.lr=0.0001,0.003,0.002", "seed=1,2", "threads=1"]
     shutil.rmtree(copied / "runs/s/optimizer.lr=0.0001,seed=2")
+    (copied / "runs/s/optimizer.lr=0.003,seed=2/result.json").write_text("{")  # damaged: its checkpoint has everything
     done = train_here(*arguments)
-    assert done.out.count("finished before, not run again") == 3
+    assert done.out.count("finished before, not run again") == 2
+    assert "optimizer.lr=0.003,seed=2: going on from last.ckpt" in done.out
     table = rows(copied)
     assert sorted(row["optimizer.lr"] for row in table if row["status"] == "completed") == [
         *["0.0001"] * 2, *["0.002"] * 2, *["0.003"] * 2
@@ -54,12 +56,14 @@ def test_going_on_with_another_config_is_refused_with_the_difference(copied, tra
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ended", ["interrupted", "killed"])
+@pytest.mark.parametrize("ended", ["interrupted", "killed", "damaged"])
 def test_a_job_that_was_not_finished_is_compared_too_before_another_begins(copied, train_here, ended):
     results = list(copied.glob("runs/s/*/result.json"))
     for path in results:
         result = json.loads(path.read_text())
-        path.write_text(json.dumps(result | {"status": ended})) if ended == "interrupted" else path.unlink()
+        path.write_text({"interrupted": json.dumps(result | {"status": ended})}.get(ended, "{"))
+        if ended == "killed":
+            path.unlink()
     done = train_here(*SWEEP, "optimizer.lr=0.0001,0.1", "seed=1,2", "threads=1", "data.batch_size=32")
     line = (
         "optimizer.lr=0.0001,seed=1 was trained with data.batch_size=64, which is now 32: use another hydra.sweep.dir"

@@ -1,4 +1,3 @@
-import os
 import shutil
 
 import pytest
@@ -30,7 +29,7 @@ def test_a_job_without_a_result_is_running_or_was_killed(tmp_path, capsys):
     assert "running       a" in said
     reason = "its process ended without a word; the same command and hydra.sweep.dir go on with it"
     assert f"killed b {reason}" in " ".join(said.split())
-    os.close(lock)
+    runs.give_back(lock)
     assert [job.status for job in sweeps.read(tmp_path).jobs] == ["killed", "killed"]
 
 
@@ -40,6 +39,26 @@ def test_a_job_that_imports_torch_is_starting_until_the_sweep_has_ended(tmp_path
     (tmp_path / "b/metrics.csv").touch()
     assert [job.status for job in sweeps.read(tmp_path).jobs] == ["starting", "killed"]
     assert [job.status for job in sweeps.print_report(tmp_path, ended=True).jobs] == ["killed", "killed"]
+
+
+def test_a_damaged_result_is_that_of_its_job_alone(tmp_path, capsys):
+    (tmp_path / "multirun.yaml").touch()
+    for number, text in enumerate(["", "{", "[]", '{"objective": "x"}']):
+        (job_of(tmp_path, f"damaged{number}", [f"seed={number}"]) / "result.json").write_text(text)
+    (job_of(tmp_path, "folder", ["seed=8"]) / "result.json").mkdir()
+    job = job_of(tmp_path, "good", ["seed=9"], **scored(0.5))
+    assert {job.folder.name: job.status for job in sweeps.print_report(tmp_path).jobs} == {
+        "good": "completed",
+        "folder": "damaged",
+        **{f"damaged{number}": "damaged" for number in range(4)},
+    }
+    said = capsys.readouterr().out
+    assert "result.json is damaged" in said
+    assert f"best job      {tmp_path}/good, which has no checkpoint any more\n" in said
+    (job / "checkpoints").mkdir()
+    (job / "checkpoints/last.ckpt").touch()
+    sweeps.print_report(tmp_path)
+    assert f"best job      {find_checkpoint(str(tmp_path))}\n" in capsys.readouterr().out
 
 
 def test_only_jobs_with_the_same_objective_are_ranked(tmp_path, capsys):

@@ -117,7 +117,7 @@ def test_a_failed_job_is_below_those_that_were_completed(tmp_path, capsys):
     job_of(tmp_path, "optimizer.lr=4", ["optimizer.lr=4"], **scored(0.6))
     sweep = sweeps.print_report(tmp_path)
     assert [job.settings["optimizer.lr"] for job in sweep.jobs] == ["4", "2", "1", "3"]
-    assert f"best job      {tmp_path}/optimizer.lr=4/" in capsys.readouterr().out
+    assert f"best job      {tmp_path}/optimizer.lr=4, which has no checkpoint any more\n" in capsys.readouterr().out
 
 
 def test_a_sweep_that_was_stopped_counts_the_jobs_that_have_not_begun(tmp_path, capsys):

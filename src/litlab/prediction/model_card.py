@@ -1,7 +1,6 @@
 """The model card: what a network is, what it was trained on, how good it is, and with which settings."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from litlab.checkpoint import Trained
@@ -13,33 +12,19 @@ SETTINGS = ("optimizer", "scheduler", "loss", "mix")  # groups whose class is na
 def model_card(trained: Trained) -> list[tuple[str, str]]:
     """Rows of a table: what it is, and its value. What the run folder would tell is left out if it is not there."""
     data = trained.data
-    result = _result(trained.path.parent.parent)
+    result = read_result(trained.path.parent.parent)
     parameters = sum(parameter.numel() for parameter in trained.network.parameters())
     rows = [
         ("network", f"{trained.architecture.name.rpartition('.')[2]}, {parameters:,} parameters"),
-        ("data", _data(data.name, _mapping(result, "dataset"))),
+        ("data", _data(data.name, result.get("dataset") or {})),
         ("input", f"{' x '.join(map(str, data.input_shape))} pixels"),
         ("classes", ", ".join(data.class_names)),
-        ("metrics", _metrics({**trained.metrics, **_tested(_mapping(result, "metrics"))})),
-        ("settings", ", ".join(_settings(_mapping(result, "config")))),
+        ("metrics", _metrics({**trained.metrics, **_tested(result.get("metrics") or {})})),
+        ("settings", ", ".join(_settings(result.get("config") or {}))),
         ("precision", trained.precision),
         ("checkpoint", str(trained.path)),
     ]
     return [(name, value) for name, value in rows if value]
-
-
-def _result(run: Path) -> dict[str, Any]:
-    """The content of `result.json`; empty if it is missing or damaged, since the page works without it."""
-    try:
-        result = read_result(run)
-    except (OSError, ValueError):
-        return {}
-    return result if isinstance(result, dict) else {}
-
-
-def _mapping(result: dict[str, Any], key: str) -> dict[str, Any]:
-    value = result.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _data(name: str, sizes: dict[str, Any]) -> str:

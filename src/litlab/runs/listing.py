@@ -100,10 +100,7 @@ def as_json(runs: list[Listed]) -> str:
 
 
 def _listed(run: Path, root: Path) -> Listed:
-    try:
-        result = read_result(run)
-    except ValueError:
-        result = {"status": "damaged"}
+    result = read_result(run)
     choices = _choices(run / HYDRA)
     data = choices.get("data") or result.get("dataset", {}).get("name", "")
     network = choices.get("model") or result.get("config", {}).get("model._target_", "").rpartition(".")[2]

@@ -9,6 +9,9 @@ from typing import Any
 from litlab.files import atomic
 from litlab.runs.layout import RESULT
 
+PARTS = ("objective", "metrics", "config", "dataset")  # of a result: each has names and values
+DAMAGED = {"status": "damaged", "error": f"{RESULT} is damaged"}
+
 
 def write_result(run: Path, result: dict[str, Any]) -> None:
     """Writes `result.json` atomically.
@@ -26,10 +29,15 @@ def write_failed(run: Path, error: str) -> None:
 
 
 def read_result(run: Path) -> dict[str, Any]:
-    """The content of `result.json`; empty if there is no such file."""
-    path = run / RESULT
-    result: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return result
+    """The content of `result.json`; empty if there is no such file; the status `damaged` alone if it cannot be read."""
+    try:
+        result = json.loads((run / RESULT).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError):
+        return DAMAGED.copy()
+    is_whole = isinstance(result, dict) and all(isinstance(result.get(part) or {}, dict) for part in PARTS)
+    return result if is_whole else DAMAGED.copy()
 
 
 def objective_value(result: Mapping[str, Any]) -> float | None:

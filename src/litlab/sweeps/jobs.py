@@ -159,9 +159,10 @@ def trained_config(job: Job, result: dict[str, Any]) -> dict[str, Any] | None:
     """The config with which a job was trained, as flat plain data; None if it would begin anew."""
     if result.get("status") in (*ENDED, "interrupted"):
         return result.get("config")
-    if result or not any((job.folder / name).exists() for name in LATEST):
+    is_known = bool(result) and result.get("status") != "damaged"
+    if is_known or not any((job.folder / name).exists() for name in LATEST):
         return None
-    cfg = OmegaConf.load(job.folder / CONFIG)  # of a job that was killed
+    cfg = OmegaConf.load(job.folder / CONFIG)  # of a job that was killed, or has lost its result
     return numeric(cfg) if isinstance(cfg, DictConfig) else None
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from litlab import console
 from litlab.files import shown
-from litlab.runs import BEST, config_dirs
+from litlab.runs import best_or_last, config_dirs
 from litlab.sweeps.jobs import Job, Sweep, as_typed, read
 from litlab.sweeps.labels import Labels
 from litlab.sweeps.page import write_page
@@ -45,7 +45,8 @@ def print_report(folder: Path, total: int | None = None, refused: Sequence[str] 
 
         draw(sweep, folder / "sweep.png")
         best = sweep.finished[0]
-        _say("best job", f"{shown(best.folder)}/{BEST}")
+        checkpoint = best_or_last(best.folder)
+        _say("best job", shown(checkpoint) if checkpoint else f"{shown(best.folder)}, which has no checkpoint any more")
         _say("repeat it", command_of(best))
         _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png, sweep.html")
     else:
