@@ -158,6 +158,28 @@ def test_a_reader_that_leaves_early_gets_no_traceback(listed):
     assert (done.stdout, done.stderr) == ("[\n", "")
 
 
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (100, ["name", "when", "data", "network", "status", "val/acc", "test/acc"]),
+        (79, ["name", "data", "network", "status", "val/acc", "test/acc"]),
+        (65, ["name", "data", "status", "val/acc", "test/acc"]),
+        (60, ["name", "status", "val/acc", "test/acc"]),
+    ],
+)
+def test_a_narrow_list_leaves_out_columns_before_it_folds_a_name(tmp_path, width, columns):
+    run = tmp_path / "mnist_sample_mnist_cnn/2026-01-02_03-04-05"
+    record(run, "mnist_sample", "mnist_cnn")
+    objective = {"name": "val/acc", "mode": "max", "value": 0.5}
+    runs.write_result(run, {"status": "completed", "objective": objective, "metrics": {"test/acc": 0.5}})
+    console = Terminal(width=width)
+    with console.capture() as captured:
+        console.print(as_table(runs_in(tmp_path), width))
+    head, _, row = filter(str.strip, captured.get().splitlines())
+    assert head.split() == columns
+    assert row.split()[0] == "2026-01-02_03-04-05"
+
+
 def test_a_long_name_is_folded_and_no_row_is_wider_than_the_terminal(listed):
     (listed / "a_b/good").rename(listed / ("a_b/" + "long" * 10))
     console = Terminal(width=80)

@@ -39,6 +39,10 @@ def main() -> int:
             print(f"no runs in {asked.folder}")
     except BrokenPipeError:  # python -m litlab.runs --json | head
         console.leave_standard_output()
+    except OSError as error:  # python -m litlab.runs > /dev/full
+        print(f"error: the list cannot be written: {error.strerror}", file=sys.stderr)
+        console.leave_standard_output()
+        return 1
     console.flush()
     return 0
 

@@ -3,6 +3,7 @@
 import json
 import re
 import textwrap
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from litlab.console import number, printable
+from litlab.console import Terminal, number, printable
 from litlab.direction import better
 from litlab.runs.folders import began, status_without_result
 from litlab.runs.layout import CONFIG, HYDRA
@@ -20,6 +21,7 @@ from litlab.runs.result import read_result
 
 SCORES = ("objective", "test")  # columns with the value of a metric
 WIDE = 110  # characters, with which a value has room beside its metric
+NARROWER = (("when",), ("when", "network"), ("when", "network", "data"))  # columns to leave out of a narrow table
 COLUMNS = ("name", "when", "data", "network", "status", "objective", "test")
 CHOICES = re.compile(r"^    choices:\n((?: {6}.*\n)+)", re.MULTILINE)  # the options of each group, in HYDRA
 
@@ -78,19 +80,33 @@ def as_table(runs: list[Listed], width: int = WIDE) -> Table:
     """A row for each run. A metric that all of them share is named once, above its column.
 
     Args:
-        width: characters of the terminal. Where they are few, a value stands below its metric, and long words fold.
+        width: characters of the terminal. Where they are few, a value stands below its metric; where that is not
+            enough, columns are left out; and at last, long names fold.
     """
+    table, unlimited = _table(runs, width, ()), Terminal(width=1000)
+    for left_out in NARROWER:
+        if unlimited.measure(table).maximum <= width:
+            break
+        table = _table(runs, width, left_out)
+    return table
+
+
+def _table(runs: list[Listed], width: int, left_out: Collection[str]) -> Table:
+    """The same without some columns."""
     shared = {name: {getattr(run, f"{name}_name") for run in runs} - {""} for name in SCORES}
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in COLUMNS:
+    columns = [column for column in COLUMNS if column not in left_out]
+    for column in columns:
         alone = len(shared.get(column, ())) == 1
         folds = column in ("name", "data", "network")  # where a terminal is too narrow
         table.add_column(*shared[column] if alone else (column,), no_wrap=not folds, overflow="fold")
     for run in runs:
-        values = [run.name, _short(run.when), run.data, run.network, run.status]
-        scores = [_scored(run, name, name_it=len(shared[name]) > 1) for name in SCORES]
-        scores = [score.replace(" ", "\n") for score in scores] if width < WIDE else scores
-        table.add_row(*map(printable, values), *scores)
+        scores = {name: _scored(run, name, name_it=len(shared[name]) > 1) for name in SCORES}
+        texts = {"name": run.name, "when": _short(run.when), "data": run.data, "network": run.network}
+        if width < WIDE:
+            scores = {name: score.replace(" ", "\n") for name, score in scores.items()}
+        whole = {name: printable(text) for name, text in (texts | {"status": run.status}).items()} | scores
+        table.add_row(*(whole[column] for column in columns))
     return table
 
 

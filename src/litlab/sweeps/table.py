@@ -46,7 +46,10 @@ def print_report(folder: Path, total: int | None = None, refused: Sequence[str] 
         draw(sweep, folder / "sweep.png")
         best = sweep.finished[0]
         checkpoint = best_or_last(best.folder)
-        _say("best job", shown(checkpoint) if checkpoint else f"{shown(best.folder)}, which has no checkpoint any more")
+        _say(
+            "best job",
+            f"{shown(checkpoint)}" if checkpoint else f"{shown(best.folder)}, which has no checkpoint any more",
+        )
         _say("repeat it", command_of(best))
         _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png, sweep.html")
     else:
