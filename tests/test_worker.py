@@ -13,7 +13,7 @@ ALONE = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": 
 def work(folder, job, run):
     """What a rank does with a message, and what it leaves for the process that watches."""
     message = folder / "message.json"
-    message.write_text(json.dumps({"job": job, "run": run.to_plain()}))
+    message.write_text(json.dumps({"job": job, "run": run.to_plain(), "started": "train.py"}))
     command = [sys.executable, "-m", "litlab.worker", message]
     tests = os.pathsep.join([str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, **ALONE, "PYTHONPATH": tests}

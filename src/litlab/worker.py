@@ -2,7 +2,8 @@
 
     python -m litlab.worker MESSAGE.json       # `litlab.distributed.launch` starts it so
 
-A message is plain data: `{"job": "train" or "evaluate", "run": ...}`, with the run as `Run.to_plain` describes it.
+A message is plain data: `{"job": "train" or "evaluate", "run": ..., "started": ...}`, with the run as `Run.to_plain`
+describes it, and the script that the user has started.
 """
 
 import json
@@ -32,6 +33,7 @@ def main(path: Path) -> NoReturn:
     console.one_line_warnings()
     console.never_fail_to_encode()
     message = json.loads(path.read_text())
+    sys.argv = [message["started"]]  # by the user: printed commands name the script beside it
     if rank() == 0 and message["job"] == "train":
         console.log_to(Path(message["run"]["folder"]))
     else:

@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from scripts import QUICK, finish, start
+from scripts import QUICK, REPOSITORY, finish, start
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
@@ -25,6 +25,7 @@ def test_two_processes_train_as_one(train, tmp_path):
     for name, value in one["metrics"].items():
         assert both["metrics"][name] == pytest.approx(value, abs=2e-3), name
     assert "deprecated" not in done.err
+    assert "litlab predict" not in done.out and f"use it        python {REPOSITORY / 'predict.py'} ckpt=" in done.out
     assert len(list(alone.runs[0].glob("events*"))) == 1
     assert both["diagnosis"][0].startswith("learning: ")
     for run in alone.runs:  # TensorBoard shows the whole validation set, not rank 0's share

@@ -48,7 +48,7 @@ def start_ranks(message: dict[str, Any], count: int, grace_s: float = 20) -> Non
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // count)))
     with tempfile.TemporaryDirectory() as folder, handlers_as_before():
         path = Path(folder) / "message.json"
-        path.write_text(json.dumps(message))
+        path.write_text(json.dumps(message | {"started": sys.argv[0]}))
         try:
             # -P: without it, -m would import from the current folder before all that is installed
             elastic_launch(_agent(count, grace_s), sys.executable)("-u", "-P", "-m", "litlab.worker", str(path))
