@@ -81,8 +81,9 @@ def test_the_live_table_shows_what_runs(tmp_path):
     _lock = runs.hold(job)
     sweep = sweeps.read(tmp_path)
     assert summary(sweep) == "2 of 3 jobs done, 1 running, best val/acc 0.6000"
-    note_number_of_jobs(tmp_path, 6)  # three have no folder yet
-    assert summary(sweep) == "2 of 6 jobs done, 1 running, best val/acc 0.6000"
+    job_of(tmp_path, "seed=8", ["seed=8"], status="failed")
+    note_number_of_jobs(tmp_path, 6)  # two have no folder yet
+    assert summary(sweeps.read(tmp_path)) == "2 of 6 jobs done, 1 failed, 1 running, best val/acc 0.6000"
     shown = Console(width=120)
     with shown.capture() as captured:
         shown.print(picture(sweep))

@@ -104,6 +104,15 @@ def test_a_moved_folder_keeps_its_splits(trained, use):
     assert evaluated(trained)["images"] == 4
 
 
+def test_a_resume_whose_pictures_have_moved_says_how_to_name_them(trained, train_here):
+    (trained / "pictures").rename(trained / "moved")
+    done = train_here("resume=run", "trainer.max_epochs=2")
+    assert (done.status, done.err.count("\n")) == (2, 1), done.err
+    assert done.err.endswith(": no such folder; if it has moved, write data.data_dir=PATH\n")
+    done = train_here("resume=run", "trainer.max_epochs=2", "data.data_dir=moved", "data.max_bad_fraction=0.5")
+    assert done.status == 0, done.err
+
+
 def test_folders_of_splits_have_no_record(train_here, tmp_path):
     for split in ("train", "val", "test"):
         draw_folder(tmp_path / "pictures" / split, 4)

@@ -61,9 +61,11 @@ def picture(sweep: Sweep) -> Group:
 
 
 def summary(sweep: Sweep) -> str:
-    """How many of all jobs are done and running, and the best so far. Some may not have a folder yet."""
+    """How many of all jobs are done, failed and running, and the best so far. Some may not have a folder yet."""
     total = max(number_of_jobs(sweep.folder) or 0, len(sweep.jobs))
     ended = sum(not job.is_unfinished for job in sweep.jobs)
     running = sum(job.status == "running" for job in sweep.jobs)
+    failed = sum(job.status == "failed" for job in sweep.jobs)
+    some_failed = f", {failed} failed" if failed else ""
     best = f", best {sweep.objective} {sweep.finished[0].score:.4f}" if sweep.finished else ""
-    return f"{ended} of {total} jobs done, {running} running{best}"
+    return f"{ended} of {total} jobs done{some_failed}, {running} running{best}"

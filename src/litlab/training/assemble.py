@@ -47,7 +47,7 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
     """
     check_device(run)
     check_loadable(run)
-    data: DataModule = run.build("data")
+    data = _build_data(run)
     if needed := weights.settings_for_pretrained(run, data):
         run = run.settled(**needed)
         data = run.build("data")
@@ -68,6 +68,18 @@ def assemble(run: Run) -> tuple[Run, DataModule, Supervised]:
     check_optimization(run, module)
     check_monitors(run, module, data)
     return run, data, module
+
+
+def _build_data(run: Run) -> DataModule:
+    """The data module. A run that is resumed may not find its files where they were."""
+    try:
+        data: DataModule = run.build("data")
+    except ConfigError as error:
+        place = str(error).partition(" ")[0]
+        if not run.resumed or not isinstance(error.__cause__ and error.__cause__.__cause__, FileNotFoundError):
+            raise
+        raise ConfigError(f"{error}; if it has moved, write {place}=PATH") from error
+    return data
 
 
 def make_module(run: Run, data: DataModule, network: nn.Module, optimization: tuple[Any, Any, Any]) -> Supervised:
