@@ -25,7 +25,8 @@ def test_two_processes_train_as_one(train, tmp_path):
     for name, value in one["metrics"].items():
         assert both["metrics"][name] == pytest.approx(value, abs=2e-3), name
     assert "deprecated" not in done.err
-    assert "litlab predict" not in done.out and f"use it        python {REPOSITORY / 'predict.py'} ckpt=" in done.out
+    assert "litlab predict" not in done.out
+    assert f"use it        python {REPOSITORY / 'predict.py'} ckpt=" in done.out
     assert len(list(alone.runs[0].glob("events*"))) == 1
     assert both["diagnosis"][0].startswith("learning: ")
     for run in alone.runs:  # TensorBoard shows the whole validation set, not rank 0's share
