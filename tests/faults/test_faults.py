@@ -59,7 +59,7 @@ def strike(folder: Path, signum: int, rng: random.Random, *arguments: str) -> in
 
 @pytest.mark.parametrize(
     ("fault", "signum", "statuses", "times"),
-    [("SIGKILL", signal.SIGKILL, {-9}, 25), ("SIGTERM", signal.SIGTERM, {143, -15}, 10)],
+    [("SIGKILL", signal.SIGKILL, {-9}, 15), ("SIGTERM", signal.SIGTERM, {143, -15}, 10)],
 )
 def test_signals_at_random_moments(tmp_path, undisturbed, fault, signum, statuses, times):
     """Five in a row hit one run before it may finish."""
