@@ -1,6 +1,7 @@
 """What a notebook does with litlab: train, look, load, predict, measure."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,23 @@ def test_a_loaded_network_takes_images_and_files(run, tmp_path):
         predictor(torch.zeros(1, 1, 28, 28))
     with pytest.raises(ValueError, match="none.png"):
         predictor("none.png")
+
+
+def test_a_run_goes_on_in_its_folder(run, tmp_path, monkeypatch):
+    folder = tmp_path / "runs" / "copy"
+    shutil.copytree(run.folder, folder)
+    monkeypatch.chdir(tmp_path)
+    resumed = litlab.train(overrides=[f"resume={folder}", "trainer.max_epochs=3"])
+    assert resumed.folder == folder
+    assert [len(resumed.history()[name]) for name in ("train/loss", "val/acc")] == [3, 3]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["copy"]
+    for overrides, message in (
+        (["resume=nosuch"], "^resume=nosuch: no such run folder or checkpoint; give latest"),
+        (["resume=latest", "name=new"], "^name=new: a run that is resumed keeps its name; leave it out"),
+        (["resume=latest", "optimizer.lrr=1"], "^optimizer.lrr is unknown"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            litlab.train(overrides=overrides)
 
 
 def test_evaluate_measures_again(run):

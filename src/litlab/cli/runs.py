@@ -35,6 +35,12 @@ def as_asked(cfg: DictConfig, project: Project | None = None) -> Run:
     return Run(cfg, folder, list(hydra.overrides.task), dict(hydra.runtime.choices), job=job, project=project)
 
 
+def resumes(arguments: list[str]) -> bool:
+    """Whether arguments ask for an earlier run to go on. `resume=null`, its value in `conf/`, does not."""
+    specs = [argument for argument in arguments if argument.startswith("resume=")]
+    return bool(specs) and specs != ["resume=null"]
+
+
 def as_resumed(arguments: list[str], conf: Path, config_name: str, project: Project | None = None) -> Run:
     """The run that `resume=...` asks for. It goes on in its own folder, with its own config.
 

@@ -40,7 +40,7 @@ from litlab.cli.overrides import (
     refuse_without,
     without_config_dir,
 )
-from litlab.cli.runs import as_asked, as_resumed
+from litlab.cli.runs import as_asked, as_resumed, resumes
 from litlab.cli.signals import end_at_next_signal, sigterm_raises
 from litlab.cli.words import check_words
 from litlab.config import Run
@@ -180,9 +180,7 @@ class Script:
 
     def compose_and_work(self) -> None:
         """Composes the config, or takes that of the run that `resume=` names, and does the work."""
-        specs = [argument for argument in sys.argv[1:] if argument.startswith("resume=")]
-        resumes = self.config_name == "train" and bool(specs) and specs != ["resume=null"]  # null: its value in conf/
-        if not resumes:
+        if self.config_name != "train" or not resumes(sys.argv[1:]):
             # Some files of conf/ have the name of a plugin's own config, and take its place. Hydra warns about that.
             warnings.filterwarnings("ignore", message=r"\n.* is validated against ConfigStore schema")
             job = functools.update_wrapper(lambda cfg: self.work_as_asked(cfg), self.main)

@@ -1,6 +1,7 @@
 """litlab in a notebook: `litlab.train(...)` and `litlab.load(...)` are defined here.
 
-training            composes a config as `litlab train` does, and trains in this process
+training            trains in this process, and shows the run
+composing           composes its config as `litlab train` does, or takes that of the run to resume
 prediction          a trained network that takes images or files
 """
 

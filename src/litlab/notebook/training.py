@@ -7,20 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra.errors import HydraException
 from matplotlib.figure import Figure
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from litlab.cli.explain import explain
-from litlab.cli.folders import NewFolders, register
 from litlab.cli.overrides import of_every_model
-from litlab.config import Run
 from litlab.errors import ConfigError
+from litlab.notebook.composing import run_of
 from litlab.notebook.prediction import Predictor, load
-from litlab.project import CONF, Project, Searched, searching
-from litlab.runs import CONFIG, METRICS, OVERRIDES, holds_run, read_result
+from litlab.runs import METRICS, read_result
 from litlab.training import run_training
 
 
@@ -84,7 +77,8 @@ def train(experiment: str | None = None, overrides: Sequence[str] = ()) -> Train
 
     Args:
         experiment: the name of a recipe.
-        overrides: as on the command line, such as `["data=mnist_sample", "optimizer.lr=0.01"]`.
+        overrides: as on the command line, such as `["data=mnist_sample", "optimizer.lr=0.01"]`. With `resume=latest`
+            among them, or a run folder, that run goes on in its folder.
 
     Raises:
         ConfigError: for a wrong setting, in one line.
@@ -93,30 +87,6 @@ def train(experiment: str | None = None, overrides: Sequence[str] = ()) -> Train
     if isinstance(overrides, str):
         raise ConfigError(f"overrides is a list of settings: write overrides=[{overrides!r}]")
     given = [*([f"experiment={experiment}"] if experiment else []), *map(of_every_model, overrides)]
-    project = Project.here()
-    with searching(Searched.of(project, own_first=True)):
-        whole = _compose(given)
-    folder = Path(whole.hydra.run.dir)
-    cfg = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
-    chosen = {str(group): str(option) for group, option in whole.hydra.runtime.choices.items()}
-    if holds_run(folder):
-        raise ConfigError(f"{folder}: there is a run in it already; choose another folder or name")
-    (folder / CONFIG).parent.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(cfg, folder / CONFIG)
-    OmegaConf.save(OmegaConf.create(given), folder / OVERRIDES)
-    run_training(Run(cfg, folder, given, chosen, project=project))
-    return TrainedRun(folder)
-
-
-def _compose(overrides: list[str]) -> DictConfig:
-    """The config of these overrides, with Hydra's own part.
-
-    Raises:
-        ConfigError: for a mistake in them.
-    """
-    register(NewFolders())
-    try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return hydra.compose("train", overrides, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error, overrides, CONF, "train")) from error
+    run = run_of(given)
+    run_training(run)
+    return TrainedRun(run.folder)
