@@ -97,6 +97,49 @@ def test_a_mistake_is_one_line_of_a_config_error(run):
     assert len(list(run.folder.parent.iterdir())) == 1
 
 
+SWEEP = r"on the command line: litlab train -m \.\.\."
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["optimizer.lr=1,2"], f"^optimizer.lr=1,2: several values are a sweep: start it {SWEEP}$"),
+        (["model=mlp,vit"], f"^model=mlp,vit: several options are a sweep: start it {SWEEP}$"),
+        (["optimizer.lr=0.1:0.5"], f"^optimizer.lr=0.1:0.5: one run takes one value; a sweep starts {SWEEP}"),
+        (["hydra/launcher=joblib"], f"^hydra/launcher=joblib: it is for a sweep; start it {SWEEP}$"),
+        (["optimizer.lr=0,1"], "^optimizer.lr=0,1: a decimal number has a point: write optimizer.lr=0.1$"),
+        (["-m", "optimizer.lr=1,2"], f"^-m: a sweep starts {SWEEP}$"),
+        (["hydra.mode=MULTIRUN"], f"^hydra.mode=MULTIRUN: a sweep starts {SWEEP}$"),
+        (["--help"], "^--help: options are for the command line: litlab train --help$"),
+        (["--lr=0.1"], "^--lr: settings have no dashes: write optimizer.lr=0.1$"),
+        (["data = mnist"], "^data = mnist: write data=mnist, without spaces around =$"),
+        (["data=null"], "^data=null: no such option"),
+        ([3], r"^overrides=\[3\]: must be a list of texts, such as \[\"trainer.max_epochs=1\"\]$"),
+        ([None], r"^overrides=\[None\]: must be a list of texts"),
+        (None, "^overrides=None: must be a list of texts"),
+        ({"seed": 1}, r"^overrides=\{'seed': 1\}: must be a list of texts"),
+    ],
+)
+def test_overrides_that_are_none_are_refused_in_one_line(overrides, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=message) as caught:
+        litlab.train(overrides=overrides)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_experiment_that_is_no_name_is_refused():
+    with pytest.raises(ConfigError, match='^experiment=3: must be the name of a recipe, such as "mnist_cnn"$'):
+        litlab.train(experiment=3)
+
+
+def test_a_name_is_taken_once(run):
+    before = [*run.folder.parent.iterdir()]
+    with pytest.raises(ConfigError, match=f"^name={run.folder.name}: {run.folder} is there already; choose another"):
+        litlab.train(overrides=[*QUICK, f"name={run.folder.name}"])
+    assert [*run.folder.parent.iterdir()] == before
+
+
 def test_a_split_that_is_none_is_named(run):
     with pytest.raises(ConfigError, match=r"^evaluate\('tst'\): must be one of train, val, test$"):
         run.load().evaluate("tst")

@@ -9,8 +9,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from litlab.cli.overrides import of_every_model
-from litlab.errors import ConfigError
 from litlab.notebook.composing import run_of
 from litlab.notebook.prediction import Predictor, load
 from litlab.runs import METRICS, read_result
@@ -84,9 +82,6 @@ def train(experiment: str | None = None, overrides: Sequence[str] = ()) -> Train
         ConfigError: for a wrong setting, in one line.
         RunFailed: if the training began and could not be finished.
     """
-    if isinstance(overrides, str):
-        raise ConfigError(f"overrides is a list of settings: write overrides=[{overrides!r}]")
-    given = [*([f"experiment={experiment}"] if experiment else []), *map(of_every_model, overrides)]
-    run = run_of(given)
+    run = run_of(experiment, overrides)
     run_training(run)
     return TrainedRun(run.folder)
