@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import traceback
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,25 @@ def test_overrides_that_are_none_are_refused_in_one_line(overrides, message, tmp
 def test_an_experiment_that_is_no_name_is_refused():
     with pytest.raises(ConfigError, match='^experiment=3: must be the name of a recipe, such as "mnist_cnn"$'):
         litlab.train(experiment=3)
+
+
+def test_a_mistake_has_a_short_traceback(run, monkeypatch):
+    for call in (
+        lambda: litlab.train(overrides=["optimizer.lrr=1"]),
+        lambda: litlab.train(overrides=[*QUICK, "optimizer.lr=-1"]),
+        lambda: litlab.load("none.ckpt"),
+        lambda: litlab.load(run.folder).evaluate("tst"),
+    ):
+        monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+        with pytest.raises(ConfigError) as short:
+            call()
+        said = traceback.format_exception(short.value)
+        assert len([line for line in said if line.startswith("Traceback")]) == 1
+        assert len(traceback.extract_tb(short.value.__traceback__)) == 3  # here, the call above, and litlab's own line
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+        with pytest.raises(ConfigError) as whole:
+            call()
+        assert len(traceback.format_exception(whole.value)) > len(said)
 
 
 def test_a_name_is_taken_once(run):

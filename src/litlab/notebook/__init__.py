@@ -3,6 +3,7 @@
 training            trains in this process, and shows the run
 composing           composes its config as `litlab train` does, or takes that of the run to resume
 prediction          a trained network that takes images or files
+mistakes            cuts the traceback of a mistake
 """
 
 from litlab.notebook.prediction import Predictor, load

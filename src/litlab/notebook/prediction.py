@@ -14,6 +14,7 @@ from litlab.checkpoint import Trained
 from litlab.config import Run
 from litlab.data.drawn_splits import SPLITS
 from litlab.errors import ConfigError
+from litlab.notebook.mistakes import one_error
 from litlab.prediction import find_checkpoint, measure
 from litlab.prediction.predict import predictions_for, results_of
 from litlab.prediction.settings import trust_list
@@ -36,6 +37,7 @@ class Predictor:
         """The network, in evaluation mode, for normalised images."""
         return self.trained.network
 
+    @one_error
     def __call__(self, inputs: Tensor | str | PathLike[str] | Sequence[Any], invert: bool | str = "auto") -> list[Any]:
         """The prediction for each picture, as `predictions.json` has them.
 
@@ -62,6 +64,7 @@ class Predictor:
             raise ValueError(f"images must be uint8 [B, {shape}], not {images.dtype} {list(images.shape)}")
         return [result["values"] for result in results_of(self.trained, images, torch.device("cpu"))]
 
+    @one_error
     def evaluate(self, split: str = "test") -> dict[str, float]:
         """The metrics of the network on a split of its data set: train, val or test.
 
@@ -73,6 +76,7 @@ class Predictor:
         return measure(self.trained, self._run.settled(evaluate=split))
 
 
+@one_error
 def load(ckpt: str | PathLike[str], trust: Sequence[str] | None = None) -> Predictor:
     """The network of a checkpoint, ready to use.
 

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from litlab.notebook.composing import run_of
+from litlab.notebook.mistakes import one_error
 from litlab.notebook.prediction import Predictor, load
 from litlab.runs import METRICS, read_result
 from litlab.training import run_training
@@ -70,6 +71,7 @@ class TrainedRun:
         return load(self.folder, trust)
 
 
+@one_error
 def train(experiment: str | None = None, overrides: Sequence[str] = ()) -> TrainedRun:
     """Trains as `litlab train` does, in this process.
 
