@@ -76,6 +76,17 @@ def test_a_run_goes_on_in_its_folder(run, tmp_path, monkeypatch):
             litlab.train(overrides=overrides)
 
 
+def test_invert_means_what_it_says(run, tmp_path):
+    predictor, path = litlab.load(run.folder), tmp_path / "grey.png"
+    Image.new("L", (28, 28), 100).save(path)
+    found = {value: predictor(path, invert=value)[0]["probability"] for value in (True, False, "true", "false")}
+    assert found["true"] == found[True] != found[False] == found["false"]
+    for value in ("nope", None, 1):
+        for inputs in (path, torch.zeros(1, 1, 28, 28, dtype=torch.uint8)):
+            with pytest.raises(ConfigError, match=f"^invert={value}: must be auto, true or false$"):
+                predictor(inputs, invert=value)
+
+
 def test_evaluate_measures_again(run):
     measured = litlab.load("latest").evaluate("test")
     tested = {name: value for name, value in run.metrics.items() if name.startswith("test/")}

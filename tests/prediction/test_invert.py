@@ -1,15 +1,18 @@
 """`invert=auto`: photographs on the background of the training images."""
 
+import re
 from dataclasses import replace
 
+import pytest
 import torch
 from PIL import Image, ImageOps
 from predictions import rows
 
 from litlab import checkpoint
 from litlab.data import MNISTSample, fit, open_picture
+from litlab.errors import ConfigError
 from litlab.prediction.files import PictureFiles
-from litlab.prediction.invert import on_background
+from litlab.prediction.invert import invert_setting, on_background
 
 
 def test_the_same_picture_in_any_form_is_the_same_digit(ckpt, digits, use, tmp_path, capsys):
@@ -82,3 +85,16 @@ def test_an_image_with_the_background_or_one_colour_stays_as_it_is(digits, quick
     assert torch.equal(PictureFiles([str(file)], varied, "auto", 0)[0].image, light)
     onto = PictureFiles([str(file)], trained, "auto", 0)[0].image
     torch.testing.assert_close(onto.float(), original.float(), rtol=0, atol=4)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"), [(True, True), (False, False), ("true", True), ("False", False), ("auto", "auto")]
+)
+def test_invert_means_one_of_three(value, meant):
+    assert invert_setting(value) is meant
+
+
+@pytest.mark.parametrize("value", ["nope", "", 1, 0, None, 0.5, ["auto"]])
+def test_other_values_of_invert_are_refused(value):
+    with pytest.raises(ConfigError, match=f"^invert={re.escape(str(value))}: must be auto, true or false$"):
+        invert_setting(value)

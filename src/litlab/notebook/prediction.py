@@ -16,6 +16,7 @@ from litlab.data.drawn_splits import SPLITS
 from litlab.errors import ConfigError
 from litlab.notebook.mistakes import one_error
 from litlab.prediction import find_checkpoint, measure
+from litlab.prediction.invert import invert_setting
 from litlab.prediction.predict import predictions_for, results_of
 from litlab.prediction.settings import trust_list
 from litlab.project import CONF, Project
@@ -46,8 +47,10 @@ class Predictor:
             invert: for paths, see `invert` of `litlab predict`.
 
         Raises:
+            ConfigError: if `invert` is none of auto, true and false.
             ValueError: if a file cannot be read, or the images have another shape than those of the training.
         """
+        invert = invert_setting(invert)
         if isinstance(inputs, Tensor):
             return self._of_images(inputs)
         paths = [inputs] if isinstance(inputs, str | PathLike) else inputs

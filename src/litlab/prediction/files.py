@@ -18,7 +18,7 @@ from litlab.console import listed, printable
 from litlab.data import Unreadable, fit, open_picture
 from litlab.data.picture_files import is_of_system, suffixes
 from litlab.errors import ConfigError
-from litlab.prediction.invert import on_background
+from litlab.prediction.invert import invert_setting, on_background
 
 THUMBNAIL = 160  # pixels of the longer side
 
@@ -101,7 +101,7 @@ class PictureFiles(Dataset[Loaded]):
     """
 
     def __init__(self, files: Sequence[str], trained: Trained, invert: bool | str, thumbnails: int) -> None:
-        self.files, self.data, self.invert, self.thumbnails = files, trained.data, invert, thumbnails
+        self.files, self.data, self.invert, self.thumbnails = files, trained.data, invert_setting(invert), thumbnails
         count = min(thumbnails, len(files))
         self.on_sheet = {number * len(files) // count for number in range(count)}
 

@@ -5,10 +5,24 @@ import math
 import torch
 from torch import Tensor
 
+from litlab.errors import ConfigError
+
 # In levels of grey, 0 to 255:
 NEAR = 8  # a border this close to the background of the training images needs no change
 FAINT = 32  # the least contrast of ink; what has less is the grain of an empty sheet, and stays faint
 SPECKS = 0.005  # this part of the pixels may be darker or lighter than paper and ink: dust, or glare
+
+
+def invert_setting(value: object) -> bool | str:
+    """What `invert` means: True, False or "auto". The words "true" and "false" mean what they say.
+
+    Raises:
+        ConfigError: for anything else, also for 1 and None, which would count as False.
+    """
+    meant = {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+    if isinstance(meant, bool) or (isinstance(meant, str) and meant == "auto"):
+        return meant
+    raise ConfigError(f"invert={value}: must be auto, true or false")
 
 
 def on_background(image: Tensor, background: int) -> tuple[Tensor, bool]:

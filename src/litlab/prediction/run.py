@@ -11,6 +11,7 @@ from litlab.prediction.demo import demo
 from litlab.prediction.ensemble import load_asked
 from litlab.prediction.evaluate import evaluate
 from litlab.prediction.export import export
+from litlab.prediction.invert import invert_setting
 from litlab.prediction.predict import predict
 
 # Settings that only some uses of a network read. The others have no use for them, and refuse them.
@@ -96,8 +97,7 @@ def check_settings(run: Run) -> None:
         raise ConfigError(f"ckpt={as_written(cfg.ckpt)}: must be a checkpoint, a run folder or latest{several}")
     if cfg.evaluate not in (None, "train", "val", "test"):
         raise ConfigError(f"evaluate={cfg.evaluate}: must be train, val or test")
-    if cfg.invert not in (True, False, "auto"):
-        raise ConfigError(f"invert={cfg.invert}: must be auto, true or false")
+    invert_setting(cfg.invert)
     check_read(run, asked[-1])
 
 
