@@ -5,9 +5,10 @@ import shutil
 import traceback
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 import litlab
 from litlab.data import MNISTSample
@@ -76,8 +77,52 @@ def test_a_run_goes_on_in_its_folder(run, tmp_path, monkeypatch):
             litlab.train(overrides=overrides)
 
 
-def test_invert_means_what_it_says(run, tmp_path):
-    predictor, path = litlab.load(run.folder), tmp_path / "grey.png"
+@pytest.fixture(scope="module")
+def predictor(run):
+    return litlab.load(run.folder)
+
+
+def test_pictures_in_memory_are_predicted_as_files_are(predictor, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 4), dtype=np.uint8)
+    for pixels in (noise, noise[:, :, :3], noise[:, :, :1], noise[:, :, 0]):
+        picture = Image.fromarray(pixels.squeeze())
+        picture.save(tmp_path / "noise.png")
+        expected = predictor(tmp_path / "noise.png")
+        assert predictor(picture) == predictor(pixels) == expected
+        assert predictor([picture, pixels, str(tmp_path / "noise.png")]) == expected * 3
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    picture.save(tmp_path / "turned.png", exif=exif)
+    assert predictor(Image.open(tmp_path / "turned.png")) == predictor(tmp_path / "turned.png") != expected
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (None, "^None is no picture: give a path, a picture of Pillow, an array uint8"),
+        (3, "^3 is no picture: give"),
+        (b"abc", "^b'abc' is no picture: give"),
+        ({"a.png": 1}, "^{'a.png': 1} is no picture: give"),
+        (["a.png", torch.zeros(1, 28, 28)], r"^a tensor float32 \[1, 28, 28\] is no picture: give"),
+        (np.zeros((28, 28)), r"^an array float64 \[28, 28\] is no picture: give"),
+        (np.zeros((2, 28, 28, 3), np.uint8), r"^an array uint8 \[2, 28, 28, 3\] is no picture: give"),
+        ("", "^the path of the picture is empty$"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_one_line(predictor, inputs, message):
+    with pytest.raises(ConfigError, match=message):
+        predictor(inputs)
+
+
+@pytest.mark.parametrize("ckpt", [3, None, b"latest"])
+def test_what_is_no_checkpoint_is_refused_in_one_line(ckpt):
+    said = f"^load\\({ckpt}\\): must be a checkpoint, a run folder or latest$"
+    with pytest.raises(ConfigError, match=said):
+        litlab.load(ckpt)
+
+
+def test_invert_means_what_it_says(predictor, tmp_path):
+    path = tmp_path / "grey.png"
     Image.new("L", (28, 28), 100).save(path)
     found = {value: predictor(path, invert=value)[0]["probability"] for value in (True, False, "true", "false")}
     assert found["true"] == found[True] != found[False] == found["false"]

@@ -35,7 +35,7 @@ from litlab.data.mix import Mix
 from litlab.data.mnist import MNIST, FashionMNIST, MNISTSample
 from litlab.data.normalize import Normalize
 from litlab.data.picture_dataset import file_of
-from litlab.data.picture_files import Unreadable, open_picture
+from litlab.data.picture_files import Unreadable, as_opened, open_picture
 from litlab.data.pictures import PictureDataModule
 from litlab.data.points import LinePoints, Points, SigmoidPoints
 from litlab.data.policies import AutoAugment, RandAugment, TrivialAugment
@@ -95,6 +95,7 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "SourcesFailedError",
     "file_of",
     "holds_classes",
+    "as_opened",
     "open_picture",
     "fit",
     "Unreadable",

@@ -90,6 +90,19 @@ def as_image(picture: Image.Image | np.ndarray) -> Image.Image:
     return Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
 
 
+def as_opened(picture: Image.Image) -> Image.Image:
+    """What `open_picture` would make of a file with this picture.
+
+    Raises:
+        Unreadable: its file is damaged, which Pillow finds when it reads the pixels.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return _upright(picture)[0]
+    except Exception as error:  # a damaged file can cause almost any error in a decoder
+        raise Unreadable(f"damaged: {one_line(error)}") from None
+
+
 def read_picture(path: str | Path, needed: Needed | None = None) -> tuple[Image.Image | np.ndarray, tuple[int, int]]:
     """Like `open_picture`, but a JPEG comes as uint8 [H, W, C] where simplejpeg is installed.
 
@@ -170,12 +183,9 @@ def _read(file: BinaryIO, needed: Needed | None = None) -> tuple[Image.Image, tu
             if needed and image.format in ("JPEG", "MPO"):
                 scale = jpeg.largest_scale(needed(*_upright_size(image)))
                 image.draft(None, (max(1, width // scale), max(1, height // scale)))
-            image.load()
-            orientation = _orientation(image, loaded=True)  # before `load`, it would hide the errors of a PNG's pixels
+            upright, orientation = _upright(image)
             turned = orientation in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow itself turns TIFFs
-            if (turn := UPRIGHT.get(orientation)) is not None:
-                image = image.transpose(turn)  # type: ignore[assignment]
-            return _to_grey_or_rgb(image), (height, width) if turned else (width, height)
+            return upright, (height, width) if turned else (width, height)
     except Unreadable:
         raise
     except UnidentifiedImageError:
@@ -189,6 +199,15 @@ def _read(file: BinaryIO, needed: Needed | None = None) -> tuple[Image.Image, tu
         raise Unreadable("needs more memory than there is") from None
     except Exception as error:  # a damaged file can cause almost any error in a decoder
         raise Unreadable(f"damaged: {one_line(error)}") from None
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, Any]:
+    """A picture upright, as `L` or `RGB`, and EXIF's orientation of it."""
+    image.load()
+    orientation = _orientation(image, loaded=True)  # before `load`, it would hide the errors of a PNG's pixels
+    if (turn := UPRIGHT.get(orientation)) is not None:
+        image = image.transpose(turn)
+    return _to_grey_or_rgb(image), orientation
 
 
 def _orientation(image: Image.Image, loaded: bool = False) -> Any:

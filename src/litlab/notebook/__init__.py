@@ -2,7 +2,8 @@
 
 training            trains in this process, and shows the run
 composing           composes its config as `litlab train` does, or takes that of the run to resume
-prediction          a trained network that takes images or files
+prediction          a trained network that takes pictures
+pictures            the pictures that it is given: files, or pictures of Pillow and arrays
 mistakes            cuts the traceback of a mistake
 """
 

@@ -1,5 +1,6 @@
 """A trained network in a notebook."""
 
+import reprlib
 from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,6 +16,7 @@ from litlab.config import Run
 from litlab.data.drawn_splits import SPLITS
 from litlab.errors import ConfigError
 from litlab.notebook.mistakes import one_error
+from litlab.notebook.pictures import pictures_of
 from litlab.prediction import find_checkpoint, measure
 from litlab.prediction.invert import invert_setting
 from litlab.prediction.predict import predictions_for, results_of
@@ -23,7 +25,7 @@ from litlab.project import CONF, Project
 
 
 class Predictor:
-    """A trained network: call it with images or with the paths of pictures.
+    """A trained network: call it with pictures, with the paths of pictures, or with images.
 
     Args:
         trained: what `litlab.checkpoint.load` returns.
@@ -39,23 +41,22 @@ class Predictor:
         return self.trained.network
 
     @one_error
-    def __call__(self, inputs: Tensor | str | PathLike[str] | Sequence[Any], invert: bool | str = "auto") -> list[Any]:
+    def __call__(self, inputs: Any, invert: bool | str = "auto") -> list[Any]:
         """The prediction for each picture, as `predictions.json` has them.
 
         Args:
-            inputs: images uint8 [B, C, H, W] as the data set has them, a path, or a list of paths.
-            invert: for paths, see `invert` of `litlab predict`.
+            inputs: a path, a picture of Pillow, an array uint8 [H, W] or [H, W, C], or a list of these, all prepared as
+                files are; or a tensor uint8 [B, C, H, W], images as the data set has them.
+            invert: for all but a tensor, see `invert` of `litlab predict`.
 
         Raises:
-            ConfigError: if `invert` is none of auto, true and false.
+            ConfigError: for inputs of another kind, or if `invert` is none of auto, true and false.
             ValueError: if a file cannot be read, or the images have another shape than those of the training.
         """
         invert = invert_setting(invert)
         if isinstance(inputs, Tensor):
             return self._of_images(inputs)
-        paths = [inputs] if isinstance(inputs, str | PathLike) else inputs
-        files = [fspath(path) for path in paths]
-        found = list(predictions_for(self.trained, files, torch.device("cpu"), 64, 0, invert))
+        found = list(predictions_for(self.trained, pictures_of(inputs), torch.device("cpu"), 64, 0, invert))
         if failed := [prediction for prediction in found if prediction.error]:
             raise ValueError(f"{failed[0].file}: {failed[0].error}")
         return [prediction.values for prediction in found]
@@ -90,6 +91,8 @@ def load(ckpt: str | PathLike[str], trust: Sequence[str] | None = None) -> Predi
     Raises:
         ConfigError: if there is no such checkpoint, or it cannot be used.
     """
+    if not isinstance(ckpt, str | PathLike):
+        raise ConfigError(f"load({reprlib.repr(ckpt)}): must be a checkpoint, a run folder or latest")
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = hydra.compose("predict", ["trainer=cpu"])
     run = Run(cfg, Path(), project=Project.here()).settled(trust=list(trust) if trust else None)

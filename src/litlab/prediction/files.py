@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from litlab.checkpoint import Trained
 from litlab.config import Run
 from litlab.console import listed, printable
-from litlab.data import Unreadable, fit, open_picture
+from litlab.data import Unreadable, as_opened, fit, open_picture
 from litlab.data.picture_files import is_of_system, suffixes
 from litlab.errors import ConfigError
 from litlab.prediction.invert import invert_setting, on_background
@@ -90,17 +90,20 @@ class Loaded:
     size: tuple[int, int] = (0, 0)
 
 
+File = str | Image.Image  # a path, or a picture that is in memory already
+
+
 class PictureFiles(Dataset[Loaded]):
     """Reads files and prepares them for a network. A file that cannot be read gives an error, and raises none.
 
     Args:
-        files: paths.
+        files: paths, or pictures of Pillow.
         trained: the network, with the shape and the background of its training images.
         invert: True, False or "auto": `on_background`, if the training images have a background in common.
         thumbnails: how many files get one, from all over the list.
     """
 
-    def __init__(self, files: Sequence[str], trained: Trained, invert: bool | str, thumbnails: int) -> None:
+    def __init__(self, files: Sequence[File], trained: Trained, invert: bool | str, thumbnails: int) -> None:
         self.files, self.data, self.invert, self.thumbnails = files, trained.data, invert_setting(invert), thumbnails
         count = min(thumbnails, len(files))
         self.on_sheet = {number * len(files) // count for number in range(count)}
@@ -109,9 +112,10 @@ class PictureFiles(Dataset[Loaded]):
         return len(self.files)
 
     def __getitem__(self, index: int) -> Loaded:
-        file = self.files[index]
+        given = self.files[index]
+        file = given if isinstance(given, str) else f"picture {index}"
         try:
-            picture = open_picture(file)
+            picture = open_picture(given) if isinstance(given, str) else as_opened(given)
             image = fit(picture, self.data.input_shape, self.data.preprocess)
         except Unreadable as error:
             return Loaded(file, error=printable(str(error)))

@@ -18,7 +18,7 @@ from litlab.errors import ConfigError, RunFailed
 from litlab.machine import cores
 from litlab.prediction.calibrate import calibrated
 from litlab.prediction.explain import check_explain, explained
-from litlab.prediction.files import Loaded, PictureFiles, as_list, find_files
+from litlab.prediction.files import File, Loaded, PictureFiles, as_list, find_files
 from litlab.prediction.settings import device, made_folder, output_path, print_network, written_to
 from litlab.prediction.tasks import TASKS, Prediction, in_pixels, task_of
 from litlab.prediction.write import (
@@ -115,7 +115,7 @@ def with_progress(predictions: Iterable[Prediction], files: int, batch_size: int
 
 def predictions_for(
     trained: Trained,
-    files: Sequence[str],
+    files: Sequence[File],
     on: torch.device,
     batch_size: int,
     workers: int,
@@ -125,6 +125,7 @@ def predictions_for(
     """Predicts `files` in their order, batch by batch. Only a few batches are in memory at a time.
 
     Args:
+        files: paths, or pictures of Pillow.
         explain: from images uint8 [B, C, H, W], as the network sees them, to the pictures of the sheet.
 
     Raises:
