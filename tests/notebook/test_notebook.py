@@ -121,6 +121,15 @@ def test_what_is_no_checkpoint_is_refused_in_one_line(ckpt):
         litlab.load(ckpt)
 
 
+def test_trust_takes_the_names_of_packages(run):
+    given = {None: None, (): None, "one": ["one"], ("one", "two.three"): ["one", "two.three"]}
+    for trust, names in given.items():
+        assert litlab.load(run.folder, trust)._run.cfg.trust == names
+    for trust in (5, True, {"a": 1}, [5], b"a"):
+        with pytest.raises(ConfigError, match="^trust=.*: must be the name of a package, or a list of them$"):
+            litlab.load(run.folder, trust)
+
+
 def test_invert_means_what_it_says(predictor, tmp_path):
     path = tmp_path / "grey.png"
     Image.new("L", (28, 28), 100).save(path)

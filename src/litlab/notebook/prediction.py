@@ -20,7 +20,7 @@ from litlab.notebook.pictures import pictures_of
 from litlab.prediction import find_checkpoint, measure
 from litlab.prediction.invert import invert_setting
 from litlab.prediction.predict import predictions_for, results_of
-from litlab.prediction.settings import trust_list
+from litlab.prediction.settings import package_names, trust_list
 from litlab.project import CONF, Project
 
 
@@ -81,12 +81,13 @@ class Predictor:
 
 
 @one_error
-def load(ckpt: str | PathLike[str], trust: Sequence[str] | None = None) -> Predictor:
+def load(ckpt: str | PathLike[str], trust: str | Sequence[str] | None = None) -> Predictor:
     """The network of a checkpoint, ready to use.
 
     Args:
         ckpt: a checkpoint, a run folder, `latest`, or the folder of a sweep.
-        trust: packages that may define the network; None: those of `[tool.litlab]` in this folder's pyproject.toml.
+        trust: a package, or packages, that may define the network; None: those of `[tool.litlab]` in this folder's
+            pyproject.toml.
 
     Raises:
         ConfigError: if there is no such checkpoint, or it cannot be used.
@@ -95,7 +96,8 @@ def load(ckpt: str | PathLike[str], trust: Sequence[str] | None = None) -> Predi
         raise ConfigError(f"load({reprlib.repr(ckpt)}): must be a checkpoint, a run folder or latest")
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = hydra.compose("predict", ["trainer=cpu"])
-    run = Run(cfg, Path(), project=Project.here()).settled(trust=list(trust) if trust else None)
+    names = None if trust is None else package_names(trust) or None
+    run = Run(cfg, Path(), project=Project.here()).settled(trust=names)
     try:
         return Predictor(checkpoint.load(find_checkpoint(fspath(ckpt)), trust_list(run)), run)
     except (ValueError, OSError) as error:  # which name a setting of predict.py

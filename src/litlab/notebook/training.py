@@ -66,7 +66,7 @@ class TrainedRun:
             axes.legend()
         return figure
 
-    def load(self, trust: Sequence[str] = ()) -> Predictor:
+    def load(self, trust: str | Sequence[str] | None = None) -> Predictor:
         """The network of the best checkpoint, ready to use."""
         return load(self.folder, trust)
 

@@ -1,13 +1,14 @@
 """Settings of `conf/predict.yaml` that predict, evaluate and export share."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from litlab.checkpoint import Trained
-from litlab.config import Run
+from litlab.config import Run, as_written
 from litlab.console import say
 from litlab.distributed import ranks_wanted
 from litlab.errors import ConfigError
@@ -20,15 +21,23 @@ def trust_list(run: Run) -> list[str]:
     Raises:
         ConfigError: if one is no name of a package.
     """
-    if run.cfg.trust is None:
-        packages = run.project.trusted if run.project else []
-    else:
-        packages = [run.cfg.trust] if isinstance(run.cfg.trust, str) else list(run.cfg.trust)
-    if bad := [name for name in packages if not isinstance(name, str) or not name.replace(".", "").isidentifier()]:
-        raise ConfigError(f"trust={bad[0]}: must be the name of a package, or a list of them")
+    of_project = run.project.trusted if run.project else []
+    packages = package_names(of_project if run.cfg.trust is None else run.cfg.trust)
     if run.project:
         run.project.make_trusted_importable(packages)
     return packages
+
+
+def package_names(trust: Any) -> list[str]:
+    """The names of packages in `trust`: one name, or a list of them.
+
+    Raises:
+        ConfigError: if it is anything else.
+    """
+    names = list(trust) if isinstance(trust, Sequence) and not isinstance(trust, str | bytes) else [trust]
+    if bad := [name for name in names if not isinstance(name, str) or not name.replace(".", "").isidentifier()]:
+        raise ConfigError(f"trust={as_written(bad[0])}: must be the name of a package, or a list of them")
+    return names
 
 
 def output_path(run: Run, default: str) -> Path:
