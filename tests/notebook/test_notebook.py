@@ -1,5 +1,6 @@
 """What a notebook does with litlab: train, look, load, predict, measure."""
 
+import logging
 import os
 import shutil
 import traceback
@@ -142,7 +143,11 @@ def test_invert_means_what_it_says(predictor, tmp_path):
 
 
 def test_evaluate_measures_again(run):
+    lightnings = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero")]
+    for logger in lightnings:
+        logger.setLevel(logging.INFO)  # as in a process that has not trained
     measured = litlab.load("latest").evaluate("test")
+    assert not any(logger.isEnabledFor(logging.INFO) for logger in lightnings), "Lightning tells of devices"
     tested = {name: value for name, value in run.metrics.items() if name.startswith("test/")}
     assert measured == pytest.approx(tested, abs=1e-6)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from litlab import checkpoint
 from litlab.checkpoint import Trained
 from litlab.config import Run
+from litlab.console import quieten
 from litlab.data.drawn_splits import SPLITS
 from litlab.errors import ConfigError
 from litlab.notebook.mistakes import one_error
@@ -77,6 +78,7 @@ class Predictor:
         """
         if split not in SPLITS:
             raise ConfigError(f"evaluate({split!r}): must be one of {', '.join(SPLITS)}")
+        quieten()  # in a process that has not trained, Lightning would tell of devices, and of its products
         return measure(self.trained, self._run.settled(evaluate=split))
 
 
