@@ -4,6 +4,7 @@ Only rank 0 prints. A run also writes what it prints to `train.log`. Control cod
 file or a pipe.
 """
 
+import contextlib
 import io
 import logging
 import os
@@ -11,7 +12,7 @@ import shlex
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -19,7 +20,7 @@ from unicodedata import category
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from litlab.errors import FULL_ERROR, short_traceback
+from litlab.errors import FULL_ERROR, ConfigError, short_traceback
 
 # Warnings of other libraries that are harmless, and that a user can do nothing about. No other warning is hidden.
 HARMLESS_WARNINGS = (
@@ -183,9 +184,41 @@ def show_own_lines(error: Exception) -> None:
 
 def log_to(run: Path) -> None:
     """Writes the log to `train.log` in a run folder, as Hydra does where it composes the config."""
+    logging.basicConfig(level=logging.INFO, handlers=[_log_file(run)])
+
+
+@contextlib.contextmanager
+def logged_to(run: Path) -> Iterator[None]:
+    """Writes the log to `train.log` in a run folder too, in the block.
+
+    A notebook may have handlers of its own. They get nothing of it, since the same lines are printed.
+
+    Raises:
+        ConfigError: if the file cannot be written.
+    """
+    try:
+        handler = _log_file(run)
+    except OSError as error:
+        raise ConfigError(f"{run}: cannot be written to: {error.strerror}") from error
+    root, level, propagate = logging.getLogger(), log.level, log.propagate
+    for logger in (root, log):  # the root has the warnings of other libraries
+        logger.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        for logger in (root, log):
+            logger.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate
+        handler.close()
+
+
+def _log_file(run: Path) -> logging.FileHandler:
     handler = logging.FileHandler(run / "train.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    return handler
 
 
 def log_nowhere() -> None:

@@ -1,7 +1,9 @@
 """What a notebook does with litlab: train, look, load, predict, measure."""
 
+import io
 import logging
 import os
+import re
 import shutil
 import traceback
 from pathlib import Path
@@ -12,8 +14,10 @@ import torch
 from PIL import ExifTags, Image
 
 import litlab
+from litlab.console import logged_to, say
 from litlab.data import MNISTSample
 from litlab.errors import ConfigError
+from litlab.runs.listing import runs_in
 
 QUICK = ["data=mnist_sample", "model=mlp", "trainer=cpu", "trainer.max_epochs=2", "callbacks.report.enabled=false"]
 
@@ -33,6 +37,32 @@ def test_train_leaves_a_run_folder_and_returns_it(run):
     assert run.result["status"] == "completed"
     assert run.metrics["test/acc"] > 0.8
     assert [len(run.history()[name]) for name in ("train/loss", "val/acc")] == [2, 2]
+
+
+def test_the_log_and_the_options_are_recorded(run):
+    lines = (run.folder / "train.log").read_text().splitlines()
+    [completed] = [line for line in lines if "completed after 2 epochs" in line]
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO completed", completed)
+    assert str(Path.cwd()) not in (run.folder / ".hydra/hydra.yaml").read_text()
+    [listed] = runs_in(Path("runs"))
+    assert (listed.name, listed.data, listed.network) == (run.folder.name, "mnist_sample", "mlp")
+
+
+def test_the_log_of_a_run_is_not_that_of_the_notebook(tmp_path):
+    root, log, own = logging.getLogger(), logging.getLogger("litlab"), io.StringIO()
+    handler = logging.StreamHandler(own)
+    root.addHandler(handler)
+    before = [*root.handlers], root.level, [*log.handlers], log.level, log.propagate
+    with logged_to(tmp_path):
+        say("a line")
+        logging.getLogger("another").warning("a warning")
+    assert ([*root.handlers], root.level, [*log.handlers], log.level, log.propagate) == before
+    assert own.getvalue() == "a warning\n"
+    first, second = (tmp_path / "train.log").read_text().splitlines()
+    assert first.endswith("INFO a line")
+    assert second.endswith("WARNING a warning")
+    with pytest.raises(ConfigError, match="cannot be written to: No such file"), logged_to(tmp_path / "none"):
+        pass
 
 
 def test_plot_returns_a_figure(run):

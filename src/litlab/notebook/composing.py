@@ -27,7 +27,7 @@ from litlab.cli.words import check_words
 from litlab.config import Run
 from litlab.errors import ConfigError, one_line
 from litlab.project import CONF, Project, Searched, searched, searching
-from litlab.runs import CONFIG, OVERRIDES
+from litlab.runs import CONFIG, HYDRA, OVERRIDES, remove_absolute_paths
 
 SWEEP = "on the command line: litlab train -m ..."
 # What the command line says of several values. Python starts no sweep, so there is no -m to add.
@@ -96,6 +96,8 @@ def _new(overrides: list[str], project: Project | None) -> Run:
     (folder / CONFIG).parent.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, folder / CONFIG)
     OmegaConf.save(OmegaConf.create(overrides), folder / OVERRIDES)
+    OmegaConf.save(OmegaConf.masked_copy(whole, "hydra"), folder / HYDRA)  # has the options that were chosen
+    remove_absolute_paths(folder / HYDRA)
     return Run(cfg, folder, overrides, chosen, project=project)
 
 

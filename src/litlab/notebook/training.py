@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from litlab.console import logged_to
 from litlab.notebook.composing import run_of
 from litlab.notebook.mistakes import one_error
 from litlab.notebook.prediction import Predictor, load
@@ -85,5 +86,6 @@ def train(experiment: str | None = None, overrides: Sequence[str] = ()) -> Train
         RunFailed: if the training began and could not be finished.
     """
     run = run_of(experiment, overrides)
-    run_training(run)
+    with logged_to(run.folder):
+        run_training(run)
     return TrainedRun(run.folder)
