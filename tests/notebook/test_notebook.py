@@ -234,6 +234,21 @@ def test_an_experiment_that_is_no_name_is_refused():
         litlab.train(experiment=3)
 
 
+def test_what_was_not_trained_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = litlab.train(overrides=[*QUICK, "summary=true"])
+    assert not shown.folder.exists()
+    for call, message in (
+        (lambda: shown.metrics, "has no result.json: a training writes it when it ends"),
+        (lambda: shown.result, "has no result.json: a training writes it when it ends"),
+        (shown.history, "has no metrics.csv: a training writes it with logger=default or csv"),
+        (shown.plot, "has no metrics.csv: a training writes it with logger=default or csv"),
+        (shown.load, "not there; give a checkpoint, a run folder or latest"),
+    ):
+        with pytest.raises((FileNotFoundError, ConfigError), match=f"{message}$"):
+            call()
+
+
 def test_a_mistake_has_a_short_traceback(run, monkeypatch):
     for call in (
         lambda: litlab.train(overrides=["optimizer.lrr=1"]),

@@ -13,7 +13,7 @@ from litlab.console import logged_to
 from litlab.notebook.composing import run_of
 from litlab.notebook.mistakes import one_error
 from litlab.notebook.prediction import Predictor, load
-from litlab.runs import METRICS, read_result
+from litlab.runs import METRICS, RESULT, read_result
 from litlab.training import run_training
 
 
@@ -28,24 +28,33 @@ class Picture(Figure):
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A finished run. `folder` is its run folder."""
+    """A finished run. `folder` is its run folder. With `summary=true` or `list=true` there is none."""
 
     folder: Path
 
     @property
     def result(self) -> dict[str, Any]:
-        """The content of `result.json`."""
-        return read_result(self.folder)
+        """The content of `result.json`.
+
+        Raises:
+            FileNotFoundError: if nothing was trained, as with `summary=true`.
+        """
+        return read_result(self._having(RESULT, "a training writes it when it ends"))
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The metrics of the best checkpoint, such as `{"test/acc": 0.99}`."""
-        return dict(self.result["metrics"])
+        """The metrics of the best checkpoint, such as `{"test/acc": 0.99}`. A run that failed early has none."""
+        return dict(self.result.get("metrics", {}))
 
     def history(self) -> dict[str, list[tuple[int, float]]]:
-        """What `metrics.csv` has: for each name, the pairs (step, value)."""
+        """What `metrics.csv` has: for each name, the pairs (step, value).
+
+        Raises:
+            FileNotFoundError: if nothing was trained, or if a logger without that file was chosen.
+        """
         found: dict[str, list[tuple[int, float]]] = {}
-        with (self.folder / METRICS).open(newline="", encoding="utf-8") as file:
+        folder = self._having(METRICS, "a training writes it with logger=default or csv")
+        with (folder / METRICS).open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 for name, text in row.items():
                     if text and name not in ("step", "epoch"):
@@ -70,6 +79,12 @@ class TrainedRun:
     def load(self, trust: str | Sequence[str] | None = None) -> Predictor:
         """The network of the best checkpoint, ready to use."""
         return load(self.folder, trust)
+
+    def _having(self, name: str, advice: str) -> Path:
+        """The folder, if it holds this file."""
+        if (self.folder / name).is_file():
+            return self.folder
+        raise FileNotFoundError(f"{self.folder} has no {name}: {advice}")
 
 
 @one_error
