@@ -8,6 +8,8 @@ from typing import Any
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
+from litlab.cli.config_files import wrong_file
+from litlab.cli.defaults import wrong_defaults
 from litlab.cli.keys import OTHER_WORDS, Keys
 from litlab.cli.other_words import instead
 from litlab.cli.proposals import no_such_option, of_option, proposal
@@ -16,7 +18,8 @@ from litlab.cli.unreadable import explain_unreadable
 from litlab.config import BOUNDS, suggest
 from litlab.console import listed, typed
 from litlab.errors import one_line
-from litlab.sweeps import EXTRAS, JobNotComposed, needs_extra
+from litlab.project import searched
+from litlab.sweeps import COMPOSITION, EXTRAS, JobNotComposed, needs_extra
 
 # Launchers of Hydra's plugins that litlab neither documents nor tests. `ray_aws` rents machines.
 NOT_PROPOSED = ("ray_aws",)
@@ -26,6 +29,19 @@ OF_DATA = {
     "num_classes": "the data set has its own number of classes",
     "input_shape": "the data set has its own shape of images",
 }
+
+
+def explain_any(error: Exception, arguments: Sequence[str], conf: Path, config_name: str) -> str | None:
+    """The same of an error of any kind: of composing, of reading a config file, or of a folder; None for others."""
+    if isinstance(error, COMPOSITION):
+        return explain(error, arguments, conf, config_name)
+    mistake = wrong_file(error, _own_folders(conf), arguments)
+    return mistake or (without_number(error) if isinstance(error, OSError) else None)
+
+
+def without_number(error: Exception) -> str:
+    """`Not a directory: 'runs'`, where Python says `[Errno 20] Not a directory: 'runs'`."""
+    return re.sub(r"^\[Errno \d+\] ", "", one_line(error))
 
 
 def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name: str) -> str:
@@ -46,6 +62,10 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         said = explain(error.__cause__, ["-m", *overrides], conf, config_name)
         options = [option for option in error.options if not said.startswith(option)]
         return f"with {' '.join(options)}: {said}" if options else said
+    if mistake := wrong_file(error, _own_folders(conf), arguments):
+        return mistake
+    if mistake := wrong_defaults(str(error), Keys(conf, config_name, arguments), _own_folders(conf)):
+        return mistake
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, option = _group_and_option(str(error.missing_cfg_file))
         if group == "hydra/launcher" and option in EXTRAS:
@@ -91,6 +111,11 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
     said = re.sub(r"(?<!\.)\.$", "", one_line(error))
     cause = one_line(error.__cause__) if error.__cause__ else ""
     return said if cause.rstrip(".") in said else f"{said} ({cause})"
+
+
+def _own_folders(conf: Path) -> list[Path]:
+    """The folders with a user's own configs."""
+    return [folder for folder in searched().folders if folder != conf]
 
 
 def _group_and_option(missing: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import re
 import signal
 import sys
 import traceback
@@ -20,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 import litlab
 from litlab import console
 from litlab.cli import full_error
-from litlab.cli.explain import explain
+from litlab.cli.explain import explain_any, without_number
 from litlab.cli.folders import NewFolders, Refused, register
 from litlab.cli.help import explain as explain_settings
 from litlab.cli.help import general, options
@@ -51,7 +50,7 @@ from litlab.errors import ConfigError, RunFailed, SweepStopped, Terminated, one_
 from litlab.openmp import choose_waiting
 from litlab.project import CONF, Project, Searched, searching
 from litlab.runs import remove_if_unused
-from litlab.sweeps import COMPOSITION, stop, stopped_with
+from litlab.sweeps import stop, stopped_with
 
 Main = Callable[[Run], Any]
 
@@ -126,12 +125,12 @@ class Script:
                     self.compose_and_work()
             except BrokenPipeError:  # python train.py --help | head
                 console.leave_standard_output()
-            except (*COMPOSITION, OSError) as error:  # OSError: a folder cannot be written to
-                if self.wants_traceback or error in self.unexpected:
-                    raise
-                self.end_with_mistake(error)
             except Refused as refused:
-                self.end_with_mistake(refused.error)
+                self.end_with_mistake(without_number(refused.error))
+            except Exception as error:
+                if self.wants_traceback or error in self.unexpected or not (said := self.explained(error)):
+                    raise
+                self.end_with_mistake(said)
             except (KeyboardInterrupt, Terminated) as stopped:
                 self.end_interrupted(stopped)
             finally:
@@ -244,16 +243,18 @@ class Script:
             kind = "failed" if error.status < 128 else "interrupted"
         print(f"{kind}: {error}", file=sys.stderr)
 
-    def end_with_mistake(self, error: Exception) -> NoReturn:
-        """Prints a mistake in the command line in one line, and exits."""
-        if isinstance(error, COMPOSITION):
-            arguments, extra = without_config_dir(sys.argv[1:])
-            with searching(replace(self.searched, after=(*self.searched.after, *extra))):
-                said = explain(error, arguments, CONF, self.config_name)
+    def explained(self, error: Exception) -> str | None:
+        """A mistake in the command line or in a config file in one line; None for an error of another kind."""
+        arguments, extra = without_config_dir(sys.argv[1:])
+        with searching(replace(self.searched, after=(*self.searched.after, *extra))):
+            said = explain_any(error, arguments, CONF, self.config_name)
+        if said is not None:
             for argument, typed in self.typed.items():
                 said = said.replace(argument, typed)
-        else:
-            said = _without_number(error)
+        return said
+
+    def end_with_mistake(self, said: str) -> NoReturn:
+        """Prints a mistake in one line, and exits."""
         print(f"error: {said}", file=sys.stderr)
         self.remove_unused()
         sys.exit(2)
@@ -270,11 +271,6 @@ class Script:
         """Removes the folders that were made for a run that never began."""
         for folder in self.folders.made.values():
             remove_if_unused(folder)
-
-
-def _without_number(error: Exception) -> str:
-    """`Not a directory: 'runs'`, where Python says `[Errno 20] Not a directory: 'runs'`."""
-    return re.sub(r"^\[Errno \d+\] ", "", one_line(error))
 
 
 def _status_of(stopped: BaseException) -> int:

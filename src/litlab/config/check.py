@@ -7,6 +7,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from litlab.config.groups import check_mappings
 from litlab.config.hints import accepts, as_written, describe, must_be, signature, unknown_to
 from litlab.config.objective import MONITORS, objective_mode
 from litlab.config.targets import check_nested, find, target_of
@@ -121,16 +122,18 @@ COUNTS_OR_SHARES = (
 )
 
 
-def check(cfg: DictConfig, overrides: Sequence[str] = ()) -> None:
+def check(cfg: DictConfig, overrides: Sequence[str] = (), chosen: Mapping[str, str] | None = None) -> None:
     """Checks the keys and the values of a config. The signature of each constructor says what it takes.
 
     Args:
         overrides: of the command line, for messages.
+        chosen: the option of each group, likewise.
 
     Raises:
         ConfigError: at the first key that is missing, unknown, of the wrong type or out of bounds.
     """
     plain = _resolved(cfg)
+    check_mappings(plain, chosen or {})
     if "objective" in plain:
         objective_mode(cfg)
     check_types(cfg)

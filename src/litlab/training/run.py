@@ -65,7 +65,7 @@ def _train_locked(run: Run) -> float | None:
                 print_names(run)
                 remove_if_unused(run.folder)
                 return None
-            check(run.cfg, run.overrides)
+            check(run.cfg, run.overrides, run.chosen)
             if run.get("summary"):
                 print_layers(run)
                 remove_if_unused(run.folder)
