@@ -4,6 +4,7 @@ from hydra.errors import HydraException
 from scripts import QUICK, composed
 
 from litlab.config import check_swept
+from litlab.errors import ConfigError
 from litlab.sweeps.grid import GridSweeper, combinations
 
 
@@ -123,6 +124,32 @@ def test_values_of_other_kinds_are_left_to_the_jobs():
         "name=*vit*",
     ):
         check_swept(setting, usual)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "said"),
+    [
+        (
+            ["model=mlp", "model.hidden=10,20"],
+            "model.hidden=10: must be a list; several lists are written ",
+        ),
+        (["optimizer.lr=0.1,0.2", "+x=1"], "x is unknown; there is: callbacks, checkpoint, data, "),
+        (["+x=1,2"], "x is unknown; there is: callbacks, checkpoint, data, "),
+    ],
+)
+def test_a_sweep_of_wrong_jobs_is_refused_in_one_line_and_leaves_nothing(train_here, tmp_path, sweep, said):
+    done = train_here("-m", *QUICK, *sweep)
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(f"error: {said}"), done.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_value_in_place_of_a_list_is_taken_where_the_class_takes_it():
+    usual = composed("trainer=cpu", "model=mlp")
+    check_swept("model.hidden=10", usual, swept=["model"])  # another model may take it
+    check_swept("model.hidden=[10]", usual)
+    with pytest.raises(ConfigError, match="^model.hidden=10: must be a list"):
+        check_swept("model.hidden=10", usual)
 
 
 def test_halving_needs_checkpoints(train_here):

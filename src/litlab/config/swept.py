@@ -2,26 +2,33 @@
 
 import re
 import shlex
+from collections.abc import Collection
+from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from litlab.config.check import BOUNDS, TYPES, check_bound
-from litlab.config.hints import accepts, describe
+from litlab.config.check import BOUNDS, TOP_LEVEL, TYPES, check_bound
+from litlab.config.groups import check_mappings
+from litlab.config.hints import accepts, describe, signature
+from litlab.config.targets import find
+from litlab.config.unread import check_top_level
 from litlab.errors import ConfigError
 
 NEVER_AUTO = ("optimizer.", "scheduler.")  # groups in which each setting with bounds is a number
 
 
-def check_swept(setting: str, usual: DictConfig) -> None:
+def check_swept(setting: str, usual: DictConfig, swept: Collection[str] = ()) -> None:
     """Refuses a value of a sweep that no job could train with, as far as that is known without importing torch.
 
-    A setting that has bounds, or whose usual value is a number, takes numbers. Each job checks its whole config again.
+    A setting that has bounds, or whose usual value is a number, takes numbers. A class may take nothing but a list.
+    Each job checks its whole config again.
 
     Args:
         setting: as on the command line, such as `optimizer.lr=0.1`. All jobs may have it.
         usual: the config without the sweep.
+        swept: the settings and the groups of which the sweep has several values.
 
     Raises:
         ConfigError: naming the setting.
@@ -42,14 +49,33 @@ def check_swept(setting: str, usual: DictConfig) -> None:
         raise ConfigError(f"{shown}: must be a number{several(key, text)}")
     if _is_number(value) and key in BOUNDS:
         check_bound(key, value)
+    if OmegaConf.is_list(now) and not OmegaConf.is_config(value) and key.partition(".")[0] not in swept:
+        _check_in_place_of_a_list(key, value, usual)
+
+
+def _check_in_place_of_a_list(key: str, value: Any, usual: DictConfig) -> None:
+    """Refuses one value where a class takes a list only. Such a sweep is rare, so only it imports the class."""
+    group, _, name = key.rpartition(".")
+    target = OmegaConf.select(usual, f"{group}._target_") if group else None
+    try:
+        hints = signature(find(str(target)))[1] if target else {}
+    except Exception:  # of any kind: each job says that its class cannot be imported
+        return
+    if name in hints and not accepts(hints[name], value):
+        raise ConfigError(
+            f"{key}={value}: must be {describe(hints[name])}; several lists are written {key}=[{value}],[...]"
+        )
 
 
 def check_composed(cfg: DictConfig) -> None:
-    """Refuses the config of a job whose settings need another one beside them.
+    """Refuses the config of a job with a setting that nothing reads, or that needs another one beside it.
 
     Raises:
-        ConfigError: naming both settings.
+        ConfigError: naming the setting.
     """
+    plain: Any = OmegaConf.to_container(cfg, resolve=False)
+    check_top_level(cfg, plain, {*TOP_LEVEL, "hydra"})
+    check_mappings(plain, OmegaConf.select(cfg, "hydra.runtime.choices") or {})
     if OmegaConf.select(cfg, "data.fold") is not None and OmegaConf.select(cfg, "data.folds") is None:
         raise ConfigError("data.fold needs data.folds: write data.folds=5 beside it")
 

@@ -30,7 +30,7 @@ WITHOUT_TARGET = {
     "checkpoints": ("enabled",),
 }  # callbacks that litlab builds itself
 SWITCHES = ("enabled", "in_sweeps")  # of each callback; they are no arguments of its class
-COUNTED_BY_RUNS = {"rewinds", "rewound_to"}  # which no user sets
+NOT_SET_BY_USERS = {"rewinds", "rewound_to", "hydra"}  # runs count the first two
 
 
 def check_top_level(cfg: DictConfig, plain: Mapping[str, Any], known: Collection[str]) -> None:
@@ -50,7 +50,7 @@ def check_top_level(cfg: DictConfig, plain: Mapping[str, Any], known: Collection
         if key in ("experiment", "debug"):  # their files are about the whole config
             raise ConfigError(f"{key}: the first line of conf/{key}/NAME.yaml must be `# @package _global_`")
         alike = [f"{group}.{key}" for group, node in plain.items() if isinstance(node, Mapping) and key in node]
-        hint = f"did you mean {' or '.join(alike)}?" if alike else suggest(str(key), {*known} - COUNTED_BY_RUNS)
+        hint = f"did you mean {' or '.join(alike)}?" if alike else suggest(str(key), {*known} - NOT_SET_BY_USERS)
         raise ConfigError(f"{key} is unknown; {hint}")
 
 

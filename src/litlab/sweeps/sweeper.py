@@ -4,6 +4,7 @@ import contextlib
 import signal
 import sys
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,12 @@ class ReportedSweeper(Sweeper):
         Raises:
             HydraException: naming the setting.
         """
+        different = dict.fromkeys(settings)
+        times = Counter(setting.partition("=")[0] for setting in different)
+        swept = {key for key, count in times.items() if count > 1}
         with _refused_before_the_first_job():
-            for setting in dict.fromkeys(settings):
-                check_swept(setting, self.config)
+            for setting in different:
+                check_swept(setting, self.config, swept)
 
     def composed(self, overrides: Sequence[str]) -> DictConfig:
         """The config of a job.
