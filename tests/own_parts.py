@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from litlab.callbacks import Panel
 from litlab.data import ImageDataModule
 from litlab.data.sources import Arrays
+from litlab.modules import Classification
 
 
 class Dense(nn.Module):
@@ -158,6 +159,37 @@ class ThreeMeans(Grey):
     mean, std = (0.4, 0.4, 0.4), (0.2, 0.2, 0.2)
 
 
+class OneMean(Grey):
+    mean, std = 0.4, 0.2
+
+
+class CountedNames(Grey):
+    class_names = 2
+
+
+class NoImages(Grey):
+    def load_arrays(self) -> Arrays:
+        arrays = super().load_arrays()
+        return arrays._replace(train_images=arrays.train_images[:0], train_labels=arrays.train_labels[:0])
+
+
+class OnlyFacts(ImageDataModule):
+    name, class_names, input_shape = "grey", ("dark", "light"), (1, 4, 4)
+    mean, std = (0.5,), (0.5,)
+
+
+class NothingToPrepare(OnlyFacts):
+    """Without a mistake."""
+
+    def load_arrays(self) -> Arrays:
+        return Grey().load_arrays()
+
+
+class NoArguments(Dense):
+    def __init__(self) -> None:
+        super().__init__([1, 4, 4], 2)
+
+
 class NoOptions(Grey):
     def __init__(self, noise: float = 1.0) -> None:
         super().__init__()
@@ -171,6 +203,11 @@ class NoNames(Grey):
 class NoFile(Grey):
     def load_arrays(self) -> Arrays:
         raise FileNotFoundError("data/grey.npy")
+
+
+class TwoOfThree(Classification):
+    def step(self, images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+        return super().step(images, targets)[:2]
 
 
 class NotACallback:
@@ -251,6 +288,11 @@ class FailingOptimizer(SGD):
 class NoClosure(SGD):
     def step(self) -> None:
         super().step()
+
+
+class NoStep(Optimizer):
+    def __init__(self, params: Any, lr: float) -> None:
+        super().__init__(params, {"lr": lr})
 
 
 class ClosureNotCalled(SGD):

@@ -19,6 +19,15 @@ def test_an_error_is_told_in_one_line():
     assert one_line(ImportError("cannot load it:\nno such file\nthird")) == "cannot load it: no such file"
 
 
+def test_a_syntax_error_names_the_file_with_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg/broken.py").write_text("x = 1\ny = (\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SyntaxError) as caught:
+        compile(Path("pkg/broken.py").read_text(), tmp_path / "pkg/broken.py", "exec")
+    assert one_line(caught.value) == f"'(' was never closed ({Path('pkg/broken.py')}, line 2)"
+
+
 def test_what_own_code_returns_is_described():
     assert errors.described(None) == "None: is a return missing?"
     assert errors.described(Failing) == "the class Failing: are its () missing?"

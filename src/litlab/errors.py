@@ -62,6 +62,8 @@ def one_line(error: BaseException) -> str:
     end, unless it refuses a value on purpose.
     """
     lines = (str(error).strip() or type(error).__name__).splitlines()
+    if isinstance(error, SyntaxError) and error.filename:  # Python's own text has no folder
+        return f"{error.msg} ({shown(Path(error.filename))}, line {error.lineno})"
     lines = lines[-1:] if _of_worker(error) else lines
     own = own_frames(error)
     if own and _is_raise(own[-1]):

@@ -18,6 +18,8 @@ from litlab.errors import ConfigError
         ("data=image_folder", "data.data_dir is missing: write data.data_dir=FOLDER"),
         ("data=csv", "data.file is missing: write data.file=FILE"),
         ("data.batch_size=x", "data.batch_size=x: must be an integer"),
+        ("seed='${sed}'", "seed: Interpolation key 'sed' not found"),
+        ("model.head='${modle.x}'", "model.head: Interpolation key 'modle.x' not found"),
         ("seed=true", "seed=true: must be an integer"),
         ("threads=0", "threads=0: must be at least 1"),
         ("threads=abc", "threads=abc: must be an integer or null"),

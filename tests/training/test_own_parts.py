@@ -73,6 +73,10 @@ def assemble_and_prepare(run: Run) -> tuple[DataModule, Supervised]:
             "load_arrays must return Arrays(train_images, train_labels, test_images, test_labels), ",
         ),
         ({"data": "TwoArrays"}, "load_arrays must return Arrays(train_images, train_labels, test_images, test_labels)"),
+        ({"data": "OneMean"}, "must have 1 values each, one a channel, such as mean, std = (0.4,), (0.2,)"),
+        ({"data": "CountedNames"}, "data=DATA: class_names must be a tuple of names, not 2"),
+        ({"data": "NoImages"}, "data=DATA: load_arrays: train_images is empty; there must be images to train on"),
+        ({"data": "OnlyFacts"}, "data=DATA: OnlyFacts has no load_arrays: write def load_arrays(self), which returns "),
         ({"data": "NoFile"}, f"data=DATA: FileNotFoundError: data/grey.npy ({place('data/grey.npy')})"),
     ],
 )
@@ -91,6 +95,24 @@ def test_what_is_no_mistake_is_not_refused(model):
     assert data.sizes == {"train": 32, "val": 8, "test": 10}
 
 
+def test_a_data_set_that_needs_no_preparing_has_no_method_for_it():
+    data, _ = assemble_and_prepare(own(data="NothingToPrepare"))
+    assert data.sizes == {"train": 32, "val": 8, "test": 10}
+
+
+def test_a_network_that_takes_no_shapes_is_told_which_litlab_gives_it():
+    run = own().settled(model={"_target_": "own_parts.NoArguments"})
+    with pytest.raises(ConfigError, match=r"; litlab gives .* write def __init__\(self, input_shape, num_classes\)$"):
+        assemble(run)
+
+
+def test_a_step_that_returns_two_values_is_told_which_three_there_must_be(tmp_path):
+    run = own(folder=tmp_path).settled(task={"_target_": "own_parts.TwoOfThree"})
+    said = r"task.*: step must return \(loss to minimise, loss to log, predictions\), not 2 values$"
+    with pytest.raises(ConfigError, match=said):
+        run_training(run)
+
+
 def test_a_class_that_is_no_callback_is_named(tmp_path):
     run = asked("data=mnist_sample", "trainer=cpu", "+callbacks.mine._target_=own_parts.NotACallback", folder=tmp_path)
     with pytest.raises(ConfigError, match=r"^callbacks\.mine: own_parts\.NotACallback must inherit from lightning\."):
@@ -105,6 +127,7 @@ def with_part(key: str, target: str, **settings: object) -> Run:
     ("key", "target", "message"),
     [
         ("optimizer", "FailingOptimizer", f"optimizer: KeyError: 'beta' ({place('beta')})"),
+        ("optimizer", "NoStep", "optimizer has no step: write def step(self, closure=None)"),
         ("optimizer", "NoClosure", "optimizer: its step must take a closure: def step(self, closure=None)"),
         (
             "optimizer",

@@ -10,7 +10,6 @@ from litlab.config.check import (
     UNGROUPED,
     check,
     check_group,
-    missing,
     own_model_keys,
 )
 from litlab.config.hints import as_written
@@ -18,6 +17,7 @@ from litlab.config.identity import difference, filled_then, first_change, is_lef
 from litlab.config.objective import directions, objective_mode
 from litlab.config.one_setting import check_one
 from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
+from litlab.config.resolved import missing
 from litlab.config.run import Run, SweepJob, changed, restored, select
 from litlab.config.suggest import suggest
 from litlab.config.swept import check_composed, check_swept, several

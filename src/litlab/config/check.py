@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from litlab.config.groups import check_mappings
 from litlab.config.hints import accepts, as_written, describe, must_be, signature, unknown_to
 from litlab.config.objective import MONITORS, objective_mode
+from litlab.config.resolved import missing, resolved
 from litlab.config.targets import check_nested, find, target_of
 from litlab.config.unread import (
     SWITCHES,
@@ -22,7 +22,7 @@ from litlab.config.unread import (
     check_top_level,
     check_trainer,
 )
-from litlab.errors import ConfigError, one_line
+from litlab.errors import ConfigError
 
 GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "task", "trainer")
 MAY_BE_EMPTY = ("scheduler", "mix", "task")
@@ -132,7 +132,7 @@ def check(cfg: DictConfig, overrides: Sequence[str] = (), chosen: Mapping[str, s
     Raises:
         ConfigError: at the first key that is missing, unknown, of the wrong type or out of bounds.
     """
-    plain = _resolved(cfg)
+    plain = resolved(cfg)
     check_mappings(plain, chosen or {})
     if "objective" in plain:
         objective_mode(cfg)
@@ -152,12 +152,6 @@ def check(cfg: DictConfig, overrides: Sequence[str] = (), chosen: Mapping[str, s
             check_group(group, plain[group])
     check_bounds(cfg)
     _check_unread(cfg, plain)
-
-
-def missing(key: str) -> str:
-    """What to say of a key without a value."""
-    kind = {"dir": "FOLDER", "file": "FILE"}.get(key.rpartition(".")[2].rpartition("_")[2], "...")
-    return f"{key} is missing: write {key}={kind}"
 
 
 def _check_checkpoints(cfg: DictConfig) -> None:
@@ -192,17 +186,6 @@ def own_model_keys(model: Mapping[str, Any]) -> dict[str, Any]:
     """Likewise of a model."""
     parameters, _, takes_any = signature(find(str(model["_target_"])))
     return OWN_MODEL_KEYS | {k: hint for k, hint in OF_EVERY_MODEL.items() if k not in parameters and not takes_any}
-
-
-def _resolved(cfg: DictConfig) -> dict[Any, Any]:
-    try:
-        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except MissingMandatoryValue as error:
-        raise ConfigError(missing(str(error.full_key))) from error
-    except OmegaConfBaseException as error:
-        raise ConfigError(one_line(error)) from error
-    assert isinstance(plain, dict)
-    return plain
 
 
 def _check_unread(cfg: DictConfig, plain: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The base class of data sets whose images are in memory.
 
-A new data set is a subclass with its facts as class attributes. It needs `prepare_data` and `load_arrays`, unless a
-`Release` in `sources` describes it.
+A new data set is a subclass with its facts as class attributes. It needs `load_arrays`, and `prepare_data` if there is
+something to fetch, unless a `Release` in `sources` describes it.
 """
 
 from __future__ import annotations
@@ -80,10 +80,14 @@ class ImageDataModule(DataModule):
 
     def prepare_data(self) -> None:
         """Find, decode and verify the data set once; raises the errors of `sources.prepare`."""
-        sources.prepare(self.release, self.data_dir)
+        if hasattr(self, "release"):  # without one, `load_arrays` is the user's own, and may need nothing before it
+            sources.prepare(self.release, self.data_dir)
 
     def load_arrays(self) -> Arrays:
         """The verified data set: images uint8 [N, C, H, W], labels [N]. `setup` calls it once."""
+        if not hasattr(self, "release"):
+            needed = "write def load_arrays(self), which returns Arrays(train_images, train_labels, test_images, "
+            raise ValueError(f"{type(self).__name__} has no load_arrays: {needed}test_labels)")
         return sources.load(self.release, self.data_dir)
 
     def setup(self, stage: str | None = None) -> None:
@@ -132,6 +136,8 @@ class ImageDataModule(DataModule):
             raise ValueError(
                 f"load_arrays: {split}_labels must be whole numbers [{len(images)}], not {described(labels)}"
             )
+        if split == "train" and not len(labels):
+            raise ValueError("load_arrays: train_images is empty; there must be images to train on")
         if len(labels) and not 0 <= labels.min() <= labels.max() < self.num_classes:
             raise ValueError(
                 f"load_arrays: {split}_labels must be from 0 to {self.num_classes - 1}, as there are "

@@ -56,6 +56,9 @@ def channel_statistics(
     if normalize is None or normalize is False:
         return (0.0,) * channels, (1.0,) * channels
     if normalize is True:
+        if not all(isinstance(values, Sequence) for values in own):
+            said = f"such as mean, std = ({own[0]},), ({own[1]},)"
+            raise ValueError(f"mean and std must have {channels} values each, one a channel, {said}")
         if {len(own[0]), len(own[1])} != {channels}:
             raise ValueError(f"mean and std must have {channels} values each, one a channel, not {own[0]} and {own[1]}")
         return tuple(own[0]), tuple(own[1])

@@ -1,8 +1,10 @@
 """Builds the data module and the network in its LightningModule, and prepares the data."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from litlab.callbacks import learning_rate
 from litlab.config import FILLED_FROM_DATA, UNGROUPED, Run, class_of
@@ -10,7 +12,7 @@ from litlab.console import warn
 from litlab.data import DataModule, Mix, PictureDataModule, SourcesFailedError
 from litlab.data.picture_cache import processes_here
 from litlab.data.workers import WorkerFailed
-from litlab.errors import ConfigError, one_line
+from litlab.errors import ConfigError, described, one_line
 from litlab.modules import Classification, Grouped, MakeOptimizer, Multilabel, Regression, Supervised, balanced_weights
 from litlab.training import weights
 from litlab.training.checks import (
@@ -132,7 +134,18 @@ def own_task(run: Run, data: DataModule, arguments: dict[str, Any]) -> Supervise
     except Exception as error:
         raise run.blame("task", error) from error
     check_methods(module, base, run.option("task"))
+    if type(module).step is not base.step:
+        module.step = partial(_three_of, run.option("task"), module.step)  # type: ignore[method-assign]
     return module
+
+
+def _three_of(task: str, step: Callable[[Tensor, Tensor], Any], images: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+    """What a user's own step returns. Raises `ConfigError` unless it is what the training takes apart."""
+    returned = step(images, targets)
+    if isinstance(returned, tuple | list) and len(returned) == 3:
+        return tuple(returned)
+    given = f"{len(returned)} values" if isinstance(returned, tuple | list) else described(returned)
+    raise ConfigError(f"{task}: step must return (loss to minimise, loss to log, predictions), not {given}")
 
 
 def make_optimizer(run: Run, network: nn.Module, make: MakeOptimizer) -> MakeOptimizer:

@@ -2,14 +2,14 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from litlab.checkpoint import NAMED, why_not_loadable
-from litlab.config import Run
+from litlab.config import Run, as_written
 from litlab.console import warn
 from litlab.data import ClassPictures, DataModule, ImageDataModule, MNISTSample, holds_classes
 from litlab.errors import ConfigError, described, one_line, own_frames
@@ -49,6 +49,9 @@ def check_classes(run: Run, data: DataModule) -> None:
             data.check_enough_classes()
         except ValueError as error:
             raise run.blame("data", error) from error
+    names = data.class_names
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise ConfigError(f"{run.option('data')}: class_names must be a tuple of names, not {as_written(names)}")
     if not data.num_classes:
         raise ConfigError(f"{run.option('data')}: class_names is empty; it must name each class")
 
@@ -143,6 +146,8 @@ def check_optimization(run: Run, module: Supervised) -> None:
         raise _not_called(run, "optimizer", error, "(params), the weights to train") from error
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise ConfigError(f"{run.option('optimizer')} must make a torch.optim.Optimizer, not {described(optimizer)}")
+    if inspect.unwrap(type(optimizer).step) is inspect.unwrap(torch.optim.Optimizer.step):
+        raise ConfigError(f"{run.option('optimizer')} has no step: write def step(self, closure=None)")
     if not takes(optimizer.step, "closure"):
         raise ConfigError(f"{run.option('optimizer')}: its step must take a closure: def step(self, closure=None)")
     trainer = run.cfg.trainer

@@ -1,8 +1,10 @@
 """Builds the network for the data. If they do not fit, the error names a setting that the user made."""
 
+import re
+
 from torch import nn
 
-from litlab.config import Run
+from litlab.config import FILLED_FROM_DATA, Run
 from litlab.data import DataModule, PictureDataModule
 from litlab.errors import ConfigError, described
 
@@ -19,6 +21,9 @@ def build_network(run: Run, data: DataModule) -> nn.Module:
     try:
         network: nn.Module = run.build("model", input_shape=data.input_shape, num_classes=data.num_classes)
     except ConfigError as error:
+        if re.search(rf"unexpected keyword argument '({'|'.join(FILLED_FROM_DATA)})'", str(error)):
+            said = f"{error}; litlab gives each network its shapes: write def __init__(self, input_shape, num_classes)"
+            raise ConfigError(said) from error
         if not str(error).startswith("model.input_shape") or typed(run, "model.input_shape"):
             raise
         raise unfit(run, data, str(error).partition(FAILED)[2] or str(error)) from error
