@@ -103,3 +103,33 @@ def test_a_name_is_that_of_the_folder_of_a_sweep(train_here, tmp_path):
     go_on = train_here("-m", *SHORT, "name=two", "seed=1,2", "hydra.sweep.dir=runs/mnist_sample_mlp/two")
     assert go_on.status == 0, go_on.err
     assert "finished before" in go_on.out
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["name=mine"],
+        ["-m", "seed=1,2"],
+        ["-m", "seed=1,2", "name=mine"],
+        ["hydra.run.dir=runs/mine"],
+        ["-m", "seed=1,2", "hydra.sweep.dir=runs/mine"],
+        ["-m", "seed=1,2", "hydra.sweep.dir=runs"],
+    ],
+)
+def test_a_file_in_the_place_of_runs_is_named(train_here, tmp_path, overrides):
+    (tmp_path / "runs").touch()
+    done = train_here(*SHORT, *overrides)
+    said = "error: runs is a file, and litlab needs a folder of this name: rename it\n"
+    assert (done.status, done.out, done.err) == (2, "", said)
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_a_name_that_no_run_has_is_not_one_to_go_on_with(train_here, tmp_path):
+    folder = tmp_path / "runs/mnist_sample_mlp"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "file").touch()
+    for name in ("empty", "file"):
+        done = train_here(*SHORT, f"name={name}")
+        said = f"error: name={name}: runs/mnist_sample_mlp/{name} is there already; choose another name\n"
+        assert (done.status, done.err) == (2, said)

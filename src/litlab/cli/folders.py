@@ -39,7 +39,10 @@ class NewFolders:
         if name is not None:
             return str(Path(path).parent / str(name))
         if path not in self.made:
-            self.made[path] = make_new(path)
+            try:
+                self.made[path] = make_new(path)
+            except OSError as error:  # of which Hydra would make a warning, and another error
+                raise Refused(_file_in_the_way(Path(path)) or error) from error
         return str(self.made[path])
 
 
@@ -86,8 +89,11 @@ class UnusedFolder(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Refuses the name of a sweep if there is a folder of that name. With `hydra.sweep.dir` a sweep goes on."""
         try:
+            folder = Path(str(config.hydra.sweep.dir))
             if not _is_given(config, "hydra.sweep.dir"):
-                self._make_named(config.get("name"), Path(str(config.hydra.sweep.dir)), "hydra.sweep.dir={}")
+                self._make_named(config.get("name"), folder, "hydra.sweep.dir={}")
+            elif file := _file_in_the_way(folder / "any"):
+                raise file
         except (ConfigError, OSError) as error:
             raise Refused(error) from error
 
@@ -118,6 +124,8 @@ def _check_given(folder: str, name: Any, here: Path, conf: Path | None) -> None:
         raise ConfigError(f"name={name} and hydra.run.dir={folder}: leave one of them out")
     if conf is not None and conf.parent == (here / folder).resolve():
         raise ConfigError(f"hydra.run.dir={folder} is the folder of litlab itself: name another")
+    if file := _file_in_the_way(Path(folder) / "any"):
+        raise file
     if holds_run(Path(folder)):
         go_on = shlex.quote(f"resume={folder}")
         raise ConfigError(f"hydra.run.dir={folder}: there is a run in it; go on with {go_on}, or name another folder")
@@ -128,11 +136,20 @@ def _make_named(name: Any, folder: Path, go_on: str) -> None:
     text = str(name)
     if not text.strip() or "/" in text or text in (".", ".."):
         raise ConfigError(f"name={name}: must be the name of a folder, without /")
+    if file := _file_in_the_way(folder.parent / "any"):
+        raise file
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
         said = f"name={name}: {shown(folder)} is there already; choose another name"
-        raise ConfigError(f"{said}, or go on with {shlex.quote(go_on.format(folder))}") from None
+        going_on = f", or go on with {shlex.quote(go_on.format(folder))}" if holds_run(folder) else ""
+        raise ConfigError(f"{said}{going_on}") from None
+
+
+def _file_in_the_way(folder: Path) -> ConfigError | None:
+    """The error that a folder above this one is a file, such as `runs`; None if there is none."""
+    file = next((above for above in folder.parents if above.exists() and not above.is_dir()), None)
+    return ConfigError(f"{shown(file)} is a file, and litlab needs a folder of this name: rename it") if file else None
 
 
 def _is_given(config: DictConfig, key: str) -> bool:
