@@ -144,6 +144,24 @@ def test_a_sweep_of_wrong_jobs_is_refused_in_one_line_and_leaves_nothing(train_h
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["multirun.yaml", "sweep.csv", "sweep.png", "sweep.html"])
+def test_a_folder_in_the_place_of_a_file_of_the_sweep_is_named_before_its_first_job(train_here, tmp_path, name):
+    (tmp_path / "there" / name).mkdir(parents=True)
+    done = train_here("-m", *QUICK, "seed=1,2", "hydra.sweep.dir=there")
+    said = f"error: there/{name} is a folder, and the sweep has a file of this name: rename it\n"
+    assert (done.status, done.out, done.err) == (2, "", said)
+    assert [path.name for path in (tmp_path / "there").iterdir()] == [name]
+
+
+def test_a_file_in_the_place_of_a_jobs_folder_is_named_before_the_first_job(train_here, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/optimizer.lr=0.1,seed=2").touch()
+    done = train_here("-m", *QUICK, "seed=1,2", "optimizer.lr=0.1,0.2", "hydra.sweep.dir=there")
+    said = "error: there/optimizer.lr=0.1,seed=2 is a file, and a job has a folder of this name: rename it\n"
+    assert (done.status, done.out, done.err) == (2, "", said)
+    assert len(list((tmp_path / "there").iterdir())) == 1
+
+
 def test_one_value_in_place_of_a_list_is_taken_where_the_class_takes_it():
     usual = composed("trainer=cpu", "model=mlp")
     check_swept("model.hidden=10", usual, swept=["model"])  # another model may take it

@@ -3,14 +3,16 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from litlab.files import shown
 from litlab.runs import RESULT
 from litlab.sweeps.jobs import jobs_in, names_job
 
@@ -19,6 +21,23 @@ def folder_name(overrides: str) -> str:
     """The name of a job's folder: its overrides, without characters that are trouble in a shell, and not too long."""
     name = _harmless(overrides)
     return name if len(name.encode()) <= 150 else f"{name.encode()[:140].decode(errors='ignore')}_{_digest(overrides)}"
+
+
+def check_places(sweep: Path, files: Iterable[str] = (), folders: Iterable[str] = ()) -> None:
+    """Refuses what is in the way of the files and of the folders that a sweep makes, before its first job begins.
+
+    Args:
+        sweep: the folder of the sweep.
+        files: the names of its files.
+        folders: those of its jobs.
+
+    Raises:
+        HydraException: naming what is in the way.
+    """
+    if name := next((name for name in files if (sweep / name).is_dir()), None):
+        raise HydraException(f"{shown(sweep / name)} is a folder, and the sweep has a file of this name: rename it")
+    if name := next((name for name in folders if (sweep / name).is_file()), None):
+        raise HydraException(f"{shown(sweep / name)} is a file, and a job has a folder of this name: rename it")
 
 
 def has_begun(job: Path) -> bool:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf, open_dict
 from litlab.config import difference, numeric, objective_mode
 from litlab.errors import ConfigError
 from litlab.sweeps.composing import COMPOSITION
-from litlab.sweeps.folders import in_their_folders, subdir
+from litlab.sweeps.folders import check_places, folder_name, in_their_folders, subdir
 from litlab.sweeps.halving import Halving, load, rungs, write_until
 from litlab.sweeps.jobs import UNTIL, job_key, jobs_in, key_of, names_job, trained_config
 from litlab.sweeps.pruning import check_pruning
@@ -51,6 +51,8 @@ class GridSweeper(ReportedSweeper):
         self.check_values(itertools.chain.from_iterable(jobs))
         self._compose_one_of_each_kind(jobs)
         self._compare_earlier_jobs(jobs)
+        swept = [sorted(o for o in job if o.partition("=")[0] not in self.launcher.fixed) for job in jobs]
+        check_places(self.folder, folders=[folder_name(",".join(overrides)) for overrides in swept])
         earlier = {job_key(job.overrides) for job, _ in jobs_in(self.folder)}
         self.save_config(len(earlier.union(map(job_key, jobs))))
         if self.prune:

@@ -22,7 +22,7 @@ from litlab.errors import ConfigError, SweepStopped, Terminated
 from litlab.project import Project
 from litlab.runs import OVERRIDES
 from litlab.sweeps.composing import COMPOSITION, JobNotComposed, SweepConfigLoader
-from litlab.sweeps.folders import name_by_what_is_swept
+from litlab.sweeps.folders import check_places, name_by_what_is_swept
 from litlab.sweeps.launchers import ResilientLauncher, check_launcher, end_ray, launcher_name
 from litlab.sweeps.stopping import (
     SIGNALS,
@@ -37,9 +37,11 @@ from litlab.sweeps.stopping import (
     refused,
     stopped_with,
 )
-from litlab.sweeps.table import print_report
+from litlab.sweeps.table import TABLE, print_report
 
 WAIT_S = 40  # beyond the grace period of a job, which may have to start or to end its processes
+
+WRITTEN = ("multirun.yaml", TABLE, "sweep.png", "sweep.html")  # the files of a sweep
 
 
 class ReportedSweeper(Sweeper):
@@ -72,6 +74,7 @@ class ReportedSweeper(Sweeper):
             SweepStopped: if a signal has stopped them.
             SystemExit: with status 1 if a job did not complete, with 2 if one was refused.
         """
+        check_places(self.folder, files=WRITTEN)
         clear_marks(self.folder)
         launcher = launcher_name(self.config.hydra)
         if launcher == "Joblib":
