@@ -123,7 +123,8 @@ def say(message: RenderableType, shown: RenderableType | None = None) -> None:
     shown = message if shown is None else shown
     console.print(shown, soft_wrap=isinstance(shown, str | Text))  # no line break inside a command
     if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
-        plain = Console(**PLAIN, width=110, no_color=True, force_terminal=False)
+        # Without force_jupyter, a notebook would show an empty line for what is captured.
+        plain = Console(**PLAIN, width=110, no_color=True, force_terminal=False, force_jupyter=False)
         with plain.capture() as captured:
             plain.print(message)
         log.info(captured.get().rstrip())

@@ -24,7 +24,7 @@ import litlab
         (["data.val_size=4000"], "data.val_size"),
         (["data.augment=[flip]"], "data.augment"),
         (["data.data_dir=file/below", "data=mnist"], "data.data_dir"),
-        (["hydra.run.dir=file/below"], "Not a directory: 'file/below'"),
+        (["hydra.run.dir=file/below"], "file is a file, and litlab needs a folder of this name: rename it"),
         (["+optimizer.speed=2"], "optimizer.speed is unknown to torch.optim.Adam; there is:"),
         (["model.input_shape=[3,32,32]"], "model.input_shape=[3, 32, 32] contradicts data=mnist_sample"),
         (["model.num_classes=7"], "model.num_classes=7 contradicts data=mnist_sample"),
@@ -109,6 +109,7 @@ def test_an_unknown_option_is_one_line(script_here, script):
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_sweep_of_a_setting_that_is_not_there_is_one_line(train_here, tmp_path):
     for wrong, message in {
         "optimizer.lrr=1,2": "optimizer.lrr is unknown; optimizer: did you mean lr?",

@@ -91,6 +91,7 @@ def test_a_loaded_network_takes_images_and_files(run, tmp_path):
         predictor("none.png")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_its_folder(run, tmp_path, monkeypatch):
     folder = tmp_path / "runs" / "copy"
     shutil.copytree(run.folder, folder)

@@ -66,6 +66,7 @@ def test_a_run_with_an_own_experiment_goes_on_with_other_settings(litlab_here, t
     assert "use it        litlab predict ckpt=runs/sweep/seed=1 input=IMAGE" in done.out
 
 
+@pytest.mark.slow
 def test_predict_uses_an_own_network_where_the_project_trusts_it(litlab_here, trained):
     arguments = ("predict", "ckpt=runs/sweep/seed=2", "evaluate=test", "trainer=cpu", "output=out")
     assert litlab_here(trained, *arguments).status == 0

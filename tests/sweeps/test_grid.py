@@ -43,6 +43,7 @@ def test_a_mistake_in_the_last_job_is_found_before_the_first_begins(train_here, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_setting_that_the_usual_option_has_not_is_given_as_a_choice(train_here, tmp_path):
     """Hydra first composes the config of the sweep, with the usual option."""
     done = train_here("-m", *QUICK, "optimizer=sgd,muon", "optimizer.momentum=0.8")

@@ -48,9 +48,9 @@ VALIDATED_WITHIN = ["+trainer.val_check_interval=5", "checkpoint.every_n_steps=5
 STOPPED = [  # hook, step, overrides
     ("on_train_batch_start", 13, ["data.num_workers=2"]),
     ("on_train_batch_start", 5, ["trainer.accumulate_grad_batches=3"]),
-    ("on_train_batch_start", 14, TODAY),
 ]
 STOPPED_ELSEWHERE = [
+    ("on_train_batch_start", 14, TODAY),
     ("on_validation_batch_end", 20, []),
     ("on_train_epoch_end", 20, ["scheduler=plateau", "scheduler.patience=0", "scheduler.warmup_epochs=1.5"]),
     ("on_train_batch_start", 0, []),

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 import torch
+from faults.harness import PATHS
 from pictures import draw_folder
 from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
 from scripts import asked
@@ -192,6 +193,7 @@ def test_a_run_ends_that_leaves_workers_in_the_middle_of_a_pass(tmp_path, train)
         *("data=image_folder", f"data.data_dir={pictures}", "data.image_size=16", "data.batch_size=2", "model=mlp"),
         *("data.num_workers=1", "data.persistent_workers=false", "data.cache=none", "engine=blocks", "trainer=cpu"),
         *(*PLAIN, "callbacks.report.enabled=false", "trainer.log_every_n_steps=3", stop_at(9)),
+        **PATHS,
     )
     assert done.status == 128 + signal.SIGTERM, done.err
     assert done.result["status"] == "interrupted"
