@@ -5,13 +5,13 @@ from litlab.config.build import Chosen, blame, build, build_entries, class_of, o
 from litlab.config.check import (
     BOUNDS,
     FILLED_FROM_DATA,
-    GROUPS,
     MAY_BE_EMPTY,
     UNGROUPED,
     check,
     check_group,
     own_model_keys,
 )
+from litlab.config.groups import GROUPS
 from litlab.config.hints import as_written
 from litlab.config.identity import difference, filled_then, first_change, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode

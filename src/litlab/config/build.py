@@ -8,7 +8,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from litlab.config.check import GROUPS, MAY_BE_EMPTY, MAY_BE_NULL, own_keys
+from litlab.config.check import MAY_BE_EMPTY, MAY_BE_NULL, own_keys
+from litlab.config.groups import GROUPS
 from litlab.config.targets import find, why_not_imported
 from litlab.errors import ConfigError, one_line
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.config.groups import check_mappings
+from litlab.config.groups import GROUPS, check_mappings
 from litlab.config.hints import accepts, as_written, describe, must_be, signature, unknown_to
 from litlab.config.objective import MONITORS, objective_mode
 from litlab.config.resolved import missing, resolved
@@ -24,7 +24,6 @@ from litlab.config.unread import (
 )
 from litlab.errors import ConfigError
 
-GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "task", "trainer")
 MAY_BE_EMPTY = ("scheduler", "mix", "task")
 FILLED_FROM_DATA = ("input_shape", "num_classes")  # keys of a model; null until the data set is known
 # Keys of a model that litlab reads itself: its constructor does not get them. See litlab.training.weights.

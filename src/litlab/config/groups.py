@@ -5,10 +5,8 @@ from typing import Any
 
 from litlab.errors import ConfigError
 
-WITH_OPTIONS = (
-    *("data", "model", "loss", "optimizer", "scheduler", "mix", "task", "trainer"),
-    *("callbacks", "logger", "metrics"),
-)
+GROUPS = ("data", "model", "loss", "optimizer", "scheduler", "mix", "task", "trainer")  # each makes one part of a run
+WITH_OPTIONS = (*GROUPS, "callbacks", "logger", "metrics")
 
 
 def check_mappings(plain: Mapping[Any, Any], chosen: Mapping[str, str]) -> None:

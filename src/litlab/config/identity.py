@@ -6,7 +6,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.config.check import GROUPS, MAY_BE_AUTO, UNGROUPED
+from litlab.config.check import MAY_BE_AUTO, UNGROUPED
+from litlab.config.groups import GROUPS
 from litlab.config.leaves import leaves
 from litlab.config.objective import directions
 from litlab.config.targets import find
