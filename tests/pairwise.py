@@ -13,17 +13,22 @@ from recorded_runs import WITHOUT_FAULT, record_run, stop_at, train_recorded
 from litlab.errors import RunFailed
 
 TRIES = 200  # for each run
+MUON = "optimizer=muon optimizer.lr=0.01 optimizer.head_factor=1 optimizer.bias_factor=1"
 
 
 def runs_with_every_pair(
-    choices: Mapping[str, Sequence[str]], is_refused: Callable[[Collection[str]], bool]
+    choices: Mapping[str, Sequence[str]], refused: Sequence[tuple[str, Sequence[str]]]
 ) -> list[dict[str, str]]:
     """A value of each group for each run. Each next run has the most new pairs of many tries.
 
     Args:
         choices: the values of each group.
-        is_refused: whether some of these values cannot be in one run.
+        refused: values, each with those that cannot be in one run with it.
     """
+
+    def is_refused(values: Collection[str]) -> bool:
+        return any(one in values and not {*others}.isdisjoint(values) for one, others in refused)
+
     members = [(group, value) for group, values in choices.items() for value in values]
     bit = {member: 1 << number for number, member in enumerate(members)}
     left = dict.fromkeys(members, 0)  # for each value, the bits of those that it has yet to meet
@@ -54,15 +59,19 @@ def typed(run: Mapping[str, str]) -> list[str]:
 
 
 def check_run(
-    folder: Path, settings: Sequence[str], base: Sequence[str], stop: int, use: Callable, counters: Collection[str]
+    folder: Path, settings: Sequence[str], base: Sequence[str], stop: int, use: Callable, batches: int
 ) -> None:
     """Trains a run, and the same one stopped and resumed, compares them bit for bit, and measures the result again.
 
     Args:
         stop: the step at which the second one is stopped.
         use: `predict.py`.
-        counters: what names differences that are allowed.
+        batches: in an epoch.
     """
+    # Lightning counts a validation twice that was stopped before its end. After the last batch of an epoch, a loader
+    # may have given all batches or none: both mean that it begins anew.
+    given = f"/loops/fit_loop/state_dict/combined_loader/0/given (0 and {batches})"
+    counters = ("val_loop.batch_progress/total", given)
     whole, stopped = folder / "whole", folder / "stopped"
     record_run(whole, *settings, base=base)
     train_recorded(whole)

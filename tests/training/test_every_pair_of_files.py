@@ -1,10 +1,8 @@
 """Settings of data from files go together, as in `test_every_pair`: each pair is in a run that trains, resumes and is
 measured again. The tasks are classes, several labels, and landmarks."""
 
-from collections.abc import Collection
-
 import pytest
-from pairwise import check_run, runs_with_every_pair, typed
+from pairwise import MUON, check_run, runs_with_every_pair, typed
 from pictures import draw_folder, draw_labels, draw_landmarks
 
 pytestmark = pytest.mark.slow
@@ -19,7 +17,6 @@ STOP = 4  # steps
 
 CLASSES, SEVERAL, POINTS = "data=image_folder", "data=csv loss=bce_with_logits", "data=landmarks loss=mse"
 TASKS = [CLASSES, SEVERAL, POINTS]
-MUON = "optimizer=muon optimizer.lr=0.01 optimizer.head_factor=1 optimizer.bias_factor=1"
 MOVES = ["data.augment=[rand_augment]", "data.augment=[random_crop,color_jitter]"]
 
 CHOICES = {
@@ -60,15 +57,7 @@ REFUSED = [
     *((cache, VARYING) for cache in ("data.cache=memory", "data.cache=disk")),
 ]
 
-
-def is_refused(values: Collection[str]) -> bool:
-    return any(one in values and not {*others}.isdisjoint(values) for one, others in REFUSED)
-
-
-# See `test_every_pair`.
-COUNTERS = ("val_loop.batch_progress/total", "/loops/fit_loop/state_dict/combined_loader/0/given (0 and 6)")
-
-RUNS = runs_with_every_pair(CHOICES, is_refused)
+RUNS = runs_with_every_pair(CHOICES, REFUSED)
 
 
 @pytest.fixture(scope="module")
@@ -96,4 +85,4 @@ def data(tmp_path_factory):
 def test_each_two_settings_of_files_go_together(tmp_path, use, data, number):
     run = RUNS[number]
     settings = [*typed(run), *data[run["broken"] != "-"][run["task"]]]
-    check_run(tmp_path, settings, SMALL, STOP, use, COUNTERS)
+    check_run(tmp_path, settings, SMALL, STOP, use, batches=6)

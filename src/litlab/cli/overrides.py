@@ -7,9 +7,9 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from litlab.cli.keys import Keys
+from litlab.cli.keys import Keys, is_multirun
 from litlab.cli.proposals import proposal
-from litlab.cli.words import TAKE_A_WORD
+from litlab.cli.words import TAKE_A_WORD, check_words
 from litlab.config import BOUNDS, GROUPS, MAY_BE_EMPTY, several, suggest
 from litlab.console import typed
 
@@ -152,6 +152,25 @@ def check_words_of_options(arguments: Sequence[str]) -> None:
             raise HydraException(f"{name}{has}: must be followed by one of {', '.join(SHOWN[name])}")
         if name in TAKE_A_WORD and name not in ("-i", "--info") and following is None:
             raise HydraException(f"{name}: must be followed by a word")
+
+
+def refuse_mistakes(arguments: Sequence[str], keys: Keys, folders: Sequence[Path]) -> None:
+    """Refuses what Hydra would explain badly, of a command line or of the overrides in a notebook.
+
+    Args:
+        arguments: without the options that the script itself reads.
+        keys: of the script, with the arguments.
+        folders: in which Hydra looks for configs.
+
+    Raises:
+        HydraException: saying what to write.
+    """
+    check_words(arguments, keys)
+    refuse_unused(arguments, keys)
+    refuse_without(arguments, keys)
+    refuse_values = refuse_in_sweeps if is_multirun(arguments) else refuse_several
+    refuse_values(arguments)
+    refuse_null(arguments, folders)
 
 
 def refuse_unused(arguments: Sequence[str], keys: Keys) -> None:

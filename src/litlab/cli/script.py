@@ -32,16 +32,11 @@ from litlab.cli.overrides import (
     literal,
     of_every_model,
     options_first,
-    refuse_in_sweeps,
-    refuse_null,
-    refuse_several,
-    refuse_unused,
-    refuse_without,
+    refuse_mistakes,
     without_config_dir,
 )
 from litlab.cli.runs import as_asked, as_resumed, resumes
 from litlab.cli.signals import end_at_next_signal, sigterm_raises
-from litlab.cli.words import check_words
 from litlab.config import Run
 from litlab.distributed.ranks import is_rank, rank
 from litlab.distributed.slurm import adopt_slurm
@@ -163,12 +158,7 @@ class Script:
             raise HydraException(f"-m: {console.typed('predict')} does one thing at a time; sweeps are for training")
         if self.config_name == "predict" and (folders := [a for a in arguments if a.startswith("hydra.run.dir=")]):
             raise HydraException(f"{folders[0]}: is for training; write output={folders[0].partition('=')[2]}")
-        check_words(arguments, keys)
-        refuse_unused(arguments, keys)
-        refuse_without(arguments, keys)
-        refuse_values = refuse_in_sweeps if is_multirun(arguments) else refuse_several
-        refuse_values(arguments)
-        refuse_null(arguments, self.searched.folders)
+        refuse_mistakes(arguments, keys, self.searched.folders)
         sys.argv[1:] = typed = options_first(arguments)
         if not is_multirun(arguments):
             sys.argv[1:] = [literal(argument, self.paths) for argument in sys.argv[1:]]

@@ -14,16 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 from litlab.cli.explain import explain
 from litlab.cli.folders import NewFolders, Refused, UnusedFolder, register
 from litlab.cli.keys import Keys, is_multirun
-from litlab.cli.overrides import (
-    check_options,
-    of_every_model,
-    refuse_null,
-    refuse_several,
-    refuse_unused,
-    refuse_without,
-)
+from litlab.cli.overrides import check_options, of_every_model, refuse_mistakes
 from litlab.cli.runs import as_resumed, resumes
-from litlab.cli.words import check_words
 from litlab.config import Run
 from litlab.errors import ConfigError, one_line
 from litlab.project import CONF, Project, Searched, searched, searching
@@ -78,11 +70,7 @@ def _check(overrides: list[str]) -> None:
             raise HydraException(f"{option}: a sweep starts {SWEEP}")
         if option.startswith("-"):
             raise HydraException(f"{option}: options are for the command line: litlab train {option}")
-    check_words(overrides, keys)
-    refuse_unused(overrides, keys)
-    refuse_without(overrides, keys)
-    refuse_several(overrides)
-    refuse_null(overrides, searched().folders)
+    refuse_mistakes(overrides, keys, searched().folders)
 
 
 def _new(overrides: list[str], project: Project | None) -> Run:

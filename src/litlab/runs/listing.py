@@ -102,10 +102,11 @@ def _table(runs: list[Listed], width: int, left_out: Collection[str]) -> Table:
         table.add_column(*shared[column] if alone else (column,), no_wrap=not folds, overflow="fold")
     for run in runs:
         scores = {name: _scored(run, name, name_it=len(shared[name]) > 1) for name in SCORES}
-        texts = {"name": run.name, "when": _short(run.when), "data": run.data, "network": run.network}
         if width < WIDE:
             scores = {name: score.replace(" ", "\n") for name, score in scores.items()}
-        whole = {name: printable(text) for name, text in (texts | {"status": run.status}).items()} | scores
+        texts = {"name": run.name, "when": _short(run.when), "data": run.data, "network": run.network}
+        texts["status"] = run.status
+        whole = {name: printable(text) for name, text in texts.items()} | scores
         table.add_row(*(whole[column] for column in columns))
     return table
 

@@ -46,10 +46,8 @@ def print_report(folder: Path, total: int | None = None, refused: Sequence[str] 
         draw(sweep, folder / "sweep.png")
         best = sweep.finished[0]
         checkpoint = best_or_last(best.folder)
-        _say(
-            "best job",
-            f"{shown(checkpoint)}" if checkpoint else f"{shown(best.folder)}, which has no checkpoint any more",
-        )
+        without = "" if checkpoint else ", which has no checkpoint any more"
+        _say("best job", f"{shown(checkpoint or best.folder)}{without}")
         _say("repeat it", command_of(best))
         _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png, sweep.html")
     else:
