@@ -59,6 +59,18 @@ def test_a_job_of_another_process_ends_when_its_sweep_says_so_and_not_before(tmp
     assert (stopped.value.status, after) == (130, before)
 
 
+def test_a_job_ends_in_the_same_way_when_its_sweep_says_so_as_it_begins_or_ends(tmp_path):
+    (tmp_path / ".save").touch()
+    ends = set()
+    for _ in range(20):
+        try:
+            with stopped_with_sweep(SweepJob(0, tmp_path, "Local")):
+                pass
+        except BaseException as error:  # a KeyboardInterrupt would end pytest
+            ends.add(str(error) if isinstance(error, RunFailed) else repr(error))
+    assert ends == {"stopped by SIGINT"}
+
+
 def work(seconds):
     """Like time.sleep, which is not ended by a handler that no signal has called."""
     for _ in range(seconds * 20):

@@ -142,14 +142,16 @@ def stopped_with_sweep(job: SweepJob | None) -> Iterator[None]:
             ended.wait(ASK_S)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=watch, daemon=True).start()
     try:
-        yield
+        try:  # the sweep may tell so while this thread still starts the other, and when the job is just done
+            threading.Thread(target=watch, daemon=True).start()
+            yield
+        finally:
+            with lock:
+                ended.set()
     except KeyboardInterrupt:
         raise RunFailed(str(Interrupted(signal.SIGINT)), 128 + signal.SIGINT) from None
     finally:
-        with lock:
-            ended.set()
         signal.signal(signal.SIGINT, before)
 
 
