@@ -71,4 +71,4 @@ RUNS = runs_with_every_pair(CHOICES, REFUSED)
 
 @pytest.mark.parametrize("number", range(len(RUNS)))
 def test_each_two_settings_go_together(tmp_path, use, number):
-    check_run(tmp_path, typed(RUNS[number]), SMALL, STOP, use, batches=7)
+    check_run(tmp_path, typed(RUNS[number]), SMALL, STOP, use)

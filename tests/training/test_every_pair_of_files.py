@@ -85,4 +85,4 @@ def data(tmp_path_factory):
 def test_each_two_settings_of_files_go_together(tmp_path, use, data, number):
     run = RUNS[number]
     settings = [*typed(run), *data[run["broken"] != "-"][run["task"]]]
-    check_run(tmp_path, settings, SMALL, STOP, use, batches=6)
+    check_run(tmp_path, settings, SMALL, STOP, use)
