@@ -165,12 +165,10 @@ def use(tmp_path, monkeypatch):
     from litlab.cli import literal
     from litlab.prediction import run_prediction
 
-    paths = ("ckpt", "input", "output", "data.data_dir")
-
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> None:
-        overrides = [literal(argument, paths) for argument in ("trainer=cpu", *arguments)]
+        overrides = [literal(argument, "predict") for argument in ("trainer=cpu", *arguments)]
         run_prediction(asked(*overrides, script="predict"))
 
     return call

@@ -29,7 +29,7 @@ KEYS = Keys(REPOSITORY / "conf", "train")
     "value", ["a.png", "x (1).png", "a,b", "a=b", "it's", 'say "hi"', "a\\'b", "back\\", "${HOME}", "~/x", "1.5", "a#b"]
 )
 def test_a_path_survives_hydra(value):
-    override = OverridesParser.create().parse_override(literal(f"input={value}", ["input"]))
+    override = OverridesParser.create().parse_override(literal(f"input={value}", "predict"))
     assert OmegaConf.create({"input": override.value()}).input == value
 
 
@@ -37,7 +37,7 @@ def test_a_path_survives_hydra(value):
     "argument", ["input=[a,b]", "input='a b'", "input=null", "input=", "other=a,b", "evaluate=test"]
 )
 def test_what_is_written_for_hydra_stays(argument):
-    assert literal(argument, ["input"]) == argument
+    assert literal(argument, "predict") == argument
 
 
 @pytest.mark.parametrize(

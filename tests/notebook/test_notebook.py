@@ -219,6 +219,7 @@ SWEEP = r"on the command line: litlab train -m \.\.\."
         ([3], r"^overrides=\[3\]: must be a list of texts, such as \[\"trainer.max_epochs=1\"\]$"),
         ([None], r"^overrides=\[None\]: must be a list of texts"),
         (None, "^overrides=None: must be a list of texts"),
+        (["hydra.run.dir=/proc/no/run"], "^No such file or directory: '/proc/no'$"),
         ({"seed": 1}, r"^overrides=\{'seed': 1\}: must be a list of texts"),
     ],
 )
@@ -228,6 +229,13 @@ def test_overrides_that_are_none_are_refused_in_one_line(overrides, message, tmp
         litlab.train(overrides=overrides)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_values_are_quoted_for_hydra_as_on_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert litlab.train(overrides=["data=mnist_sample", "name=größe", "summary=true"]).folder.name == "größe"
+    with pytest.raises(ConfigError, match=r"^data.data_dir photos \(1\): no such folder$"):
+        litlab.train(overrides=["data=image_folder", "data.data_dir=photos (1)"])
 
 
 def test_an_experiment_that_is_no_name_is_refused():

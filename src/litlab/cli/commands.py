@@ -5,10 +5,8 @@ from litlab.cli.signals import signals_wait
 from litlab.config import Run
 from litlab.importing import collector_rests
 
-DATA = ("data.data_dir", "data.annotations", "data.file", "data.label_separator")
 
-
-@script("train", paths=(*DATA, "model.weights"))
+@script("train")
 def train(run: Run) -> float | None:
     with signals_wait(), collector_rests():
         from litlab.training import run_training  # imports torch: a mistyped setting need not wait for that
@@ -17,7 +15,7 @@ def train(run: Run) -> float | None:
 
 
 # own_first=False: in somebody else's folder, a config must not decide what is imported unless it is asked for by name.
-@script("predict", paths=("ckpt", "input", "output", *DATA), own_first=False)
+@script("predict", own_first=False)
 def predict(run: Run) -> None:
     with signals_wait(), collector_rests():
         from litlab.prediction import run_prediction

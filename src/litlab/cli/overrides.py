@@ -39,14 +39,21 @@ ALONE = (
 SHOWN = dict.fromkeys(("-c", "--cfg"), ("job", "hydra", "all"))  # the words that may follow these options
 
 
-def literal(argument: str, paths: Sequence[str]) -> str:
+OF_DATA = ("data.data_dir", "data.annotations", "data.file", "data.label_separator")
+# For each script, the settings that hold the name of a file, or signs.
+AS_TYPED = {"train": (*OF_DATA, "model.weights"), "predict": ("ckpt", "input", "output", *OF_DATA)}
+
+
+def literal(argument: str, config_name: str) -> str:
     """`input=photo (1).png` with its value in quotes, so that Hydra takes the file's name as it was typed.
 
     Args:
-        argument: of the command line. A value that has quotes already, or is a list, stays as it is.
-        paths: the settings that hold names of files.
+        argument: of the command line, and not of a sweep, where a comma separates values. A value that has quotes
+            already, or is a list, stays as it is.
+        config_name: of the script.
     """
     key, _, value = argument.partition("=")
+    paths = AS_TYPED.get(config_name, ())
     written_for_hydra = value in ("", "null") or re.fullmatch(r"\[.*\]|'.*'|\".*\"", value)
     if key not in paths or (written_for_hydra and not (value and Path(value).exists())):
         return argument

@@ -6,7 +6,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -50,15 +50,13 @@ from litlab.sweeps import stop, stopped_with
 Main = Callable[[Run], Any]
 
 
-def script(config_name: str, paths: Sequence[str] = (), own_first: bool = True) -> Callable[[Main], Callable[[], None]]:
+def script(config_name: str, own_first: bool = True) -> Callable[[Main], Callable[[], None]]:
     """Makes `main(run)` a script that composes `conf/<config_name>.yaml`. The current folder's configs extend litlab's.
 
     Exit status: 0 if all went well, 1 if a run failed, 2 for a wrong setting, 128 + the signal if interrupted.
 
     Args:
         config_name: of the config.
-        paths: settings that hold the name of a file, or signs. It is taken as it was typed, with all its commas and
-            brackets, except in a sweep, where a comma separates values.
         own_first: configs of the current folder may also take the place of litlab's.
     """
 
@@ -73,7 +71,7 @@ def script(config_name: str, paths: Sequence[str] = (), own_first: bool = True) 
 
                 follow()
             with leading() if is_rank() else contextlib.nullcontext():
-                Script(main, config_name, paths, own_first)()
+                Script(main, config_name, own_first)()
 
         return call
 
@@ -86,12 +84,11 @@ class Script:
     Args:
         main: what the script does with a run.
         config_name: of the config.
-        paths: settings that hold the name of a file.
         own_first: configs of the current folder may take the place of litlab's.
     """
 
-    def __init__(self, main: Main, config_name: str, paths: Sequence[str], own_first: bool) -> None:
-        self.main, self.config_name, self.paths = main, config_name, paths
+    def __init__(self, main: Main, config_name: str, own_first: bool) -> None:
+        self.main, self.config_name = main, config_name
         self.project = Project.here()
         self.searched = Searched.of(self.project, own_first)
         self.full_error = full_error.wanted()
@@ -161,7 +158,7 @@ class Script:
         refuse_mistakes(arguments, keys, self.searched.folders)
         sys.argv[1:] = typed = options_first(arguments)
         if not is_multirun(arguments):
-            sys.argv[1:] = [literal(argument, self.paths) for argument in sys.argv[1:]]
+            sys.argv[1:] = [literal(argument, self.config_name) for argument in sys.argv[1:]]
         sys.argv[1:] = [letters_of_all_languages(argument) for argument in sys.argv[1:]]
         self.typed = dict(zip(sys.argv[1:], typed, strict=True))
         if self.config_name == "train":

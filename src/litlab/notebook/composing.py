@@ -9,15 +9,14 @@ from typing import Any
 import hydra
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from litlab.cli.explain import explain
+from litlab.cli.explain import explain_any, without_number
 from litlab.cli.folders import NewFolders, Refused, UnusedFolder, register
 from litlab.cli.keys import Keys, is_multirun
-from litlab.cli.overrides import check_options, of_every_model, refuse_mistakes
+from litlab.cli.overrides import check_options, letters_of_all_languages, literal, of_every_model, refuse_mistakes
 from litlab.cli.runs import as_resumed, resumes
 from litlab.config import Run
-from litlab.errors import ConfigError, one_line
+from litlab.errors import ConfigError
 from litlab.project import CONF, Project, Searched, searched, searching
 from litlab.runs import CONFIG, HYDRA, OVERRIDES, remove_absolute_paths
 
@@ -41,7 +40,7 @@ def run_of(experiment: str | None, overrides: Sequence[str]) -> Run:
     project = Project.here()
     with searching(Searched.of(project, own_first=True)), _explained(given):
         _check(given)
-        given = [of_every_model(override) for override in given]
+        given = [of_every_model(letters_of_all_languages(literal(override, "train"))) for override in given]
         return as_resumed(given, CONF, "train", project) if resumes(given) else _new(given, project)
 
 
@@ -91,13 +90,18 @@ def _new(overrides: list[str], project: Project | None) -> Run:
 
 @contextlib.contextmanager
 def _explained(overrides: list[str]) -> Iterator[None]:
-    """Turns an error of Hydra in the block, and the refusal of a folder, into one line."""
+    """Turns what the command line says in one line into such an error: of Hydra, of a config file, of a folder."""
     try:
         yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(_here(explain(error, overrides, CONF, "train"))) from error
+    except ConfigError:
+        raise
     except Refused as refused:
-        raise ConfigError(_here(one_line(refused.error))) from refused
+        raise ConfigError(_here(without_number(refused.error))) from refused
+    except Exception as error:
+        said = explain_any(error, overrides, CONF, "train")
+        if said is None:
+            raise
+        raise ConfigError(_here(said)) from error
 
 
 def _here(said: str) -> str:
