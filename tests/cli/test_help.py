@@ -7,6 +7,7 @@ from hydra.errors import HydraException
 from scripts import REPOSITORY
 
 from litlab.cli.help import explain, options
+from litlab.cli.overrides import help_asked
 from litlab.cli.settings import described
 
 CONF = REPOSITORY / "conf"
@@ -55,6 +56,31 @@ def test_help_of_predict_has_only_what_predict_uses():
     assert "trainer.devices=1" in text
     assert "max_epochs" not in text
     assert "python predict.py trainer=OPTION --help trainer" in text
+
+
+def test_help_explains_sweepers_and_launchers():
+    assert "hydra.sweeper.prune=false  asha: jobs train in rungs" in explain("hydra.sweeper.prune", [], [CONF], "train")
+    text = explain("hydra/sweeper", ["hydra/sweeper=optuna"], [CONF], "train")
+    assert "Those of hydra/sweeper=optuna" in text
+    assert "hydra.sweeper.n_trials=20 " in text
+    assert "others: joblib, ray, submitit_local" in explain("hydra/launcher", [], [CONF], "train")
+    with pytest.raises(HydraException, match="write hydra/sweeper=optuna --help hydra.sweeper.n_trials$"):
+        explain("hydra.sweeper.n_trials", [], [CONF], "train")
+    with pytest.raises(HydraException, match="^--help hydra.sweep.dir: it is Hydra's: .* --cfg hydra shows"):
+        explain("hydra.sweep.dir", [], [CONF], "train")
+
+
+def test_help_is_given_of_all_that_is_named():
+    assert help_asked(["--help", "optimizer", "lr"]) == ["optimizer", "lr"]
+    assert help_asked(["optimizer=sgd", "--help", "optimizer"]) == ["optimizer"]
+    assert help_asked(["--help", "optimizer=sgd"]) == ["optimizer"]
+    assert help_asked(["model=vit", "--help"]) == help_asked(["optimizer"]) == []
+
+
+def test_a_config_file_that_is_no_utf8_does_not_end_the_help_of_all(tmp_path):
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss/own.yaml").write_bytes("# Größe\n_target_: torch.nn.MSELoss\n".encode("latin-1"))
+    assert "own" in options([tmp_path, CONF], "train")
 
 
 def test_help_of_one_setting_is_its_line():

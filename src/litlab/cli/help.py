@@ -13,6 +13,7 @@ from litlab.cli.other_words import instead
 from litlab.cli.settings import ACROSS, Setting, described, header, settings_of
 from litlab.config import allowed_values, suggest
 from litlab.console import typed
+from litlab.sweeps import EXTRAS
 
 WIDEST = 110  # characters of a line
 
@@ -66,6 +67,8 @@ def explain(subject: str, arguments: Sequence[str], folders: Sequence[Path], con
     Raises:
         HydraException: if there is no such group or setting.
     """
+    if subject.startswith("hydra"):
+        return _of_hydra(subject, arguments, folders, config_name)
     known = groups(folders, config_name)
     group, _, key = subject.partition(".")
     if group not in known:
@@ -86,7 +89,7 @@ def explain(subject: str, arguments: Sequence[str], folders: Sequence[Path], con
             raise HydraException(f"--help {subject}: no such group or setting; {there}")
         below = [setting for name, setting in whole.items() if name.startswith(f"{subject}.")]
         return "\n".join(_explained([whole[subject], *below]))
-    option = next((a.partition("=")[2] for a in reversed(arguments) if a.startswith(f"{group}=")), known[group])
+    option = _chosen(group, arguments, known[group])
     file = next((file for file in _files(folders, group) if file.stem == option), None)
     found = settings_of(file, group) if file else []
     found += [s for s in settings_of(_main(folders, config_name)) if s.key.startswith(f"{group}.")]
@@ -99,6 +102,33 @@ def explain(subject: str, arguments: Sequence[str], folders: Sequence[Path], con
             raise HydraException(f"--help {subject}: {group}={option} has no such setting; {there}")
         return "\n".join(_explained(found, file))
     return "\n".join([*_options(group, option, folders, config_name), "", *_explained(found, file)])
+
+
+def _chosen(group: str, arguments: Sequence[str], otherwise: str) -> str:
+    """The option of a group that the command line chooses."""
+    return next((a.partition("=")[2] for a in reversed(arguments) if a.startswith(f"{group}=")), otherwise)
+
+
+def _of_hydra(subject: str, arguments: Sequence[str], folders: Sequence[Path], config_name: str) -> str:
+    """The settings of a sweeper or a launcher that have a config file of litlab; others are Hydra's own."""
+    part, _, key = subject.replace("/", ".").removeprefix("hydra.").partition(".")
+    files = _files(folders, group := f"hydra/{part}")
+    if not files or config_name != "train":
+        raise HydraException(f"--help {subject}: it is Hydra's: {typed(config_name)} --cfg hydra shows its settings")
+    option = _chosen(group, arguments, "grid" if part == "sweeper" else "")
+    having = [file for file in files if not key or f"{group}.{key}" in _keys_of(file, group)]
+    file = next((file for file in files if file.stem == option), None)
+    if key and file not in having:
+        there = f"write {group}={having[0].stem} --help {subject}" if having else f"--help {group} lists them"
+        raise HydraException(f"--help {subject}: {group}={option} has no such setting; {there}")
+    found = settings_of(file, group.replace("/", ".")) if file else []
+    if key:
+        return "\n".join(_explained([s for s in found if s.key == f"hydra.{part}.{key}"]))
+    lines = [*_options(group, option, folders, config_name), "", *_explained(found)]
+    if part == "launcher":
+        others = ", ".join(sorted(EXTRAS.keys() - {file.stem for file in files}))
+        lines.append(f"others: {others}; {typed(config_name)} hydra/launcher=OPTION --cfg hydra shows their settings")
+    return "\n".join(lines)
 
 
 def _keys_of(file: Path, group: str) -> set[str]:

@@ -245,11 +245,14 @@ def refuse_without(arguments: Sequence[str], keys: Keys) -> None:
             raise HydraException(f"{argument}: a run needs {group}=OPTION; there is: {', '.join(options)}")
 
 
-def help_asked(arguments: Sequence[str]) -> str | None:
-    """`optimizer` of `--help optimizer`: what the user asks to explain."""
-    if not {"-h", "--help"} & set(arguments):
-        return None
-    return next((word for word in arguments if not word.startswith("-") and "=" not in word), None)
+def help_asked(arguments: Sequence[str]) -> list[str]:
+    """`optimizer` of `--help optimizer`, and of `--help optimizer=sgd`: what the user asks to explain."""
+    places = [place for place, word in enumerate(arguments) if word in ("-h", "--help")]
+    if not places:
+        return []
+    words = [word for word in arguments if not word.startswith("-") and "=" not in word]
+    after = [key for key, sign, _ in (it.partition("=") for it in arguments[places[0] + 1 :][:1]) if sign]
+    return words or [key for key in after if not key.startswith("-")]
 
 
 # What Hydra reads as no text: null, true, false and numbers.

@@ -148,8 +148,9 @@ class Script:
         keys = Keys(CONF, self.config_name, arguments)
         check_options(arguments, keys)
         check_words_of_options(arguments)
-        if subject := help_asked(arguments):
-            print(explain_settings(subject, arguments, self.folders_of_configs, self.config_name))
+        if subjects := help_asked(arguments):
+            found = [explain_settings(it, arguments, self.folders_of_configs, self.config_name) for it in subjects]
+            print("\n".join(found))
             sys.exit()
         if self.config_name == "predict" and is_multirun(arguments):
             raise HydraException(f"-m: {console.typed('predict')} does one thing at a time; sweeps are for training")

@@ -67,7 +67,7 @@ def described(file: Path) -> str:
 def header(file: Path) -> list[str]:
     """The comments at the beginning of a config file, without those for Hydra."""
     found = []
-    for line in file.read_text("utf-8").splitlines():
+    for line in file.read_text("utf-8", errors="replace").splitlines():  # an error is said where the file is used
         if not line.startswith("#"):
             break
         found += [] if line[1:].strip().startswith("@") else [line[1:].strip()]
