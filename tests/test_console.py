@@ -62,6 +62,19 @@ def test_a_run_logs_what_it_prints(tmp_path, monkeypatch, capsys):
     assert [re.sub(r"^\S+ \S+ ", "", line) for line in lines] == ["INFO epoch 1/2", "WARNING no GPU"]
 
 
+def test_a_log_goes_on_in_a_folder_that_is_made_anew(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with console.logged_to(folder):
+        console.say("before")
+        folder.rename(tmp_path / "removed")
+        folder.mkdir()
+        console.reopen_log(folder)
+        console.say("after")
+    assert (tmp_path / "removed/train.log").read_text().endswith("INFO before\n")
+    assert (folder / "train.log").read_text().endswith("INFO after\n")
+
+
 def test_a_console_is_quiet_when_its_reader_has_left():
     read, write = os.pipe()
     os.close(read)

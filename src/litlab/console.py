@@ -216,6 +216,13 @@ def logged_to(run: Path) -> Iterator[None]:
         handler.close()
 
 
+def reopen_log(run: Path) -> None:
+    """Lets `train.log` go on in a run folder that has been made anew. The next line opens it."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == run.resolve():
+            handler.close()
+
+
 def _log_file(run: Path) -> logging.FileHandler:
     handler = logging.FileHandler(run / "train.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -1,4 +1,4 @@
-"""The cores and the memory that this process may use."""
+"""The cores and the memory that this process may use, and the precision that the machine computes in."""
 
 import contextlib
 import os
@@ -14,6 +14,19 @@ def cores() -> int:
         microseconds, period = map(int, (GROUP / "cpu.max").read_text().split())
         bound = min(bound, max(1, round(microseconds / period)))
     return bound
+
+
+# Lightning takes these names too, and warns of them.
+WHOLE_NAMES = {"16": "16-mixed", "bf16": "bf16-mixed", "32": "32-true", "64": "64-true"}
+
+
+def computed_precision(precision: str, accelerator: str) -> str:
+    """The precision in which Lightning computes, by its whole name. On a CPU, it takes bfloat16 for 16-mixed."""
+    import torch  # takes seconds
+
+    precision = WHOLE_NAMES.get(precision, precision)
+    on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available())
+    return "bf16-mixed" if precision == "16-mixed" and on_cpu else precision
 
 
 def free_memory() -> int:

@@ -373,6 +373,9 @@ def test_a_folder_that_is_removed(tmp_path, undisturbed):
     lost = [done.err] if done.status else differences(tmp_path / "run", undisturbed(LONGER))
     assert [difference for difference in lost if not difference.startswith("TensorBoard")] == []
     assert {"epoch", "val/loss"} <= set(curves(tmp_path / "run"))
+    log = (tmp_path / "run/train.log").read_text()
+    assert "training goes on in a new folder" in log
+    assert "completed after" in log
     assert finish(train(tmp_path, "resume=run", "trainer.max_epochs=17"), tmp_path).status == 0
 
 

@@ -21,6 +21,15 @@ def test_a_run_has_the_precision_of_its_config(train_here, given):
     assert checkpoint["litlab"]["numerics"]["precision"] == given
 
 
+@pytest.mark.parametrize(("given", "computed"), [("16", "bf16-mixed"), ("bf16", "bf16-mixed"), ("32", "32-true")])
+def test_the_precision_that_is_computed_in_has_its_whole_name(train_here, given, computed):
+    """Lightning would print warnings of its own, and litlab the precision that was not there."""
+    done = train_here(*SMALL, f"trainer.precision={given}")
+    assert f"cpu, {computed}" in done.out
+    wanted = f"warning: trainer.precision={given}: a CPU has bfloat16 in its place, so the run trains in bf16-mixed\n"
+    assert done.err == (wanted if given == "16" else "")
+
+
 @pytest.mark.slow
 def test_a_resumed_run_keeps_its_precision(train_here):
     """Also if it goes on on another machine: the checkpoint decides, and not the hardware."""

@@ -18,6 +18,7 @@ from litlab.console import console, quieten
 from litlab.distributed import Heartbeat, is_rank, ranks_wanted, start_ranks, tell
 from litlab.distributed.strategies import distribution
 from litlab.errors import ConfigError
+from litlab.machine import computed_precision
 from litlab.modules import Supervised
 from litlab.prediction import evaluation_result
 from litlab.prediction.calibrate import Calibrated, calibrated, check_calibrate
@@ -158,7 +159,8 @@ def supervised(trained: Trained) -> Supervised:
 def make_trainer(trained: Trained, run: Run, details: Details | LabelDetails | None) -> lightning.Trainer:
     """Builds a Trainer that computes in the precision of the training, and writes no files."""
     settings = run.plain()["trainer"]
-    settings["precision"] = settings["precision"] or trained.precision
+    precision = str(settings["precision"] or trained.precision)
+    settings["precision"] = computed_precision(precision, settings["accelerator"])
     live = console.is_terminal
     arguments: dict[str, Any] = {
         "callbacks": [*([details] if details else []), *([Progress(test=str(run.cfg.evaluate))] if live else [])],

@@ -67,7 +67,7 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
     """
     lightning.seed_everything(run.cfg.seed, workers=True, verbose=False)
     run, data, module = assemble(run.settled(**directions(run.cfg)))
-    run = run.settled(**{"trainer.precision": precision(run, data, saved)})
+    run = _in_precision(run, precision(run, data, saved))
     if not saved:
         weights.load(run, module.network)
     checkpoints, throughput, resume = make_checkpoints(run, data, module), Throughput(), ExactResume(run.plain())
@@ -85,6 +85,14 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
         module.compiled = CompiledNetwork(module.network, data.batch_size // trainer.world_size)
     module.engine = choose_engine(run.get("engine", "auto"), trainer, module, run.get("checkpoint.every_n_steps"))
     return Parts(run, data, module, trainer, checkpoints, throughput, resume, stop, prune)
+
+
+def _in_precision(run: Run, computed: str) -> Run:
+    """The run with the precision in which it computes. Says so if that is another one than the user has asked for."""
+    asked = str(run.cfg.trainer.precision)
+    if asked.startswith("16") and not computed.startswith("16"):
+        console.warn(f"trainer.precision={asked}: a CPU has bfloat16 in its place, so the run trains in {computed}")
+    return run.settled(**{"trainer.precision": computed})
 
 
 def make_checkpoints(run: Run, data: DataModule, module: Supervised) -> Checkpoints | None:

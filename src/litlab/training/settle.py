@@ -9,6 +9,7 @@ from litlab.config import Run
 from litlab.data import DataModule
 from litlab.distributed import hosts, is_rank, ranks_wanted
 from litlab.errors import ConfigError
+from litlab.machine import computed_precision
 from litlab.training import batch_size
 from litlab.training.assemble import assemble
 
@@ -50,7 +51,7 @@ def precision(run: Run, data: DataModule, saved: dict[str, Any] | None = None) -
     """
     trainer = run.cfg.trainer
     if trainer.precision != "auto":
-        return str(trainer.precision or "32-true")
+        return computed_precision(str(trainer.precision or "32-true"), trainer.accelerator)
     if saved:
         return precision_of(saved)
     if trainer.accelerator != "cpu" and torch.cuda.is_available():

@@ -5,7 +5,7 @@ from typing import Any
 
 import lightning
 
-from litlab.console import warn
+from litlab.console import reopen_log, warn
 from litlab.files import atomic, try_to_disk
 
 
@@ -34,4 +34,5 @@ class RunFolder(lightning.Callback):
                     temporary.write_bytes(content)
         except OSError:  # the disk is away; the checkpoint's warning says so
             return
+        reopen_log(self.folder)
         warn(f"{self.folder} has gone: training goes on in a new folder, which has what is saved from now on")
