@@ -9,6 +9,7 @@ from hydra.errors import HydraException
 
 from litlab.cli.keys import Keys, is_multirun
 from litlab.cli.proposals import proposal
+from litlab.cli.recipes import refuse_recipes
 from litlab.cli.words import TAKE_A_WORD, check_words
 from litlab.config import BOUNDS, GROUPS, MAY_BE_EMPTY, several, suggest
 from litlab.console import typed
@@ -178,6 +179,7 @@ def refuse_mistakes(arguments: Sequence[str], keys: Keys, folders: Sequence[Path
     refuse_values = refuse_in_sweeps if is_multirun(arguments) else refuse_several
     refuse_values(arguments)
     refuse_null(arguments, folders)
+    refuse_recipes(arguments, keys, folders)
 
 
 def refuse_unused(arguments: Sequence[str], keys: Keys) -> None:
