@@ -46,18 +46,40 @@ def test_class_weights_are_a_setting_and_no_part_of_a_checkpoint():
 
 
 @pytest.mark.parametrize(
-    "loss", [CrossEntropy(class_weights=[1, 2, 3]), LogSoftmaxNLL(), CrossEntropy(label_smoothing=0.1)]
+    "loss",
+    [
+        CrossEntropy(class_weights=[1, 2, 3]),
+        CrossEntropy(0.3, class_weights=[1, 2, 3]),
+        CrossEntropy(label_smoothing=0.1),
+        LogSoftmaxNLL(),
+        LogSoftmaxNLL(torch.tensor([1.0, 2.0, 3.0])),
+    ],
 )
 def test_shares_of_classes_are_targets_too(loss):
     torch.manual_seed(0)
     logits, targets = torch.randn(4, 3), torch.tensor([0, 1, 2, 1])
     shares = torch.nn.functional.one_hot(targets, 3).float()
-    scale = 1.0 if loss.weight is None else loss.weight[targets].sum() / len(targets)
-    torch.testing.assert_close(loss(logits, shares), loss(logits, targets) * scale)
-    half = 0.5 * shares + 0.5 * shares.roll(1, 0)
-    torch.testing.assert_close(loss(logits, half), 0.5 * loss(logits, shares) + 0.5 * loss(logits, shares.roll(1, 0)))
-    if loss.weight is not None:
-        assert total_weight(loss, shares) == 4
+    torch.testing.assert_close(loss(logits, shares), loss(logits, targets))
+    others = shares.roll(1, 0)
+    both = [1.0, 1.0] if loss.weight is None else [total_weight(loss, shares), total_weight(loss, others)]
+    mixed = both[0] * loss(logits, shares) + both[1] * loss(logits, others)
+    torch.testing.assert_close(loss(logits, 0.5 * shares + 0.5 * others), mixed / sum(both))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_equal_weights_change_nothing(smoothing):
+    logits, shares = torch.randn(4, 3), torch.rand(4, 3).softmax(1)
+    loss = CrossEntropy(smoothing, class_weights=[10, 10, 10])
+    torch.testing.assert_close(loss(logits, shares), CrossEntropy(smoothing)(logits, shares))
+
+
+def test_the_loss_of_a_split_is_divided_by_the_weights_of_its_targets():
+    """`Meter` multiplies the loss of each batch by this sum, and divides by that of all batches."""
+    targets = torch.tensor([0, 1, 2, 1])
+    shares = torch.nn.functional.one_hot(targets, 3).float()
+    for loss in (CrossEntropy(class_weights=[1, 2, 3]), LogSoftmaxNLL(torch.tensor([1.0, 2.0, 3.0]))):
+        assert total_weight(loss, targets) == total_weight(loss, shares) == 8
+    assert total_weight(nn.CrossEntropyLoss(torch.tensor([1.0, 2.0, 3.0])), shares) == 4
 
 
 def test_balanced_weights_make_all_classes_count_the_same():

@@ -45,7 +45,18 @@ class CrossEntropy(nn.CrossEntropyLoss):
         weight = self.weight
         if weight is not None and logits.dtype == torch.float:  # trainer.precision=bf16-true rounds it to bfloat16
             weight = weight.float()
-        return F.cross_entropy(logits, targets, weight, label_smoothing=self.label_smoothing)
+        return cross_entropy(logits, targets, weight, self.label_smoothing)
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, weight: Tensor | None, label_smoothing: float = 0.0) -> Tensor:
+    """torch's cross-entropy, but with shares [B, num_classes] as targets, too, it is divided by the weights of a batch.
+
+    torch divides the weighted loss of shares by B. Weights that are all ten would make it ten times as large.
+    """
+    if weight is None or not targets.is_floating_point():
+        return F.cross_entropy(logits, targets, weight, label_smoothing=label_smoothing)
+    total = F.cross_entropy(logits, targets, weight, reduction="sum", label_smoothing=label_smoothing)
+    return total / (targets * weight).sum()
 
 
 def balanced_weights(targets: Tensor, num_classes: int) -> list[float]:
@@ -60,14 +71,19 @@ def balanced_weights(targets: Tensor, num_classes: int) -> list[float]:
 
 
 def total_weight(loss: nn.CrossEntropyLoss | nn.NLLLoss, targets: Tensor) -> Tensor:
-    """What a loss with class weights was divided by, smoothed or not, []: the sum of the weights of targets [B].
+    """What a loss with class weights was divided by, smoothed or not, []: the sum of the weights of the targets.
 
-    torch divides the loss of shares [B, num_classes] by B.
+    Args:
+        loss: with weights.
+        targets: class indices [B], or shares [B, num_classes]. The losses here divide by the weights of shares; those
+            of torch divide by B.
     """
     assert loss.weight is not None
-    if targets.ndim > 1:
-        return loss.weight.new_full((), len(targets))
-    return loss.weight[targets].sum()
+    if not targets.is_floating_point():
+        return loss.weight[targets].sum()
+    if isinstance(loss, CrossEntropy | LogSoftmaxNLL):
+        return (targets * loss.weight).sum()
+    return loss.weight.new_full((), len(targets))
 
 
 class LogSoftmaxNLL(nn.NLLLoss):
@@ -80,5 +96,5 @@ class LogSoftmaxNLL(nn.NLLLoss):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of logits [B, num_classes] against class indices [B] or shares [B, num_classes]."""
         if targets.is_floating_point():
-            return F.cross_entropy(logits, targets, weight=self.weight)
+            return cross_entropy(logits, targets, self.weight)
         return super().forward(F.log_softmax(logits, dim=1), targets)
