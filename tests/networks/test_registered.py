@@ -130,6 +130,14 @@ def test_names_in_other_peoples_files_are_understood(wrap):
     assert all(torch.equal(tensor, other[f"{wrap}{name}"]) for name, tensor in own.state_dict().items())
 
 
+@pytest.mark.parametrize("wrap", ["", "model.", "backbone.", "module.backbone.", "model.backbone."])
+def test_names_for_a_network_of_a_registry_may_have_any_beginning(wrap):
+    own = TorchvisionModel((3, 32, 32), 5, "squeezenet1_1")
+    other = {f"{wrap}{name}": tensor + 1 for name, tensor in own.model.state_dict().items()}
+    assert load_weights(own, other) == []
+    assert torch.equal(own.model.features[0].weight, other[f"{wrap}features.0.weight"])
+
+
 def test_a_run_of_a_registered_network_is_used_without_its_config(train_here):
     light = ["data.train_limit=64", "data.val_size=32", "logger=none", "data.image_size=32", "data.eval_batch_size=64"]
     done = train_here(*QUICK, *light, "model=torchvision", "model.name=squeezenet1_1", "test=false")

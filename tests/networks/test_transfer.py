@@ -79,6 +79,22 @@ def test_weights_that_do_not_fit_are_listed():
     )
 
 
+@pytest.mark.parametrize(
+    ("dtype", "refused"), [("complex64", True), ("int64", True), ("bool", True), ("float16", False), ("float64", False)]
+)
+def test_weights_that_are_no_decimal_numbers_are_refused(dtype, refused):
+    network = MLP((1, 4, 4), 3, hidden=[2])
+    before = next(network.parameters()).clone()
+    first, *_ = state_dict = {name: tensor.to(getattr(torch, dtype)) for name, tensor in network.state_dict().items()}
+    if not refused:
+        assert load_weights(network, state_dict) == []
+        return
+    with pytest.raises(ValueError, match=rf"4 of another type: {first} {dtype}, not float32, ") as caught:
+        load_weights(network, state_dict, skip_head=True)
+    assert "weights_skip_head" not in str(caught.value)
+    assert torch.equal(next(network.parameters()), before)
+
+
 def test_a_head_of_another_size_is_skipped_only_when_asked_to():
     state_dict = torchvision.models.resnet18().state_dict()
     network = ResNet18(**IMAGENET)

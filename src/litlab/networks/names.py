@@ -22,11 +22,12 @@ def fitted(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[
     if not plain or any(name in own for name in plain):
         return plain
     candidates = [plain]
-    if len({name.split(".")[0] for name in plain}) == 1 and all("." in name for name in plain):
-        candidates.append({name.partition(".")[2]: tensor for name, tensor in plain.items()})
+    while len({name.split(".")[0] for name in candidates[-1]}) == 1 and all("." in name for name in candidates[-1]):
+        candidates.append({name.partition(".")[2]: tensor for name, tensor in candidates[-1].items()})
     beginnings = {name.split(".")[0] for name in own}
     if len(beginnings) == 1:
-        candidates.append({f"{next(iter(beginnings))}.{name}": tensor for name, tensor in plain.items()})
+        (first,) = beginnings
+        candidates += [{f"{first}.{name}": tensor for name, tensor in shorter.items()} for shorter in candidates]
     return max(candidates, key=lambda candidate: _fitting(candidate, own))
 
 

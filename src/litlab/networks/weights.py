@@ -74,7 +74,8 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
         skip_head: skip parameters of the head that are missing from `state_dict`, or have another size there.
 
     Raises:
-        ValueError: names are missing, unexpected, or have another size; the message lists them.
+        ValueError: names are missing, unexpected, or have another size or type; the message lists them. (torch would
+            take integers for weights, and the real part of complex numbers.)
     """
     own = network.state_dict()
     state_dict, changed = with_channels(fitted(state_dict, own), own)
@@ -88,10 +89,15 @@ def load_weights(network: nn.Module, state_dict: Mapping[str, Tensor], skip_head
     skipped = [name for name in missing if name.startswith(head if skip_head else appended)] if head else []
     skipped += [name for name in resized if skip_head and head and name.startswith(head)]
     missing, resized = ([name for name in names if name not in skipped] for names in (missing, resized))
+    kinds = [
+        f"{name} {_type(state_dict[name])}, not {_type(own[name])}"
+        for name in own
+        if name in state_dict and name not in skipped and not _is_taken(state_dict[name], own[name])
+    ]
     sizes = [f"{name} {list(state_dict[name].shape)}, not {list(own[name].shape)}" for name in resized]
-    problems = {"missing": missing, "unexpected": unexpected, "of another size": sizes}
+    problems = {"missing": missing, "unexpected": unexpected, "of another size": sizes, "of another type": kinds}
     if any(problems.values()):
-        only_head = bool(head) and not unexpected and all(name.startswith(head) for name in missing + resized)
+        only_head = bool(head) and not unexpected + kinds and all(name.startswith(head) for name in missing + resized)
         hint = "; model.weights_skip_head=true starts the head anew" if only_head else ""
         listed = "; ".join(f"{len(names)} {kind}: {_listed(names)}" for kind, names in problems.items() if names)
         raise ValueError(f"weights do not fit {type(network).__name__}: {listed}{hint}")
@@ -119,6 +125,17 @@ def head_of(network: nn.Module) -> tuple[str, ...]:
     if isinstance(network, Transfer):
         return network.new_layers
     return tuple(f"{name}." for name, layer in network.named_modules() if name and isinstance(layer, nn.Linear))[-1:]
+
+
+def _is_taken(found: Tensor, wanted: Tensor) -> bool:
+    """Whether a tensor of a file has the type of the network's. The number of bits does not matter."""
+    if wanted.is_floating_point():
+        return found.is_floating_point()
+    return wanted.is_complex() or not found.is_complex()
+
+
+def _type(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _listed(names: Iterable[str]) -> str:
