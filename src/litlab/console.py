@@ -243,6 +243,17 @@ def one_line_warnings() -> None:
     warnings.formatwarning = line  # type: ignore[assignment]
 
 
+@contextlib.contextmanager
+def warnings_in_one_line() -> Iterator[None]:
+    """Does the same in the block only: a notebook's own warnings stay as they are."""
+    before = warnings.formatwarning
+    one_line_warnings()
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
 def quieten() -> None:
     """Hides the warnings listed above, and what Lightning says about devices and its own products."""
     logging.raiseExceptions = False  # litlab itself says what could not be written to a full disk

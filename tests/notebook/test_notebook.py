@@ -5,7 +5,9 @@ import logging
 import os
 import re
 import shutil
+import sys
 import traceback
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ import litlab
 from litlab.console import logged_to, say
 from litlab.data import MNISTSample
 from litlab.errors import ConfigError
+from litlab.networks import ResNet18
 from litlab.runs.listing import runs_in
 
 QUICK = ["data=mnist_sample", "model=mlp", "trainer=cpu", "trainer.max_epochs=2", "callbacks.report.enabled=false"]
@@ -63,6 +66,24 @@ def test_the_log_of_a_run_is_not_that_of_the_notebook(tmp_path):
     assert second.endswith("WARNING a warning")
     with pytest.raises(ConfigError, match="cannot be written to: No such file"), logged_to(tmp_path / "none"):
         pass
+
+
+def printed_by_python(said: warnings.WarningMessage) -> None:
+    """What Python does with a warning where nobody collects it, as pytest does."""
+    sys.stderr.write(warnings.formatwarning(said.message, said.category, said.filename, said.lineno))
+
+
+def test_a_warning_is_one_line_as_on_the_command_line(monkeypatch, capsys, tmp_path):
+    """Here that a network for grey images has got weights for colour images."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "_showwarnmsg_impl", printed_by_python)
+    torch.save(ResNet18((3, 28, 28), 10).state_dict(), "colour.pth")
+    one_step = ["model=resnet18", "trainer.max_steps=1", "data.train_limit=8", "test=false", "logger=none"]
+    litlab.train(overrides=[*QUICK, *one_step, "model.weights=colour.pth", "callbacks.diagnosis.enabled=false"])
+    warned = [line for line in capsys.readouterr().err.splitlines() if "was made to fit" in line]
+    assert warned == ["warning: weights: conv1.weight of 3 channels was made to fit 1"]
+    warnings.warn("of the notebook itself", stacklevel=1)
+    assert re.search(r"test_notebook.py:\d+: UserWarning: of the notebook itself", capsys.readouterr().err)
 
 
 def test_plot_returns_a_figure(run):

@@ -8,7 +8,7 @@ from litlab.prediction.evaluation_result import print_result
 from litlab.prediction.label_details import FoundLabels
 
 NAMES = ("cat", "dog", "emu")
-DATA = Data("csv", (3, 8, 8), 3, NAMES, (), (0.5,), (0.5,), thresholds=(0.5, 0.25, 0.75))
+DATA = Data("csv", (3, 8, 8), 3, NAMES, (), (0.5,), (0.5,), thresholds=(0.5, 4.54e-05, 0.75))
 
 
 def test_a_label_that_is_nowhere_true_has_no_average_precision(capsys):
@@ -23,4 +23,5 @@ def test_a_label_that_is_nowhere_true_has_no_average_precision(capsys):
     print_result(result, "labels")
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["cat", "0.5000", "0.9000", "0.7500", "0.7500", "0.7500", "4"] in printed
+    assert ["dog", "4.5e-05", "0.5000", "0.0000", "0.0000", "0.0000", "2"] in printed
     assert ["emu", "0.7500", "0.0000", "0.0000", "0.0000", "0"] in printed

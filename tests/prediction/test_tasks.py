@@ -27,6 +27,13 @@ def test_regression_gives_numbers_and_landmarks_give_points():
         assert len(results[1]["values"]["points"]) == 5
 
 
+def test_a_label_with_a_tiny_threshold_has_a_probability_that_can_be_read():
+    data = Data("x", (1, 4, 4), 3, ("cat", "dog", "emu"), (), (0.0,), (1.0,), thresholds=(4e-05, 0.5, 0.5))
+    [result] = TASKS["Multilabel"](torch.tensor([[-10.0, 1.0, -12.0]]), data)
+    assert result["columns"] == ["cat, dog", "4.54e-05, 0.7311", "emu 6.144e-06"]
+    assert result["label"] == "cat 0.0045%, dog 73%"
+
+
 def test_landmarks_are_in_pixels_too_as_the_file_of_labels_has_them(tmp_path):
     """A network that sees squares of 8 pixels places a landmark in a picture of 40 x 20."""
 

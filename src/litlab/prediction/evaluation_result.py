@@ -7,7 +7,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from litlab.console import console, printable
+from litlab.console import console, number, printable
 from litlab.files import atomic
 
 JSON = "evaluation.json"
@@ -49,7 +49,7 @@ def _summary(result: dict[str, Any], title: str) -> Table:
     table.add_column(f"{printable(title)}, {result['split']}{how_measured(result)}")
     table.add_column(f"{result['images']:,} images", justify="right")
     for name, value in result["metrics"].items():
-        table.add_row(name, f"{value:.4f}")
+        table.add_row(name, number(value))
     if "expected_calibration_error" in result:
         table.add_row("expected calibration error", f"{result['expected_calibration_error']:.4f}")
     return table
@@ -58,7 +58,7 @@ def _summary(result: dict[str, Any], title: str) -> Table:
 def _cell(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else number(value)
 
 
 def _classes(classes: dict[str, dict[str, Any]]) -> Table:

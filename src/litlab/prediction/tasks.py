@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from litlab.checkpoint import Data, Trained
+from litlab.console import number
 
 
 @dataclass
@@ -71,11 +72,11 @@ def label(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
         others = sorted(((name, value) for name, value, yes in pairs if not yes), key=lambda pair: -pair[1])
         results.append(
             {
-                "label": ", ".join(f"{name} {value:.0%}" for name, value in labels) or "no label",
+                "label": ", ".join(f"{name} {percent(value)}" for name, value in labels) or "no label",
                 "columns": [
                     ", ".join(name for name, _ in labels) or "-",
-                    ", ".join(f"{value:.4f}" for _, value in labels),
-                    ", ".join(f"{name} {value:.4f}" for name, value in others[:2]),
+                    ", ".join(number(value) for _, value in labels),
+                    ", ".join(f"{name} {number(value)}" for name, value in others[:2]),
                 ],
                 "values": {
                     "labels": [name for name, _ in labels],
@@ -84,6 +85,11 @@ def label(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
             }
         )
     return results
+
+
+def percent(probability: float) -> str:
+    """`93%`, and `0.0045%` of a label that is predicted because its threshold is even lower."""
+    return f"{probability:.0%}" if probability >= 0.01 else f"{100 * probability:.2g}%"
 
 
 def regress(outputs: Tensor, data: Data) -> list[dict[str, Any]]:
