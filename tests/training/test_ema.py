@@ -48,3 +48,16 @@ def test_averages_that_contradict_each_other_or_have_no_end_are_refused(train_he
     done = train_here(*QUICK, "swa=0.5", "scheduler=none", "trainer.max_epochs=null", "trainer.max_time=00:00:01:00")
     assert (done.status, done.err) == (2, "error: swa needs a length: write trainer.max_epochs or trainer.max_steps\n")
     assert not list(tmp_path.glob("runs/*/*"))
+
+
+def test_a_mean_that_was_begun_for_another_length_is_said(train_here):
+    """Of 7 steps the half begins at step 4, of 10 at step 5. Of 20 it begins at 10, which is still to come."""
+    short = [*QUICK, "data.train_limit=640", "test=false", "trainer.max_epochs=1", "swa=0.5", "logger=csv"]
+    done = train_here(*short, "trainer.max_steps=7", "hydra.run.dir=run")
+    assert (done.status, done.err.count("warning")) == (0, 0), done.err
+    done = train_here("resume=run", "trainer.max_steps=null", "trainer.max_epochs=2")
+    assert (done.status, done.err.count("the mean of the weights")) == (0, 0), done.err
+    train_here(*short, "trainer.max_steps=7", "hydra.run.dir=run2")
+    done = train_here("resume=run2", "trainer.max_steps=null")
+    said = "swa=0.5: the mean of the weights began at step 4, for a training of another length, and not at 5: "
+    assert (done.status, done.err.count(said)) == (0, 1), done.err
