@@ -14,6 +14,7 @@ from litlab.networks.lenet import LeNet5
 from litlab.networks.mlp import MLP
 from litlab.networks.mlp_mixer import MLPMixer
 from litlab.networks.modes import evaluating, trying_training
+from litlab.networks.patches import CutImages, refusing_cut_images
 from litlab.networks.registered import Registered
 from litlab.networks.resnet import ResNet18, ResNet34, ResNet50
 from litlab.networks.summary import Layer, summarize
@@ -48,6 +49,8 @@ __all__ = [  # noqa: RUF022 (in the order in which one meets them)
     "TorchvisionModel",
     "TimmModel",
     "Registered",
+    "CutImages",
+    "refusing_cut_images",
     "Freezable",
     "Transfer",
     "with_frozen_backbone",

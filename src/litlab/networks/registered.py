@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from litlab.networks.patches import refusing_cut_images
 from litlab.networks.shapes import check_image_shape
 from litlab.networks.transfer import Freeze, Head, Transfer
 
@@ -98,7 +99,9 @@ class Registered(Transfer):
                 continue
             try:
                 with torch.device("meta"), torch.no_grad():  # shapes only: it takes no time
-                    self.made(shape).eval()(torch.zeros(2, *shape))
+                    model = self.made(shape).eval()
+                    with refusing_cut_images(model, shape):
+                        model(torch.zeros(2, *shape))
             except REFUSALS:
                 continue
             return f"; it takes {size} x {size}: write data.image_size={size}"

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -14,7 +15,14 @@ from litlab.console import warn
 from litlab.data import ClassPictures, DataModule, ImageDataModule, MNISTSample, holds_classes
 from litlab.errors import ConfigError, described, one_line, own_frames
 from litlab.modules import Supervised
-from litlab.networks import Registered, WithAuxiliary, evaluating, trying_training
+from litlab.networks import (
+    CutImages,
+    Registered,
+    WithAuxiliary,
+    evaluating,
+    refusing_cut_images,
+    trying_training,
+)
 from litlab.training.limits import has_length
 from litlab.training.methods import is_own
 from litlab.training.network import typed, unfit
@@ -82,7 +90,9 @@ def check_network(run: Run, network: torch.nn.Module, data: DataModule) -> None:
         raise ConfigError(f"{model} has no parameters to train: layers in a list need nn.ModuleList or nn.Sequential")
     if hidden := _not_registered(network):
         warn(f"{model}: the layers in the list {hidden} are not trained; layers in a list need nn.ModuleList")
-    with evaluating(network):
+    # A run that an older litlab has begun goes on with the images that it has seen.
+    looks = isinstance(network, Registered) and not run.resumed
+    with evaluating(network), refusing_cut_images(network, data.input_shape) if looks else nullcontext():
         logits = _outputs(run, network, data, batch)
     if not isinstance(logits, Tensor):
         raise ConfigError(f"{model}: its forward must return one tensor, not {described(logits)}")
@@ -113,6 +123,8 @@ def _outputs(run: Run, network: torch.nn.Module, data: DataModule, batch: Tensor
     """What a network makes of a batch. Raises `ConfigError` if it cannot take it."""
     try:
         return network(batch)
+    except CutImages as error:
+        raise unfit(run, data, str(error)) from error
     except (RuntimeError, ValueError, AssertionError) as error:
         hint = network.hint() if isinstance(network, Registered) else ""
         raise unfit(run, data, one_line(error) + hint) from error
