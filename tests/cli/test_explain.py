@@ -54,6 +54,18 @@ def explained():
         (["data=/tmp/pics"], "data=/tmp/pics: no such option; for a folder of pictures write data=image_folder data."),
         (["model=./net"], "model=./net: no such option; there is: alexnet, "),
         (["hydra/launcher=a/b"], "hydra/launcher=a/b: no such option; there is: basic"),
+        (
+            ["model=resnet18", "model.name=resnet34"],
+            "model.name is unknown here; it is a setting of model=timm, model=torchvision: write model=resnet34",
+        ),
+        (
+            ["model=resnet18", "model.name=x*"],
+            "model.name is unknown here; it is a setting of model=timm, model=torchvision; model: there is: compile",
+        ),
+        (
+            ["scheduler=step", "scheduler.patience=3"],
+            "scheduler.patience is unknown here; it is a setting of scheduler=plateau; scheduler: there is: gamma",
+        ),
         (["optimizer.patience=1"], "optimizer.patience is unknown: write callbacks.early_stopping.patience=1"),
         (["~loss.class_weights"], "~loss.class_weights: it is null already; leave this out"),
         (["~optimizer.lrr"], "optimizer.lrr is unknown; optimizer: did you mean lr?"),

@@ -194,6 +194,9 @@ def _instead(key: str, path: str, part: str, here: Sequence[str], keys: Keys) ->
     there, place = suggest(part, here), f"; {path}: " if path else "; "
     script = keys.other_script(key)
     value = _value(key, keys.arguments)
+    if path in keys.groups and not instead(key, value, keys) and (options := keys.options_with(key)):
+        chosen = f": write {path}={value}" if value in keys.options(path) else f"{place}{there}" if here else ""
+        return f" here; it is a setting of {listed(options, most=4)}{chosen}"
     if script or "did you mean" not in there or part in OTHER_WORDS or instead(key, value, keys):
         if proposed := proposal(key, value, keys, close=not script):
             return f": {proposed}"
