@@ -10,9 +10,10 @@ from scripts import composed
 from torch.optim import SGD, Adam
 
 from litlab.callbacks import Diagnosis, EvaluationOutputs, Throughput
-from litlab.data import ImageDataset, LinePoints, MNISTSample
-from litlab.modules import Classification, Regression
-from litlab.networks import MLP, MnistCNN
+from litlab.callbacks.diagnosis.collect import is_comparable
+from litlab.data import ImageDataset, LinePoints, Mix, MNISTSample
+from litlab.modules import Classification, CrossEntropy, Regression
+from litlab.networks import MLP, MnistCNN, with_frozen_backbone
 
 seen: set[str] = set()  # every sentence of this module
 
@@ -101,6 +102,30 @@ def test_shuffled_labels_are_memorised():
 def test_training_labels_that_are_not_those_of_validation():
     first, *_ = diagnosed(Relabelled(0.9), epochs=3)
     assert first.startswith("wrong data: train loss 2.3")
+
+
+@pytest.mark.parametrize(
+    ("augment", "mix", "loss", "freeze", "comparable"),
+    [
+        (["random_crop", "random_horizontal_flip"], None, CrossEntropy(), False, True),
+        (["rand_augment"], None, CrossEntropy(), False, False),
+        ([], Mix(10), CrossEntropy(), False, False),
+        ([], None, CrossEntropy(label_smoothing=0.1), False, False),
+        ([], None, CrossEntropy(class_weights=[2.0] * 10), False, False),
+        ([], None, CrossEntropy(), True, False),
+    ],
+)
+def test_a_training_loss_is_compared_with_that_of_validation_only_if_it_is_of_one_kind(
+    augment, mix, loss, freeze, comparable
+):
+    data = MNISTSample(augment=augment)
+    data.mix = mix
+    network = MLP((1, 28, 28), 10)
+    module = Classification(with_frozen_backbone(network) if freeze else network, 10, loss)
+    assert is_comparable(data, module) == comparable
+    network.requires_grad_(True)
+    module.trained_later = tuple(network.parameters()) if freeze else ()  # the backbone was frozen at first
+    assert is_comparable(data, module) == comparable
 
 
 def test_weights_that_hardly_move():

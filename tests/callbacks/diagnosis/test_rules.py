@@ -63,6 +63,57 @@ def test_an_accuracy_above_chance_is_not_at_chance():
     assert "at chance" not in verdict(flat)[0]
 
 
+COLLAPSED = {
+    "losses": [1.9, 1.4, 1.11, 1.1, 1.1],
+    "val": [2.28, 1.2, 1.099],
+    "num_classes": 3,
+    "plain_cross_entropy": True,
+    "val_acc": 1 / 3 + 1e-8,
+    "support": [10, 10, 10],
+    "predicted": [0, 30, 0],
+    "class_names": ["cat", "dog", "emu"],
+    "steps": 126,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "begins"),
+    [
+        ({}, "no better than a guess"),
+        ({"steps": None}, "no better than a guess"),
+        ({"steps": 99}, "learning"),
+        ({"val_acc": 0.4, "predicted": [10, 20, 0]}, "learning"),
+        ({"val": [2.28, 1.2, 0.95]}, "learning"),
+        ({"losses": [1.9, 1.4, 1.0, 0.9, 0.9]}, "learning"),
+        ({"support": [26, 2, 2], "val_acc": 26 / 30, "losses": [1.9, 0.6, 0.5], "val": [0.6, 0.5]}, "learning"),
+        ({"plain_cross_entropy": False}, "learning"),
+    ],
+)
+def test_a_network_that_fell_to_the_loss_of_a_guess_has_learned_nothing(changes, begins):
+    evidence = Evidence(**(COLLAPSED | changes), setup=Setup(lr=0.02))
+    first, *others = verdict(evidence)
+    assert first.startswith(f"{begins}: train loss 1.9 to ")
+    if begins != "learning":
+        assert first.endswith("33.3%, with 1 of 3 classes ever predicted; try optimizer.lr=0.002 (it is 0.02)")
+        assert not [sentence for sentence in others if "max_epochs" in sentence]
+
+
+def test_a_guess_with_tiny_steps_needs_a_higher_learning_rate():
+    first, *_ = verdict(Evidence(**COLLAPSED, updates=[1e-4], setup=Setup(lr=0.02)))
+    assert first.endswith("try optimizer.lr=0.2 (it is 0.02)")
+
+
+def test_a_flat_training_loss_of_another_kind_does_not_accuse_the_data():
+    """Mixed images, for example: their loss is that of two classes each."""
+    flat = Evidence(losses=[1.87, 2.1, 2.13], val=[1.5, 1.0], num_classes=10, plain_cross_entropy=True, val_acc=0.7)
+    assert verdict(flat)[0].startswith("wrong data")
+    flat.setup = Setup(comparable=False)
+    assert verdict(flat)[0] == "learning: train loss 1.87 to 2.13, val loss 1.5 to 1, val accuracy 70.0%"
+    flat.val = [1.9, 1.9]
+    flat.val_acc = 0.2
+    assert verdict(flat)[0].startswith("stuck")
+
+
 NEVER_FELL = {"losses": [2.3, 1.1], "train": [1.1], "val": [5.7], "train_acc": 0.73, "val_acc": 0.09}
 
 

@@ -20,6 +20,8 @@ from litlab.machine import cores
 from litlab.modules import Classification, NonFiniteLoss, Supervised
 from litlab.networks import BATCH_NORMS
 
+# Augmentations that leave an image about as easy as it was.
+MILD = ("RandomCrop", "RandomHorizontalFlip", "RandomVerticalFlip", "AlternatingFlip")
 CURVES = ("train/loss_step", "train/loss", "val/loss")
 LATEST = ("train/acc", "val/acc", "val/r2")  # metrics whose last value counts
 
@@ -156,11 +158,25 @@ def setup_of(trainer: lightning.Trainer, module: Supervised) -> Setup:
         augment=[name for step in data.augment for name, kind in AUGMENTATIONS.items() if type(step) is kind],
         clips=bool(trainer.gradient_clip_val),
         stops_early=callback_of(trainer, EarlyStopping) is not None,
+        comparable=is_comparable(data, module),
         frozen=not all(parameter.requires_grad for parameter in module.network.parameters()),
         batch_norm=any(isinstance(layer, BATCH_NORMS) for layer in module.network.modules()),
         pure_float16=trainer.precision == "16-true",
         tries=isinstance(trainer.limit_train_batches, int) or trainer.limit_train_batches < 1,  # 1.0 is all of them
     )
+
+
+def is_comparable(data: Any, module: Supervised) -> bool:
+    """Whether the training loss is of the same kind as the validation loss, so that it falls with it."""
+    if getattr(data, "mix", None) is not None or module.trained_later:
+        return False
+    if not all(parameter.requires_grad for parameter in module.network.parameters()):
+        return False
+    smoothing: float = getattr(module.loss, "label_smoothing", 0.0)
+    if smoothing or getattr(module.loss, "weight", None) is not None:
+        return False
+    changes = [*data.augment, *getattr(data, "transforms", ())]
+    return all(type(change).__name__ in MILD for change in changes)
 
 
 def passes(trainer: lightning.Trainer) -> float | None:

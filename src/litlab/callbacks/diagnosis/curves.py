@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from litlab.callbacks.diagnosis.evidence import Evidence, digits
 
 FALLS = 0.05  # the loss falls if it ended this share below its start; else it is flat
+VAL_FALLS = 0.10  # the same for a validation loss that is compared with a flat training loss
 
 
 class Curves:
@@ -37,6 +38,14 @@ class Curves:
         if self.start is None or self.end is None:
             return None
         return self.end <= self.start - FALLS * abs(self.start)
+
+    @property
+    def val_falls(self) -> bool:
+        """Whether the validation loss ended clearly below the loss at the start."""
+        if not self.val:
+            return False
+        start = self.val[0] if self.start is None else max(self.start, self.val[0])
+        return self.val[-1] <= (1 - VAL_FALLS) * start
 
     def span(self, name: str) -> str:
         """A curve in words: `train loss 2.31 to 0.12`."""

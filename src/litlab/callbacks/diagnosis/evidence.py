@@ -16,6 +16,8 @@ class Setup:
         clips: whether gradients are clipped.
         stops_early: whether early stopping is on.
         frozen: whether some parameters are not trained.
+        comparable: whether the training loss is of images as validation sees them: not of mixed or strongly changed
+            ones, not weighted or smoothed, and with the whole network trained from the start.
         pure_float16: whether weights and losses are float16, with `trainer.precision=16-true`.
         batch_norm: whether layers keep averages of what they see, and need many steps until these are right.
         tries: whether an epoch is cut short on purpose (`trainer.limit_train_batches`), so more epochs are no advice.
@@ -34,6 +36,7 @@ class Setup:
     clips: bool = False
     stops_early: bool = False
     frozen: bool = False
+    comparable: bool = True
     pure_float16: bool = False
     batch_norm: bool = False
     tries: bool = False

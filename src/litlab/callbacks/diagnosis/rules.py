@@ -18,13 +18,13 @@ BEFORE_TRAINING = (
 )
 PURE_FLOAT16 = "trainer.precision=16-true alone can be the reason: try 16-mixed or bf16-true"
 
-VAL_FALLS = 0.10  # the same for a validation loss that is compared with a flat training loss
 PAST_BEST = 0.10  # overfitting: the validation loss ended this share above its lowest value,
 RISE = 0.02  # and this share of `scale` above it
 DIVERGES = 0.50  # diverged: the training loss ended this share, and 0.1 of `scale`, above its lowest value,
 EXPLODES = 10.0  # or it was once so many times `scale`
 GAP = 0.15  # far better on training images: training accuracy minus validation accuracy
 KNOWN = 0.50  # a loss below this share of chance means that the network knows something
+NEAR = 0.10  # no better than a guess: neither loss is below chance by more than this share
 IMPROVES = 0.05  # still improving: the last epoch lowered the loss by this share, and by `RISE` of `scale`
 DEAD_LAYER, DEAD = 0.80, 0.50  # dead ReLUs: the share of units that never fire, of one layer or of all
 UPDATE_HIGH, UPDATE_LOW = 0.1, 1e-5  # a step changes the weights too much, or too little, relative to the weights;
@@ -38,7 +38,7 @@ RARE = 5  # a class with fewer validation images says nothing by not being predi
 def verdict(evidence: Evidence) -> list[str]:
     """The sentences, the most important first. A healthy run has one, which begins with `learning`."""
     curves = Curves(evidence)
-    main = diverges(curves) or too_short(curves) or wrong_data(curves) or stuck(curves)
+    main = diverges(curves) or too_short(curves) or wrong_data(curves) or stuck(curves) or guesses(curves)
     main = main or unsettled(curves) or overfitting(curves)
     advice = [main] if main else [learning(curves)]
     advice += [wrong_start(curves), dead_units(evidence), update_size(curves, explained=bool(main))]
@@ -54,13 +54,14 @@ def verdict(evidence: Evidence) -> list[str]:
 
 
 def learning(curves: Curves) -> str | None:
-    """Both fall; or they are flat at a good level, as those of weights that were trained before."""
+    """One falls; or both are flat at a good level, as those of weights that were trained before."""
     if curves.train_falls is None:
         return None
     parts = [curves.span("train"), *([curves.span("val")] if curves.val else [])]
     if curves.evidence.val_acc is not None:
         parts.append(f"val accuracy {curves.evidence.val_acc:.1%}")
-    return f"{'learning' if curves.train_falls else 'no change, at a good level'}: {', '.join(parts)}"
+    falls = curves.train_falls or curves.val_falls
+    return f"{'learning' if falls else 'no change, at a good level'}: {', '.join(parts)}"
 
 
 def diverges(curves: Curves) -> str | None:
@@ -93,11 +94,8 @@ def too_short(curves: Curves) -> str | None:
 
 
 def wrong_data(curves: Curves) -> str | None:
-    """Training is flat while validation falls."""
-    if curves.train_falls is not False or not curves.val:
-        return None
-    start = curves.val[0] if curves.start is None else max(curves.start, curves.val[0])
-    if curves.val[-1] > (1 - VAL_FALLS) * start:
+    """Training is flat while validation falls, and the losses are of the same kind."""
+    if curves.train_falls is not False or not curves.val_falls or not curves.evidence.setup.comparable:
         return None
     return (
         f"wrong data: {curves.span('train')}, flat, while the val loss fell to {digits(curves.val[-1])}: the two sets "
@@ -107,7 +105,7 @@ def wrong_data(curves: Curves) -> str | None:
 
 def stuck(curves: Curves) -> str | None:
     """Both are flat, at a bad level."""
-    if curves.train_falls is not False:
+    if curves.train_falls is not False or curves.val_falls:
         return None
     if curves.chance is not None and curves.end is not None and curves.end < KNOWN * curves.chance:
         return None  # it was good from the beginning: the weights were trained before
@@ -128,6 +126,25 @@ def stuck(curves: Curves) -> str | None:
     else:
         advice = f"try {setup.lower} or data.batch_size={setup.batch_size * 2}"
     return f"stuck: {curves.span('train')}, flat{level}; {advice}"
+
+
+def guesses(curves: Curves) -> str | None:
+    """The loss fell from a bad start to that of a network that knows nothing, whose answers are a few classes."""
+    evidence, setup, chance = curves.evidence, curves.evidence.setup, curves.chance
+    if chance is None or not curves.val or curves.end is None or evidence.val_acc is None or not evidence.support:
+        return None
+    if min(curves.end, curves.val[-1]) < (1 - NEAR) * chance or (evidence.steps or FEW_STEPS) < FEW_STEPS:
+        return None
+    answers, frequent = sum(1 for count in evidence.predicted if count), max(evidence.support) / sum(evidence.support)
+    if answers > max(1, len(evidence.support) // 2) or evidence.val_acc > frequent + 1e-6:  # it has 32 bits
+        return None
+    update = _largest(evidence.updates)
+    advice = setup.higher if update is not None and update < UPDATE_USUAL else setup.lower
+    return (
+        f"no better than a guess: {curves.span('train')}, {curves.span('val')}, where a guess has ln "
+        f"{evidence.num_classes} = {chance:.2f}; val accuracy {evidence.val_acc:.1%}, with {answers} of "
+        f"{len(evidence.support)} classes ever predicted; try {advice}"
+    )
 
 
 def unsettled(curves: Curves) -> str | None:
@@ -348,7 +365,7 @@ def _at_chance(curves: Curves) -> bool:
     if _above_chance(curves.evidence):
         return False
     return (
-        curves.chance is not None and curves.end is not None and abs(curves.end - curves.chance) < 0.1 * curves.chance
+        curves.chance is not None and curves.end is not None and abs(curves.end - curves.chance) < NEAR * curves.chance
     )
 
 
