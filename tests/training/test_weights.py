@@ -119,3 +119,20 @@ def test_a_folder_of_weights_is_answered_with_a_file_in_it(train_here, tmp_path)
     done = train_here(*QUICK, f"model.weights={tmp_path}")
     best = tmp_path / "checkpoints/best.ckpt"
     assert done.err == f"error: model.weights={tmp_path}: is a folder; name a file in it, such as {best}\n"
+
+
+def test_weights_are_tried_for_a_summary_too(train_here, tmp_path):
+    torch.save(MLP((1, 8, 8), 10).state_dict(), tmp_path / "other.pth")
+    torch.save(MLP((1, 28, 28), 10).state_dict(), tmp_path / "fits.pth")
+    (tmp_path / "text.pth").write_text("no weights")
+    for file, said in (
+        ("none", "no such checkpoint"),
+        ("text", ""),
+        ("other", "weights do not fit MLP: 1"),
+    ):
+        done = train_here(*QUICK, "model=mlp", "summary=true", f"model.weights={file}.pth")
+        assert (done.status, done.err.count("\n")) == (2, 1), done.err
+        assert done.err.startswith(f"error: model.weights={file}.pth: ")
+        assert said in done.err
+    done = train_here(*QUICK, "model=mlp", "summary=true", "model.weights=fits.pth")
+    assert (done.status, done.err, done.runs) == (0, "", [])

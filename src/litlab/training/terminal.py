@@ -20,6 +20,7 @@ from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.networks import Registered
 from litlab.runs import best_or_last
+from litlab.training import weights
 from litlab.training.assemble import assemble
 from litlab.training.build import Parts, make_unfreeze
 from litlab.training.network import advice, typed
@@ -115,10 +116,16 @@ def print_end(run: Run, result: dict[str, Any], ended: str, best_epoch: int | No
 
 
 def print_layers(run: Run) -> None:
-    """Prints the layers of the configured network, for the configured data, without training it."""
+    """Prints the layers of the configured network, for the configured data, without training it.
+
+    Raises:
+        ConfigError: if a value is refused, or the network cannot take the data or the file of `model.weights`.
+    """
     quieten()
     automatic = run.cfg.data.batch_size == "auto"
     run, data, module = assemble(run.settled(**{"data.batch_size": 1}) if automatic else run)
+    if run.cfg.model.get("weights") and not run.resumed:  # published ones are not fetched only to be shown
+        weights.load(run, module.network)
     make_unfreeze(run, module)  # the groups hold what is trained later
     say(f"{data.name}: {' x '.join(map(str, data.input_shape))}")
     say(summary_table(module.network, data.input_shape, max_depth=3))
