@@ -73,10 +73,15 @@ def printed_by_python(said: warnings.WarningMessage) -> None:
     sys.stderr.write(warnings.formatwarning(said.message, said.category, said.filename, said.lineno))
 
 
+def as_in_a_notebook(message, category, filename, lineno, line=None) -> str:
+    return f"{filename}:{lineno}: {category.__name__}: {message}\n"
+
+
 def test_a_warning_is_one_line_as_on_the_command_line(monkeypatch, capsys, tmp_path):
     """Here that a network for grey images has got weights for colour images."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "_showwarnmsg_impl", printed_by_python)
+    monkeypatch.setattr(warnings, "formatwarning", as_in_a_notebook)  # a script of another test may have changed it
     torch.save(ResNet18((3, 28, 28), 10).state_dict(), "colour.pth")
     one_step = ["model=resnet18", "trainer.max_steps=1", "data.train_limit=8", "test=false", "logger=none"]
     litlab.train(overrides=[*QUICK, *one_step, "model.weights=colour.pth", "callbacks.diagnosis.enabled=false"])

@@ -53,10 +53,10 @@ def cross_entropy(logits: Tensor, targets: Tensor, weight: Tensor | None, label_
 
     torch divides the weighted loss of shares by B. Weights that are all ten would make it ten times as large.
     """
+    loss = F.cross_entropy(logits, targets, weight, label_smoothing=label_smoothing)
     if weight is None or not targets.is_floating_point():
-        return F.cross_entropy(logits, targets, weight, label_smoothing=label_smoothing)
-    total = F.cross_entropy(logits, targets, weight, reduction="sum", label_smoothing=label_smoothing)
-    return total / (targets * weight).sum()
+        return loss
+    return loss / (targets * weight).sum(1).mean()  # a mean, because a sum may be too large for 16 bits
 
 
 def balanced_weights(targets: Tensor, num_classes: int) -> list[float]:
