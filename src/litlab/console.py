@@ -22,6 +22,7 @@ from rich.text import Text
 
 from litlab.errors import FULL_ERROR, ConfigError, short_traceback
 
+OF_MLFLOW = ("mlflow.store.db.utils", "alembic")  # tell that they make the tables of a new database
 # Warnings of other libraries that are harmless, and that a user can do nothing about. No other warning is hidden.
 HARMLESS_WARNINGS = (
     # Data sets are in memory. There is nothing to decode, so workers would only cost time.
@@ -259,5 +260,6 @@ def quieten() -> None:
     logging.raiseExceptions = False  # litlab itself says what could not be written to a full disk
     for message in HARMLESS_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero", *OF_MLFLOW):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)  # warns of making an experiment
