@@ -69,6 +69,7 @@ def one_line(error: BaseException) -> str:
     if own and _is_raise(own[-1]):
         lines = [" ".join(line.strip() for line in lines if line.strip())]
     line = " ".join(lines[:2]) if lines[0].rstrip().endswith(":") else lines[0]
+    line = re.sub(r"^\[Errno \d+\] ", "", line)  # Permission denied: 'runs'
     if isinstance(error, LookupError | OSError) and " " not in line and line != type(error).__name__:
         line = f"{type(error).__name__}: {line}"  # KeyError: 'x', FileNotFoundError: x.npy
     line = re.sub(r"torch\.Size\((\[.*?\])\)", r"\1", line)  # a shape, without the name of its type

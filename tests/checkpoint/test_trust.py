@@ -209,8 +209,9 @@ def test_a_hostile_source_is_refused_when_it_is_asked_for(write, tmp_path, use):
     assert os.listdir(tmp_path) == ["x.ckpt"]  # noqa: PTH208
 
 
-def test_somebody_elses_data_dir_is_read_but_never_written(write, tmp_path, use):
+def test_somebody_elses_data_dir_is_read_but_never_written(write, tmp_path, use, monkeypatch):
     """A checkpoint can say where its data are, but not make litlab put files there."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # the user's own may hold the data
     there = tmp_path / "there"
     there.mkdir()
     path = write(source={"name": "litlab.data.MNIST", "args": {"data_dir": str(there)}})

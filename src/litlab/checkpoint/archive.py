@@ -72,6 +72,8 @@ def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
         raise ValueError(
             f"{path}: holds pickled objects{what}, which could run code when loaded, and so was not; {CONVERT}"
         ) from None
+    except PermissionError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     except Exception as error:
         reason = printable(one_line(error))
         raise ValueError(f"{path}: not a whole checkpoint of tensors and plain data ({reason})") from None

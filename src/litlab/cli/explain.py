@@ -33,15 +33,15 @@ OF_DATA = {
 
 def explain_any(error: Exception, arguments: Sequence[str], conf: Path, config_name: str) -> str | None:
     """The same of an error of any kind: of composing, of reading a config file, or of a folder; None for others."""
+    first: BaseException | None = error
+    while first and not isinstance(first, OSError):
+        first = first.__cause__ or first.__context__
+    if first and "raised while resolving interpolation" in str(error):  # as when the help reads a file
+        return one_line(first)
     if isinstance(error, COMPOSITION):
         return explain(error, arguments, conf, config_name)
     mistake = wrong_file(error, _own_folders(conf), arguments)
-    return mistake or (without_number(error) if isinstance(error, OSError) else None)
-
-
-def without_number(error: Exception) -> str:
-    """`Not a directory: 'runs'`, where Python says `[Errno 20] Not a directory: 'runs'`."""
-    return re.sub(r"^\[Errno \d+\] ", "", one_line(error))
+    return mistake or (one_line(error) if isinstance(error, OSError) else None)
 
 
 def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name: str) -> str:

@@ -1,5 +1,7 @@
 """The folder of a new run or sweep: its name, and the refusal of a folder that holds a run already."""
 
+import errno
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -42,7 +44,7 @@ class NewFolders:
             try:
                 self.made[path] = make_new(path)
             except OSError as error:  # of which Hydra would make a warning, and another error
-                raise Refused(_file_in_the_way(Path(path)) or error) from error
+                raise Refused(_file_in_the_way(Path(path)) or _elsewhere(error, Path(path))) from error
         return str(self.made[path])
 
 
@@ -144,12 +146,25 @@ def _make_named(name: Any, folder: Path, go_on: str) -> None:
         said = f"name={name}: {shown(folder)} is there already; choose another name"
         going_on = f", or go on with {shlex.quote(go_on.format(folder))}" if holds_run(folder) else ""
         raise ConfigError(f"{said}{going_on}") from None
+    except OSError as error:
+        raise _elsewhere(error, folder) from error
 
 
 def _file_in_the_way(folder: Path) -> ConfigError | None:
     """The error that a folder above this one is a file, such as `runs`; None if there is none."""
-    file = next((above for above in folder.parents if above.exists() and not above.is_dir()), None)
+    # os.path, because Path.exists raises an error below a folder that may not be entered.
+    above = (path for path in folder.parents if os.path.exists(path) and not os.path.isdir(path))  # noqa: PTH110, PTH112
+    file = next(above, None)
     return ConfigError(f"{shown(file)} is a file, and litlab needs a folder of this name: rename it") if file else None
+
+
+def _elsewhere(error: OSError, folder: Path) -> Exception:
+    """The error that no folder can be made where litlab has its runs, with what to write."""
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return error
+    key = "hydra.sweep.dir" if folder.name.startswith("sweep_") else "hydra.run.dir"
+    said = f"{error.filename}: cannot be made: {error.strerror}"
+    return ConfigError(f"{said}; start litlab in a folder of your own, or name one with {key}=FOLDER")
 
 
 def _is_given(config: DictConfig, key: str) -> bool:

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 import litlab
 from litlab import console
 from litlab.cli import full_error
-from litlab.cli.explain import explain_any, without_number
+from litlab.cli.explain import explain_any
 from litlab.cli.folders import NewFolders, Refused, register
 from litlab.cli.help import explain as explain_settings
 from litlab.cli.help import general, options
@@ -118,7 +118,7 @@ class Script:
             except BrokenPipeError:  # python train.py --help | head
                 console.leave_standard_output()
             except Refused as refused:
-                self.end_with_mistake(without_number(refused.error))
+                self.end_with_mistake(one_line(refused.error))
             except Exception as error:
                 if self.wants_traceback or error in self.unexpected or not (said := self.explained(error)):
                     raise

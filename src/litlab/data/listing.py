@@ -98,8 +98,10 @@ def _walk(top: Path) -> Iterator[tuple[list[str], str, list[os.DirEntry[str]]]]:
         try:
             with os.scandir(folder) as found:
                 entries = sorted((e for e in found if not is_of_system(e.name)), key=attrgetter("name"), reverse=True)
-        except OSError:  # no permission, or gone in the meantime
+        except FileNotFoundError:  # gone in the meantime
             continue
+        except OSError as error:
+            raise ValueError(f"{folder}: cannot be read: {error.strerror}") from None
         for entry in entries:
             if _is_folder(entry):
                 pending.append(([*parts, entry.name], entry.path))

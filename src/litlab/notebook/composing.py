@@ -10,13 +10,13 @@ import hydra
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from litlab.cli.explain import explain_any, without_number
+from litlab.cli.explain import explain_any
 from litlab.cli.folders import NewFolders, Refused, UnusedFolder, register
 from litlab.cli.keys import Keys, is_multirun
 from litlab.cli.overrides import check_options, letters_of_all_languages, literal, of_every_model, refuse_mistakes
 from litlab.cli.runs import as_resumed, resumes
 from litlab.config import Run
-from litlab.errors import ConfigError
+from litlab.errors import ConfigError, one_line
 from litlab.project import CONF, Project, Searched, searched, searching
 from litlab.runs import CONFIG, HYDRA, OVERRIDES, remove_absolute_paths
 
@@ -96,7 +96,7 @@ def _explained(overrides: list[str]) -> Iterator[None]:
     except ConfigError:
         raise
     except Refused as refused:
-        raise ConfigError(_here(without_number(refused.error))) from refused
+        raise ConfigError(_here(one_line(refused.error))) from refused
     except Exception as error:
         said = explain_any(error, overrides, CONF, "train")
         if said is None:

@@ -3,6 +3,8 @@
 python -m litlab.runs --sort objective
 """
 
+import errno
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +29,9 @@ def main() -> int:
     asked = parser.parse_args()
     if not asked.folder.is_dir():
         print(f"error: {asked.folder}: {not_a_folder(asked.folder)}", file=sys.stderr)
+        return 2
+    if not os.access(asked.folder, os.R_OK | os.X_OK):
+        print(f"error: {asked.folder}: cannot be read: {os.strerror(errno.EACCES)}", file=sys.stderr)
         return 2
     runs = in_order(runs_in(asked.folder), asked.sort, asked.reverse)
     try:

@@ -133,7 +133,10 @@ def train_in_this_process(run: Run) -> None:
     if not run.rewound:
         print_start(parts)
     if parts.trainer.is_global_zero:
-        reset_files(parts, saved)
+        try:
+            reset_files(parts, saved)
+        except PermissionError as error:
+            raise ConfigError(f"{error.filename}: cannot be written to: {error.strerror}") from error
         write_splits(parts)
     del saved
     outcome = fit_and_test(parts)
