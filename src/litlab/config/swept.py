@@ -9,7 +9,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from litlab.config.check import BOUNDS, TOP_LEVEL, TYPES, check_bound
+from litlab.config.check import BOUNDS, TOP_LEVEL, TYPES, check_bound, check_group
 from litlab.config.groups import check_mappings
 from litlab.config.hints import accepts, describe, signature
 from litlab.config.targets import find
@@ -49,8 +49,12 @@ def check_swept(setting: str, usual: DictConfig, swept: Collection[str] = ()) ->
         raise ConfigError(f"{shown}: must be a number{several(key, text)}")
     if _is_number(value) and key in BOUNDS:
         check_bound(key, value)
-    if OmegaConf.is_list(now) and not OmegaConf.is_config(value) and key.partition(".")[0] not in swept:
+    if key.partition(".")[0] in swept:
+        return
+    if OmegaConf.is_list(now) and not OmegaConf.is_config(value):
         _check_in_place_of_a_list(key, value, usual)
+    elif type(now) is int and isinstance(value, float):
+        _check_in_place_of_an_integer(key, value, usual)
 
 
 def _check_in_place_of_a_list(key: str, value: Any, usual: DictConfig) -> None:
@@ -65,6 +69,19 @@ def _check_in_place_of_a_list(key: str, value: Any, usual: DictConfig) -> None:
         raise ConfigError(
             f"{key}={value}: must be {describe(hints[name])}; several lists are written {key}=[{value}],[...]"
         )
+
+
+def _check_in_place_of_an_integer(key: str, value: float, usual: DictConfig) -> None:
+    """Refuses a decimal number where a class takes whole numbers only. Such a sweep is rare, too."""
+    group, _, name = key.rpartition(".")
+    node = OmegaConf.select(usual, group) if group else None
+    if not OmegaConf.is_dict(node) or "_target_" not in node:
+        return
+    try:
+        find(str(node["_target_"]))
+    except Exception:  # of any kind, as above
+        return
+    check_group(group, {"_target_": node["_target_"], name: value})
 
 
 def check_composed(cfg: DictConfig) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litlab.config import numeric, objective_mode
@@ -21,7 +21,7 @@ from litlab.sweeps.composing import COMPOSITION
 from litlab.sweeps.folders import folder_name
 from litlab.sweeps.launchers import jobs_at_once
 from litlab.sweeps.pruning import METHODS, check_pruning, make_pruner
-from litlab.sweeps.space import Space, choose, distribution, ends, some_values, written
+from litlab.sweeps.space import Space, choose, distribution, ends, some_values, with_whole_numbers, written
 from litlab.sweeps.study import NAME, check_same, go_on_with, import_optuna, running_trials, storage_of
 from litlab.sweeps.sweeper import ReportedSweeper
 
@@ -82,7 +82,12 @@ class OptunaSweeper(ReportedSweeper):
             raise HydraException("hydra/sweeper=optuna: nothing is searched; write optimizer.lr='interval(0.001, 0.1)'")
         fixed = [argument for argument, o in zip(arguments, overrides, strict=True) if not o.is_sweep_override()]
         searched = (f"{name}={written(value)}" for name, values in space.items() for value in ends(values))
-        self.check_values([*fixed, *searched])
+        try:
+            self.check_values([*fixed, *searched])
+        except MissingConfigException:
+            raise
+        except HydraException as error:
+            raise HydraException(with_whole_numbers(str(error), overrides)) from None
         described = self._describe(fixed, space)
         self.save_config(self.n_trials)
         storage = storage_of(self.folder)

@@ -1,6 +1,7 @@
 """The settings that Optuna searches, and the values that it can choose for each."""
 
 import math
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -61,14 +62,36 @@ def some_values(values: "Values") -> Sequence[Any]:
 
 
 def ends(values: "Values") -> Sequence[Any]:
-    """All values if they can be counted, else those next to the ends: an interval hardly ever gives an end."""
+    """All values if they can be counted, else those next to the ends: an interval hardly ever gives an end.
+
+    Of real numbers there is one between the ends, too, which is no whole number.
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     if isinstance(values, CategoricalDistribution):
         return values.choices
-    if isinstance(values, FloatDistribution) and values.step is None:
-        return [math.nextafter(values.low, values.high), math.nextafter(values.high, values.low)]
-    return [values.low, values.high]
+    if not isinstance(values, FloatDistribution):
+        return [values.low, values.high]
+    if values.step is not None:
+        return list(dict.fromkeys([values.low, min(values.low + values.step, values.high), values.high]))
+    between = values.low + (values.high - values.low) / math.pi
+    return [math.nextafter(values.low, values.high), between, math.nextafter(values.high, values.low)]
+
+
+def with_whole_numbers(said: str, overrides: Sequence[Override]) -> str:
+    """The refusal of a value that Optuna may choose. If it must be an integer, it says how an interval has these.
+
+    Args:
+        said: such as `seed=1.318: must be an integer`.
+        overrides: of the command line.
+    """
+    for override in overrides:
+        key, is_interval = override.get_key_element(), isinstance(override.value(), IntervalSweep)
+        if is_interval and said.startswith(f"{key}=") and ": must be an integer" in said:
+            line = str(override.input_line)
+            whole = shlex.quote(f"{key}=int({line.partition('=')[2]})")
+            return f"{line}: {said.partition(': ')[2]}; whole numbers are written {whole}"
+    return said
 
 
 def written(value: Any) -> str:

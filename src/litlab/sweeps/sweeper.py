@@ -1,6 +1,7 @@
 """What both sweepers share: the folders of jobs, a launcher that survives a killed job, and the report at the end."""
 
 import contextlib
+import functools
 import signal
 import sys
 from abc import abstractmethod
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -121,11 +122,31 @@ class ReportedSweeper(Sweeper):
             HydraException: naming the setting.
         """
         different = dict.fromkeys(settings)
+        self._check_options(different)
         times = Counter(setting.partition("=")[0] for setting in different)
         swept = {key for key, count in times.items() if count > 1}
         with _refused_before_the_first_job():
             for setting in different:
                 check_swept(setting, self.config, swept)
+
+    def _check_options(self, settings: Iterable[str]) -> None:
+        """Refuses an option that its group does not have. Hydra has no words for one that is a number.
+
+        Raises:
+            MissingConfigException: as Hydra's own.
+        """
+        options_in = functools.cache(self.hydra_context.config_loader.get_group_options)  # cached: it reads the disk
+        for setting in settings:
+            group = setting.partition("=")[0].split("@")[0].lstrip("+")
+            if group.startswith("~") or not (there := options_in(group)):
+                continue
+            value = self.parsed([setting])[0].value()
+            if isinstance(value, list | dict) or "${" in str(value):
+                continue
+            option = "null" if value is None else value.text if isinstance(value, QuotedString) else str(value)
+            folder, _, name = f"{group}/{option}".rpartition("/")  # an option may be in a folder below the group
+            if name.removesuffix(".yaml") not in options_in(folder):
+                raise MissingConfigException(f"{setting}: no such option", f"{group}/{option}", there)
 
     def composed(self, overrides: Sequence[str]) -> DictConfig:
         """The config of a job.
