@@ -52,6 +52,12 @@ def test_a_finished_run_is_never_overwritten(train_here, tmp_path):
         (["name=a/b"], "name=a/b: must be the name of a folder, without /"),
         (["name=.."], "name=..: must be the name of a folder, without /"),
         (["name=a", "hydra.run.dir=b"], "name=a and hydra.run.dir=b: leave one of them out"),
+        (
+            ["-m", "hydra.run.dir=b", "seed=1,2"],
+            "hydra.run.dir=b: it is for a single run; write hydra.sweep.dir=b\n",
+        ),
+        (["-m", "name=a", "hydra.sweep.dir=b", "seed=1,2"], "name=a and hydra.sweep.dir=b: leave one of them out\n"),
+        (["-m", "name=a,b"], "name=a,b: a sweep is one folder, and so has one name; its jobs have theirs\n"),
         (["-m", "name=there", "seed=1,2"], "name=there: runs/mnist_sample_mlp/there is there already; choose another"),
     ],
 )

@@ -89,11 +89,17 @@ class UnusedFolder(Callback):
             raise Refused(error) from error
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Refuses the name of a sweep if there is a folder of that name. With `hydra.sweep.dir` a sweep goes on."""
+        """Refuses the name of a sweep if there is a folder of that name, and the folder of a single run.
+
+        With `hydra.sweep.dir` a sweep goes on. Its command may then still have its name.
+        """
         try:
-            folder = Path(str(config.hydra.sweep.dir))
+            _refuse_folder_of_a_run(config)
+            folder, name = Path(str(config.hydra.sweep.dir)), config.get("name")
             if not _is_given(config, "hydra.sweep.dir"):
-                self._make_named(config.get("name"), folder, "hydra.sweep.dir={}")
+                self._make_named(name, folder, "hydra.sweep.dir={}")
+            elif name is not None and folder.name != str(name):
+                raise ConfigError(f"name={name} and hydra.sweep.dir={folder}: leave one of them out")
             elif file := _file_in_the_way(folder / "any"):
                 raise file
         except (ConfigError, OSError) as error:
@@ -116,6 +122,19 @@ def _refuse_settings_of_sweeps(config: DictConfig) -> None:
         if OF_SWEEPS.match(override):
             instead = "add -m" if config.hydra.job.config_name == "train" else "leave it out"
             raise ConfigError(f"{override}: it is for a sweep; {instead}")
+
+
+def _refuse_folder_of_a_run(config: DictConfig) -> None:
+    """Refuses `hydra.run.dir` on the command line of a sweep, and several names: it is one folder."""
+    for override in config.hydra.overrides.hydra:
+        key, _, folder = override.lstrip("+").partition("=")
+        if key == "hydra.run.dir":
+            raise ConfigError(f"{override}: it is for a single run; write {shlex.quote(f'hydra.sweep.dir={folder}')}")
+    for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
+        if override.key_or_group == "name" and override.is_sweep_override():
+            raise ConfigError(
+                f"{override.input_line}: a sweep is one folder, and so has one name; its jobs have theirs"
+            )
 
 
 def _check_given(folder: str, name: Any, here: Path, conf: Path | None) -> None:

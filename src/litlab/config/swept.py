@@ -74,7 +74,7 @@ def _check_in_place_of_a_list(key: str, value: Any, usual: DictConfig) -> None:
 def _check_in_place_of_an_integer(key: str, value: float, usual: DictConfig) -> None:
     """Refuses a decimal number where a class takes whole numbers only. Such a sweep is rare, too."""
     group, _, name = key.rpartition(".")
-    node = OmegaConf.select(usual, group) if group else None
+    node: Any = OmegaConf.select(usual, group) if group else None
     if not OmegaConf.is_dict(node) or "_target_" not in node:
         return
     try:
