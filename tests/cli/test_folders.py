@@ -57,7 +57,7 @@ def test_a_finished_run_is_never_overwritten(train_here, tmp_path):
             "hydra.run.dir=b: it is for a single run; write hydra.sweep.dir=b\n",
         ),
         (["-m", "name=a", "hydra.sweep.dir=b", "seed=1,2"], "name=a and hydra.sweep.dir=b: leave one of them out\n"),
-        (["-m", "name=a,b"], "name=a,b: a sweep is one folder, and so has one name; its jobs have theirs\n"),
+        (["-m", "name=a,b"], "name=a,b: a sweep is one folder, and has one name\n"),
         (["-m", "name=there", "seed=1,2"], "name=there: runs/mnist_sample_mlp/there is there already; choose another"),
     ],
 )

@@ -2,6 +2,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from scripts import QUICK, composed
+from sweep_folders import job_of
 
 from litlab.config import check_swept
 from litlab.errors import ConfigError
@@ -179,6 +180,35 @@ def test_a_file_in_the_place_of_a_jobs_folder_is_named_before_the_first_job(trai
     said = "error: there/optimizer.lr=0.1,seed=2 is a file, and a job has a folder of this name: rename it\n"
     assert (done.status, done.out, done.err) == (2, "", said)
     assert len(list((tmp_path / "there").iterdir())) == 1
+
+
+@pytest.mark.parametrize("subdir", ["x", "${seed}"])
+def test_two_jobs_in_one_folder_are_refused_before_the_first(train_here, tmp_path, subdir):
+    done = train_here("-m", *QUICK, "optimizer.lr=0.1,0.2", "seed=3", f"hydra.sweep.subdir={subdir}")
+    said = f"error: hydra.sweep.subdir={subdir}: optimizer.lr=0.1 and optimizer.lr=0.2 would have one folder, "
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(said)
+    assert done.err.endswith("; leave it out, or write hydra.sweep.subdir='${hydra.job.num}'\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_job_in_the_folder_of_an_earlier_one_is_refused(train_here, tmp_path):
+    job_of(tmp_path / "there", "0", [*QUICK, "optimizer.lr=0.1"])
+    own = ["hydra.sweep.dir=there", "hydra.sweep.subdir=${hydra.job.num}"]
+    done = train_here("-m", *QUICK, "optimizer.lr=0.2,0.1", *own)
+    assert done.err == (
+        "error: hydra.sweep.subdir=${hydra.job.num}: optimizer.lr=0.1 and optimizer.lr=0.2 would have one folder, 0; "
+        "leave it out, or use another hydra.sweep.dir\n"
+    )
+
+
+def test_all_trials_in_one_folder_are_refused_before_the_first(train_here, tmp_path):
+    pytest.importorskip("optuna")
+    own = ["hydra/sweeper=optuna", "hydra.sweep.subdir=x"]
+    done = train_here("-m", *own, *QUICK, "optimizer.lr=0.1,0.2")
+    said = "error: hydra.sweep.subdir=x: all trials would be in one folder; leave it out, or write "
+    assert done.err == f"{said}hydra.sweep.subdir='${{hydra.job.num}}'\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_value_in_place_of_a_list_is_taken_where_the_class_takes_it():

@@ -132,9 +132,7 @@ def _refuse_folder_of_a_run(config: DictConfig) -> None:
             raise ConfigError(f"{override}: it is for a single run; write {shlex.quote(f'hydra.sweep.dir={folder}')}")
     for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
         if override.key_or_group == "name" and override.is_sweep_override():
-            raise ConfigError(
-                f"{override.input_line}: a sweep is one folder, and so has one name; its jobs have theirs"
-            )
+            raise ConfigError(f"{override.input_line}: a sweep is one folder, and has one name")
 
 
 def _check_given(folder: str, name: Any, here: Path, conf: Path | None) -> None:

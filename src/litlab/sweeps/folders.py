@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litlab.files import shown
 from litlab.runs import RESULT
-from litlab.sweeps.jobs import jobs_in, names_job
+from litlab.sweeps.jobs import job_key, jobs_in, names_job
+
+USUAL_SUBDIR = "${folder_name:${hydra.job.override_dirname}}"  # of conf/train.yaml
+APART = "leave it out, or write hydra.sweep.subdir='${hydra.job.num}'"
 
 
 def folder_name(overrides: str) -> str:
@@ -72,6 +75,38 @@ def in_their_folders(batch: Sequence[Sequence[str]], folder: Path, subdir: str) 
             name = f"{subdir}_{_digest(written)}"
         placed.append([*overrides, *([_quoted("hydra.sweep.subdir", name)] if name else [])])
     return placed
+
+
+def check_apart(jobs: Sequence[Sequence[str]], folder: Path, subdir: str, name_of: Callable[[int], str]) -> None:
+    """Refuses a `hydra.sweep.subdir` of one's own that gives two jobs one folder: the second would never train.
+
+    Args:
+        jobs: the overrides of each different job.
+        folder: of the sweep. It may have jobs of earlier starts.
+        subdir: the unresolved `hydra.sweep.subdir`.
+        name_of: the name of the folder of a job, by its number.
+
+    Raises:
+        HydraException: naming two jobs, and what to write.
+    """
+    if subdir == USUAL_SUBDIR:
+        return
+    earlier = {job.folder.name: job.overrides for job, _ in jobs_in(folder)}
+    taken: dict[str, Sequence[str]] = dict(earlier)
+    for number, job in enumerate(jobs):
+        other = taken.setdefault(name := name_of(number), job)
+        if job_key(other) != job_key(job):
+            one, two = (" ".join(line for line in a if line not in b) for a, b in ((other, job), (job, other)))
+            instead = "leave it out, or use another hydra.sweep.dir" if name in earlier else APART
+            raise HydraException(
+                f"hydra.sweep.subdir={subdir}: {one} and {two} would have one folder, {name}; {instead}"
+            )
+
+
+def check_apart_in_a_study(subdir: str, trials: int) -> None:
+    """The same of trials whose settings are not yet known: refuses a name that has nothing of the trial in it."""
+    if trials > 1 and "${" not in subdir:
+        raise HydraException(f"hydra.sweep.subdir={subdir}: all trials would be in one folder; {APART}")
 
 
 def subdir(hydra: Any) -> str:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf, open_dict
 from litlab.config import difference, numeric, objective_mode
 from litlab.errors import ConfigError
 from litlab.sweeps.composing import COMPOSITION
-from litlab.sweeps.folders import check_places, folder_name, in_their_folders, subdir
+from litlab.sweeps.folders import check_apart, check_places, folder_name, in_their_folders, subdir
 from litlab.sweeps.halving import Halving, load, rungs, write_until
 from litlab.sweeps.jobs import UNTIL, job_key, jobs_in, key_of, names_job, trained_config
 from litlab.sweeps.pruning import check_pruning
@@ -52,6 +52,7 @@ class GridSweeper(ReportedSweeper):
         self._compose_one_of_each_kind(jobs)
         self._compare_earlier_jobs(jobs)
         swept = [sorted(o for o in job if o.partition("=")[0] not in self.launcher.fixed) for job in jobs]
+        self._check_apart(jobs)
         check_places(self.folder, folders=[folder_name(",".join(overrides)) for overrides in swept])
         earlier = {job_key(job.overrides) for job, _ in jobs_in(self.folder)}
         self.save_config(len(earlier.union(map(job_key, jobs))))
@@ -65,6 +66,19 @@ class GridSweeper(ReportedSweeper):
             if stopped_with(self.folder):
                 return
             self._launch(jobs[first : first + size], first)
+
+    def _check_apart(self, jobs: Sequence[Sequence[str]]) -> None:
+        """Refuses a `hydra.sweep.subdir` that gives two jobs one folder."""
+        written = subdir(self.config.hydra)
+        placed = in_their_folders(jobs, self.folder, written)
+
+        def name_of(number: int) -> str:
+            cfg = self.composed(placed[number])
+            with open_dict(cfg):
+                cfg.hydra.job.num = number
+            return str(cfg.hydra.sweep.subdir)
+
+        check_apart(list(dict.fromkeys(map(tuple, jobs))), self.folder, written, name_of)
 
     def _launch(self, jobs: Sequence[Sequence[str]], first: int) -> None:
         """Runs some jobs. `first` is the number of the first of them."""

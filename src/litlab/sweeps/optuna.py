@@ -18,7 +18,7 @@ from litlab.config import numeric, objective_mode
 from litlab.errors import ConfigError, SweepStopped, one_line
 from litlab.runs import OVERRIDES, read_result, write_failed
 from litlab.sweeps.composing import COMPOSITION
-from litlab.sweeps.folders import folder_name
+from litlab.sweeps.folders import check_apart_in_a_study, folder_name, subdir
 from litlab.sweeps.launchers import jobs_at_once
 from litlab.sweeps.pruning import METHODS, check_pruning, make_pruner
 from litlab.sweeps.space import Space, choose, distribution, ends, some_values, with_whole_numbers, written
@@ -88,6 +88,7 @@ class OptunaSweeper(ReportedSweeper):
             raise
         except HydraException as error:
             raise HydraException(with_whole_numbers(str(error), overrides)) from None
+        check_apart_in_a_study(subdir(self.config.hydra), self.n_trials)
         described = self._describe(fixed, space)
         self.save_config(self.n_trials)
         storage = storage_of(self.folder)
