@@ -193,7 +193,7 @@ def test_two_jobs_in_one_folder_are_refused_before_the_first(train_here, tmp_pat
 
 
 def test_a_job_in_the_folder_of_an_earlier_one_is_refused(train_here, tmp_path):
-    job_of(tmp_path / "there", "0", [*QUICK, "optimizer.lr=0.1"])
+    job_of(tmp_path / "there", "0", [*QUICK, "optimizer.lr=1e-1"])
     own = ["hydra.sweep.dir=there", "hydra.sweep.subdir=${hydra.job.num}"]
     done = train_here("-m", *QUICK, "optimizer.lr=0.2,0.1", *own)
     assert done.err == (

@@ -5,7 +5,7 @@ from sweep_folders import job_of, scored
 
 from litlab import runs, sweeps
 from litlab.prediction.find import best_job, find_checkpoint
-from litlab.sweeps.jobs import check_sweep, names_job
+from litlab.sweeps.jobs import as_value, check_sweep, names_job, read
 
 
 def test_predict_takes_the_job_that_the_report_calls_best(tmp_path, capsys):
@@ -125,3 +125,18 @@ def test_a_folder_of_single_runs_is_no_sweep(tmp_path):
         check_sweep(tmp_path)
     (tmp_path / "multirun.yaml").touch()
     check_sweep(tmp_path)
+
+
+def test_values_that_are_written_in_two_ways_are_not_swept(tmp_path):
+    """Optuna's sweeper keeps what was typed, and the usual one writes it anew."""
+    job_of(tmp_path, "a", ["callbacks.report.enabled=false", "ema=1e-3", "optimizer.lr=1.0", "data.augment=[a, b]"])
+    job_of(tmp_path, "b", ["callbacks.report.enabled=False", "ema=0.001", "optimizer.lr=1", "data.augment=[a,b]"])
+    job_of(tmp_path, "c", ["callbacks.report.enabled=False", "ema=0.001", "optimizer.lr=2", "data.augment=[a,b]"])
+    sweep = read(tmp_path)
+    assert sweep.swept == ["optimizer.lr"]
+    assert [job.settings["optimizer.lr"] for job in sweep.jobs] == ["1", "1", "2"]
+
+
+def test_what_cannot_be_read_or_is_not_yet_known_stays_as_it_is():
+    for override in ("a=${b}", "a=x,y", "a=001", "a='1'", "a=b (1"):
+        assert as_value(override) == override

@@ -118,7 +118,7 @@ OF_SWEEPS = re.compile(r"[+]{0,2}hydra[/.](launcher|sweeper|sweep)[=.]")
 
 def _refuse_settings_of_sweeps(config: DictConfig) -> None:
     """Refuses a launcher or a sweeper on the command line of a single run."""
-    for override in config.hydra.overrides.hydra:
+    for override in _typed(config, "hydra"):
         if OF_SWEEPS.match(override):
             instead = "add -m" if config.hydra.job.config_name == "train" else "leave it out"
             raise ConfigError(f"{override}: it is for a sweep; {instead}")
@@ -126,13 +126,19 @@ def _refuse_settings_of_sweeps(config: DictConfig) -> None:
 
 def _refuse_folder_of_a_run(config: DictConfig) -> None:
     """Refuses `hydra.run.dir` on the command line of a sweep, and several names: it is one folder."""
-    for override in config.hydra.overrides.hydra:
+    for override in _typed(config, "hydra"):
         key, _, folder = override.lstrip("+").partition("=")
         if key == "hydra.run.dir":
             raise ConfigError(f"{override}: it is for a single run; write {shlex.quote(f'hydra.sweep.dir={folder}')}")
-    for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
+    for override in OverridesParser.create().parse_overrides(_typed(config, "task")):
         if override.key_or_group == "name" and override.is_sweep_override():
             raise ConfigError(f"{override.input_line}: a sweep is one folder, and has one name")
+
+
+def _typed(config: DictConfig, kind: str) -> list[str]:
+    """The overrides of the command line as they are written. `${hydra.job.num}` in them is not yet known."""
+    written: Any = OmegaConf.to_container(config.hydra.overrides, resolve=False)
+    return list(map(str, written[kind]))
 
 
 def _check_given(folder: str, name: Any, here: Path, conf: Path | None) -> None:

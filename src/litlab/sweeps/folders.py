@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from litlab.files import shown
 from litlab.runs import RESULT
-from litlab.sweeps.jobs import job_key, jobs_in, names_job
+from litlab.sweeps.jobs import as_value, jobs_in, names_job
 
 USUAL_SUBDIR = "${folder_name:${hydra.job.override_dirname}}"  # of conf/train.yaml
 APART = "leave it out, or write hydra.sweep.subdir='${hydra.job.num}'"
@@ -64,13 +64,13 @@ def in_their_folders(batch: Sequence[Sequence[str]], folder: Path, subdir: str) 
         folder: of the sweep.
         subdir: the unresolved `hydra.sweep.subdir`.
     """
-    begun = {frozenset(job.overrides): job.folder.name for job, _ in jobs_in(folder)}
+    begun = {_same(job.overrides): job.folder.name for job, _ in jobs_in(folder)}
     jobs = list(dict.fromkeys(map(tuple, batch)))
     alike = Counter(_harmless(",".join(overrides)) for overrides in jobs)
     placed = []
     for overrides in jobs:
         written = ",".join(overrides)
-        name = begun.get(frozenset(overrides))
+        name = begun.get(_same(overrides))
         if name is None and alike[_harmless(written)] > 1:
             name = f"{subdir}_{_digest(written)}"
         placed.append([*overrides, *([_quoted("hydra.sweep.subdir", name)] if name else [])])
@@ -95,8 +95,8 @@ def check_apart(jobs: Sequence[Sequence[str]], folder: Path, subdir: str, name_o
     taken: dict[str, Sequence[str]] = dict(earlier)
     for number, job in enumerate(jobs):
         other = taken.setdefault(name := name_of(number), job)
-        if job_key(other) != job_key(job):
-            one, two = (" ".join(line for line in a if line not in b) for a, b in ((other, job), (job, other)))
+        if _same(other) != _same(job):
+            one, two = (" ".join(sorted(_same(a) - _same(b))) for a, b in ((other, job), (job, other)))
             instead = "leave it out, or use another hydra.sweep.dir" if name in earlier else APART
             raise HydraException(
                 f"hydra.sweep.subdir={subdir}: {one} and {two} would have one folder, {name}; {instead}"
@@ -133,6 +133,11 @@ def name_by_what_is_swept(config: DictConfig) -> None:
             _quoted("hydra.sweep.dir", str(folder)),
             "hydra.output_subdir='${record_folder:${hydra.runtime.output_dir}}'",
         ]
+
+
+def _same(overrides: Iterable[str]) -> frozenset[str]:
+    """What two jobs have in common that are the same one, however their overrides are written and ordered."""
+    return frozenset(map(as_value, overrides))
 
 
 def _harmless(overrides: str) -> str:

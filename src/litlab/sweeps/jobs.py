@@ -5,10 +5,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from litlab.config import numeric, read_overrides
@@ -53,8 +55,11 @@ class Job:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """The values of the overrides by their keys, without `name`, which is that of the sweep's folder."""
-        lines = [line.lstrip("+") for line in self.overrides if "=" in line]
+        """The values of the overrides by their keys, without `name`, which is that of the sweep's folder.
+
+        Equal values are equal texts: sweepers write `False` and `1e-3`, or keep what was typed.
+        """
+        lines = [as_value(line.lstrip("+")) for line in self.overrides if "=" in line]
         return dict(line.split("=", 1) for line in lines if not line.startswith("name="))
 
 
@@ -196,6 +201,21 @@ def curve(job: Job, name: str) -> tuple[list[int], list[float]]:
 def as_typed(override: str) -> str:
     """`nesterov=true` for `nesterov=True`, as Hydra's sweepers write what was typed as `true`."""
     return re.sub(r"(?<=[=\[,:])(True|False)(?=$|[\],}])", lambda match: match[0].lower(), override)
+
+
+@cache
+def as_value(override: str) -> str:
+    """An override in the one way in which its value is written: `lr=0.001` for `lr=1e-3`, `a=true` for `a=True`."""
+    if "${" in override:
+        return override
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+        value, text = parsed.value(), parsed.get_value_element_as_str()
+    except (HydraException, TypeError):  # what Hydra cannot read is compared as text
+        return override
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        text = str(int(value))
+    return as_typed(f"{override.partition('=')[0]}={text}")
 
 
 def names_job(job: Job, key: str) -> bool:
