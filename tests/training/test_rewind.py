@@ -54,6 +54,17 @@ def test_a_run_goes_back_three_times_at_most(tmp_path):
     assert (result(run)["status"], result(run)["rewinds"]) == ("failed", 3)
 
 
+def test_what_is_said_of_checkpoints_that_were_given_up_is_true(tmp_path, capsys):
+    run = tmp_path / "run"
+    record_run(run, "optimizer.lr=1e30", "checkpoint.every_n_steps=1", "callbacks.report.enabled=false", base=LINE)
+    with pytest.raises(RunFailed, match="after 3 rewinds: .*; it came back after each checkpoint$"):
+        train_recorded(run)
+    said = capsys.readouterr().err
+    assert "back to last.ckpt with half" in said
+    assert "back to the beginning, no earlier checkpoint is left, with half" in said
+    assert "nothing was saved yet" not in said
+
+
 @pytest.mark.slow
 def test_a_run_that_is_stopped_after_a_rewind_and_resumed_is_the_same_run(tmp_path):
     diverges = ["optimizer.lr=0.25", "scheduler=cosine", "trainer.max_epochs=8"]

@@ -47,17 +47,27 @@ def good_checkpoint(folder: Path, before: int | None) -> Path | None:
         before: the step of the checkpoint that the run went back to last time. If no later checkpoint was saved since,
             the NaN came back from it: then the latest older checkpoint is taken.
     """
-    steps = {}
-    for name in (*LATEST, BEST):
-        with contextlib.suppress(ValueError, FileNotFoundError):
-            steps[folder / name] = read(folder / name)["global_step"]
     last, *older = (folder / name for name in (*LATEST, BEST))
-    if before is not None and steps.get(last, before) <= before:
-        steps = {path: step for path, step in steps.items() if step < before}
-    found = max(steps, key=lambda path: steps[path], default=None)
+    found = latest_good(folder, before)
     if found is None:
         for path in (last, *older):
             path.unlink(missing_ok=True)
     elif found != last:
         copy(found, last)
     return last if found else None
+
+
+def latest_good(folder: Path, before: int | None) -> Path | None:
+    """The latest checkpoint that is not damaged, and that the NaN did not come back from; None if there is none.
+
+    Args:
+        folder: the run folder.
+        before: as above.
+    """
+    steps = {}
+    for name in (*LATEST, BEST):
+        with contextlib.suppress(ValueError, FileNotFoundError):
+            steps[folder / name] = read(folder / name)["global_step"]
+    if before is not None and steps.get(folder / LATEST[0], before) <= before:
+        steps = {path: step for path, step in steps.items() if step < before}
+    return max(steps, key=lambda path: steps[path], default=None)

@@ -130,9 +130,9 @@ def _refuse_folder_of_a_run(config: DictConfig) -> None:
         key, _, folder = override.lstrip("+").partition("=")
         if key == "hydra.run.dir":
             raise ConfigError(f"{override}: it is for a single run; write {shlex.quote(f'hydra.sweep.dir={folder}')}")
-    for override in OverridesParser.create().parse_overrides(_typed(config, "task")):
-        if override.key_or_group == "name" and override.is_sweep_override():
-            raise ConfigError(f"{override.input_line}: a sweep is one folder, and has one name")
+    for parsed in OverridesParser.create().parse_overrides(_typed(config, "task")):
+        if parsed.key_or_group == "name" and parsed.is_sweep_override():
+            raise ConfigError(f"{parsed.input_line}: a sweep is one folder, and has one name")
 
 
 def _typed(config: DictConfig, kind: str) -> list[str]:

@@ -9,9 +9,12 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from litlab.callbacks import BEFORE_TRAINING, PURE_FLOAT16, learning_rate
+from litlab.checkpoint import latest_good
+from litlab.config import Run
 from litlab.data.workers import BadPicture, WorkerFailed
 from litlab.errors import Interrupted, RunFailed, one_line
 from litlab.modules import NonFiniteLoss
+from litlab.runs import LATEST
 from litlab.training.build import Parts
 from litlab.training.terminal import device_name
 
@@ -44,13 +47,20 @@ def _not_finite(error: Exception, parts: Parts) -> str | None:
     rewinds = run.get("rewinds", 0)
     after = f", after {rewinds} rewinds" if rewinds else ""
     instead = "" if run.get("on_nan") == "rewind" else ", or on_nan=rewind"
-    saved = ""
-    if checkpoints and checkpoints.last.exists():
-        saved = f"; the last good checkpoint is checkpoints/{checkpoints.last.name}"
+    saved = _last_good(run) if checkpoints and checkpoints.last.exists() else ""
     if str(run.cfg.trainer.precision) == "16-true":
         return f"{error}{after}: {PURE_FLOAT16}{saved}"
     lr = f"try a lower optimizer.lr (it is {learning_rate(run.cfg):g})"
     return f"{error}{after}: {lr}, trainer.gradient_clip_val=1{instead}{saved}"
+
+
+def _last_good(run: Run) -> str:
+    """Names the last good checkpoint. After rewinds it is none of those from which the NaN came back."""
+    before = run.get("rewound_to")
+    good = run.folder / LATEST[0] if before is None else latest_good(run.folder, before)
+    if good is None:
+        return "; it came back after each checkpoint"
+    return f"; the last good checkpoint is {good.relative_to(run.folder)}"
 
 
 def _out_of_memory(error: Exception, parts: Parts) -> str | None:

@@ -4,7 +4,7 @@ from litlab.callbacks import learning_rate
 from litlab.checkpoint import good_checkpoint, read
 from litlab.config import Run, record
 from litlab.console import warn
-from litlab.runs import CONFIG
+from litlab.runs import BEST, CONFIG, LATEST
 
 MOST_REWINDS = 3
 
@@ -23,6 +23,7 @@ def rewound(run: Run, reason: str) -> Run:
     Args:
         reason: what became NaN, for the user.
     """
+    saved = any((run.folder / name).exists() for name in (*LATEST, BEST))
     checkpoint = good_checkpoint(run.folder, before=run.get("rewound_to"))
     changes = {"rewinds": run.get("rewinds", 0) + 1}
     if checkpoint:
@@ -30,7 +31,8 @@ def rewound(run: Run, reason: str) -> Run:
     run = run.settled(**changes).rewound_to(checkpoint)
     if (run.folder / CONFIG).exists():
         record(run.folder, run.cfg, run.overrides)
-    place = f"back to {checkpoint.name}" if checkpoint else "back to the beginning, nothing was saved yet,"
+    why = "no earlier checkpoint is left" if saved else "nothing was saved yet"
+    place = f"back to {checkpoint.name}" if checkpoint else f"back to the beginning, {why},"
     count = f"rewind {changes['rewinds']} of {MOST_REWINDS}"
     warn(f"{reason}: {place} with half the learning rate, {learning_rate(run.cfg):g} ({count})")
     return run
