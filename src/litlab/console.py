@@ -47,6 +47,8 @@ HARMLESS_WARNINGS = (
     r"No (positive|negative) samples in targets.*",
     # `trainer.max_steps` or `trainer.max_time` may end an epoch before its validation; litlab has checked the name.
     r".*Early stopping conditioned on metric .* which is not available.*",
+    # A resumed run may be without a callback that it had, such as early stopping, because its settings now say so.
+    r"Be aware that when using `ckpt_path`, callbacks used to create the checkpoint need to be provided.*",
     # Lightning calls a function that torch has deprecated.
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
 )

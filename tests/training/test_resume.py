@@ -193,6 +193,18 @@ def test_a_run_that_was_stopped_early_goes_on_with_other_settings(tmp_path):
     assert epochs() == 5
 
 
+def test_a_resumed_run_may_be_without_a_callback_that_it_had(tmp_path, recwarn):
+    """Lightning asks to add it to the Trainer, which a user of litlab does not make."""
+    run = tmp_path / "run"
+    plain = ["callbacks.model_summary.enabled=false", "callbacks.diagnosis.enabled=false", "logger=none", "test=false"]
+    ended = ["trainer.max_time=00:00:10:00", "callbacks.early_stopping.enabled=true", "trainer.max_epochs=1"]
+    record_run(run, *plain, *ended)
+    train_recorded(run)
+    train_recorded(run, "trainer.max_time=null", "callbacks.early_stopping.enabled=false", "trainer.max_epochs=2")
+    assert json.loads((run / "result.json").read_text())["epochs"] == 2
+    assert not [str(warning.message) for warning in recwarn if "Be aware" in str(warning.message)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["none", "cosine"])
 def test_max_steps_end_a_run_without_max_epochs(tmp_path, scheduler):
