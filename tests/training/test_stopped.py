@@ -26,7 +26,7 @@ PLAIN = ["callbacks.model_summary.enabled=false", "callbacks.diagnosis.enabled=f
     [
         ([], "max_epochs", 3, "completed after 3 epochs, "),
         (STEPS, "max_steps", 2, "completed after 1 epoch and a part of one, .*; stopped by max_steps .15.$"),
-        (PATIENCE, "early_stopping", 2, "after 2 epochs, .*; stopped by early_stopping .val/acc, patience 1.$"),
+        (PATIENCE, "early_stopping", 2, "after 2 epochs, .*; stopped by early_stopping .val/acc, patience 1 valid"),
         (
             ["trainer.max_time=00:00:00:00", "scheduler=none", "trainer.max_epochs=9"],
             "max_time",
@@ -110,7 +110,7 @@ def test_a_batch_size_cannot_change_where_an_epoch_was_cut_short(tmp_path):
     [
         (STEPS, "the run was stopped by max_steps (15); to go on, give another trainer.max_steps"),
         (["trainer.max_epochs=1"], "the run was stopped by max_epochs (1); to go on, give another trainer.max_epochs"),
-        (PATIENCE, "early_stopping (val/acc, patience 1); to go on, give another callbacks.early_stopping.patience"),
+        (PATIENCE, "early_stopping (val/acc, patience 1 validation); to go on, give another callbacks.early"),
     ],
 )
 def test_a_resume_that_has_nothing_to_train_says_so(tmp_path, capfd, settings, said):

@@ -36,10 +36,13 @@ def stopped_by(trainer: lightning.Trainer, pruned: bool, whole: int) -> str | No
 
 
 def in_words(word: str, run: Run) -> str:
-    """`early_stopping (val/acc, patience 5)`, `max_steps (100)`."""
+    """`early_stopping (val/acc, patience 5 validations)`, `max_steps (100)`."""
     if word == "early_stopping":
         setting = run.get("callbacks.early_stopping")
-        return f"{word} ({setting.monitor}, patience {setting.patience})" if setting else word
+        if not setting:
+            return word
+        validations = f"validation{'s' * (setting.patience != 1)}"  # of which an epoch may have several
+        return f"{word} ({setting.monitor}, patience {setting.patience} {validations})"
     value = run.get(f"trainer.{word}")
     if isinstance(value, Mapping):  # of max_time
         value = ", ".join(f"{number} {unit}" for unit, number in value.items())
