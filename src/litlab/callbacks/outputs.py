@@ -60,6 +60,10 @@ class EvaluationOutputs(lightning.Callback):
         """Notes that these predictions are those of the best checkpoint so far."""
         self._of_best = self._batches
 
+    def forget_best(self) -> None:
+        """Notes that no checkpoint has the weights of the best predictions."""
+        self._of_best = None
+
     def use_best(self) -> bool:
         """Goes back to the predictions of the best checkpoint, and returns whether this process has seen them."""
         if self._of_best is not None:

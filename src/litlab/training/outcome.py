@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from litlab import report
-from litlab.callbacks import Diagnosis, callback_of, epoch_metrics, outputs_of, part_of_epoch
+from litlab.callbacks import Diagnosis, EvaluationOutputs, callback_of, epoch_metrics, outputs_of, part_of_epoch
 from litlab.config import Run
 from litlab.errors import Diverged, Interrupted, RunFailed
 from litlab.modules import NonFiniteLoss
@@ -71,6 +71,9 @@ def note_error(outcome: Outcome, parts: Parts, error: Exception | Interrupted) -
         raise Diverged(str(error)) from None
     if outcome.verdict is None and isinstance(error, NonFiniteLoss | Interrupted):
         outcome.verdict = _verdict(parts, error)
+    outputs = callback_of(parts.trainer, EvaluationOutputs)
+    if parts.checkpoints and parts.checkpoints.settle_best() and outputs:
+        outputs.forget_best()
     outcome.status, outcome.failure = explain(error, parts)
     if not outcome.metrics and parts.checkpoints:
         outcome.metrics = dict(parts.checkpoints.best_metrics)

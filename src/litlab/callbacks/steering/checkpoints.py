@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import math
 import time
 from pathlib import Path
@@ -65,6 +66,8 @@ class Checkpoints(Checkpoint):
         self.best_epoch: int | None = None  # from 1; None also after a resume from a checkpoint of an older litlab
         self.unsaved: dict[str, str] = {}  # files that could not be written: name to reason, in one line
         self._best_unwritten = b""
+        self._is_lost = False  # whether best.ckpt could not be written when there was a better one
+        self._in_file = self._of_best()  # what best.ckpt holds, as far as this run has written it
         self._seen_nan = False
         self._is_within = self._is_saved = False  # of the validation that runs: whether it is within an epoch
         self._saved_at = time.monotonic()
@@ -120,6 +123,7 @@ class Checkpoints(Checkpoint):
             self._seen_nan = True
         improved = score is not None and self._improves(score)
         if improved:
+            self._best_unwritten, self._is_lost = b"", False  # of an earlier epoch, which is no longer the best
             self.best_score, self.best_metrics, self.best_step = score, metrics, trainer.global_step
             self.best_epoch = trainer.current_epoch + 1
             if outputs := callback_of(trainer, EvaluationOutputs):
@@ -144,7 +148,7 @@ class Checkpoints(Checkpoint):
         """
         trainer.lightning_module.drain()  # type: ignore[operator]
         check_weights(trainer)
-        if self._best_unwritten:  # first, because the state in `last.ckpt` says that there is a best one
+        if self._best_unwritten:  # first, because the state in `last.ckpt` says which one `best.ckpt` is
             self._write_best()
         trainer.save_checkpoint(self.last, storage_options=self.previous)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
@@ -157,32 +161,66 @@ class Checkpoints(Checkpoint):
             saved: whether it is in `last.ckpt`.
             found: the metrics, and what else of the state, that a validation has changed since then.
         """
-        failure: OSError | None = None
-        self._best_unwritten = b""
-        if not saved:
-            self._best_unwritten = _io(trainer).unwritten or b""
-            failure = OSError("last.ckpt was not saved either")
+        failure = None if saved else OSError("last.ckpt was not saved either")
+        try:
+            if saved and found is None:
+                copy(self.last, self.best)
+            elif saved:
+                write(self._with_found(read(self.last), found), self.best)
+        except OSError as error:
+            failure = error
+        if failure is None:
+            self._in_file = self._of_best()
         else:
-            try:
-                if found is None:
-                    copy(self.last, self.best)
-                else:
-                    checkpoint = read(self.last)
-                    checkpoint["litlab"]["metrics"] = found["metrics"]
-                    checkpoint["state_dict"] |= found["state"]
-                    checkpoint["callbacks"][self.state_key] = self.state_dict()
-                    write(checkpoint, self.best)
-            except OSError as error:
-                failure = error
-                self._best_unwritten = self.last.read_bytes()
+            self._is_lost = True
+            self._best_unwritten = self.last.read_bytes() if saved else _io(trainer).unwritten or b""
+            if found is not None and self._best_unwritten:
+                checkpoint = torch.load(io.BytesIO(self._best_unwritten), map_location="cpu", weights_only=True)
+                torch.save(self._with_found(checkpoint, found), content := io.BytesIO())
+                self._best_unwritten = content.getvalue()
         self._note(self.best, failure, trainer.global_step)
+
+    def _with_found(self, checkpoint: dict[str, Any], found: dict[str, Any] | None) -> dict[str, Any]:
+        """The checkpoint from before a validation, with what the validation has found."""
+        if found is not None:
+            checkpoint["litlab"]["metrics"] = found["metrics"]
+            checkpoint["state_dict"] |= found["state"]
+            checkpoint["callbacks"][self.state_key] = self.state_dict() | self._of_best()
+        return checkpoint
+
+    def on_train_end(self, trainer: lightning.Trainer, *_: Any) -> None:
+        is_lost = self.settle_best()  # only rank 0 knows
+        if trainer.strategy.reduce_boolean_decision(is_lost, all=False) and (
+            outputs := callback_of(trainer, EvaluationOutputs)
+        ):
+            outputs.forget_best()
+
+    def settle_best(self) -> bool:
+        """Tries once more to write a best checkpoint that could not be written. If it fails, that of the file counts.
+
+        The run then reports the numbers of the file that there is. Without a file there is no best one.
+
+        Returns:
+            Whether the best checkpoint is lost.
+        """
+        if self._best_unwritten:
+            self._write_best()
+        if self.best.name not in self.unsaved:
+            return False
+        there = self._in_file if self.best.exists() else dict.fromkeys(BEST) | {"best_metrics": {}}
+        for name in BEST:
+            setattr(self, name, there[name])
+        return True
+
+    def _of_best(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in BEST}
 
     def _write_best(self) -> None:
         with contextlib.suppress(OSError):
             self.best.parent.mkdir(parents=True, exist_ok=True)
             with atomic(self.best) as temporary:
                 temporary.write_bytes(self._best_unwritten)
-            self._best_unwritten = b""
+            self._best_unwritten, self._is_lost, self._in_file = b"", False, self._of_best()
             self.unsaved.pop(self.best.name, None)
 
     def _note(self, path: Path, failure: OSError | None, step: int) -> bool:
@@ -214,12 +252,13 @@ class Checkpoints(Checkpoint):
         checkpoint["litlab"] = {**self.record, "metrics": finite(epoch_metrics(trainer))}
 
     def state_dict(self) -> dict[str, Any]:
-        state = {name: getattr(self, name) for name in BEST}
+        state = self._in_file if self._is_lost else self._of_best()  # a run that goes on looks for what is there
         return {**state, "kept": self.kept.state()} if self.kept.scores else state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name in BEST:
             setattr(self, name, state_dict.get(name, getattr(self, name)))
+        self._in_file = self._of_best()
         self.kept.load(state_dict.get("kept", {}))
 
     def _improves(self, score: float) -> bool:
