@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf, open_dict
 
-from litlab.config import difference, numeric, objective_mode
+from litlab.config import changed, difference, numeric, objective_mode
 from litlab.errors import ConfigError
 from litlab.sweeps.composing import COMPOSITION
 from litlab.sweeps.folders import check_apart, check_places, folder_name, in_their_folders, subdir
@@ -73,10 +73,7 @@ class GridSweeper(ReportedSweeper):
         placed = in_their_folders(jobs, self.folder, written)
 
         def name_of(number: int) -> str:
-            cfg = self.composed(placed[number])
-            with open_dict(cfg):
-                cfg.hydra.job.num = number
-            return str(cfg.hydra.sweep.subdir)
+            return str(changed(self.composed(placed[number]), {"hydra.job.num": number}).hydra.sweep.subdir)
 
         check_apart(list(dict.fromkeys(map(tuple, jobs))), self.folder, written, name_of)
 
