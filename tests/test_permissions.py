@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from pictures import draw_folder, load_folder
+from recorded_runs import record_run, train_recorded
 
 from litlab.checkpoint.archive import read
 from litlab.cli.folders import NewFolders, Refused
 from litlab.errors import ConfigError
-from litlab.runs import hold
 from litlab.runs.__main__ import main as list_runs
 
 
@@ -56,10 +56,15 @@ def test_a_checkpoint_is_not_called_damaged(folder):
         read(file)
 
 
-def test_a_run_folder_that_cannot_be_written_to_is_not_resumed(folder):
-    folder.chmod(0o555)
-    with nobody(), pytest.raises(ConfigError, match=f"^{folder}: cannot be written to: Permission denied$"):
-        hold(folder)
+def test_a_run_folder_that_cannot_be_written_to_is_not_resumed(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    record_run(run := Path("run"))
+    train_recorded(run, "trainer.max_epochs=1")
+    run.chmod(0o555)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with nobody(), pytest.raises(ConfigError, match="^run: cannot be written to: Permission denied$"):
+        train_recorded(run, checkpoint=run / "checkpoints/last.ckpt")
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(("name", "key"), [("2026-11-29_00-00-00", "run"), ("sweep_2026-11-29_00-00-00", "sweep")])

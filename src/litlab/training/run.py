@@ -135,8 +135,8 @@ def train_in_this_process(run: Run) -> None:
     if parts.trainer.is_global_zero:
         try:
             reset_files(parts, saved)
-        except PermissionError as error:
-            raise ConfigError(f"{error.filename}: cannot be written to: {error.strerror}") from error
+        except OSError as error:
+            raise ConfigError(f"{parts.run.folder}: cannot be written to: {error.strerror}") from error
         write_splits(parts)
     del saved
     outcome = fit_and_test(parts)
