@@ -8,6 +8,7 @@ import sys
 
 from litlab import console
 from litlab.arguments import OneLine, folder
+from litlab.errors import one_line
 from litlab.files import not_a_folder
 from litlab.sweeps import print_report
 from litlab.sweeps.jobs import check_sweep
@@ -35,5 +36,5 @@ try:
         if is_interrupted(asked.folder):
             print(how_to_go_on(asked.folder))
 except (ValueError, OSError) as error:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {one_line(error)}", file=sys.stderr)
     sys.exit(2)

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from litlab.console import say
 from litlab.data.sources.releases import Arrays, Parts, Release, Source, SourcesFailedError, verify
+from litlab.errors import one_line
 from litlab.files import cache_folder, shown
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def prepare(release: Release, data_dir: str | Path, sources: Sequence[Source] | 
     except SourcesFailedError:
         raise
     except OSError as error:
-        raise ValueError(f"data_dir {data_dir} cannot be written: {error}") from error
+        raise ValueError(f"data_dir {data_dir} cannot be written: {one_line(error)}") from error
 
 
 def load(release: Release, data_dir: str | Path) -> Arrays:
