@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from omegaconf import OmegaConf
 from scripts import QUICK, REPOSITORY
 
 from litlab.cli.folders import NewFolders, place_of_sweep
@@ -93,7 +94,8 @@ def test_a_folder_with_other_files_can_become_a_run_folder(train_here, tmp_path)
     ],
 )
 def test_a_sweep_over_networks_is_not_named_after_one_of_them(overrides, folder):
-    assert place_of_sweep("mnist_sample", "mlp", overrides) == folder
+    config = OmegaConf.create({"hydra": {"overrides": {"task": [*overrides, "seed=${hydra.job.num}"]}}})
+    assert place_of_sweep("mnist_sample", "mlp", _root_=config) == folder
 
 
 @pytest.mark.slow

@@ -192,6 +192,19 @@ def test_two_jobs_in_one_folder_are_refused_before_the_first(train_here, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("${wrong.key}", "optimizer.lr: ${wrong.key} refers to no setting"),
+        ("${hydra.job.num}", "optimizer.lr: in place of ${hydra.job.num} write ${hydra:job.num}"),
+    ],
+)
+def test_a_reference_to_no_setting_is_refused_before_the_first_job(train_here, tmp_path, value, said):
+    done = train_here("-m", *QUICK, "seed=1,2", f"optimizer.lr={value}")
+    assert (done.status, done.out, done.err) == (2, "", f"error: {said}\n")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_job_in_the_folder_of_an_earlier_one_is_refused(train_here, tmp_path):
     job_of(tmp_path / "there", "0", [*QUICK, "optimizer.lr=1e-1"])
     own = ["hydra.sweep.dir=there", "hydra.sweep.subdir=${hydra.job.num}"]

@@ -106,6 +106,10 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         if keys.cfg is not None and is_null(keys.cfg, match[1]):  # Hydra calls that unknown
             return f"~{match[1]}: it is null already; leave this out"
         return _explain_unknown_key(match[1], keys)
+    if (match := re.match(r"Interpolation key '(.+)' not found", text)) and (
+        found := next((it for it in arguments if f"${{{match[1]}}}" in it), None)
+    ):
+        return f"{found}: there is no setting {match[1]}"
     if text.startswith("Error in call to target") and isinstance(error.__cause__, HydraException):
         return one_line(error.__cause__)  # of litlab's own sweepers and launchers
     said = re.sub(r"(?<!\.)\.$", "", one_line(error))

@@ -4,7 +4,6 @@ import errno
 import os
 import re
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from litlab.config import typed_overrides
 from litlab.errors import ConfigError
 from litlab.files import shown
 from litlab.runs import holds_run, make_new
@@ -51,14 +51,14 @@ class NewFolders:
 SEVERAL = {"data": "datasets", "model": "models"}
 
 
-def place_of_sweep(data: str, model: str, overrides: Sequence[str]) -> str:
+def place_of_sweep(data: str, model: str, *, _root_: DictConfig) -> str:
     """`mnist_mlp`, the folder in which a sweep has its own; `mnist_models` if it sweeps over networks.
 
     Args:
         data, model: the options that were chosen, or are so by default.
-        overrides: of the command line.
+        _root_: the whole config, with the command line.
     """
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    parsed = OverridesParser.create().parse_overrides(typed_overrides(_root_.hydra))
     swept = {override.key_or_group for override in parsed if override.is_sweep_override()}
     chosen = {"data": data, "model": model}
     return "_".join(SEVERAL[group] if group in swept else option for group, option in chosen.items())
@@ -118,7 +118,7 @@ OF_SWEEPS = re.compile(r"[+]{0,2}hydra[/.](launcher|sweeper|sweep)[=.]")
 
 def _refuse_settings_of_sweeps(config: DictConfig) -> None:
     """Refuses a launcher or a sweeper on the command line of a single run."""
-    for override in _typed(config, "hydra"):
+    for override in typed_overrides(config.hydra, "hydra"):
         if OF_SWEEPS.match(override):
             instead = "add -m" if config.hydra.job.config_name == "train" else "leave it out"
             raise ConfigError(f"{override}: it is for a sweep; {instead}")
@@ -126,19 +126,13 @@ def _refuse_settings_of_sweeps(config: DictConfig) -> None:
 
 def _refuse_folder_of_a_run(config: DictConfig) -> None:
     """Refuses `hydra.run.dir` on the command line of a sweep, and several names: it is one folder."""
-    for override in _typed(config, "hydra"):
+    for override in typed_overrides(config.hydra, "hydra"):
         key, _, folder = override.lstrip("+").partition("=")
         if key == "hydra.run.dir":
             raise ConfigError(f"{override}: it is for a single run; write {shlex.quote(f'hydra.sweep.dir={folder}')}")
-    for parsed in OverridesParser.create().parse_overrides(_typed(config, "task")):
+    for parsed in OverridesParser.create().parse_overrides(typed_overrides(config.hydra)):
         if parsed.key_or_group == "name" and parsed.is_sweep_override():
             raise ConfigError(f"{parsed.input_line}: a sweep is one folder, and has one name")
-
-
-def _typed(config: DictConfig, kind: str) -> list[str]:
-    """The overrides of the command line as they are written. `${hydra.job.num}` in them is not yet known."""
-    written: Any = OmegaConf.to_container(config.hydra.overrides, resolve=False)
-    return list(map(str, written[kind]))
 
 
 def _check_given(folder: str, name: Any, here: Path, conf: Path | None) -> None:

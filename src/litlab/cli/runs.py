@@ -1,5 +1,6 @@
 """Makes a `Run` of a command line."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from litlab.cli.overrides import without_config_dir
-from litlab.config import Run, SweepJob, compose_again
+from litlab.config import Run, SweepJob, compose_again, typed_overrides
 from litlab.errors import ConfigError
 from litlab.project import Project, searched, searching
 from litlab.runs import config_dirs, find_run, remove_absolute_paths
@@ -32,7 +34,10 @@ def as_asked(cfg: DictConfig, project: Project | None = None) -> Run:
         )
     for recorded in (folder / ".hydra/hydra.yaml", folder.parent / "multirun.yaml"):
         remove_absolute_paths(recorded)
-    return Run(cfg, folder, list(hydra.overrides.task), dict(hydra.runtime.choices), job=job, project=project)
+    overrides = typed_overrides(hydra)
+    with contextlib.suppress(OmegaConfBaseException):  # one refers to no setting; the check of the config says so
+        overrides = list(hydra.overrides.task)
+    return Run(cfg, folder, overrides, dict(hydra.runtime.choices), job=job, project=project)
 
 
 def resumes(arguments: list[str]) -> bool:

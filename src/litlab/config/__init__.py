@@ -16,7 +16,7 @@ from litlab.config.hints import as_written
 from litlab.config.identity import difference, filled_then, first_change, is_left_open, numeric
 from litlab.config.objective import directions, objective_mode
 from litlab.config.one_setting import check_one
-from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record
+from litlab.config.recorded import combine, compose_again, read_overrides, read_recorded, record, typed_overrides
 from litlab.config.resolved import missing
 from litlab.config.run import Run, SweepJob, changed, restored, select
 from litlab.config.suggest import suggest
@@ -64,4 +64,5 @@ __all__ = [
     "select",
     "several",
     "suggest",
+    "typed_overrides",
 ]

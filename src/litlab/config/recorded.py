@@ -28,6 +28,17 @@ def read_overrides(folder: Path) -> list[str]:
     return [str(override) for override in OmegaConf.load(folder / OVERRIDES)]
 
 
+def typed_overrides(hydra: Any, kind: str = "task") -> list[str]:
+    """The overrides of a command line as they are written. `${hydra.job.num}` in them may not be known yet.
+
+    Args:
+        hydra: Hydra's part of the config.
+        kind: `task`, or `hydra` for those of Hydra itself.
+    """
+    written: Any = OmegaConf.to_container(hydra.overrides, resolve=False)
+    return list(map(str, written[kind]))
+
+
 def compose_again(folder: Path, overrides: list[str], conf: Path, config_name: str) -> tuple[DictConfig, list[str]]:
     """The recorded config with `overrides` applied, and all overrides of the run so far.
 

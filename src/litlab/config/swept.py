@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from litlab.config.check import BOUNDS, TOP_LEVEL, TYPES, check_bound, check_group
 from litlab.config.groups import check_mappings
 from litlab.config.hints import accepts, describe, signature
+from litlab.config.resolved import check_references
 from litlab.config.targets import find
 from litlab.config.unread import check_top_level
 from litlab.errors import ConfigError
@@ -85,12 +86,13 @@ def _check_in_place_of_an_integer(key: str, value: float, usual: DictConfig) -> 
 
 
 def check_composed(cfg: DictConfig) -> None:
-    """Refuses the config of a job with a setting that nothing reads, or that needs another one beside it.
+    """Refuses the config of a job with a setting that nothing reads, refers to none, or needs another one beside it.
 
     Raises:
         ConfigError: naming the setting.
     """
     plain: Any = OmegaConf.to_container(cfg, resolve=False)
+    check_references(cfg)
     check_top_level(cfg, plain, {*TOP_LEVEL, "hydra"})
     check_mappings(plain, OmegaConf.select(cfg, "hydra.runtime.choices") or {})
     if OmegaConf.select(cfg, "data.fold") is not None and OmegaConf.select(cfg, "data.folds") is None:

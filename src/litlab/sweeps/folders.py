@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from litlab.config import typed_overrides
 from litlab.files import shown
 from litlab.runs import RESULT
 from litlab.sweeps.jobs import as_value, jobs_in, names_job
@@ -118,7 +119,7 @@ def subdir(hydra: Any) -> str:
 def name_by_what_is_swept(config: DictConfig) -> None:
     """Puts all jobs into one folder, and names them by the settings that this or an earlier start there sweeps."""
     folder = Path(config.hydra.sweep.dir)
-    overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+    overrides = OverridesParser.create().parse_overrides(typed_overrides(config.hydra))
     earlier = [job for job, _ in jobs_in(folder)]
     swept = {o.key_or_group for o in overrides if o.is_sweep_override()}
     fixed = [

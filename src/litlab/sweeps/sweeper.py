@@ -18,7 +18,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from litlab.config import check_composed, check_swept
+from litlab.config import check_composed, check_swept, typed_overrides
 from litlab.errors import ConfigError, SweepStopped, Terminated
 from litlab.project import Project
 from litlab.runs import OVERRIDES
@@ -64,7 +64,7 @@ class ReportedSweeper(Sweeper):
         chosen = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
-        typed = self.parsed(list(config.hydra.overrides.task))
+        typed = self.parsed(typed_overrides(config.hydra))
         fixed = {override.key_or_group for override in typed if not override.is_sweep_override()}
         self.launcher = ResilientLauncher(chosen, self.folder, fixed)
 
