@@ -77,6 +77,12 @@ def test_a_resumed_run_stays_in_its_folder(run, override):
         (["+a=1"], ["~a"], ["~a"]),
         (["model@net=mlp"], ["model=lenet5"], ["model=lenet5"]),
         (["a=1"], ["b=a=1"], ["a=1", "b=a=1"]),
+        (
+            ["trainer=ddp_cpu", "trainer.devices=4", "trainer.strategy=fsdp", "trainer.max_epochs=3"],
+            ["trainer=cpu"],
+            ["trainer.max_epochs=3", "trainer=cpu"],
+        ),
+        (["trainer.devices=4"], ["trainer=ddp_cpu", "trainer.devices=3"], ["trainer=ddp_cpu", "trainer.devices=3"]),
     ],
 )
 def test_a_later_override_takes_the_place_of_an_earlier_one(earlier, later, both):

@@ -39,6 +39,12 @@ def test_the_first_line_fits_a_terminal_of_80_columns(monkeypatch, dataset, size
     assert "\n" not in said
 
 
+def test_the_first_line_says_which_fold_is_held_out():
+    folds = data.MNISTSample(folds=4)
+    folds.setup()
+    assert data_in_words(folds) == "mnist_sample: 3,000/1,000/1,000 images, 10 classes, fold 0 of 4 held out"
+
+
 def test_what_has_no_room_in_the_first_line_begins_a_new_one():
     words = ["photos: 300/60/60 images, 2 classes", "EfficientNetLite0", "NVIDIA H100 80GB HBM3, bf16-mixed"]
     assert beside_each_other(words, 80) == f"{words[0]} | {words[1]}\n  {words[2]}"

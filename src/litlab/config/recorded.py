@@ -72,9 +72,14 @@ def compose_again(folder: Path, overrides: list[str], conf: Path, config_name: s
     return recorded, together
 
 
+# What an option of `trainer` is chosen for. With `trainer=cpu`, the `trainer.devices=4` of an earlier start is gone.
+OF_TRAINER = ("trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy")
+
+
 def combine(earlier: list[str], later: list[str]) -> list[str]:
     """Both lists of overrides, without those of `earlier` that `later` replaces."""
     replaced = {_key(override) for override in later}
+    replaced.update(OF_TRAINER if "trainer" in replaced else ())
     return [override for override in earlier if _key(override) not in replaced] + later
 
 

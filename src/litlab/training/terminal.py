@@ -65,10 +65,12 @@ def of_switched_off(run: Run) -> list[str]:
 
 
 def data_in_words(data: DataModule) -> str:
-    """`mnist: 55,000/5,000/10,000 images, 10 classes`: the sizes of training, validation and test."""
+    """`mnist: 55,000/5,000/10,000 images, 10 classes`: the sizes of training, validation and test, and the fold."""
     word = "labels" if data.task == "multilabel" else "classes"
     classes = f", {len(data.class_names):,} {word}" if data.class_names else ""
-    return f"{data.name}: {'/'.join(f'{size:,}' for size in data.sizes.values())} {data.kind}{classes}"
+    folds, fold = getattr(data, "folds", None), getattr(data, "fold", 0)
+    held_out = f", fold {fold} of {folds} held out" if folds else ""
+    return f"{data.name}: {'/'.join(f'{size:,}' for size in data.sizes.values())} {data.kind}{classes}{held_out}"
 
 
 def beside_each_other(words: Sequence[str], width: int) -> str:
