@@ -22,11 +22,15 @@ WHOLE_NAMES = {"16": "16-mixed", "bf16": "bf16-mixed", "32": "32-true", "64": "6
 
 def computed_precision(precision: str, accelerator: str) -> str:
     """The precision in which Lightning computes, by its whole name. On a CPU, it takes bfloat16 for 16-mixed."""
+    precision = WHOLE_NAMES.get(precision, precision)
+    return "bf16-mixed" if precision == "16-mixed" and is_cpu(accelerator) else precision
+
+
+def is_cpu(accelerator: str) -> bool:
+    """Whether a Trainer with this `accelerator` computes on the CPU."""
     import torch  # takes seconds
 
-    precision = WHOLE_NAMES.get(precision, precision)
-    on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available())
-    return "bf16-mixed" if precision == "16-mixed" and on_cpu else precision
+    return accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available())
 
 
 def free_memory() -> int:

@@ -90,18 +90,7 @@ def explain(subject: str, arguments: Sequence[str], folders: Sequence[Path], con
         below = [setting for name, setting in whole.items() if name.startswith(f"{subject}.")]
         return "\n".join(_explained([whole[subject], *below]))
     option = _chosen(group, arguments, known[group])
-    file = next((file for file in _files(folders, group) if file.stem == option), None)
-    found = settings_of(file, group) if file else []
-    found += [s for s in settings_of(_main(folders, config_name)) if s.key.startswith(f"{group}.")]
-    found = [s for s in found if config_name == "train" or s.key not in OF_TRAINING]
-    if key:
-        found = [s for s in found if s.key == subject or s.key.startswith(f"{subject}.")]
-        if not found:
-            having = [file.stem for file in _files(folders, group) if subject in _keys_of(file, group)]
-            there = f"write {group}={having[0]} --help {subject}" if having else f"--help {group} lists them"
-            raise HydraException(f"--help {subject}: {group}={option} has no such setting; {there}")
-        return "\n".join(_explained(found, file))
-    return "\n".join([*_options(group, option, folders, config_name), "", *_explained(found, file)])
+    return _of_group(group, option, subject if key else "", folders, config_name)
 
 
 def _chosen(group: str, arguments: Sequence[str], otherwise: str) -> str:
@@ -109,26 +98,44 @@ def _chosen(group: str, arguments: Sequence[str], otherwise: str) -> str:
     return next((a.partition("=")[2] for a in reversed(arguments) if a.startswith(f"{group}=")), otherwise)
 
 
+def _of_group(group: str, option: str, key: str, folders: Sequence[Path], config_name: str) -> str:
+    """The options of a group, and the settings of the one that is chosen; or one of its settings.
+
+    Args:
+        key: of that setting, such as `optimizer.lr`; empty for all.
+
+    Raises:
+        HydraException: if the option has no such setting.
+    """
+    prefix, files = group.replace("/", "."), _files(folders, group)
+    file = next((file for file in files if file.stem == option), None)
+    found = settings_of(file, prefix) if file else []
+    found += [s for s in settings_of(_main(folders, config_name)) if s.key.startswith(f"{prefix}.")]
+    found = [s for s in found if config_name == "train" or s.key not in OF_TRAINING]
+    built = file if group == prefix else None  # a launcher is not imported to see what it takes
+    if key:
+        found = [s for s in found if s.key == key or s.key.startswith(f"{key}.")]
+        if not found:
+            having = [file.stem for file in files if key in _keys_of(file, prefix)]
+            there = f"write {group}={having[0]} --help {key}" if having else f"--help {group} lists them"
+            raise HydraException(f"--help {key}: {group}={option} has no such setting; {there}")
+        return "\n".join(_explained(found, built))
+    return "\n".join([*_options(group, option, folders, config_name), "", *_explained(found, built)])
+
+
 def _of_hydra(subject: str, arguments: Sequence[str], folders: Sequence[Path], config_name: str) -> str:
     """The settings of a sweeper or a launcher that have a config file of litlab; others are Hydra's own."""
-    part, _, key = subject.replace("/", ".").removeprefix("hydra.").partition(".")
+    key = subject.replace("/", ".")
+    part, _, name = key.removeprefix("hydra.").partition(".")
     files = _files(folders, group := f"hydra/{part}")
     if not files or config_name != "train":
         raise HydraException(f"--help {subject}: it is Hydra's: {typed(config_name)} --cfg hydra shows its settings")
     option = _chosen(group, arguments, "grid" if part == "sweeper" else "")
-    having = [file for file in files if not key or f"{group}.{key}" in _keys_of(file, group)]
-    file = next((file for file in files if file.stem == option), None)
-    if key and file not in having:
-        there = f"write {group}={having[0].stem} --help {subject}" if having else f"--help {group} lists them"
-        raise HydraException(f"--help {subject}: {group}={option} has no such setting; {there}")
-    found = settings_of(file, group.replace("/", ".")) if file else []
-    if key:
-        return "\n".join(_explained([s for s in found if s.key == f"hydra.{part}.{key}"]))
-    lines = [*_options(group, option, folders, config_name), "", *_explained(found)]
-    if part == "launcher":
-        others = ", ".join(sorted(EXTRAS.keys() - {file.stem for file in files}))
-        lines.append(f"others: {others}; {typed(config_name)} hydra/launcher=OPTION --cfg hydra shows their settings")
-    return "\n".join(lines)
+    text = _of_group(group, option, key if name else "", folders, config_name)
+    if part != "launcher" or name:
+        return text
+    others = ", ".join(sorted(EXTRAS.keys() - {file.stem for file in files}))
+    return f"{text}\nothers: {others}; {typed(config_name)} hydra/launcher=OPTION --cfg hydra shows their settings"
 
 
 def _keys_of(file: Path, group: str) -> set[str]:

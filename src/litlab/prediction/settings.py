@@ -13,6 +13,7 @@ from litlab.console import say
 from litlab.distributed import ranks_wanted
 from litlab.errors import ConfigError
 from litlab.files import not_a_folder
+from litlab.machine import is_cpu
 
 
 def trust_list(run: Run) -> list[str]:
@@ -102,7 +103,7 @@ def device(run: Run) -> torch.device:
     if ranks_wanted(run.cfg.trainer) > 1:
         raise ConfigError("trainer.devices: pictures are predicted on one device; evaluate= can use several")
     accelerator, devices = run.cfg.trainer.accelerator, run.cfg.trainer.devices
-    if accelerator == "cpu" or (accelerator == "auto" and not torch.accelerator.is_available()):
+    if is_cpu(accelerator):
         return torch.device("cpu")
     current = torch.accelerator.current_accelerator()
     assert current is not None

@@ -1,5 +1,6 @@
 """What a run says of its best checkpoint when the disk has no room for it."""
 
+import contextlib
 import errno
 import json
 
@@ -16,6 +17,15 @@ EACH_IS_BETTER, FIRST_IS_BEST = ["objective=train/loss"], ["objective=train/loss
 
 def no_room(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@contextlib.contextmanager
+def full_disk(monkeypatch, **functions):
+    """In the block, these functions take the places of those that write the best checkpoint."""
+    with monkeypatch.context() as full:
+        for name, function in functions.items():
+            full.setattr(checkpoints, name, function)
+        yield
 
 
 def result(run):
@@ -40,11 +50,11 @@ def test_a_run_reports_the_best_checkpoint_that_there_is(tmp_path, monkeypatch, 
 
     written = checkpoints.copy
     record_run(run, *QUIET, *EACH_IS_BETTER)
-    with monkeypatch.context() as full:
-        full.setattr(checkpoints, "copy", copy)
-        full.setattr(checkpoints, "atomic", no_room)
-        with pytest.raises(RunFailed, match="not saved: best.ckpt of step 30 .No space left on device"):
-            train_recorded(run)
+    with (
+        full_disk(monkeypatch, copy=copy, atomic=no_room),
+        pytest.raises(RunFailed, match="not saved: best.ckpt of step 30 .No space left on device"),
+    ):
+        train_recorded(run)
     assert len(copies) == 3
     there = saved(run, "best")
     assert there["global_step"] == 10
@@ -59,11 +69,11 @@ def test_a_run_reports_the_best_checkpoint_that_there_is(tmp_path, monkeypatch, 
 def test_a_run_without_room_for_its_best_checkpoint_reports_the_last_epoch(tmp_path, monkeypatch, capsys):
     run = tmp_path / "run"
     record_run(run, *QUIET, *FIRST_IS_BEST)
-    with monkeypatch.context() as full:
-        full.setattr(checkpoints, "copy", no_room)
-        full.setattr(checkpoints, "atomic", no_room)
-        with pytest.raises(RunFailed, match="not saved: best.ckpt of step 10 "):
-            train_recorded(run)
+    with (
+        full_disk(monkeypatch, copy=no_room, atomic=no_room),
+        pytest.raises(RunFailed, match="not saved: best.ckpt of step 10 "),
+    ):
+        train_recorded(run)
     assert (result(run)["best_checkpoint"], result(run)["objective"]) == (None, None)
     assert result(run)["metrics"] == saved(run, "last")["litlab"]["metrics"]
     assert "best checkpoint" not in capsys.readouterr().out
@@ -73,8 +83,7 @@ def test_a_run_without_room_for_its_best_checkpoint_reports_the_last_epoch(tmp_p
 def test_room_at_the_end_is_enough(tmp_path, monkeypatch):
     run = tmp_path / "run"
     record_run(run, *QUIET, *EACH_IS_BETTER)
-    with monkeypatch.context() as full:
-        full.setattr(checkpoints, "copy", no_room)
+    with full_disk(monkeypatch, copy=no_room):
         train_recorded(run)
     assert (result(run)["status"], saved(run, "best")["global_step"]) == ("completed", 30)
 
@@ -83,8 +92,7 @@ def test_a_best_checkpoint_that_is_written_late_has_what_its_validation_found(tm
     """Each validation is within an epoch."""
     run = tmp_path / "run"
     record_run(run, *QUIET, "trainer.val_check_interval=4", "objective=val/loss", "trainer.max_epochs=2")
-    with monkeypatch.context() as full:
-        full.setattr(checkpoints, "write", no_room)
+    with full_disk(monkeypatch, write=no_room):
         train_recorded(run)
     there = saved(run, "best")
     assert there["litlab"]["metrics"]["val/loss"] == result(run)["objective"]["value"]
