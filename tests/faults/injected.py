@@ -4,10 +4,12 @@ import multiprocessing
 import os
 import signal
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from torch import Tensor
 
 from litlab.data import MNISTSample
@@ -32,6 +34,31 @@ class SignalAt(lightning.Callback):
                 os.kill(os.getpid(), getattr(signal, signal_name))
 
         setattr(self, hook, send)
+
+
+class SignalWhileAsking(lightning.Callback):
+    """Sends each of several processes a signal, once, while they ask each other whether one of them had one.
+
+    Args:
+        signal_name: such as SIGINT.
+        step: the global step from which on.
+    """
+
+    def __init__(self, signal_name: str, step: int) -> None:
+        self.signum, self.step = getattr(signal, signal_name), step
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        ask = torch.distributed.all_reduce
+
+        def all_reduce(*arguments: Any, **named: Any) -> Any:
+            answer = ask(*arguments, **named)
+            asking = any(call.name == "_stop_if_told" for call in traceback.extract_stack())
+            if trainer.global_step >= self.step and asking:
+                torch.distributed.all_reduce = ask
+                os.kill(os.getpid(), self.signum)
+            return answer
+
+        torch.distributed.all_reduce = all_reduce
 
 
 class Crash(lightning.Callback):

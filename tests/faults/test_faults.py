@@ -250,6 +250,14 @@ def test_two_processes_with_slow_steps_save_in_time(tmp_path, undisturbed):
     assert_resumed("SIGTERM between slow steps of two processes", tmp_path, undisturbed(*two))
 
 
+def test_a_signal_is_not_lost_while_two_processes_ask_each_other_for_one(tmp_path, undisturbed):
+    two = ("trainer=ddp_cpu", "trainer.max_epochs=8")
+    inject = "{_target_: faults.injected.SignalWhileAsking, signal_name: SIGTERM, step: 43, enabled: true}"
+    done = finish(train(tmp_path, *RUN, *two, "hydra.run.dir=run", f"+callbacks.fault={inject}"), tmp_path)
+    assert done.status == 143, done.err
+    assert_resumed("SIGTERM while two processes ask for one", tmp_path, undisturbed(*two))
+
+
 def test_sigusr1_saves(tmp_path, undisturbed):
     inject = "{_target_: faults.injected.SignalAt, signal_name: SIGUSR1, step: 43, enabled: true}"
     done = finish(train(tmp_path, *RUN, "hydra.run.dir=run", f"+callbacks.fault={inject}"), tmp_path)

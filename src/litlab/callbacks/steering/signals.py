@@ -146,18 +146,21 @@ class StopOnSignal(lightning.Callback):
         self._in_loop = False
 
     def _stop_if_told(self, trainer: lightning.Trainer, save: bool) -> None:
+        agreed = self.received
         if trainer.world_size > 1:
+            # A signal that comes while the ranks ask is left for the next time: only some of them may have had it.
             now, steps = time.monotonic(), max(1, trainer.global_step - self._asked_step)
             # It must be a tensor: Lightning returns a plain number without asking the other ranks.
             own = torch.tensor([self.received, (now - self._asked_at) / steps], device=trainer.strategy.root_device)
-            received, step_s = trainer.strategy.reduce(own, reduce_op="max").tolist()
-            self.received = int(received)
+            agreed, step_s = trainer.strategy.reduce(own, reduce_op="max").tolist()
+            agreed = int(agreed)
             self._asked_at, self._asked_step = now, trainer.global_step
             self._next_step = trainer.global_step + max(
                 1, min(AGREE_EVERY_N_STEPS, int(AGREE_EVERY_S / max(step_s, 1e-6)))
             )
-        if not self.received:
+        if not agreed:
             return
+        self.received = agreed
         if save and self.checkpoints:
             self.checkpoints.save(trainer)
-        raise Interrupted(self.received)
+        raise Interrupted(agreed)
