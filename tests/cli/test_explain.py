@@ -80,6 +80,7 @@ def explained():
             ["data.image_size=224,224"],
             "data.image_size=224,224: several values are a sweep: add -m; one value",
         ),
+        (["data.val_sizee=1,2"], "data.val_sizee is unknown; data: did you mean val_size? there is:"),
         (["data.val_size=1,2"], "data.val_size=1,2: several values are a sweep: add -m; one value that is a list is"),
         (["+optimizer.lr=1"], "optimizer.lr is a setting already: write optimizer.lr=1, without +"),
         (

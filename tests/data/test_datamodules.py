@@ -243,6 +243,7 @@ def test_the_config_holds_every_argument_with_its_default(cls):
 
 
 IMAGES, LABELS = "uint8 [N, 3, 8, 8], 0 to 255", "from 0 to 2, as there are 3 class_names"
+NUMBERS = "whole numbers, one for each of the 20 images"
 
 
 @pytest.mark.parametrize(
@@ -254,8 +255,8 @@ IMAGES, LABELS = "uint8 [N, 3, 8, 8], 0 to 255", "from 0 to 2, as there are 3 cl
         ({"train_images": np.asarray}, f"train_images must be {IMAGES}, not ndarray"),
         ({"train_labels": lambda y: y + 1}, f"train_labels must be {LABELS}, not from 1 to 3"),
         ({"test_labels": lambda y: y - 1}, f"test_labels must be {LABELS}, not from -1 to 1"),
-        ({"train_labels": lambda y: y[1:]}, "train_labels must be whole numbers [20], not int64 [19]"),
-        ({"train_labels": lambda y: y.float()}, "train_labels must be whole numbers [20], not float32 [20]"),
+        ({"train_labels": lambda y: y[1:]}, f"train_labels must be {NUMBERS}, not int64 [19]"),
+        ({"train_labels": lambda y: y.float()}, f"train_labels must be {NUMBERS}, not float32 [20]"),
     ],
 )
 @pytest.mark.parametrize("image_size", [None, 16])

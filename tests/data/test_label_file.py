@@ -99,6 +99,15 @@ def test_measured_values_are_said_to_be_taken_for_classes(tmp_path, labels, said
     assert len([each for each in recwarn if "are numbers such as" in str(each.message)]) == said
 
 
+def test_a_measured_value_that_is_missing_is_not_said_to_be_of_several_labels(tmp_path):
+    (tmp_path / "labels.csv").write_text("file,label\na.png,0.5\nb.png,1.5\nc.png,\n")
+    with (
+        pytest.warns(UserWarning, match="data=csv has no regression"),
+        pytest.raises(ValueError, match=r"line 4: c\.png has no label$"),
+    ):
+        LabelFile(tmp_path / "labels.csv")
+
+
 @pytest.mark.parametrize(
     ("lines", "arguments", "message"),
     [

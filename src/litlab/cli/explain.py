@@ -80,7 +80,9 @@ def explain(error: Exception, arguments: Sequence[str], conf: Path, config_name:
         return explain_unreadable(error, Keys(conf, config_name))
     text = str(error)
     if match := re.search(r"Ambiguous value for argument '(.+)'\n", text):
-        return _explain_several_values(match[1], conf)
+        keys = Keys(conf, config_name, arguments, key := match[1].partition("=")[0])
+        unknown = keys.cfg is not None and key not in keys.all and not match[1].startswith("+")
+        return _explain_unknown_key(key, keys) if unknown else _explain_several_values(match[1], conf)
     if match := re.search(r"Sweep parameters '(.+)' requires --multirun", text):  # range(1,3)
         return f"{match[1]}: several values are a sweep: add -m"
     if added := _added_option(text, arguments):

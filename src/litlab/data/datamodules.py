@@ -134,7 +134,8 @@ class ImageDataModule(DataModule):
         is_integer = isinstance(labels, Tensor) and not labels.is_floating_point()
         if not is_integer or labels.shape != (len(images),):
             raise ValueError(
-                f"load_arrays: {split}_labels must be whole numbers [{len(images)}], not {described(labels)}"
+                f"load_arrays: {split}_labels must be whole numbers, one for each of the {len(images)} images, not "
+                f"{described(labels)}"
             )
         if split == "train" and not len(labels):
             raise ValueError("load_arrays: train_images is empty; there must be images to train on")

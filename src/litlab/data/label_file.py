@@ -68,8 +68,8 @@ class LabelFile(ClassPictures):
             self._check_multilabel()
             self.task, self.labels = "multilabel", several
         else:
-            self._check_labels()
             self._mention_numbers()
+            self._check_labels()
             self.labels = [[row.label] for row in self.rows]
         self.class_names = tuple(sorted({label for labels in self.labels for label in labels}))
         self._mention_capitals()
@@ -81,19 +81,25 @@ class LabelFile(ClassPictures):
     def _check_labels(self) -> None:
         """Raises ValueError if a row has no label."""
         if row := next((row for row in self.rows if not row.label), None):
-            raise ValueError(
-                f"file {self.file}, line {row.line}: {row.file} has no label; multilabel=true allows that there is none"
-            )
+            advice = "" if self._has_numbers() else "; multilabel=true allows that there is none"
+            raise ValueError(f"file {self.file}, line {row.line}: {row.file} has no label{advice}")
 
     def _mention_numbers(self) -> None:
         """Warns of labels that are measured values: each different one is a class."""
-        labels = {row.label for row in self.rows}
-        if len(labels) > len(self.rows) / 2 and all(re.fullmatch(r"-?\d+\.\d+", label) for label in labels):
+        if self._has_numbers():
             warnings.warn(
-                f"the labels of file {self.file} are numbers such as {min(labels)}, and each is taken for a class: "
-                "data=csv has no regression, for which you need a data set of your own",
+                f"the labels of file {self.file} are numbers such as {min(self._different_labels())}, and each is "
+                "taken for a class: data=csv has no regression, for which you need a data set of your own",
                 stacklevel=3,
             )
+
+    def _has_numbers(self) -> bool:
+        """Whether the labels are measured values, such as lengths."""
+        labels = self._different_labels()
+        return len(labels) > len(self.rows) / 2 and all(re.fullmatch(r"-?\d+\.\d+", label) for label in labels)
+
+    def _different_labels(self) -> set[str]:
+        return {row.label for row in self.rows if row.label}
 
     def _mention_capitals(self) -> None:
         """Warns of classes whose names differ in capital letters alone."""
