@@ -60,6 +60,10 @@ def test_the_split_depends_on_the_seed_alone():
     assert hashlib.sha256(first.numpy().tobytes()).hexdigest()[:16] == "7629ef83850a43c7"
 
 
+def test_a_part_of_the_images_is_held_out_as_their_number_is():
+    assert torch.equal(sample(val_size=0.1).val_set.indices, sample(val_size=400).val_set.indices)
+
+
 def test_setup_does_its_work_once():
     data = sample()
     before = data.train_set
@@ -189,7 +193,8 @@ def test_a_batch_size_that_two_devices_cannot_share_is_refused(tmp_path):
         ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
         ({"batch_size": "many"}, "batch_size must be a whole number, not 'many'"),
         ({"eval_batch_size": 0}, "eval_batch_size must be at least 1"),
-        ({"val_size": -1}, "val_size must be at least 0"),
+        ({"val_size": -1}, "val_size must be a number of images, or a fraction below 1, not -1"),
+        ({"val_size": 1.5}, "val_size must be a number of images, or a fraction below 1, not 1.5"),
         ({"val_size": 4000}, "val_size must be under 4,000, the size of the training set"),
         ({"num_workers": -1}, "num_workers must be at least 0"),
         ({"pin_memory": "yes"}, "pin_memory must be true or false"),

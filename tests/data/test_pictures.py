@@ -136,7 +136,7 @@ def test_transforms_may_make_pictures_of_any_mode_and_size(root, arguments):
         ({"transforms": "RandomRotation"}, "transforms must be a list"),
         ({"resize": 10}, "resize must be at least image_size, 16, not 10"),
         ({"val_size": 0}, "val_size must be above 0: there is no val/"),
-        ({"val_size": 1.5}, "val_size must be a number of pictures, or a fraction below 1"),
+        ({"val_size": 1.5}, "val_size must be a number of images, or a fraction below 1"),
         ({"val_size": 20}, "val_size and test_size leave nothing to train on: 20 and 0 of 20 pictures"),
         ({"image_size": 0}, "image_size must be at least 1"),
         ({"max_bad_fraction": 2}, "max_bad_fraction must be from 0 to 1"),

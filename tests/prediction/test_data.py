@@ -12,7 +12,7 @@ from scripts import asked
 from litlab import checkpoint, data
 from litlab.checkpoint import Data, Named
 from litlab.errors import ConfigError
-from litlab.prediction.data import data_module, prepare_split
+from litlab.prediction.data import check_held_out, data_module, prepare_split
 
 SEEN = Data("pictures", (3, 16, 16), 2, ("blue", "red"), (), (0.5,) * 3, (0.5,) * 3, preprocess={"resizer": "torch"})
 
@@ -89,6 +89,27 @@ def test_pictures_that_are_all_for_the_test_are_measured(seen, tmp_path):
         assert images.targets.tolist() == [0, 0, 0, 1, 1, 1]
         with pytest.raises(ConfigError, match=r"^evaluate=val: \w+ has no such split; there is: test$"):
             prepare_split(seen, asked("evaluate=val", *chosen, "data.num_workers=0", script="predict"))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "said"),
+    [
+        (None, 501, "the training held out 500, and trained on the others"),
+        (0, 1, "the training held out 0, and trained on the others"),
+        (0, 0.1, "the training held out 0, and trained on the others"),
+        (0.1, 0.2, "the training held out 0.1, and trained on the others"),
+        (0.1, 100, "the training held out 0.1, so this must be a part of them too"),
+        (100, 0.1, "the training held out 100, so this must be a number of images too"),
+    ],
+)
+def test_images_that_were_trained_on_are_not_held_out_later(then, now, said):
+    with pytest.raises(ConfigError, match=rf"^data\.val_size={now}: {said}$"):
+        check_held_out(data.MNISTSample(val_size=now), then, now)
+
+
+@pytest.mark.parametrize(("then", "now"), [(None, 500), (500, None), (500, 0), (0.2, 0.1), (0, 0)])
+def test_a_split_may_be_smaller_than_that_of_the_training(then, now):
+    check_held_out(data.MNISTSample(val_size=now), then, now)
 
 
 def test_pictures_of_other_splits_need_not_be_readable(seen, tmp_path):

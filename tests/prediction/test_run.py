@@ -69,6 +69,10 @@ def test_the_script_leaves_only_its_output(quick_run, digits):
         (["evaluate=test", "trainer.precision=8"], "trainer.precision=8: must be one of 64, 32, 16"),
         (["evaluate=test", "trainer=cpu", "trainer.strategy=fsdp"], "trainer.strategy=fsdp is for training"),
         (["evaluate=val", "data.val_size=2000"], "data.val_size=2000: the training held out 500"),
+        (
+            ["evaluate=val", "data.val_size=0.5"],
+            "data.val_size=0.5: the training held out 500, so this must be a number",
+        ),
         (["evaluate=val", "data=image_folder"], "data.data_dir is missing: write data.data_dir=FOLDER"),
         (["evaluate=test", "data.eval_batch_size=0"], "data.eval_batch_size must be at least 1, not 0"),
         (["export=onnx", "export.opset=abc"], "export.opset=abc: must be a whole number"),

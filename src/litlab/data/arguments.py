@@ -20,6 +20,22 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return value
 
 
+def split_size(name: str, value: Any) -> float:
+    """`value`, if it is the size of a split: a number of images, or a part of them.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or (value > 1 and value % 1):
+        raise ValueError(f"{name} must be a number of images, or a fraction below 1, not {value!r}")
+    return value
+
+
+def images_in(split_size: float, size: int) -> int:
+    """Number of images in a split: `split_size` itself, or that part of `size` if it is below 1."""
+    return int(split_size) if split_size >= 1 or not split_size else max(1, round(split_size * size))
+
+
 def boolean(name: str, value: Any) -> bool:
     """`value`, if it is true or false.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from litlab.data import sources
-from litlab.data.arguments import folder_path, whole_number
+from litlab.data.arguments import folder_path, images_in, split_size, whole_number
 from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
 from litlab.data.folds import checked_folds, held_out
@@ -31,8 +31,8 @@ class ImageDataModule(DataModule):
 
     Args:
         data_dir: the folder of the verified cache, and of files that the user put there.
-        val_size: number of training images that are held out for validation, drawn by `seed` alone. None means 5000
-            (500 for the sample); 0 means no validation.
+        val_size: number of training images that are held out for validation, or their part if below 1, drawn by `seed`
+            alone. None means 5000 (500 for the sample); 0 means no validation.
         folds: number of folds for cross-validation. One of them is held out in place of `val_size` images. Each has its
             share of every class.
         fold: which of them is held out, from 0; None means the first.
@@ -56,7 +56,7 @@ class ImageDataModule(DataModule):
     def __init__(
         self,
         data_dir: str | Path = "data",
-        val_size: int | None = None,
+        val_size: float | None = None,
         folds: int | None = None,
         fold: int | None = None,
         image_size: int | None = None,
@@ -70,7 +70,7 @@ class ImageDataModule(DataModule):
         if device == "gpu" and self.num_workers:
             raise ValueError("device=gpu needs no workers: num_workers must be 0")
         self.data_dir = folder_path("data_dir", data_dir)
-        self.val_size = whole_number("val_size", self.default_val_size if val_size is None else val_size, 0)
+        self.val_size = split_size("val_size", self.default_val_size if val_size is None else val_size)
         self.folds, self.fold = checked_folds(folds, fold)
         self._set_preprocessing(normalize, (self.mean, self.std), augment)
         self._stored_shape = self.input_shape
@@ -157,8 +157,9 @@ class ImageDataModule(DataModule):
             is_train = torch.ones(size, dtype=torch.bool)
             is_train[val] = False
             return self._limited(is_train.nonzero().flatten()), val
-        if self.val_size >= size:
-            raise ValueError(f"val_size must be under {size:,}, the size of the training set, not {self.val_size:,}")
+        held = images_in(self.val_size, size)
+        if held >= size:
+            raise ValueError(f"val_size must be under {size:,}, the size of the training set, not {held:,}")
         order = self._permutation(size)
-        val, train = order[: self.val_size].sort().values, order[self.val_size :].sort().values
+        val, train = order[:held].sort().values, order[held:].sort().values
         return self._limited(train), val

@@ -16,7 +16,7 @@ class Fake(ImageDataModule):
     Args:
         input_shape: (C, H, W) of the images.
         num_classes: number of classes, at least 2.
-        train_size: number of training images; `val_size` of them are held out for validation.
+        train_size: number of training images; those of `val_size` are held out for validation.
         test_size: number of test images.
         val_size: see `ImageDataModule`.
         arguments: see `ImageDataModule` and `DataModule`.
@@ -33,7 +33,7 @@ class Fake(ImageDataModule):
         num_classes: int = 10,
         train_size: int = 1200,
         test_size: int = 200,
-        val_size: int = 200,
+        val_size: float = 200,
         **arguments: Any,
     ) -> None:
         if len(input_shape) != 3 or min(input_shape) < 1:

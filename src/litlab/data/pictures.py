@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from litlab.console import listed
-from litlab.data.arguments import boolean, whole_number
+from litlab.data.arguments import boolean, images_in, split_size, whole_number
 from litlab.data.augment import Augmentation
 from litlab.data.base import Batch, DataModule
 from litlab.data.drawn_splits import SPLITS, DrawnSplits, names_below
@@ -120,7 +120,7 @@ class PictureDataModule(DataModule):
         self.device, self._placement = device, Placement(device)
         self.cache = checked_cache(cache, self.transforms, self.random_crop, device)
         self._transforms_resize = try_transforms(self.transforms, channels, (width, height)) == (width, height)
-        self.val_size, self.test_size = _split_size("val_size", val_size), _split_size("test_size", test_size)
+        self.val_size, self.test_size = split_size("val_size", val_size), split_size("test_size", test_size)
         self.stratified = boolean("stratified", stratified)
         self.folds, self.fold = checked_folds(folds, fold)
         if not 0 <= max_bad_fraction <= 1:
@@ -258,7 +258,7 @@ class PictureDataModule(DataModule):
         order = self._permutation(size)
         if self.stratified and classes is not None:
             order = by_class(order, classes)
-        val, test = of_val * _count(self.val_size, size), of_test * _count(self.test_size, size)
+        val, test = of_val * images_in(self.val_size, size), of_test * images_in(self.test_size, size)
         if of_val and self.folds:
             return self._hold_out_fold(order, test, classes)
         if val + test >= size:
@@ -282,14 +282,3 @@ class PictureDataModule(DataModule):
         is_train[rest], is_train[val] = True, False
         splits = {"train": is_train.nonzero().flatten(), "val": val, "test": order[:test].sort().values}
         return {name: split for name, split in splits.items() if len(split)}
-
-
-def _count(split_size: float, size: int) -> int:
-    """Number of pictures in a split: `split_size` itself, or that part of `size` if it is below 1."""
-    return int(split_size) if split_size >= 1 or not split_size else max(1, round(split_size * size))
-
-
-def _split_size(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or (value > 1 and value % 1):
-        raise ValueError(f"{name} must be a number of pictures, or a fraction below 1, not {value!r}")
-    return value

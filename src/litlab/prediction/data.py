@@ -11,7 +11,15 @@ from litlab.checkpoint import trust as trusted
 from litlab.checkpoint.plain import NotAllowed
 from litlab.config import Run, build, class_of, missing
 from litlab.console import listed, printable, warn
-from litlab.data import ClassPictures, DataModule, DrawnSplits, Normalize, PictureDataModule, SourcesFailedError
+from litlab.data import (
+    ClassPictures,
+    DataModule,
+    DrawnSplits,
+    ImageDataModule,
+    Normalize,
+    PictureDataModule,
+    SourcesFailedError,
+)
 from litlab.errors import ConfigError, one_line
 from litlab.prediction.evaluation_result import JSON
 from litlab.prediction.settings import trust_list
@@ -163,7 +171,6 @@ def _recorded(trained: Trained, run: Run, given: dict[str, Any]) -> tuple[DataMo
     place = next((key for key in PLACES if settings.get(key)), None)  # of this folder or file
     path = Path(str(settings[place] if place else "."))
     read_only = place not in given and (path.is_absolute() or ".." in path.parts)
-    check_held_out(recorded, given)
     try:
         data = trusted.build(trained.source.name, settings, DataModule, trusted.DATA, trust_list(run))
     except NotAllowed as error:
@@ -178,23 +185,31 @@ def _recorded(trained: Trained, run: Run, given: dict[str, Any]) -> tuple[DataMo
         if place and said.startswith(place):
             raise ConfigError(f"data.{said}; if it has moved, write data.{place}=PATH") from error
         raise
+    check_held_out(data, recorded.get("val_size"), given.get("val_size"))
     return data, read_only
 
 
-def check_held_out(recorded: dict[str, Any], given: dict[str, Any]) -> None:
+def check_held_out(data: DataModule, then: float | None, now: float | None) -> None:
     """Refuses a larger validation split than that of the training: its other images were trained on.
 
     Args:
-        recorded: the arguments of the training's data module.
-        given: those that replace them.
+        data: with the new size.
+        then: the size in the training, as a number or a part of the images; None for the data set's usual one.
+        now: the size that replaces it; None if none does.
 
     Raises:
-        ConfigError: naming both numbers.
+        ConfigError: naming both sizes.
     """
-    then, now = recorded.get("val_size"), given.get("val_size")
-    numbers = [isinstance(size, int | float) and not isinstance(size, bool) for size in (then, now)]
-    if all(numbers) and (then < 1) == (now < 1) and now > then:  # type: ignore[operator]
-        raise ConfigError(f"data.val_size={now}: the training held out {then}, and trained on the others")
+    if then is None and isinstance(data, ImageDataModule):
+        then = data.default_val_size
+    if then is None or not now:
+        return
+    if not then or (then < 1) == (now < 1):
+        if now > then:
+            raise ConfigError(f"data.val_size={now}: the training held out {then}, and trained on the others")
+    elif isinstance(data, ImageDataModule):  # pictures keep the split that their run has recorded
+        kind = "number of images" if then >= 1 else "part of them"
+        raise ConfigError(f"data.val_size={now}: the training held out {then}, so this must be a {kind} too")
 
 
 def prepare_split(trained: Trained, run: Run) -> tuple[DataModule, Any]:
