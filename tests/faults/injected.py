@@ -10,6 +10,7 @@ from typing import Any
 
 import lightning
 import torch
+from hydra.experimental.callback import Callback
 from torch import Tensor
 
 from litlab.data import MNISTSample
@@ -102,6 +103,23 @@ class SignalWhilePrepared(MNISTSample):
         super().prepare_data()
         if self.signal_name:
             os.kill(os.getpid(), getattr(signal, self.signal_name))
+
+
+class SignalInFinalizer(Callback):
+    """After the first job of a sweep this process gets a signal while an object is finalized: its exception is lost."""
+
+    def __init__(self, signal_name: str) -> None:
+        self.signum = getattr(signal, signal_name)
+
+    def on_job_end(self, **_: Any) -> None:
+        signum, self.signum = self.signum, None
+
+        class Finalized:
+            def __del__(self) -> None:
+                if signum:
+                    signal.raise_signal(signum)
+
+        Finalized()
 
 
 class LongStep(lightning.Callback):

@@ -59,6 +59,22 @@ def test_a_sweep_that_is_terminated_as_a_job_begins_has_its_report(train_here):
     assert [run.name for run in done.runs] == ["+data.signal_name=null"]
 
 
+@pytest.mark.parametrize(
+    "swept", [["optimizer.lr=0.1,0.01"], ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "optimizer.lr=0.1,0.01"]]
+)
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_counts_whose_exception_python_ignores(train_here, ctrl_c, swept, name, status):
+    if "hydra/sweeper=optuna" in swept:
+        pytest.importorskip("optuna")
+    fault = f"+hydra.callbacks.fault={{_target_: faults.injected.SignalInFinalizer, signal_name: {name}}}"
+    quick = (*QUICK, "model=mlp", "data.train_limit=320", "test=false", "hydra.sweep.dir=s")
+    done = train_here("-m", *quick, *swept, fault)
+    assert done.status == status, done.err
+    assert "go on with    the same command" in done.err
+    assert "1 of " in done.out
+
+
 def test_jobs_one_after_the_other_end_at_once_and_others_leave_a_mark(tmp_path):
     with pytest.raises(SweepStopped) as stopped:
         sweeps.stop(SweepJob(0, tmp_path, "Basic"), 143)

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from litlab.config import SweepJob
-from litlab.errors import SweepStopped
+from litlab.errors import SweepStopped, Terminated
 from litlab.sweeps.jobs import UNTIL
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -130,6 +130,23 @@ def pass_signals_on(folder: Path) -> None:
     os.environ[STARTED_BY] = str(os.getpid())
     for signum in SIGNALS:
         signal.signal(signum, handle)
+
+
+def note_and_raise(folder: Path) -> None:
+    """Makes SIGINT and SIGTERM leave a mark between the jobs, beside the exception that they raise.
+
+    Python calls the handler wherever it is. An exception that is raised in a finalizer is printed and lost: without the
+    mark, the next job would begin.
+    """
+
+    def handle(signum: int, frame: FrameType | None) -> Any:
+        if folder.is_dir():
+            (folder / STOPPED).write_text(str(128 + signum))
+        raise Terminated if signum == signal.SIGTERM else KeyboardInterrupt
+
+    for signum in SIGNALS:
+        if signal.getsignal(signum) != signal.SIG_IGN:  # as a script's command in the background ignores Ctrl-C
+            signal.signal(signum, handle)
 
 
 def note_signals(folder: Path, wait_s: float) -> None:

@@ -30,6 +30,7 @@ from litlab.sweeps.stopping import (
     clear_marks,
     forget_number_of_jobs,
     how_to_go_on,
+    note_and_raise,
     note_interrupted,
     note_number_of_jobs,
     note_signals,
@@ -80,7 +81,9 @@ class ReportedSweeper(Sweeper):
         launcher = launcher_name(self.config.hydra)
         if launcher == "Joblib":
             pass_signals_on(self.folder)
-        elif launcher != "Basic":
+        elif launcher == "Basic":
+            note_and_raise(self.folder)
+        else:
             grace_s = OmegaConf.select(self.config, "preempt_grace_s")  # is checked later
             note_signals(self.folder, WAIT_S + (grace_s if isinstance(grace_s, int | float) else 0))
         try:
