@@ -16,6 +16,7 @@ QUICK = ["trainer=cpu", "trainer.max_epochs=1", "data.train_limit=96"]
 SECTIONS = [
     ("networks", "a network"),
     ("data", "a data set"),
+    ("data", "a regression"),
     ("data", "an augmentation"),
     *(("modules", what) for what in ("a metric", "a loss", "an optimizer", "a schedule", "a task")),
     *(("callbacks", what) for what in ("a callback", "a panel", "a logger")),
@@ -83,6 +84,13 @@ def test_a_network(follow, project):
 @pytest.mark.slow
 def test_a_data_set(follow, project):
     assert "grey: 96/50/100 images, 2 classes" in follow("data", "a data set")
+
+
+@pytest.mark.slow
+def test_a_regression(follow, project):
+    printed = follow("data", "a regression")
+    assert "radius: 96/100 images" in printed
+    assert "val/r2" in printed
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ class LandmarkPictures(lightning.Callback):
             raise ValueError(f"callbacks.landmarks draws points on pictures, and {data.name} has none: leave it out")
         if not trainer.is_global_zero or not data.sizes.get("val"):
             return
-        images, targets = data.val_set.__getitems__(list(range(min(self.count, data.sizes["val"]))))  # type: ignore[union-attr]
+        images, targets = data.val_set.__getitems__(list(range(min(self.count, data.sizes["val"]))))
         was_training = pl_module.training
         with torch.no_grad():
             predicted = pl_module.eval()(data.normalize(images.to(pl_module.device))).cpu()

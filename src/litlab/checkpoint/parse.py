@@ -124,6 +124,8 @@ def _classes(data: Mapping[str, Any]) -> tuple[int, list[Any]]:
 
 def _numbers(data: Mapping[str, Any], key: str, channels: int) -> list[float]:
     values = entry(data, key, list)
+    if not values:
+        raise NotAllowed("its data set has no mean and std, so pictures cannot be normalised as in its training")
     if len(values) != channels or not all(type(v) in (int, float) and math.isfinite(v) for v in values):
         raise NotAllowed(f"its {key} is {excerpt(values)}, not {channels} numbers, one a channel")
     return values

@@ -14,6 +14,7 @@ from litlab.data.arguments import boolean, whole_number
 from litlab.data.augment import AlternatingFlip, Augmentation, build_augmentations, try_augmentations
 from litlab.data.batches import EpochBatchSampler, rarity
 from litlab.data.block import Block
+from litlab.data.collated import InWholeBatches
 from litlab.data.in_memory import CachedPictures, collate
 from litlab.data.loader import EpochLoader
 from litlab.data.mix import Mix
@@ -28,9 +29,11 @@ WORKER_TIMEOUT = 20  # seconds without a batch, after which the workers are kill
 
 
 class DataModule(L.LightningDataModule):
-    """Batches of (inputs, targets), from data sets whose `__getitems__` returns a whole batch.
+    """Batches of (inputs, targets), from data sets of torch's kind, or from those whose `__getitems__` returns a whole
+    batch, which is faster.
 
     A subclass sets the attributes below, and `train_set` in `setup`; also `val_set` and `test_set`, if there are any.
+    Inputs that are images are uint8 [B, C, H, W]. Others go to the network as they are.
     In classification, targets are class indices int64 [B], and the subclass needs `class_names`. In `multilabel`, they
     are 0 or 1, float32 [B, num_classes], with `class_names` too. In regression, they are float32 [B, *target_shape].
 
@@ -59,13 +62,14 @@ class DataModule(L.LightningDataModule):
     input_shape: tuple[int, ...]  # of one input, (C, H, W) if it is an image
     class_names: tuple[str, ...] = ()  # not in regression
     target_shape: tuple[int, ...] = ()  # of one target, only in regression
+    train_set, val_set, test_set = InWholeBatches(), InWholeBatches(), InWholeBatches()
     mean: tuple[float, ...] = ()  # subtracted from the images: one value per channel, on the scale where white is 1
     std: tuple[float, ...] = ()  # the images are divided by it afterwards, on the same scale
     augment: Sequence[Augmentation] = ()  # transforms of training batches, see `build_augmentations`
     normalize: Any = None  # a `Normalize`, for all batches of images
     mix: Mix | None = None  # mixes the images of a training batch, and their targets
     background: int | None = None  # brightness of the borders of all images, 0 to 255; None: it varies
-    val_size: float
+    val_size: float = 1  # 0 if `setup` makes no `val_set`
     default_eval_batch_size: ClassVar[int] = 1
 
     def __init__(
@@ -103,9 +107,6 @@ class DataModule(L.LightningDataModule):
             raise ValueError(f"balanced must be false for {self.name}: its inputs do not have one class each")
         if self.balanced and not self.shuffle:
             raise ValueError("balanced draws at random: it must be false, or shuffle true")
-        self.train_set: Dataset | None = None
-        self.val_set: Dataset | None = None
-        self.test_set: Dataset | None = None
 
     @property
     def num_classes(self) -> int:
@@ -121,7 +122,8 @@ class DataModule(L.LightningDataModule):
     def sizes(self) -> dict[str, int]:
         """Number of inputs in each split that `setup` has made."""
         splits: dict[str, Any] = {"train": self.train_set, "val": self.val_set, "test": self.test_set}
-        return {name: len(split) for name, split in splits.items() if split is not None}
+        sizes = {name: len(split) for name, split in splits.items() if split is not None}
+        return sizes | {"train": min(sizes["train"], self.train_limit or sizes["train"])} if "train" in sizes else sizes
 
     @property
     def title(self) -> str:
@@ -153,12 +155,12 @@ class DataModule(L.LightningDataModule):
         assert self.train_set is not None, "call setup() first"
         # Lightning's overfit_batches asks for the same batches in every epoch.
         overfitting = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
-        train: Any = self.train_set
+        size, balanced = self.sizes["train"], self.balanced and not overfitting
         sampler = EpochBatchSampler(
-            len(train),
+            size,
             self.batch_size,
             shuffle=self.shuffle and not overfitting,
-            weights=rarity(train.targets, self.num_classes) if self.balanced and not overfitting else None,
+            weights=rarity(self.train_set.targets[:size], self.num_classes) if balanced else None,
             seed=self.seed,
             drop_last=self.drop_last,
             rank=self._rank,
@@ -182,17 +184,20 @@ class DataModule(L.LightningDataModule):
         return DataLoader(dataset, batch_size=self.eval_batch_size, collate_fn=collate, num_workers=self.num_workers)
 
     def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """A batch of the loaders as the network sees it. It stays on its device.
+        """A batch [B, ...] of the loaders as the network sees it. It stays on its device. uint8 images are normalised.
 
         Args:
-            inputs: [B, ...], from a loader.
-            targets: [B, ...], from the same loader.
-            training: True to augment.
-
-        Returns:
-            Inputs and targets, both [B, ...].
+            inputs: from a loader.
+            targets: from the same loader.
+            training: True to augment and to mix.
         """
-        return inputs, targets
+        if len(self.input_shape) != 3 or inputs.dtype != torch.uint8:
+            return inputs, targets
+        if self.normalize is None:
+            self.normalize = Normalize(self.mean or None, self.std or None)
+        if not training:
+            return self.normalize(inputs), targets
+        return self.mixed(self.normalize(self.augmented(inputs)), targets)
 
     def set_epoch(self, epoch: int) -> None:
         """Tells the augmentations the number of the epoch, from 0."""
@@ -221,13 +226,8 @@ class DataModule(L.LightningDataModule):
         own: tuple[Sequence[float], Sequence[float]],
         augment: Iterable[str | Mapping[str, Any] | Augmentation],
     ) -> None:
-        """Sets `mean`, `std`, `normalize` and `augment`.
-
-        Args:
-            normalize: see `channel_statistics`.
-            own: the mean and the standard deviation of the data set.
-            augment: see `build_augmentations`.
-        """
+        """Sets `mean`, `std`, `normalize` and `augment`. For the arguments see `channel_statistics` and
+        `build_augmentations`."""
         self.mean, self.std = channel_statistics(normalize, self.input_shape[0], own)
         self.normalize = Normalize(self.mean, self.std)
         self.augment = build_augmentations(augment)

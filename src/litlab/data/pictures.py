@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 from litlab.console import listed
 from litlab.data.arguments import boolean, images_in, split_size, whole_number
 from litlab.data.augment import Augmentation
-from litlab.data.base import Batch, DataModule
+from litlab.data.base import DataModule
 from litlab.data.drawn_splits import SPLITS, DrawnSplits, names_below
 from litlab.data.file_names import FileNames
 from litlab.data.folds import by_class, checked_folds, held_out
@@ -199,12 +199,6 @@ class PictureDataModule(DataModule):
         preprocess = self.resizing | ({"resize": 0} if is_resized else {})
         resized = Fit(self.input_shape, preprocess, random_crop)
         return v2.Compose([*self.transforms, resized]) if training and self.transforms else resized
-
-    def preprocess(self, inputs: Tensor, targets: Tensor, training: bool) -> Batch:
-        """Augment and mix (in training only) and normalise: images uint8 [B, C, H, W] become float32."""
-        if not training:
-            return self.normalize(inputs), targets
-        return self.mixed(self.normalize(self.augmented(inputs)), targets)
 
     def divide(
         self,

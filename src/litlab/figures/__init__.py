@@ -5,7 +5,7 @@ Each is a tensor, uint8 [3, H, W], which TensorBoard shows, `as_png` makes a fil
 
 from litlab.figures.confusion import confusion_matrix
 from litlab.figures.grid import grid
-from litlab.figures.pixels import as_png, scaled, shrunk, viewable
+from litlab.figures.pixels import as_png, as_uint8, scaled, shrunk, viewable
 from litlab.figures.sheet import Marks, Picture, enlarged, sheet
 from litlab.figures.text import letters_of
 
@@ -13,6 +13,7 @@ __all__ = [
     "Marks",
     "Picture",
     "as_png",
+    "as_uint8",
     "confusion_matrix",
     "enlarged",
     "grid",

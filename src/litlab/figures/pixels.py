@@ -22,6 +22,14 @@ def viewable(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Ten
     return ((images * std_C + mean_C) * 255).round().clamp(0, 255).to(torch.uint8).cpu()
 
 
+def as_uint8(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Images [N, C, H, W] of a data set as uint8, on the CPU. Those of another type are normalised by `mean` and `std`,
+    or of an unknown range if these are empty."""
+    if images.dtype == torch.uint8:
+        return images.cpu()
+    return viewable(images, mean, std) if mean else scaled(images)
+
+
 def scaled(maps: Tensor) -> Tensor:
     """Maps [N, C, H, W] of any range as uint8: of each, the lowest value is black and the highest is white."""
     low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)

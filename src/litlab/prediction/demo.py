@@ -9,7 +9,7 @@ from litlab.checkpoint import Trained
 from litlab.config import Run
 from litlab.console import console, printable
 from litlab.errors import ConfigError, Terminated, one_line
-from litlab.figures import as_png
+from litlab.figures import as_png, as_uint8
 from litlab.prediction.calibrate import calibrated
 from litlab.prediction.data import data_module
 from litlab.prediction.explain import check_explain
@@ -82,7 +82,8 @@ def write_examples(trained: Trained, run: Run, folder: Path) -> list[Path]:
         data.setup("test")
         images = data.evaluation_set("val") or data.evaluation_set("test")
         count = min(EXAMPLES, len(images))
-        pixels, _ = images.__getitems__([number * len(images) // count for number in range(count)])
+        images, _ = images.__getitems__([number * len(images) // count for number in range(count)])
+        pixels = as_uint8(images, data.mean, data.std)
     except Exception as error:  # of any kind: the data set is not here, or was changed; the page works without it
         console.print(f"no examples: {printable(one_line(error))}", markup=False, soft_wrap=True)
         return []

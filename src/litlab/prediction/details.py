@@ -19,7 +19,7 @@ from torchmetrics.classification import (
 from litlab.callbacks.outputs import Mistake, most_confident_mistakes, of_all_processes
 from litlab.checkpoint import Data
 from litlab.data import file_of
-from litlab.figures import Picture, as_png, confusion_matrix, sheet
+from litlab.figures import Picture, as_png, as_uint8, confusion_matrix, sheet
 from litlab.prediction.reliability import BINS, Reliability, draw_reliability
 
 MOST_WRONG = 40  # images on the sheet
@@ -92,7 +92,7 @@ class Found:
     """
 
     def __init__(self, metrics: dict[str, Tensor], mistakes: list[Mistake], data: Data, images: Any) -> None:
-        self.images = images
+        self.images, self.mean, self.std = images, data.mean, data.std
         self.confusion, self.mistakes, self.names = metrics["confusion"], mistakes, list(data.class_names)
         self.bins = [
             (int(count), sure / max(1, count), right / max(1, count))
@@ -142,6 +142,7 @@ class Found:
         draw_reliability(self.bins, self.values["expected_calibration_error"], title, folder / RELIABILITY)
         if self.mistakes:
             wrong, _ = self.images.__getitems__([mistake.index for mistake in self.mistakes])
+            wrong = as_uint8(wrong, self.mean, self.std)
             if explain:
                 wrong = explain(wrong)
             pictures = [

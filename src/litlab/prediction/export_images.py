@@ -7,6 +7,7 @@ from litlab.checkpoint import Trained
 from litlab.config import Run
 from litlab.data import Unreadable, fit, open_picture
 from litlab.errors import ConfigError
+from litlab.figures import as_uint8
 from litlab.prediction.data import data_module
 from litlab.prediction.files import find_files
 
@@ -53,4 +54,4 @@ def _of_data_set(trained: Trained, run: Run) -> tuple[Tensor, str]:
     split, images = next((split, images) for split, images in found if images is not None)
     count = min(COUNT, len(images))
     pixels, _ = images.__getitems__(list(range(count)))
-    return pixels, f"{count} {split} images of {data.name}"
+    return as_uint8(pixels, data.mean, data.std), f"{count} {split} images of {data.name}"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from litlab.callbacks import outputs_of
 from litlab.data import DataModule, Points, file_of
+from litlab.figures import as_uint8
 from litlab.modules import Classification, Multilabel, Supervised
 
 PICTURES = 8  # right ones, and as many wrong ones
@@ -77,7 +78,7 @@ def last_evaluation(trainer: lightning.Trainer, module: Supervised, data: DataMo
     found = Evaluation(split, values=(targets.flatten()[:VALUES], predictions.flatten()[:VALUES]))
     if len(data.input_shape) == 3 and targets.shape[-1:] == (2,):  # points on images
         rows = range(min(2 * PICTURES, len(targets)))
-        images = _images(loader, [_order(loader)[row] for row in rows])
+        images = _images(data, loader, [_order(loader)[row] for row in rows])
         found.right = [Sample(image, predictions[row], targets[row]) for image, row in zip(images, rows, strict=True)]
     return found
 
@@ -105,9 +106,9 @@ def _of_classes(trainer: lightning.Trainer, data: DataModule, split: str, loader
         predicted, targets = outputs.predictions.argmax(1).cpu(), outputs.targets.cpu()
         good = (predicted == targets).nonzero()[:, 0]
         rows = good[torch.linspace(0, max(0, len(good) - 1), min(PICTURES, len(good))).long()].tolist()
-        images = _images(loader, [order[row] for row in rows])
+        images = _images(data, loader, [order[row] for row in rows])
         found.right = [Sample(image, targets[row], targets[row]) for image, row in zip(images, rows, strict=True)]
-        images = _images(loader, [mistake.index for mistake in mistakes])
+        images = _images(data, loader, [mistake.index for mistake in mistakes])
         found.wrong = [
             Sample(image, m.predicted, m.true, file_of(loader.dataset, m.index), m.probability)
             for image, m in zip(images, mistakes, strict=True)
@@ -120,6 +121,6 @@ def _order(loader: Any) -> list[int]:
     return [index for batch in loader.batch_sampler for index in batch]
 
 
-def _images(loader: Any, indices: list[int]) -> Any:
+def _images(data: DataModule, loader: Any, indices: list[int]) -> Any:
     """Images of the loader's data set, uint8 [N, C, H, W]."""
-    return loader.dataset.__getitems__(indices)[0].cpu() if indices else []
+    return as_uint8(loader.dataset.__getitems__(indices)[0], data.mean, data.std) if indices else []

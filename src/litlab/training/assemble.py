@@ -172,7 +172,7 @@ def class_weights(run: Run, data: DataModule) -> list[float]:
     if data.balanced:
         warn("data.balanced=true and loss.class_weights=balanced both make up for rare classes: one of them is enough")
     prepare_data(run, data)
-    return balanced_weights(data.train_set.targets, data.num_classes)  # type: ignore[union-attr]
+    return balanced_weights(data.train_set.targets, data.num_classes)
 
 
 def build_mix(run: Run, data: DataModule) -> Mix | None:

@@ -19,6 +19,7 @@ from litlab.runs import give_back, hold, objective_value, read_result, remove_if
 from litlab.training import jobs, weights
 from litlab.training.assemble import fill_cache, prepare_data
 from litlab.training.build import Parts, build_parts
+from litlab.training.first_batch import check_first_batch
 from litlab.training.limits import check_last_batch, check_limits
 from litlab.training.lr_range_test import find_learning_rate
 from litlab.training.outcome import Outcome, has_page, note_error, note_evaluation, note_training, note_unsaved
@@ -123,6 +124,7 @@ def train_in_this_process(run: Run) -> None:
         restore_splits(parts)
     prepare_data(parts.run, parts.data)
     note_splits(parts, saved)
+    check_first_batch(parts)
     check_limits(parts.run, parts.data)
     check_last_batch(parts.run, parts.data, parts.module.network)
     fill_cache(parts.run, parts.data)
