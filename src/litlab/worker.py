@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from litlab import console
 from litlab.config import Run
-from litlab.distributed import Heartbeat, end_with, follow_rank_zero, leave, leave_last_word, rank
+from litlab.distributed import Heartbeat, end_with, follow_rank_zero, leave, leave_last_word, note_signals, rank
 from litlab.errors import FULL_ERROR, ConfigError, RunFailed, own_frames, with_type
 from litlab.importing import collector_rests
 
@@ -61,6 +61,7 @@ def follow() -> NoReturn:
         with Heartbeat():
             do(message)
 
+    note_signals()
     console.log_nowhere()
     leave(follow_rank_zero(work))
 

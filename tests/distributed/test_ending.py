@@ -1,7 +1,11 @@
+import signal
 import subprocess
 import sys
 
 import pytest
+
+from litlab.callbacks import StopOnSignal
+from litlab.distributed import note_signals
 
 LEAVES = """
 import atexit, sys
@@ -36,3 +40,23 @@ child.stdout.readline()
     done = subprocess.run([sys.executable, "-c", parent], capture_output=True, timeout=30)
     assert done.returncode == 0, done.stderr
     # The pipes are those of the child too: `run` returns when it has gone.
+
+
+def test_a_process_that_follows_notes_a_signal_until_its_training_can_end():
+    """Rank 0 has had it too, and ends all of them."""
+    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        note_signals()
+        signal.raise_signal(signal.SIGINT)  # while it imports
+        assert signal.getsignal(signal.SIGTERM).signum == signal.SIGINT
+        with StopOnSignal(None) as stop:
+            assert stop.received == signal.SIGINT
+        stop.done()
+        with StopOnSignal(None) as stop:
+            signal.raise_signal(signal.SIGTERM)  # while it waits for rank 0
+            assert stop.received == signal.SIGTERM
+        stop.done()
+        assert signal.getsignal(signal.SIGINT).take() == 0
+    finally:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)

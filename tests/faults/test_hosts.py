@@ -92,6 +92,20 @@ def test_under_torchrun_a_hung_process_ends_the_run_which_is_resumed(tmp_path, u
     judge("torchrun: hung process of two", done, tmp_path / "run", undisturbed)
 
 
+@pytest.mark.parametrize("moment", ["run/.hydra", "run/train.log"])
+def test_under_torchrun_ctrl_c_ends_both_processes_before_they_train(tmp_path, moment):
+    """Rank 1 imports the training meanwhile. A traceback of its own left rank 0 waiting, until torchrun killed it."""
+    process = one_host(tmp_path, *TWO, "trainer.max_epochs=1000", "hydra.run.dir=run")
+    wait_for((tmp_path / moment).exists, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it
+    began = time.monotonic()
+    done = finish(process, tmp_path)
+    assert time.monotonic() - began < 25, done.err  # torchrun kills after 30 s
+    assert "interrupted" in done.err
+    assert "KeyboardInterrupt" not in done.err
+    assert orphans(tmp_path) == []
+
+
 def test_srun_is_understood(tmp_path, undisturbed):
     """With the variables that SLURM's srun sets for each task."""
     port = str(free_port())

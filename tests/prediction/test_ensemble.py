@@ -67,7 +67,7 @@ def test_outputs_of_a_regression_are_averaged():
 def test_what_is_no_sweep_or_asks_for_more_is_refused(sweep, best, use):
     with pytest.raises(ConfigError, match="is no sweep with completed jobs"):
         use(f"ckpt={best}", "ensemble=true", "evaluate=test")
-    with pytest.raises(ConfigError, match="for input and evaluate only"):
+    with pytest.raises(ConfigError, match="for input, evaluate and demo, not for export"):
         use(f"ckpt={sweep}", "ensemble=true", "export=state_dict")
     with pytest.raises(ConfigError, match="^ensemble=maybe: must be true or false"):
         use(f"ckpt={sweep}", "ensemble=maybe", "evaluate=test")

@@ -70,7 +70,7 @@ def test_predictions_and_metrics_are_those_of_the_mean_of_the_logits(best, use, 
     ("arguments", "said"),
     [
         (["tta=mirror", "evaluate=test"], "^tta=mirror: must be none, flip, flip_shift, five_crop$"),
-        (["tta=flip", "export=state_dict"], "^tta=flip: for input and evaluate only, not for export$"),
+        (["tta=flip", "export=state_dict"], "^tta=flip: for input, evaluate and demo, not for export$"),
     ],
 )
 def test_what_is_not_possible_is_one_line(best, use, arguments, said):

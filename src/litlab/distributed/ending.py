@@ -6,7 +6,10 @@ import signal
 import sys
 import threading
 import time
+from types import FrameType
 from typing import NoReturn
+
+PATIENCE_S = 15  # seconds from a signal until a process that follows rank 0 ends by itself; torchrun kills after 30
 
 
 def leave(status: int) -> NoReturn:
@@ -42,3 +45,36 @@ def end_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+class NotedSignal:
+    """A handler of signals in a process that follows rank 0. It notes the first one, and nothing is interrupted.
+
+    Rank 0 gets the signal too, and says when all processes end. An exception here would be a traceback of its own, for
+    example of an import, and rank 0 could wait for a process that has gone.
+    """
+
+    def __init__(self) -> None:
+        self.signum = 0
+        self._deadline: threading.Timer | None = None
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if not self.signum:
+            self.signum = signum
+            self._deadline = threading.Timer(PATIENCE_S, os._exit, (128 + signum,))
+            self._deadline.daemon = True
+            self._deadline.start()
+
+    def take(self) -> int:
+        """The signal that was noted, for another handler that goes on with it; 0 if there was none."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        signum, self.signum = self.signum, 0
+        return signum
+
+
+def note_signals() -> None:
+    """Makes SIGINT and SIGTERM wait for what rank 0 says."""
+    noted = NotedSignal()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, noted)

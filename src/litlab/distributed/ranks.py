@@ -8,6 +8,11 @@ def is_rank() -> bool:
     return "RANK" in os.environ
 
 
+def by_torchrun() -> bool:
+    """Whether torchrun has started this process. It passes on a Ctrl-C that the terminal sends to all of them."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def rank() -> int:
     """The number of this process among all of its run, from 0."""
     return int(os.environ.get("RANK", 0))

@@ -55,7 +55,7 @@ def _load(run: Run) -> Trained:
     if not run.get("ensemble"):
         return checkpoint.load(find_checkpoint(str(run.cfg.ckpt)), trust)
     if run.get("export.format"):
-        raise ConfigError("ensemble=true: for input and evaluate only, not for export")
+        raise ConfigError("ensemble=true: for input, evaluate and demo, not for export")
     sweep = Path(str(run.cfg.ckpt)).expanduser()
     jobs = [job for job, result in sweeps.jobs_in(sweep) if result.get("status") == "completed"]
     files = [job.folder / BEST for job in jobs if (job.folder / BEST).is_file()]

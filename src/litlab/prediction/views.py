@@ -66,7 +66,7 @@ def with_views(trained: Trained, run: Run) -> Trained:
     if name not in VIEWS:
         raise ConfigError(f"tta={name}: must be none, {', '.join(VIEWS)}")
     if run.get("export.format"):
-        raise ConfigError(f"tta={name}: for input and evaluate only, not for export")
+        raise ConfigError(f"tta={name}: for input, evaluate and demo, not for export")
     if trained.task == "Regression":
         raise ConfigError(f"tta={name}: only for classes; the views would move the outputs of a regression")
     return dataclasses.replace(trained, network=Views(trained.network, VIEWS[name]).eval())

@@ -23,7 +23,7 @@ from litlab.callbacks import (
 from litlab.checkpoint import record_of
 from litlab.config import Run, directions
 from litlab.data import DataModule
-from litlab.distributed import is_rank
+from litlab.distributed import by_torchrun, is_rank
 from litlab.engines import choose_engine
 from litlab.errors import ConfigError
 from litlab.modules import Averages, CompiledNetwork, Supervised
@@ -71,8 +71,8 @@ def build_parts(run: Run, saved: dict[str, Any] | None) -> Parts:
     if not saved:
         weights.load(run, module.network)
     checkpoints, throughput, resume = make_checkpoints(run, data, module), Throughput(), ExactResume(run.plain())
-    in_joblib = run.job is not None and run.job.launcher == "Joblib"
-    stop = StopOnSignal(checkpoints, run.get("preempt_grace_s", 20), twice=in_joblib)
+    passed_on = by_torchrun() or (run.job is not None and run.job.launcher == "Joblib")
+    stop = StopOnSignal(checkpoints, run.get("preempt_grace_s", 20), twice=passed_on)
     prune, averaged, unfreeze = make_prune(run, saved), make_averaged(run, module), make_unfreeze(run, module)
     always = [EvaluationOutputs(), KeepMemory(), UnreadablePictures(), RunFolder(run.folder), resume]
     always += [*filter(None, (unfreeze, averaged, prune, checkpoints)), stop]

@@ -13,6 +13,7 @@ import torch
 
 from litlab.callbacks.steering.checkpoints import AGREE_EVERY_N_STEPS, Checkpoints
 from litlab.callbacks.steering.resumable import can_resume_at_validation, can_resume_here
+from litlab.distributed import NotedSignal
 from litlab.errors import Interrupted
 
 SAME_S = 1.0  # seconds within which a process passes a signal on
@@ -43,7 +44,8 @@ class StopOnSignal(lightning.Callback):
 
     A second signal ends the process at once. So does the end of the grace period, in case a step or a file system
     hangs. The handlers are in place inside a `with` block. While no loop of the Trainer is running, for example while
-    data are prepared, the handler itself raises.
+    data are prepared, the handler itself raises. A process that follows rank 0 under torchrun or SLURM waits for
+    the loop instead, or for the end of rank 0.
 
     Args:
         checkpoints: writes the checkpoint; None: nothing is saved.
@@ -62,12 +64,18 @@ class StopOnSignal(lightning.Callback):
         self.received: int = 0
         self._received_at = 0.0
         self._in_loop = False
+        self._follows = False  # rank 0, which gets the signal too: it ends all processes
         self._asked_at, self._asked_step, self._next_step = 0.0, 0, 0  # when the ranks asked last, and when next
         self._previous: dict[int, Any] = {}
         self._deadline: threading.Timer | None = None
 
     def __enter__(self) -> "StopOnSignal":
         self._previous = {signum: signal.signal(signum, self._handle) for signum in self.signals}
+        earlier = self._previous[signal.SIGINT]
+        if isinstance(earlier, NotedSignal):
+            self._follows = True
+            if signum := earlier.take():
+                self._note(signum)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,13 +89,16 @@ class StopOnSignal(lightning.Callback):
             if self.twice and time.monotonic() - self._received_at < SAME_S:
                 return
             os._exit(128 + signum)
+        self._note(signum)
+        if not (self._in_loop or self._follows):
+            raise Interrupted(signum)
+
+    def _note(self, signum: int) -> None:
         self.received, self._received_at = signum, time.monotonic()
         # Two seconds before the cluster sends SIGKILL.
         self._deadline = threading.Timer(max(1.0, self.grace_s - 2), self._give_up)
         self._deadline.daemon = True
         self._deadline.start()
-        if not self._in_loop:
-            raise Interrupted(signum)
 
     def _give_up(self) -> None:
         print(
