@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -5,7 +6,8 @@ from sweep_folders import job_of, scored
 
 from litlab import runs, sweeps
 from litlab.prediction.find import best_job, find_checkpoint
-from litlab.sweeps.jobs import as_value, check_sweep, names_job, read
+from litlab.sweeps.jobs import check_sweep, names_job, read
+from litlab.sweeps.overrides import as_value, value_as_typed
 
 
 def test_predict_takes_the_job_that_the_report_calls_best(tmp_path, capsys):
@@ -140,3 +142,46 @@ def test_values_that_are_written_in_two_ways_are_not_swept(tmp_path):
 def test_what_cannot_be_read_or_is_not_yet_known_stays_as_it_is():
     for override in ("a=${b}", "a=x,y", "a=001", "a='1'", "a=b (1"):
         assert as_value(override) == override
+
+
+def test_a_setting_that_only_other_jobs_were_given_has_the_value_in_force(tmp_path):
+    """The first start sweeps the learning rate, the second the seed, the third the optimizer."""
+    recorded = {"seed": 42, "optimizer": {"_target_": "x.Adam", "lr": 1e-3, "betas": [0.9, 0.99]}, "ema": None}
+    for name, changed in {"optimizer.lr=3e-3": {"lr": 3e-3}, "seed=1": {}, "optimizer=sgd": {"betas": [0.5]}}.items():
+        job = job_of(tmp_path, name, [name], **scored(0.5))
+        seed = {"seed": 1} if name == "seed=1" else {}
+        optimizer = recorded["optimizer"] | changed
+        (job / ".hydra/config.yaml").write_text(json.dumps(recorded | seed | {"optimizer": optimizer}))
+        option = "sgd" if name == "optimizer=sgd" else "adam"
+        (job / ".hydra/hydra.yaml").write_text(f"hydra:\n  runtime:\n    choices:\n      optimizer: {option}\n")
+    job_of(tmp_path, "z", ["optimizer.betas=[0.5, 0.9]", "ema=0.9"], **scored(0.1) | {"config": {"seed": 42}})
+    sweep = read(tmp_path)
+    assert sweep.swept == ["optimizer.lr", "optimizer", "seed", "optimizer.betas", "ema"]
+    assert {job.folder.name: [job.settings.get(name) for name in sweep.swept] for job in sweep.jobs} == {
+        "optimizer.lr=3e-3": ["0.003", "adam", "42", "[0.9,0.99]", "null"],
+        "seed=1": ["0.001", "adam", "1", "[0.9,0.99]", "null"],
+        "optimizer=sgd": ["0.001", "sgd", "42", "[0.5]", "null"],
+        "z": [None, None, "42", "[0.5,0.9]", "0.9"],  # nobody has recorded more
+    }
+
+
+def test_a_value_that_is_known_only_to_its_job_stays_out(tmp_path):
+    for name, overrides in {"a": ["seed=1", "optimizer.lr=1"], "b": []}.items():
+        job = job_of(tmp_path, name, overrides, **scored(0.5))
+        (job / ".hydra/config.yaml").write_text("seed: ${hydra:job.num}\noptimizer:\n  lr: 1.0\n")
+    assert [job.settings for job in read(tmp_path).jobs] == [
+        {"seed": "1", "optimizer.lr": "1"},
+        {"optimizer.lr": "1"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "typed"),
+    [
+        *[(1e-3, "0.001"), (2.0, "2"), (True, "true"), (None, "null"), ("a", "a"), ("1", "'1'"), ("a b", r"a\ b")],
+        *[([1, "b"], "[1,b]"), ({"a": {"b": [False]}}, "{a:{b:[false]}}"), ("it's (x", r"'it\'s (x'"), ("", "")],
+    ],
+)
+def test_a_value_of_a_config_is_written_as_it_would_be_typed(value, typed):
+    assert value_as_typed(value) == typed
+    assert as_value(f"a={typed}") == f"a={typed}"

@@ -1,7 +1,10 @@
 import pytest
+from matplotlib.figure import Figure
 from sweep_folders import job_of, scored
 
 from litlab import sweeps
+from litlab.sweeps.labels import Labels
+from litlab.sweeps.plot import draw_groups, draw_line
 from litlab.sweeps.seeds import are_distinguishable, groups, half_interval, student
 
 
@@ -44,3 +47,20 @@ def test_a_best_that_may_be_chance_is_said_to_be(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "±" in said
     assert "not certain   the best, optimizer.lr=0.2, is not distinguishable from the second, optimizer.lr=0.1" in said
+
+
+def test_the_mean_of_a_repeated_sweep_has_one_row_for_a_setting_and_counts_equal_jobs_once(tmp_path):
+    starts = [(["optimizer.lr=0.1"], 0.7), (["optimizer.lr=0.1", "seed=42"], 0.7), (["seed=1"], 0.5), ([], 0.7)]
+    for number, (overrides, value) in enumerate(starts):
+        seed = 1 if "seed=1" in overrides else 42
+        result = scored(value) | {"config": {"seed": seed, "optimizer.lr": 0.1}}
+        job_of(tmp_path, f"job={number}", overrides, **result)
+    job_of(tmp_path, "other", ["optimizer.lr=0.2"], **scored(0.4) | {"config": {"seed": 42}})
+    sweep = sweeps.read(tmp_path)
+    assert groups(sweep) == {("0.1",): [0.7, 0.5], ("0.2",): [0.4]}
+    axes = Figure().subplots()
+    draw_line(sweep, "optimizer.lr", axes)
+    assert list(axes.lines[0].get_ydata()) == pytest.approx([0.6, 0.4])
+    axes = Figure().subplots()
+    draw_groups(sweep, ["optimizer.lr"], axes, Labels(sweep))
+    assert [text.get_text() for text in axes.texts] == ["0.6000", "0.4000"]

@@ -118,7 +118,7 @@ def as_json(runs: list[Listed]) -> str:
 
 def _listed(run: Path, root: Path) -> Listed:
     result = read_result(run)
-    choices = _choices(run / HYDRA)
+    choices = choices_in(run / HYDRA)
     data = choices.get("data") or result.get("dataset", {}).get("name", "")
     network = choices.get("model") or result.get("config", {}).get("model._target_", "").rpartition(".")[2]
     found = result.get("objective") or {}
@@ -141,8 +141,8 @@ def _listed(run: Path, root: Path) -> Listed:
     )
 
 
-def _choices(recorded: Path) -> dict[str, str]:
-    """The options of the groups. The file is long, and only this part of it is parsed."""
+def choices_in(recorded: Path) -> dict[str, Any]:
+    """The options of the groups, from HYDRA of a run. The file is long, and only this part of it is parsed."""
     block = CHOICES.search(recorded.read_text()) if recorded.exists() else None
     return (yaml.safe_load(textwrap.dedent(block[1])) or {}) if block else {}
 

@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from litlab.config import typed_overrides
 from litlab.files import shown
 from litlab.runs import RESULT
-from litlab.sweeps.jobs import as_value, jobs_in, names_job
+from litlab.sweeps.jobs import jobs_in, names_job
+from litlab.sweeps.overrides import as_value
 
 USUAL_SUBDIR = "${folder_name:${hydra.job.override_dirname}}"  # of conf/train.yaml
 APART = "leave it out, or write hydra.sweep.subdir='${hydra.job.num}'"

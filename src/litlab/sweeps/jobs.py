@@ -3,18 +3,18 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from litlab.config import numeric, read_overrides
 from litlab.runs import CONFIG, LATEST, METRICS, OVERRIDES, RESULT, SWEEP, read_result, status_without_result
+from litlab.sweeps.in_force import in_force
+from litlab.sweeps.overrides import as_value
 
 KILLED = "its process ended without a word; the same command and hydra.sweep.dir go on with it"
 UNTIL = ".until"  # in the folder of a sweep with `prune=asha`: after how many epochs each job of the present wave waits
@@ -34,7 +34,6 @@ class Job:
         score: the best value of the objective; None if there is none, or if the sweep has another objective.
         seconds: of training.
         error: why it failed.
-        seed: also if no override names it.
         metrics: of the best checkpoint.
     """
 
@@ -45,7 +44,6 @@ class Job:
     score: float | None = None
     seconds: float | None = None
     error: str = ""
-    seed: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -57,6 +55,7 @@ class Job:
     def settings(self) -> dict[str, str]:
         """The values of the overrides by their keys, without `name`, which is that of the sweep's folder.
 
+        Once the sweep is read, a setting that only other jobs were given is here too, with the value in force.
         Equal values are equal texts: sweepers write `False` and `1e-3`, or keep what was typed.
         """
         lines = [as_value(line.lstrip("+")) for line in self.overrides if "=" in line]
@@ -125,12 +124,13 @@ def read(folder: Path, ended: bool = False) -> Sweep:
     """
     jobs: list[Job] = []
     objective, mode = "", "max"
-    for job, result in jobs_in(folder):
+    found_there = list(jobs_in(folder))
+    _fill_in(found_there)
+    for job, result in found_there:
         job.status = result.get("status") or status_without_result(job.folder, may_start=not ended)
         if job.status == "pruned" and until(folder, job.overrides) is not None:
             job.status = "paused"
         job.seconds = result.get("seconds")
-        job.seed = str(result.get("config", {}).get("seed", job.settings.get("seed", "")))
         job.error, job.metrics = result.get("error", ""), result.get("metrics", {})
         if job.status == "killed":
             job.error = job.error or KILLED
@@ -146,6 +146,15 @@ def read(folder: Path, ended: bool = False) -> Sweep:
     jobs.sort(key=lambda job: job.score or 0, reverse=sweep.best_of is max)  # equal scores stay in the order of names
     jobs.sort(key=lambda job: (job.score is None, job.is_unfinished))
     return sweep
+
+
+def _fill_in(jobs: Sequence[tuple[Job, Mapping[str, Any]]]) -> None:
+    """Adds to each job the settings that only other jobs were given, so that equal jobs are equal rows."""
+    names = dict.fromkeys(name for job, _ in jobs for name in job.settings)
+    for job, result in jobs:
+        for name in names:
+            if name not in job.settings and (value := in_force(job.folder, name, result)) is not None:
+                job.settings[name] = value
 
 
 def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
@@ -196,26 +205,6 @@ def curve(job: Job, name: str) -> tuple[list[int], list[float]]:
     with path.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row.get(name)]
     return [int(row["epoch"]) + 1 for row in rows], [float(row[name]) for row in rows]
-
-
-def as_typed(override: str) -> str:
-    """`nesterov=true` for `nesterov=True`, as Hydra's sweepers write what was typed as `true`."""
-    return re.sub(r"(?<=[=\[,:])(True|False)(?=$|[\],}])", lambda match: match[0].lower(), override)
-
-
-@cache
-def as_value(override: str) -> str:
-    """An override in the one way in which its value is written: `lr=0.001` for `lr=1e-3`, `a=true` for `a=True`."""
-    if "${" in override:
-        return override
-    try:
-        parsed = OverridesParser.create().parse_override(override)
-        value, text = parsed.value(), parsed.get_value_element_as_str()
-    except (HydraException, TypeError):  # what Hydra cannot read is compared as text
-        return override
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        text = str(int(value))
-    return as_typed(f"{override.partition('=')[0]}={text}")
 
 
 def names_job(job: Job, key: str) -> bool:

@@ -20,7 +20,8 @@ from litlab.distributed.ranks import is_rank
 from litlab.errors import SweepStopped, one_line
 from litlab.machine import cores
 from litlab.sweeps.folders import subdir
-from litlab.sweeps.jobs import as_typed, jobs_in, key_of
+from litlab.sweeps.jobs import jobs_in, key_of
+from litlab.sweeps.overrides import as_typed
 from litlab.sweeps.stopping import note_again, stopped_with, without_sigint_for_children
 from litlab.sweeps.submitit import submitted
 

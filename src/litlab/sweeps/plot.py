@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from litlab.sweeps.jobs import Job, Sweep, curve
 from litlab.sweeps.labels import Labels
 from litlab.sweeps.scales import in_digits, is_number, is_wide, scale, set_scale
-from litlab.sweeps.seeds import settings_compared
+from litlab.sweeps.seeds import counted, settings_compared
 
 matplotlib.use("Agg")  # draws into files, and needs no screen
 
@@ -78,8 +78,9 @@ def _draw(sweep: Sweep, path: Path) -> None:
 
 def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     """Draws the objective against one number, and the validation loss on a second axis."""
-    values = sorted(set(_values(sweep.finished, name)))
-    at = {value: [job for job in sweep.finished if float(job.settings[name]) == value] for value in values}
+    jobs = counted(sweep)
+    values = sorted(set(_values(jobs, name)))
+    at = {value: [job for job in jobs if float(job.settings[name]) == value] for value in values}
     scores = {value: [job.score or 0.0 for job in jobs] for value, jobs in at.items()}
     means = [statistics.mean(scores[value]) for value in values]
     spread = [statistics.stdev(s) if len(s := scores[value]) > 1 else 0.0 for value in values]
@@ -177,7 +178,7 @@ def draw_map(sweep: Sweep, vertical: str, horizontal: str, axes: Axes, figure: F
     rows = sorted(set(_values(sweep.finished, vertical)))
     columns = sorted(set(_values(sweep.finished, horizontal)))
     cells: dict[tuple[int, int], list[float]] = {}
-    for job in sweep.finished:
+    for job in counted(sweep):
         cell = rows.index(float(job.settings[vertical])), columns.index(float(job.settings[horizontal]))
         cells.setdefault(cell, []).append(job.score or 0.0)
     means = {cell: statistics.mean(scores) for cell, scores in cells.items()}
@@ -206,7 +207,7 @@ def draw_groups(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
     kinds = list(dict.fromkeys(labels.of(job, others) for job in _by_name(sweep)))
     found: dict[tuple[str, str], list[float]] = {}
     upright = len(places) * len(kinds) > MOST_NUMBERS
-    for job in sweep.finished:
+    for job in counted(sweep):
         found.setdefault((job.settings.get(first, ""), labels.of(job, others)), []).append(job.score or 0.0)
     for index, kind in enumerate(kinds):
         shade = matplotlib.colormaps["Blues"](0.4 + 0.5 * (index + 1) / len(kinds))  # other colours belong to curves

@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from litlab.sweeps.jobs import Sweep
+from litlab.sweeps.jobs import Job, Sweep
 
 REPEATED = ("seed", "data.fold")  # settings whose values are repetitions of the same experiment
 STEPS = 4000  # of the sum in `student`, which is right to four digits
@@ -20,6 +20,14 @@ def repeated(sweep: Sweep) -> str:
     return " x ".join(name.rpartition(".")[2] + "s" for name in REPEATED if name in sweep.swept)
 
 
+def counted(sweep: Sweep) -> list[Job]:
+    """The finished jobs, the best first, and only one of those with the same settings: it is one experiment."""
+    found: dict[tuple[str | None, ...], Job] = {}
+    for job in sweep.finished:
+        found.setdefault(tuple(map(job.settings.get, sweep.swept)), job)
+    return list(found.values())
+
+
 def groups(sweep: Sweep) -> dict[tuple[str, ...], list[float]]:
     """The scores of the finished jobs, one group for those that differ only in `REPEATED`; the best mean first.
 
@@ -27,12 +35,10 @@ def groups(sweep: Sweep) -> dict[tuple[str, ...], list[float]]:
         By the values of the other settings: a score for each repetition.
     """
     names = settings_compared(sweep)
-    found: dict[tuple[str, ...], dict[tuple[str, str], float]] = {}  # two jobs with the same seed and fold count once
-    for job in sweep.finished:
+    scores: dict[tuple[str, ...], list[float]] = {}
+    for job in counted(sweep):
         assert job.score is not None
-        values = tuple(job.settings.get(name, "") for name in names)
-        found.setdefault(values, {}).setdefault((job.seed, job.settings.get("data.fold", "")), job.score)
-    scores = {values: list(repeated.values()) for values, repeated in found.items()}
+        scores.setdefault(tuple(job.settings.get(name, "") for name in names), []).append(job.score)
     return dict(sorted(scores.items(), key=lambda item: statistics.mean(item[1]), reverse=sweep.best_of is max))
 
 

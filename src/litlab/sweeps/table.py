@@ -11,8 +11,9 @@ from rich.table import Table
 from litlab import console
 from litlab.files import shown
 from litlab.runs import best_or_last, config_dirs
-from litlab.sweeps.jobs import Job, Sweep, as_typed, read
+from litlab.sweeps.jobs import Job, Sweep, read
 from litlab.sweeps.labels import Labels
+from litlab.sweeps.overrides import as_typed
 from litlab.sweeps.page import write_page
 from litlab.sweeps.seeds import are_distinguishable, groups, half_interval, repeated, settings_compared
 from litlab.sweeps.stopping import ran_again
