@@ -66,13 +66,13 @@ def in_their_folders(batch: Sequence[Sequence[str]], folder: Path, subdir: str) 
         folder: of the sweep.
         subdir: the unresolved `hydra.sweep.subdir`.
     """
-    begun = {_same(job.overrides): job.folder.name for job, _ in jobs_in(folder)}
+    begun = {same_job(job.overrides): job.folder.name for job, _ in jobs_in(folder)}
     jobs = list(dict.fromkeys(map(tuple, batch)))
     alike = Counter(_harmless(",".join(overrides)) for overrides in jobs)
     placed = []
     for overrides in jobs:
         written = ",".join(overrides)
-        name = begun.get(_same(overrides))
+        name = begun.get(same_job(overrides))
         if name is None and alike[_harmless(written)] > 1:
             name = f"{subdir}_{_digest(written)}"
         placed.append([*overrides, *([_quoted("hydra.sweep.subdir", name)] if name else [])])
@@ -97,8 +97,8 @@ def check_apart(jobs: Sequence[Sequence[str]], folder: Path, subdir: str, name_o
     taken: dict[str, Sequence[str]] = dict(earlier)
     for number, job in enumerate(jobs):
         other = taken.setdefault(name := name_of(number), job)
-        if _same(other) != _same(job):
-            one, two = (" ".join(sorted(_same(a) - _same(b))) for a, b in ((other, job), (job, other)))
+        if same_job(other) != same_job(job):
+            one, two = (" ".join(sorted(same_job(a) - same_job(b))) for a, b in ((other, job), (job, other)))
             instead = "leave it out, or use another hydra.sweep.dir" if name in earlier else APART
             raise HydraException(
                 f"hydra.sweep.subdir={subdir}: {one} and {two} would have one folder, {name}; {instead}"
@@ -137,7 +137,7 @@ def name_by_what_is_swept(config: DictConfig) -> None:
         ]
 
 
-def _same(overrides: Iterable[str]) -> frozenset[str]:
+def same_job(overrides: Iterable[str]) -> frozenset[str]:
     """What two jobs have in common that are the same one, however their overrides are written and ordered."""
     return frozenset(map(as_value, overrides))
 

@@ -10,15 +10,18 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf, open_dict
 
 from litlab.config import changed, difference, numeric, objective_mode
+from litlab.console import say
 from litlab.errors import ConfigError
 from litlab.sweeps.composing import COMPOSITION
 from litlab.sweeps.folders import check_apart, check_places, folder_name, in_their_folders, subdir
 from litlab.sweeps.halving import Halving, load, rungs, write_until
 from litlab.sweeps.jobs import UNTIL, job_key, jobs_in, key_of, names_job, trained_config
+from litlab.sweeps.overrides import as_typed
 from litlab.sweeps.pruning import check_pruning
 from litlab.sweeps.stopping import stopped_with
 from litlab.sweeps.study import has_study
 from litlab.sweeps.sweeper import ReportedSweeper
+from litlab.sweeps.trained_before import trained_before
 
 
 class GridSweeper(ReportedSweeper):
@@ -51,6 +54,8 @@ class GridSweeper(ReportedSweeper):
         self.check_values(itertools.chain.from_iterable(jobs))
         self._compose_one_of_each_kind(jobs)
         self._compare_earlier_jobs(jobs)
+        if not self.prune:
+            jobs = self._without_trained(jobs)
         swept = [sorted(o for o in job if o.partition("=")[0] not in self.launcher.fixed) for job in jobs]
         self._check_apart(jobs)
         check_places(self.folder, folders=[folder_name(",".join(overrides)) for overrides in swept])
@@ -61,11 +66,20 @@ class GridSweeper(ReportedSweeper):
             return
         if has_study(self.folder):
             write_until(self.folder, [], [])  # trials that were pruned train to their end
-        size, self.launcher.total = self.max_batch_size or len(jobs), len(jobs)
+        size, self.launcher.total = self.max_batch_size or max(1, len(jobs)), len(jobs)
         for first in range(0, len(jobs), size):
             if stopped_with(self.folder):
                 return
             self._launch(jobs[first : first + size], first)
+
+    def _without_trained(self, jobs: list[list[str]]) -> list[list[str]]:
+        """The jobs without those whose config a finished job of the sweep has; says which these are."""
+        known = trained_before(jobs, self.folder, subdir(self.config.hydra), self.composed)
+        for job in dict.fromkeys(map(tuple, jobs)):
+            if name := known.get(job):
+                own = " ".join(as_typed(o) for o in job if key_of(o) not in self.launcher.fixed)
+                say(f"{own or 'this job'}: finished before as {name}, not run again")
+        return [job for job in jobs if tuple(job) not in known]
 
     def _check_apart(self, jobs: Sequence[Sequence[str]]) -> None:
         """Refuses a `hydra.sweep.subdir` that gives two jobs one folder."""
