@@ -103,12 +103,53 @@ def test_the_live_table_ends_when_the_sweep_has_written_its_own(tmp_path, monkey
     assert not has_ended(sweeps.read(tmp_path))
 
 
+def in_a_browser(folder):
+    """The page of a sweep as Chromium has drawn it."""
+    chromium = shutil.which("chromium") or pytest.skip("needs Chromium")
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"file://{folder / FILE}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("count", [3, 30, 300])
 def test_a_browser_draws_the_page(count, tmp_path):
     write_page(make(tmp_path, count))
-    chromium = shutil.which("chromium") or pytest.skip("needs Chromium")
-    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"file://{tmp_path / FILE}"]
-    page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    page = in_a_browser(tmp_path)
     assert page.count("<tr") == count + 1
     assert page.count('class="line"') == 2 * count
+
+
+def heights(page):
+    """The heights of the points of each curve, in pixels from the top."""
+    curves = re.search(r'<g clip-path="url\(#plot\)">(.*?)</g>', page, re.DOTALL)[1]
+    return {
+        int(rank): [float(point.split(",")[1]) for point in path[1:].split("L")]
+        for path, rank in re.findall(r'd="(.*?)".*?data-job="(\d+)"', curves)
+    }
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("odd", "beyond"), [([0.1] * 5, False), ([2.3, 9, 20, 1e8, 1e20], True), ([2.3, 1, 0.9, 0.8, 0.8], False)]
+)
+def test_curves_are_cut_only_where_one_would_press_the_others_together_and_the_page_says_so(odd, beyond, tmp_path):
+    """A curve that is cut leaves the plot. It once ran along its edge, as if these were its values."""
+    for number in range(7):
+        values = [0.3, 0.7, 0.74, 0.78, 0.8 + number / 1000] if number else odd
+        job = job_of(tmp_path, f"job={number}", [f"seed={number}"], **scored(values[-1]))
+        lines = (f"{epoch},1,{value}\n" for epoch, value in enumerate(values))
+        (job / "metrics.csv").write_text("epoch,step,val/acc\n" + "".join(lines))
+    sweep = sweeps.read(tmp_path)
+    write_page(sweep)
+    page = in_a_browser(tmp_path)
+    top, bottom = 14, 341
+    found = heights(page)
+    assert len(found) == 7
+    rank = next(rank for rank, job in enumerate(sweep.jobs, 1) if job.folder.name == "job=0")
+    inside = {rank for rank, points in found.items() if all(top <= up <= bottom for up in points)}
+    assert inside == found.keys() - ({rank} if beyond else set())
+    assert page.count('class="beyond"') == beyond
+    assert ('id="cut"' in page) == beyond
+    if beyond:
+        assert all(up < 0 for up in found[rank][1:])
+        assert "1 of 7 jobs have values beyond it (▲ ▼). All values are between 0.3000 and 1.000e+20." in page
