@@ -227,3 +227,31 @@ def test_the_text_of_the_best_job_stays_within_the_picture(best, beside, tmp_pat
     draw_line(sweeps.read(tmp_path), "optimizer.lr", axes)
     (text,) = [text for text in axes.texts if text.get_text()]
     assert (text.get_text(), text.get_ha()) == (f"optimizer.lr={best:g}: 0.9000", beside)
+
+
+@pytest.mark.parametrize("settings", [["optimizer.lr=0.1", "optimizer.lr=0.2"], ["model=mlp", "model=lenet5"]])
+@pytest.mark.parametrize(("over", "said"), [("seed", "seeds"), ("data.fold", "folds")])
+def test_the_bars_of_the_picture_say_what_they_are(settings, over, said, tmp_path, monkeypatch):
+    """The table beside it has a 95 % interval, too."""
+    for n in range(4):
+        job_of(tmp_path, f"job={n}", [settings[n % 2], f"{over}={n // 2}"], **scored(0.5 + n / 10))
+    axes = drawn(tmp_path, monkeypatch)[0]
+    assert axes.get_title() == f"bars: one standard deviation over the {said}"
+
+
+def test_where_there_are_no_bars_nothing_is_said_of_them(tmp_path, monkeypatch):
+    for n in range(4):
+        job_of(tmp_path, f"job={n}", [f"model={n % 2}", f"ema={n // 2}"], **scored(0.5 + n / 10))
+    assert drawn(tmp_path, monkeypatch)[0].get_title() == ""
+
+
+def test_only_what_ended_early_is_grey(tmp_path, monkeypatch):
+    for n in range(10):
+        pruned = {"status": "pruned"} if n > 7 else {}
+        result = scored(0.5 + n / 100) | pruned | {"metrics": {"val/loss": 1.0 + n}}
+        job = job_of(tmp_path, f"job={n:02}", [f"optimizer.lr={n + 1}"], **result)
+        (job / "metrics.csv").write_text("epoch,step,val/acc\n0,10,0.4\n1,20,0.5\n")
+    top, loss, curves = drawn(tmp_path, monkeypatch)
+    assert loss.get_ylabel() == "val/loss (dashed)"
+    grey = [line for axes in (top, curves, loss) for line in axes.lines if line.get_color() == "tab:gray"]
+    assert [line.get_marker() for line in grey] == ["x"] * 3  # of each curve, and of both points at the top

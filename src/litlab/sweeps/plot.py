@@ -15,11 +15,11 @@ from matplotlib.ticker import MaxNLocator
 from litlab.sweeps.jobs import Job, Sweep, curve
 from litlab.sweeps.labels import Labels
 from litlab.sweeps.scales import in_digits, is_number, is_wide, scale, set_scale
-from litlab.sweeps.seeds import counted, settings_compared
+from litlab.sweeps.seeds import counted, repeated, settings_compared
 
 matplotlib.use("Agg")  # draws into files, and needs no screen
 
-BEST, OTHERS, PRUNED = "tab:red", "tab:blue", "tab:gray"  # colours
+BEST, OTHERS, PRUNED, LOSS = "tab:red", "tab:blue", "tab:gray", "tab:orange"  # colours
 MOST_DOTS = 60  # in groups; more cannot be told apart
 FEW = 30  # cells of a heat map, of which most may be empty
 MOST_LABELS = 12  # a longer legend cannot be read
@@ -85,6 +85,7 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     means = [statistics.mean(scores[value]) for value in values]
     spread = [statistics.stdev(s) if len(s := scores[value]) > 1 else 0.0 for value in values]
     axes.errorbar(values, means, yerr=spread, marker="o", color=OTHERS, capsize=3, label=sweep.objective)
+    _explain_bars(sweep, axes, spread)
     best = sweep.best_of(range(len(values)), key=means.__getitem__)
     _mark_best(axes, values[best], means[best])
     ended = _values(sweep.pruned, name)
@@ -106,9 +107,15 @@ def draw_line(sweep: Sweep, name: str, axes: Axes) -> None:
     if sweep.objective != "val/loss" and len(losses) > 1 and all(losses):
         other = axes.twinx()
         mean_losses = [statistics.mean(loss) for loss in losses]
-        other.plot(values, mean_losses, marker=".", color="tab:gray", alpha=0.7)
+        other.plot(values, mean_losses, marker=".", linestyle="--", color=LOSS, alpha=0.7)
         set_scale(other, mean_losses)
-        other.set_ylabel("val/loss", color="tab:gray")
+        other.set_ylabel("val/loss (dashed)", color=LOSS)
+
+
+def _explain_bars(sweep: Sweep, axes: Axes, spreads: Sequence[float]) -> None:
+    """Says what the bars are, where there are any."""
+    if any(spreads):
+        axes.set_title(f"bars: one standard deviation over the {repeated(sweep)}", fontsize=9)
 
 
 def draw_points(sweep: Sweep, name: str, axes: Axes) -> None:
@@ -214,9 +221,10 @@ def draw_groups(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
         at = {place + (index - (len(kinds) - 1) / 2) * 0.8 / len(kinds): scores
               for place, value in enumerate(places) if (scores := found.get((value, kind)))}  # fmt: skip
         means = [statistics.mean(scores) for scores in at.values()]
+        spreads = [statistics.stdev(scores) if len(scores) > 1 else 0.0 for scores in at.values()]
+        _explain_bars(sweep, axes, spreads)
         axes.plot([*at], means, marker="o", markersize=8, linestyle="", color=shade, label=kind or None)
-        for (across, scores), mean in zip(at.items(), means, strict=True):
-            spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+        for across, mean, spread in zip(at, means, spreads, strict=True):
             if spread:
                 axes.errorbar(across, mean, yerr=spread, capsize=3, color=shade)
             axes.annotate(in_digits(mean), (across, mean + spread), fontsize=7, ha="center",
@@ -240,7 +248,7 @@ def draw_curves(sweep: Sweep, names: list[str], axes: Axes, labels: Labels) -> N
     kinds = list(
         dict.fromkeys(labels.of(job, names or ["seed"]) for job in sweep.finished)
     )  # that of the best job first
-    palette = [color for color in matplotlib.colors.TABLEAU_COLORS if color != BEST]
+    palette = [color for color in matplotlib.colors.TABLEAU_COLORS if color not in (BEST, PRUNED)]
     if len(kinds) > len(palette):
         palette = [matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](i / len(kinds))) for i in range(len(kinds))]
     colors = dict(zip(kinds, [BEST, *palette], strict=False))
