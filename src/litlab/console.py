@@ -124,12 +124,13 @@ def say(message: RenderableType, shown: RenderableType | None = None) -> None:
     if not is_rank_zero():
         return
     shown = message if shown is None else shown
-    console.print(shown, soft_wrap=isinstance(shown, str | Text))  # no line break inside a command
+    is_text = isinstance(shown, str | Text)
+    console.print(shown, soft_wrap=is_text, crop=console.is_terminal)  # no line break inside a command
     if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
         # Without force_jupyter, a notebook would show an empty line for what is captured.
         plain = Console(**PLAIN, width=110, no_color=True, force_terminal=False, force_jupyter=False)
         with plain.capture() as captured:
-            plain.print(message)
+            plain.print(message, crop=False)
         log.info(captured.get().rstrip())
 
 

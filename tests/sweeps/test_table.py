@@ -2,16 +2,20 @@
 
 import shlex
 import shutil
+from collections import Counter
 
 import pytest
+from rich.console import Console
 from sweep_folders import job_of, rows, scored
 
 from litlab import sweeps
+from litlab.console import PLAIN
 from litlab.sweeps.halving import write_until
 from litlab.sweeps.jobs import Job
+from litlab.sweeps.labels import Labels, short_names
 from litlab.sweeps.seeds import groups
 from litlab.sweeps.stopping import refused
-from litlab.sweeps.table import command_of
+from litlab.sweeps.table import command_of, over_seeds, ranking
 
 
 def test_jobs_are_ranked_and_failures_are_rows(swept):
@@ -139,3 +143,81 @@ def test_a_later_report_has_no_refusals_of_a_command_that_changed_nothing(tmp_pa
     said = capsys.readouterr().out
     assert said.endswith("1 of 1 jobs completed\n")
     assert "refused" not in said
+
+
+def searched(folder, *names):
+    """A sweep in which each job has numbers of its own for these settings."""
+    for n in range(3):
+        settings = [f"{name}=0.00062549{n + number}" for number, name in enumerate(names)]
+        job_of(folder, f"job={n}", [*settings, f"seed={n}"], **scored(0.5 + n / 10), seconds=12.34)
+    return sweeps.read(folder)
+
+
+def printed(table, width, is_terminal=True):
+    """The lines of a table without spaces at their ends."""
+    console = Console(width=width, force_terminal=is_terminal, color_system=None, **PLAIN)
+    with console.capture() as captured:
+        console.print(table, crop=is_terminal)
+    return [line.rstrip() for line in captured.get().splitlines() if line.strip(" \u2500")]
+
+
+THREE = ("optimizer.lr", "model.dropout", "optimizer.weight_decay")
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (120, "rank optimizer.lr model.dropout optimizer.weight_decay seed val/acc (max) seconds status"),
+        (100, "rank lr dropout weight_decay seed (max) seconds status"),
+        (84, "rank lr dropout weight_decay seed (max) status"),
+        (70, "rank lr dropout weight_decay seed (max)"),
+    ],
+)
+def test_a_narrow_table_has_shorter_headings_then_fewer_columns_and_whole_numbers(width, expected, tmp_path):
+    sweep = searched(tmp_path, *THREE)
+    lines = printed(ranking(sweep, Labels(sweep)), width)
+    heading = next(line for line in lines if "rank" in line)
+    assert heading.split() == expected.split()
+    assert lines[-3].split()[:4] == ["1", "0.000625492", "0.000625493", "0.000625494"]
+    means = printed(over_seeds(sweep, Labels(sweep)), width)
+    assert means[-3].split()[:3] == ["0.000625492", "0.000625493", "0.000625494"]
+    assert max(map(len, lines + means)) <= width
+
+
+def test_a_job_that_did_not_complete_keeps_the_column_of_the_status(tmp_path):
+    job_of(tmp_path, "bad", ["optimizer.lr=1", "seed=9"], status="failed", error="no")
+    sweep = searched(tmp_path, *THREE)
+    assert printed(ranking(sweep, Labels(sweep)), 70)[-1].endswith("failed")
+
+
+def test_where_no_column_can_go_numbers_fold_and_lines_of_a_file_are_longer(tmp_path):
+    names = [f"data.setting_{number}" for number in range(7)]
+    sweep = searched(tmp_path, *names)
+    table = ranking(sweep, Labels(sweep))
+    folded = printed(table, 80)
+    assert max(map(len, folded)) <= 80
+    assert not any("\u2026" in line for line in folded)
+    below = folded[next(place for place, line in enumerate(folded) if "(max)" in line) + 1 :]
+    shown = [text for column in table.columns if column.name not in ("seconds", "status") for text in column.values]
+    assert Counter("".join(below).replace(" ", "")) == Counter("".join(shown)), "no digit is lost"
+    whole = printed(table, 80, is_terminal=False)
+    assert whole[-3].split()[1:8] == [f"0.00062549{2 + number}" for number in range(7)]
+
+
+def test_headings_of_one_name_stay_different():
+    names = ["optimizer.lr", "scheduler.lr", "model", "own.model", "seed"]
+    assert short_names(names) == {name: name for name in names} | {"own.model": "own.model"}
+    assert short_names(["optimizer.lr", "scheduler.min_lr", "a.b.c", "x.b.c"]) == {
+        "optimizer.lr": "lr",
+        "scheduler.min_lr": "min_lr",
+        "a.b.c": "a.b.c",
+        "x.b.c": "x.b.c",
+    }
+
+
+def test_a_report_in_a_pipe_has_each_number_whole(tmp_path, capsys):
+    searched(tmp_path, *(f"data.setting_{number}" for number in range(7)))
+    sweeps.print_report(tmp_path)
+    said = capsys.readouterr().out
+    assert "\u2026" not in said
+    assert said.count(" 0.000625492 ") > 2

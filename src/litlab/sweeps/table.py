@@ -5,14 +5,12 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
 from litlab import console
 from litlab.files import shown
 from litlab.runs import best_or_last, config_dirs
 from litlab.sweeps.jobs import Job, Sweep, read
 from litlab.sweeps.labels import Labels
+from litlab.sweeps.narrow import Column, NarrowTable
 from litlab.sweeps.overrides import as_typed
 from litlab.sweeps.page import write_page
 from litlab.sweeps.seeds import are_distinguishable, groups, half_interval, repeated, settings_compared
@@ -64,33 +62,55 @@ def command_of(job: Job) -> str:
     return console.command("train.py", *overrides, *options)
 
 
-def ranking(sweep: Sweep, labels: Labels) -> Table:
+def ranking(sweep: Sweep, labels: Labels) -> NarrowTable:
     """A row for each job, the best first, with the settings that differ."""
-    table = Table(box=SIMPLE_HEAD)
-    for name in ("rank", *sweep.swept):
-        table.add_column(name, justify="right")
-    table.add_column(f"{sweep.objective or 'objective'} ({sweep.mode})", justify="right")
-    table.add_column("seconds", justify="right")
-    table.add_column("status")
-    for rank, job in enumerate(sweep.jobs, 1):
-        score = "" if job.score is None else f"{job.score:.4f}"
-        seconds = "" if job.seconds is None else f"{job.seconds:.1f}"
-        table.add_row(
-            str(rank), *(labels.value(n, job.settings.get(n, "")) for n in sweep.swept), score, seconds, job.status
-        )
-    return table
+    jobs, objective = sweep.jobs, sweep.objective or "objective"
+    return NarrowTable(
+        [
+            Column("rank", [str(rank) for rank, _ in enumerate(jobs, 1)]),
+            *(
+                Column(n, [labels.value(n, job.settings.get(n, "")) for job in jobs], labels.short[n], folds=True)
+                for n in sweep.swept
+            ),
+            Column(
+                f"{objective} ({sweep.mode})",
+                ["" if job.score is None else f"{job.score:.4f}" for job in jobs],
+                f"{objective}\n({sweep.mode})",
+            ),
+            Column("seconds", ["" if job.seconds is None else f"{job.seconds:.1f}" for job in jobs], may_go=True),
+            Column(
+                "status",
+                [job.status for job in jobs],
+                may_go={job.status for job in jobs} == {"completed"},
+                is_text=True,
+            ),
+        ]
+    )
 
 
-def over_seeds(sweep: Sweep, labels: Labels) -> Table:
+def over_seeds(sweep: Sweep, labels: Labels) -> NarrowTable:
     """Mean, standard deviation and 95 % interval of the objective over the seeds, or the folds."""
-    table, names = Table(box=SIMPLE_HEAD), settings_compared(sweep)
-    for name in (*names, f"mean {sweep.objective}", "std", "95 %", repeated(sweep)):
-        table.add_column(name, justify="right")
-    for values, scores in groups(sweep).items():
-        spread = (f"{statistics.stdev(scores):.4f}", f"±{half_interval(scores):.4f}") if len(scores) > 1 else ("", "")
-        shown_values = (labels.value(name, value) for name, value in zip(names, values, strict=True))
-        table.add_row(*shown_values, f"{statistics.mean(scores):.4f}", *spread, str(len(scores)))
-    return table
+    names, found = settings_compared(sweep), groups(sweep)
+    scores = list(found.values())
+    halves = [half_interval(group) for group in scores]
+    return NarrowTable(
+        [
+            *(
+                Column(name, [labels.value(name, value) for value in values], labels.short[name], folds=True)
+                for name, values in zip(names, zip(*found, strict=True), strict=True)
+            ),
+            Column(
+                f"mean {sweep.objective}",
+                [f"{statistics.mean(group):.4f}" for group in scores],
+                f"mean\n{sweep.objective}",
+            ),
+            Column(
+                "std", [f"{statistics.stdev(group):.4f}" if len(group) > 1 else "" for group in scores], may_go=True
+            ),
+            Column("95 %", ["" if half is None else f"±{half:.4f}" for half in halves]),
+            Column(repeated(sweep), [str(len(group)) for group in scores]),
+        ]
+    )
 
 
 def _say_if_not_distinguishable(sweep: Sweep, labels: Labels) -> None:
