@@ -70,8 +70,8 @@ def test_jobs_without_checkpoints_are_completed_and_have_no_plot(tmp_path, capsy
         job_of(tmp_path, f"lr={lr}", [f"optimizer.lr={lr}"], status="completed")
     sweeps.print_report(tmp_path)
     closing = capsys.readouterr().out.splitlines()[-2:]
-    assert closing == [f"table         {tmp_path}/sweep.csv", "sweep         2 of 2 jobs completed"]
-    assert not (tmp_path / "sweep.png").exists()
+    assert closing == [f"table, page   {tmp_path}/sweep.csv, sweep.html", "sweep         2 of 2 jobs completed"]
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"sweep.csv", "sweep.html"}
 
 
 def test_report_on_demand(swept, tmp_path, capsys):

@@ -50,7 +50,7 @@ def print_report(folder: Path, total: int | None = None, refused: Sequence[str] 
         _say("repeat it", command_of(best))
         _say("table, plot", f"{shown(folder)}/sweep.csv, sweep.png, sweep.html")
     else:
-        _say("table", f"{shown(folder)}/sweep.csv")
+        _say("table, page", f"{shown(folder)}/sweep.csv, sweep.html")
     _print_jobs(sweep, refused, total)
     return sweep
 
