@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
-from litlab.cli.signals import end_at_next_signal, sigterm_raises
+from litlab.cli.signals import end_at_next_signal, signals_reach, sigterm_raises
+from litlab.config import SweepJob
 from litlab.errors import Terminated
+from litlab.sweeps import STARTED_BY, stopped_with
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,20 @@ def test_handlers_that_the_block_changes_are_put_back():
         end_at_next_signal()
         assert signal.getsignal(signal.SIGINT) == signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_signal_between_two_jobs_of_joblib_is_noted_and_raises_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv(STARTED_BY, str(os.getppid()))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    send(signal.SIGTERM)
+    with pytest.raises(Terminated), signals_reach(SweepJob(0, tmp_path, "Joblib")):
+        raise AssertionError("the signal has waited for the job")
+    for signum, raised in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)):
+        with pytest.raises(raised), signals_reach(SweepJob(1, tmp_path, "Joblib")):
+            send(signum)
+    assert stopped_with(tmp_path) == 0
+    send(signal.SIGINT)
+    assert stopped_with(tmp_path) == 130
 
 
 WAITS = """

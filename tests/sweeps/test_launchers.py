@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from scripts import finish, start
 from sweep_folders import SWEEP, job_of, rows
 
-from litlab.errors import SweepStopped
+from litlab.errors import SweepStopped, Terminated
 from litlab.machine import cores
 from litlab.sweeps import jobs_at_once, launcher_name, needs_extra, print_report
 from litlab.sweeps.launchers import ResilientLauncher
@@ -138,6 +138,20 @@ class BasicLauncher(Launcher):
 
     def launch(self, job_overrides, initial_job_idx):
         return [JobReturn(status=JobStatus.COMPLETED) for _ in job_overrides]
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt, Terminated])
+def test_a_job_that_is_stopped_before_hydra_has_called_it_leaves_no_folder(tmp_path, stopped):
+    class AboutToBegin(BasicLauncher):
+        def launch(self, job_overrides, initial_job_idx):
+            job_of(tmp_path, "seed=2", ["seed=2"])
+            raise stopped
+
+    AboutToBegin.__name__ = "BasicLauncher"
+    job_of(tmp_path, "seed=1", ["seed=1"])  # was killed, in an earlier start
+    with pytest.raises(stopped):
+        ResilientLauncher(AboutToBegin(), tmp_path).launch([["seed=2"]], initial_job_idx=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["seed=1"]
 
 
 def test_a_job_that_is_launched_alone_is_named_by_what_is_swept(tmp_path, capsys):

@@ -75,6 +75,34 @@ def test_a_signal_counts_whose_exception_python_ignores(train_here, ctrl_c, swep
     assert "1 of " in done.out
 
 
+@pytest.mark.slow
+def test_a_job_of_joblib_that_is_terminated_as_it_begins_leaves_no_folder(train):
+    """Both jobs are in one process. If it died, the report would say that the job was killed."""
+    quick = (*QUICK, "model=mlp", "data.train_limit=320", "test=false", *JOBLIB[:1], "hydra.launcher.n_jobs=1")
+    done = train("-m", *quick, "data._target_=faults.injected.SignalWhilePrepared", "+data.signal_name=null,SIGTERM")
+    assert done.status == 143, done.err
+    assert "warning" not in done.err
+    assert "1 of 2 jobs completed, 1 not begun" in done.out
+    assert [run.name for run in done.runs] == ["+data.signal_name=null"]
+
+
+OF_A_WORKER = """
+import signal
+from joblib import Parallel, delayed
+from litlab.sweeps.joblib import signals_wait_for_jobs
+with signals_wait_for_jobs():
+    (found,) = Parallel(n_jobs=2, backend="loky")([delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, [])])
+print(sorted(found))
+"""
+
+
+def test_a_process_of_joblib_begins_with_the_signals_blocked():
+    """One that dies while it starts would end all the others."""
+    pytest.importorskip("joblib")
+    done = subprocess.run([sys.executable, "-c", OF_A_WORKER], capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"{[signal.SIGINT, signal.SIGTERM]}\n", done.stderr
+
+
 def test_jobs_one_after_the_other_end_at_once_and_others_leave_a_mark(tmp_path):
     with pytest.raises(SweepStopped) as stopped:
         sweeps.stop(SweepJob(0, tmp_path, "Basic"), 143)
@@ -105,11 +133,11 @@ def test_a_job_does_not_change_the_status_of_a_sweep_that_a_signal_has_stopped(t
 WAITS = """
 import os, signal, subprocess, sys, time
 from pathlib import Path
-from litlab.sweeps.stopping import note_signals, without_sigint_for_children
+from litlab.sweeps.stopping import blocked_in_children, note_signals
 folder = Path(sys.argv[1])
 note_signals(folder, float(sys.argv[2]))
 try:
-    with without_sigint_for_children():
+    with blocked_in_children(signal.SIGINT):
         child = subprocess.Popen(["sleep", "2"])
         os.kill(0, signal.SIGINT)
         while not (folder / ".save").exists():

@@ -36,7 +36,7 @@ from litlab.cli.overrides import (
     without_config_dir,
 )
 from litlab.cli.runs import as_asked, as_resumed, resumes
-from litlab.cli.signals import end_at_next_signal, sigterm_raises
+from litlab.cli.signals import end_at_next_signal, signals_reach, sigterm_raises
 from litlab.config import Run
 from litlab.distributed.ranks import is_rank, rank
 from litlab.distributed.slurm import adopt_slurm
@@ -187,10 +187,14 @@ class Script:
             remove_if_unused(run.folder)
             return None
         try:
-            done = self.work(run)
-        except (KeyboardInterrupt, Terminated):
+            with signals_reach(run.job):
+                done = self.work(run)
+        except (KeyboardInterrupt, Terminated) as stopped:
             remove_if_unused(run.folder)
-            raise
+            if run.job is None or run.job.launcher != "Joblib":
+                raise
+            stop(run.job, _status_of(stopped))  # joblib would kill the other jobs before they have saved
+            return None
         if run.job and stopped_with(run.job.folder):
             remove_if_unused(run.folder)  # it was told to stop before it trained
         return done

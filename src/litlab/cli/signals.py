@@ -5,7 +5,9 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
+from litlab.config import SweepJob
 from litlab.errors import Terminated
+from litlab.sweeps import stop
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -37,6 +39,28 @@ def sigterm_raises() -> Iterator[None]:
     finally:
         for signum, handler in handlers.items():
             signal.signal(signum, handler)
+
+
+@contextlib.contextmanager
+def signals_reach(job: SweepJob | None) -> Iterator[None]:
+    """Makes SIGINT and SIGTERM raise in the block, if it is a job in a process of joblib. They stop the sweep after it.
+
+    Such a process begins with both of them blocked, see `launchers.JoblibLauncher`. Between two jobs an exception would
+    reach joblib, which would kill the other jobs before they have saved. So nothing is raised there.
+    """
+    if job is None or job.launcher != "Joblib":
+        yield
+        return
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _terminate}
+    try:
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
+        if hasattr(signal, "pthread_sigmask"):  # not on Windows
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # raises for a signal that has waited
+        yield
+    finally:
+        for signum in SIGNALS:
+            signal.signal(signum, lambda signum, frame: stop(job, 128 + signum))
 
 
 def end_at_next_signal() -> None:

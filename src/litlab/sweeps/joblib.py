@@ -1,7 +1,8 @@
 """`hydra/launcher=joblib`: jobs side by side on this machine, with NVIDIA's MPS where they share a GPU."""
 
 import contextlib
-from collections.abc import Sequence
+import multiprocessing.resource_tracker
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from litlab.console import say
 from litlab.sweeps import mps, side_by_side
 from litlab.sweeps.launchers import jobs_at_once
 from litlab.sweeps.live_line import live_line
+from litlab.sweeps.stopping import SIGNALS, blocked_in_children
 
 
 class JoblibLauncher(joblib_launcher.JoblibLauncher):
@@ -43,7 +45,8 @@ class JoblibLauncher(joblib_launcher.JoblibLauncher):
         """Runs jobs. With `n_jobs=auto`, the very first one runs alone."""
         first: list[JobReturn] = []
         if self.n_jobs == "auto":
-            first = list(super().launch(job_overrides[:1], initial_job_idx))
+            with signals_wait_for_jobs():
+                first = list(super().launch(job_overrides[:1], initial_job_idx))
             self.n_jobs, reason = side_by_side.after_the_first_job()
             say(f"n_jobs=auto: {self.n_jobs} at once ({reason})")
             assert self.config is not None
@@ -54,7 +57,8 @@ class JoblibLauncher(joblib_launcher.JoblibLauncher):
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
         before = initial_job_idx if self.total else 0  # asha counts the jobs of each wave
-        with self.shared_gpu(), live_line(folder, job_overrides, jobs_at_once(self.n_jobs), before, self.total or 0):
+        line = live_line(folder, job_overrides, jobs_at_once(self.n_jobs), before, self.total or 0)
+        with self.shared_gpu(), line, signals_wait_for_jobs():
             return [*first, *super().launch(rest, initial_job_idx + len(first))]
 
     def decide(self, config: DictConfig) -> None:
@@ -81,6 +85,21 @@ class JoblibLauncher(joblib_launcher.JoblibLauncher):
                 yield
             finally:
                 end_workers()
+
+
+@contextlib.contextmanager
+def signals_wait_for_jobs() -> Iterator[None]:
+    """Makes SIGINT and SIGTERM wait, in the processes that are started in the block, until their first job begins.
+
+    Until then nothing handles them there, and joblib kills all jobs if one of its processes dies.
+    """
+    from joblib.externals.loky.backend import resource_tracker
+
+    # Both are processes that the first worker would start, and that unblock these signals here when they have started.
+    multiprocessing.resource_tracker.ensure_running()
+    resource_tracker.ensure_running()
+    with blocked_in_children(*SIGNALS):
+        yield
 
 
 def end_workers() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -17,12 +18,13 @@ from omegaconf import DictConfig
 
 from litlab.console import say
 from litlab.distributed.ranks import is_rank
-from litlab.errors import SweepStopped, one_line
+from litlab.errors import SweepStopped, Terminated, one_line
 from litlab.machine import cores
+from litlab.runs import remove_if_unused
 from litlab.sweeps.folders import subdir
 from litlab.sweeps.jobs import jobs_in, key_of
 from litlab.sweeps.overrides import as_typed
-from litlab.sweeps.stopping import note_again, stopped_with, without_sigint_for_children
+from litlab.sweeps.stopping import blocked_in_children, note_again, stopped_with
 from litlab.sweeps.submitit import submitted
 
 # What to install for a launcher: `pip install -e ".[joblib]"`.
@@ -160,9 +162,11 @@ class ResilientLauncher(Launcher):
         if type(self.launcher).__name__ != "BasicLauncher":
             inner: Any = self.launcher
             inner.total = self.total  # joblib's has a line that counts the jobs of all batches
-            # Ray's processes block SIGINT by themselves, and SLURM's have no terminal.
-            alone = without_sigint_for_children if type(inner).__name__ == "LocalLauncher" else contextlib.nullcontext
-            with submitted(getattr(self.launcher, "params", None), len(numbers)), alone():
+            # A terminal sends Ctrl-C to the processes of submitit too, which would kill their jobs a second later.
+            # Ray's processes block SIGINT by themselves, SLURM's have no terminal, and joblib's launcher sees to it.
+            is_local = type(inner).__name__ == "LocalLauncher"
+            alone = blocked_in_children(signal.SIGINT) if is_local else contextlib.nullcontext()
+            with submitted(getattr(self.launcher, "params", None), len(numbers)), alone:
                 return self.launcher.launch([jobs[number] for number in numbers], initial_job_idx=first + numbers[0])
         common = set(jobs[0]).intersection(*jobs[1:]) if len(jobs) > 1 else set()
         done: list[JobReturn] = []
@@ -171,7 +175,13 @@ class ResilientLauncher(Launcher):
             own = " ".join(as_typed(o) for o in others if key_of(o) not in self.fixed)
             if not stopped_with(self.folder):
                 say(f"job {first + number + 1} of {self.total or first + len(jobs)}{': ' * bool(own)}{own}")
-            done += self.launcher.launch([jobs[number]], initial_job_idx=first + number)
+            before = set(self.folder.glob("*"))
+            try:
+                done += self.launcher.launch([jobs[number]], initial_job_idx=first + number)
+            except (KeyboardInterrupt, Terminated):
+                for folder in set(self.folder.glob("*")) - before:  # the job may have been about to begin
+                    remove_if_unused(folder)
+                raise
         return done
 
     def _run_fallen_again(self, jobs: Sequence[Sequence[str]], first: int, returned: dict[int, JobReturn]) -> None:

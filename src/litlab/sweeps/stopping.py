@@ -175,19 +175,22 @@ def note_signals(folder: Path, wait_s: float) -> None:
 
 
 @contextlib.contextmanager
-def without_sigint_for_children() -> Iterator[None]:
-    """Keeps SIGINT from the processes that are started in the block.
+def blocked_in_children(*signums: signal.Signals) -> Iterator[None]:
+    """Blocks signals in the processes that are started in the block.
 
-    A terminal sends Ctrl-C to all processes of its group. Those of submitit would kill their jobs a second later. Here
-    the main thread blocks SIGINT, which they inherit. Another thread takes it, and Python calls the handler as ever.
+    Here the main thread blocks them, which its children inherit. Another thread takes them, and Python calls the
+    handlers as ever.
     """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     ended = threading.Event()
     threading.Thread(target=ended.wait, daemon=True).start()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_BLOCK, signums)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signums)
         ended.set()
 
 
