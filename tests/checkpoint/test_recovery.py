@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 
@@ -42,6 +44,22 @@ def test_a_damaged_checkpoint_is_named_and_the_previous_one_taken(run, capsys):
 def test_a_run_whose_checkpoints_are_all_damaged_does_not_begin_anew(run):
     with pytest.raises(ConfigError, match=r"^resume: .*last.ckpt: not a whole .*; .*previous.ckpt: not a whole"):
         whole_checkpoint(run(last=None, previous=None), None)
+
+
+def test_the_newest_other_checkpoint_is_named(run, monkeypatch):
+    folder = run(last=None, previous=None, best=10)
+    for number, name in enumerate(["best", "epoch_001", "epoch_002", "weights", "epoch_003"]):
+        path = folder / f"checkpoints/{name}.ckpt"
+        write({"global_step": number} if name != "weights" else {"weights": torch.zeros(9)}, path)
+        os.utime(path, (number, number))
+    path.write_bytes(b"damaged")
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigError, match="; go on with resume=checkpoints/epoch_002.ckpt$"):
+        whole_checkpoint(folder, None)
+    for path in folder.glob("checkpoints/*"):
+        path.write_bytes(b"damaged")
+    with pytest.raises(ConfigError, match="; begin a new run$"):
+        whole_checkpoint(folder, None)
 
 
 @pytest.mark.parametrize(

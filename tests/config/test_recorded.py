@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,33 @@ def test_without_overrides_it_is_the_recorded_config(run):
     cfg, overrides = config.compose_again(run, [], CONF, "train")
     assert cfg == composed(*BEFORE)
     assert overrides == BEFORE
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("config", b"a: [1\n", ", line 2: expected ',' or ']', but got '<stream end>'"),
+        ("config", b"", ": data is missing"),
+        ("config", b"- a\n", ": data is missing"),
+        ("config", b"data: {}\nmodel: {}\noptimizer: {}\n", ": trainer is missing"),
+        ("config", b"\xff", ": 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+        ("overrides", b"a: 1\n", ": it is no list"),
+        ("overrides", None, ": no such file"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_is_left_of_the_run(run, monkeypatch, name, content, said):
+    monkeypatch.chdir(run)
+    path = run / f".hydra/{name}.yaml"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    wrong = f".hydra/{name}.yaml{said}; repair the file, or begin a new run"
+    with pytest.raises(ConfigError, match=f"^{re.escape(wrong)}$"):
+        config.compose_again(run, [], CONF, "train")
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints/last.ckpt").touch()
+    with pytest.raises(ConfigError, match=f"^{re.escape(wrong)} with model.weights=checkpoints/last.ckpt$"):
+        config.compose_again(run, [], CONF, "train")
 
 
 def test_only_the_keys_of_the_overrides_change_whatever_conf_says_today(run):

@@ -52,6 +52,13 @@ def test_each_run_is_told_from_its_folder(listed):
     assert (found["cut"].status, found["cut"].objective, found["cut"].test) == ("killed", None, None)
 
 
+@pytest.mark.parametrize("written", [b"  choices: [1\n", b"    choices:\n      a: [1\n", b"\xff"])
+def test_a_run_with_a_damaged_record_is_listed_without_its_options(listed, written):
+    (listed / "a_b/good" / runs.HYDRA).write_bytes(written)
+    (good,) = (run for run in runs_in(listed) if run.folder.endswith("good"))
+    assert (good.data, good.network, good.objective) == ("", "", 0.99)
+
+
 def test_a_run_is_running_while_its_folder_is_locked(listed):
     lock = runs.hold(listed / "a_b/cut")
     assert {run.name: run.status for run in runs_in(listed)}["cut"] == "running"

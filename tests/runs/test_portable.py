@@ -30,6 +30,13 @@ def test_a_file_is_written_once(tmp_path):
     assert list(tmp_path.iterdir()) == [recorded]
 
 
+@pytest.mark.parametrize("written", [b"", b"hydra:\n", b"hydra: [1\n", b"\xff"])
+def test_a_damaged_record_names_no_folders_of_configs(written, tmp_path):
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra/hydra.yaml").write_bytes(written)
+    assert runs.config_dirs(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     "written", ["", "hydra:\n", "hydra:\n  runtime:\n    cwd: /a\n", "hydra:\n  runtime: {cwd: '/a"]
 )

@@ -6,7 +6,7 @@ from sweep_folders import job_of, scored
 
 from litlab import runs, sweeps
 from litlab.prediction.find import best_job, find_checkpoint
-from litlab.sweeps.jobs import check_sweep, names_job, read
+from litlab.sweeps.jobs import check_sweep, names_job, read, trained_config
 from litlab.sweeps.overrides import as_value, value_as_typed
 
 
@@ -41,6 +41,17 @@ def test_a_job_that_imports_torch_is_starting_until_the_sweep_has_ended(tmp_path
     (tmp_path / "b/metrics.csv").touch()
     assert [job.status for job in sweeps.read(tmp_path).jobs] == ["starting", "killed"]
     assert [job.status for job in sweeps.print_report(tmp_path, ended=True).jobs] == ["killed", "killed"]
+
+
+def test_a_job_with_a_damaged_record_is_a_row_and_does_not_end_the_report(tmp_path):
+    folder = job_of(tmp_path, "a", ["seed=1"])
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints/last.ckpt").touch()
+    for name in ("config", "overrides"):
+        (folder / f".hydra/{name}.yaml").write_text("a: [1\n")
+    (job,) = sweeps.read(tmp_path, ended=True).jobs
+    assert (job.folder, job.status, job.overrides) == (folder, "killed", [])
+    assert trained_config(job, {}) is None
 
 
 def test_a_damaged_result_is_that_of_its_job_alone(tmp_path, capsys):

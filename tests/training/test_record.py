@@ -26,8 +26,11 @@ def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(tmp_path):
     record_run(folder, "trainer.max_epochs=1")
     train_recorded(folder)
     before = {path: path.read_bytes() for path in folder.rglob("*.[cjy]*") if path.suffix != ".ckpt"}
-    for checkpoint in (folder / "checkpoints").iterdir():
-        checkpoint.unlink()
+    (folder / "checkpoints/last.ckpt").unlink()
+    (folder / "checkpoints/previous.ckpt").unlink(missing_ok=True)
+    with pytest.raises(ConfigError, match=r"run: checkpoints/last.ckpt is gone; go on with resume=.*/best.ckpt$"):
+        train_recorded(folder, "trainer.max_epochs=2")
+    (folder / "checkpoints/best.ckpt").unlink()
     said = "run: checkpoints/last.ckpt is gone, and there is no other; start a new run$"
     with pytest.raises(ConfigError, match=said):
         train_recorded(folder, "trainer.max_epochs=2")

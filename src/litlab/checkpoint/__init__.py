@@ -8,7 +8,7 @@ from litlab.checkpoint.load import Trained, load
 from litlab.checkpoint.loadable import NAMED, why_not_loadable
 from litlab.checkpoint.plugin import PlainCheckpointIO
 from litlab.checkpoint.record import FORMAT, Data, Named, record_of
-from litlab.checkpoint.recovery import good_checkpoint, latest_good, whole_checkpoint
+from litlab.checkpoint.recovery import good_checkpoint, how_to_go_on, latest_good, whole_checkpoint
 from litlab.checkpoint.trust import to_be_trusted
 from litlab.checkpoint.weights import read_weights
 
@@ -21,6 +21,7 @@ __all__ = [
     "Trained",
     "copy",
     "good_checkpoint",
+    "how_to_go_on",
     "latest_good",
     "load",
     "read",

@@ -1,12 +1,14 @@
 """Chooses the checkpoint that a run goes on from."""
 
 import contextlib
+import shlex
 from pathlib import Path
 
 from litlab.checkpoint.archive import copy, read
 from litlab.console import warn
 from litlab.errors import ConfigError, one_line
-from litlab.runs import BEST, LATEST
+from litlab.files import shown
+from litlab.runs import BEST, LAST, LATEST
 
 
 def whole_checkpoint(folder: Path, named: Path | None) -> Path | None:
@@ -17,7 +19,7 @@ def whole_checkpoint(folder: Path, named: Path | None) -> Path | None:
         named: the checkpoint that the user names; None: the latest that is not damaged.
 
     Raises:
-        ConfigError: if all checkpoints are damaged.
+        ConfigError: if all of these are damaged, with the command that goes on from another one.
     """
     candidates = [named] if named else [folder / name for name in LATEST]
     problems = []
@@ -33,7 +35,17 @@ def whole_checkpoint(folder: Path, named: Path | None) -> Path | None:
             warn(f"{problem}; going on from {path.name}")
         return path
     if problems:
-        raise ConfigError(f"resume: {'; '.join(problems)}")
+        raise ConfigError(f"resume: {'; '.join(problems)}; {how_to_go_on(folder) or 'begin a new run'}")
+    return None
+
+
+def how_to_go_on(folder: Path) -> str | None:
+    """The command that goes on from the newest checkpoint of a run that can be read; None if there is none."""
+    found = [path for path in (folder / LAST).parent.glob("*.ckpt") if path.is_file()]
+    for path in sorted(found, key=lambda path: (path.stat().st_mtime, path.name), reverse=True):
+        with contextlib.suppress(ValueError):
+            if "global_step" in read(path):  # else weights that somebody has put there
+                return f"go on with {shlex.quote(f'resume={shown(path)}')}"
     return None
 
 

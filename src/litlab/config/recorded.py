@@ -1,31 +1,68 @@
 """The config in a run folder: it is read, overrides are applied to it, and it is written back."""
 
 import contextlib
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import hydra
-from omegaconf import DictConfig, OmegaConf
+import yaml
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from litlab.config.leaves import leaves
-from litlab.errors import ConfigError
-from litlab.files import atomic
-from litlab.runs import CONFIG, OVERRIDES
+from litlab.errors import ConfigError, one_line
+from litlab.files import atomic, shown
+from litlab.runs import CONFIG, OVERRIDES, best_or_last
 
 Leaves = Mapping[tuple[str, ...], Any]  # the values of a config, by their keys
 
 
+PARTS = ("data", "model", "optimizer", "trainer", "seed")  # that every config has; the last one stands near its end
+
+
 def read_recorded(folder: Path) -> tuple[DictConfig, list[str]]:
-    """The config of a run folder, and the overrides of the command lines that led to it."""
-    recorded = OmegaConf.load(folder / CONFIG)
-    assert isinstance(recorded, DictConfig)
+    """The config of a run folder, and the overrides of the command lines that led to it.
+
+    Raises:
+        ConfigError: if one of the two files is damaged.
+    """
+    recorded = _load(folder, CONFIG)
+    missing = [part for part in PARTS if not isinstance(recorded, DictConfig) or part not in recorded]
+    if missing or not isinstance(recorded, DictConfig):
+        raise _damaged(folder, CONFIG, f": {missing[0]} is missing")
     return recorded, read_overrides(folder)
 
 
 def read_overrides(folder: Path) -> list[str]:
-    """The overrides that a run folder records."""
-    return [str(override) for override in OmegaConf.load(folder / OVERRIDES)]
+    """The overrides that a run folder records.
+
+    Raises:
+        ConfigError: if their file is damaged.
+    """
+    recorded = _load(folder, OVERRIDES)
+    if recorded and not isinstance(recorded, ListConfig):
+        raise _damaged(folder, OVERRIDES, ": it is no list")
+    return [str(override) for override in recorded]
+
+
+def _load(folder: Path, name: str) -> DictConfig | ListConfig:
+    try:
+        return OmegaConf.load(folder / name)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise _damaged(folder, name, f"{line}: {error.problem}") from error
+    except FileNotFoundError as error:
+        raise _damaged(folder, name, ": no such file") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise _damaged(folder, name, f": {one_line(error)}") from error
+
+
+def _damaged(folder: Path, name: str, problem: str) -> ConfigError:
+    """The error of a file that a run cannot go on without."""
+    checkpoint = best_or_last(folder)
+    weights = f" with {shlex.quote(f'model.weights={shown(checkpoint)}')}" if checkpoint else ""
+    return ConfigError(f"{shown(folder / name)}{problem}; repair the file, or begin a new run{weights}")
 
 
 def typed_overrides(hydra: Any, kind: str = "task") -> list[str]:

@@ -143,8 +143,12 @@ def _listed(run: Path, root: Path) -> Listed:
 
 def choices_in(recorded: Path) -> dict[str, Any]:
     """The options of the groups, from HYDRA of a run. The file is long, and only this part of it is parsed."""
-    block = CHOICES.search(recorded.read_text()) if recorded.exists() else None
-    return (yaml.safe_load(textwrap.dedent(block[1])) or {}) if block else {}
+    try:
+        block = CHOICES.search(recorded.read_text())
+        choices = yaml.safe_load(textwrap.dedent(block[1])) if block else {}
+    except (OSError, ValueError, yaml.YAMLError):  # there is none, or it is damaged
+        return {}
+    return choices if isinstance(choices, dict) else {}
 
 
 def _test(metrics: dict[str, Any], objective: str) -> tuple[str, float | None]:

@@ -40,10 +40,11 @@ def config_dirs(folder: Path) -> list[Path]:
         folder: the run folder.
     """
     recorded = folder / HYDRA
-    if not recorded.is_file():
+    try:
+        sources = _load(recorded.read_text())["hydra"]["runtime"]["config_sources"]
+        named = [Path(source["path"]) for source in sources if source["provider"] == "command-line"]
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError):  # there is none, or it is damaged
         return []
-    sources = _load(recorded.read_text())["hydra"]["runtime"]["config_sources"]
-    named = [Path(source["path"]) for source in sources if source["provider"] == "command-line"]
     return [path for path in named if path.is_dir()]
 
 

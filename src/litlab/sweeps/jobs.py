@@ -1,5 +1,6 @@
 """A sweep and its jobs, as their folders describe them."""
 
+import contextlib
 import csv
 import json
 import re
@@ -9,10 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from litlab.config import numeric, read_overrides
-from litlab.runs import CONFIG, LATEST, METRICS, OVERRIDES, RESULT, SWEEP, read_result, status_without_result
+from litlab.config import numeric, read_overrides, read_recorded
+from litlab.errors import ConfigError
+from litlab.runs import LATEST, METRICS, OVERRIDES, RESULT, SWEEP, read_result, status_without_result
 from litlab.sweeps.in_force import in_force
 from litlab.sweeps.overrides import as_value
 
@@ -165,7 +165,11 @@ def jobs_in(folder: Path) -> Iterator[tuple[Job, dict[str, Any]]]:
     recorded = {path.parents[1] for path in folder.glob(f"*/{OVERRIDES}")}
     for job in sorted(recorded | {path.parent for path in folder.glob(f"*/{RESULT}")}):
         result = read_result(job)
-        overrides = result.get("overrides") or (read_overrides(job) if job in recorded else ())
+        overrides = result.get("overrides")
+        if not overrides and job in recorded:
+            with contextlib.suppress(ConfigError):  # damaged, as after a power cut
+                overrides = read_overrides(job)
+        overrides = overrides or ()
         yield Job(job, [str(line) for line in overrides]), result
 
 
@@ -176,8 +180,9 @@ def trained_config(job: Job, result: dict[str, Any]) -> dict[str, Any] | None:
     is_known = bool(result) and result.get("status") != "damaged"
     if is_known or not any((job.folder / name).exists() for name in LATEST):
         return None
-    cfg = OmegaConf.load(job.folder / CONFIG)  # of a job that was killed, or has lost its result
-    return numeric(cfg) if isinstance(cfg, DictConfig) else None
+    with contextlib.suppress(ConfigError):  # a damaged one: the job compares the config of its checkpoint, too
+        return numeric(read_recorded(job.folder)[0])  # of a job that was killed, or has lost its result
+    return None
 
 
 def job_key(overrides: Iterable[str]) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from litlab import console
-from litlab.checkpoint import whole_checkpoint
+from litlab.checkpoint import how_to_go_on, whole_checkpoint
 from litlab.config import Run, record
 from litlab.errors import ConfigError, RunFailed, own_frames, place_of, with_type
 from litlab.files import shown
-from litlab.runs import CONFIG, RESULT, read_result, remove_if_unused, write_failed
+from litlab.runs import CONFIG, LAST, RESULT, read_result, remove_if_unused, write_failed
 from litlab.training import jobs
 from litlab.training.settle import settle_for_all_processes
 
@@ -67,11 +67,19 @@ def settled_and_recorded(run: Run) -> Iterator[Run]:
     try:
         console.log_to(run.folder)
         checkpoint = whole_checkpoint(run.folder, run.checkpoint)
-        if checkpoint is None and (saved := read_result(run.folder).get("last_checkpoint")):
-            raise ConfigError(f"resume={shown(run.folder)}: {saved} is gone, and there is no other; start a new run")
+        if checkpoint is None:
+            _check_never_saved(run)
         place = checkpoint.name if checkpoint else "its beginning: it has no checkpoint"
         console.say(f"resuming {shown(run.folder)} from {place}")
         yield settled.from_checkpoint(checkpoint)
     except ConfigError:
         put_back()
         raise
+
+
+def _check_never_saved(run: Run) -> None:
+    """Refuses to begin a run anew that has lost its last checkpoint: its other ones would be removed."""
+    saved, other = read_result(run.folder).get("last_checkpoint"), how_to_go_on(run.folder)
+    if saved or other:
+        instead = f"; {other}" if other else ", and there is no other; start a new run"
+        raise ConfigError(f"resume={shown(run.folder)}: {saved or LAST} is gone{instead}")
