@@ -151,7 +151,7 @@ def test_values_of_other_kinds_are_left_to_the_jobs():
     [
         (
             ["model=mlp", "model.hidden=10,20"],
-            "model.hidden=10: must be a list; several lists are written ",
+            "model.hidden=10: must be a list of integers; several lists are written ",
         ),
         (["optimizer.lr=0.1,0.2", "+x=1"], "x is unknown; there is: callbacks, checkpoint, data, "),
         (["+x=1,2"], "x is unknown; there is: callbacks, checkpoint, data, "),
@@ -228,8 +228,11 @@ def test_one_value_in_place_of_a_list_is_taken_where_the_class_takes_it():
     usual = composed("trainer=cpu", "model=mlp")
     check_swept("model.hidden=10", usual, swept=["model"])  # another model may take it
     check_swept("model.hidden=[10]", usual)
-    with pytest.raises(ConfigError, match="^model.hidden=10: must be a list"):
+    with pytest.raises(ConfigError, match="^model.hidden=10: must be a list of integers"):
         check_swept("model.hidden=10", usual)
+    with pytest.raises(ConfigError, match=r"^model.hidden=\[10,a\]: must be a list of integers$"):
+        check_swept("model.hidden=[10,a]", usual)
+    check_swept("model.hidden=[]", usual)
 
 
 def test_halving_needs_checkpoints(train_here):

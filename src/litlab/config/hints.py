@@ -108,7 +108,7 @@ def describe(hint: Any) -> str:
     if origin is Literal:
         return ("one of " if len(arguments) > 1 else "") + ", ".join(map(str, arguments))
     if origin in LISTS:
-        return "a list"
+        return " of ".join(["a list", *_items(hint)])
     names = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "null"}
     return names.get(hint, "a mapping" if origin in (dict, Mapping) else getattr(hint, "__name__", str(hint)))
 
@@ -124,12 +124,28 @@ def must_be(key: str, value: Any, hint: Any, also: str = "") -> str:
     return f"{key}={text}: must be {describe(hint)}{also}{brackets}"
 
 
+SEVERAL = {int: "integers", float: "numbers", str: "texts", dict: "mappings", Mapping: "mappings"}
+
+
+def _items(hint: Any) -> list[str]:
+    """What is in a list, such as `integers`; nothing where the type does not say it, or `accepts` does not check it."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    of_any_length = len(arguments) == 1 or (origin is tuple and arguments[1:] == (...,))
+    item = arguments[0] if of_any_length else None
+    if typing.get_origin(item) in LISTS:
+        return ["lists", *_items(item)]
+    kinds = typing.get_args(item) if typing.get_origin(item) in (Union, types.UnionType) else (item,)
+    words = [SEVERAL.get(typing.get_origin(kind) or kind) for kind in kinds]
+    return [" or ".join(map(str, words))] if all(words) else []
+
+
 ORDER = ("true or false", "an integer", "a number", "text", "a list", "a mapping", "null")
 
 
 def _place(words: str) -> int:
     """Where a type stands in a list of types."""
-    return ORDER.index(words) if words in ORDER else len(ORDER) - 2
+    kind = words.partition(" of ")[0]
+    return ORDER.index(kind) if kind in ORDER else len(ORDER) - 2
 
 
 def _is_plain(hint: Any) -> bool:

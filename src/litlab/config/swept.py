@@ -52,24 +52,31 @@ def check_swept(setting: str, usual: DictConfig, swept: Collection[str] = ()) ->
         check_bound(key, value)
     if key.partition(".")[0] in swept:
         return
-    if OmegaConf.is_list(now) and not OmegaConf.is_config(value):
-        _check_in_place_of_a_list(key, value, usual)
+    if OmegaConf.is_list(now) and (not OmegaConf.is_config(value) or _has_other_entries(value, now)):
+        _check_in_place_of_a_list(shown, value, usual)
     elif type(now) is int and isinstance(value, float):
         _check_in_place_of_an_integer(key, value, usual)
 
 
-def _check_in_place_of_a_list(key: str, value: Any, usual: DictConfig) -> None:
-    """Refuses one value where a class takes a list only. Such a sweep is rare, so only it imports the class."""
+def _has_other_entries(value: Any, now: Any) -> bool:
+    """Whether a list has entries of other types than the usual one, which is a list of numbers."""
+    of_numbers = len(now) > 0 and all(map(_is_number, now))
+    return of_numbers and OmegaConf.is_list(value) and not {*map(type, value)} <= {*map(type, now)}
+
+
+def _check_in_place_of_a_list(shown: str, value: Any, usual: DictConfig) -> None:
+    """Refuses what a class does not take that takes a list. Such a sweep is rare, so only it imports the class."""
+    key = shown.lstrip("+").partition("=")[0]
     group, _, name = key.rpartition(".")
     target = OmegaConf.select(usual, f"{group}._target_") if group else None
     try:
         hints = signature(find(str(target)))[1] if target else {}
     except Exception:  # of any kind: each job says that its class cannot be imported
         return
-    if name in hints and not accepts(hints[name], value):
-        raise ConfigError(
-            f"{key}={value}: must be {describe(hints[name])}; several lists are written {key}=[{value}],[...]"
-        )
+    is_list = OmegaConf.is_list(value)
+    if name in hints and not accepts(hints[name], OmegaConf.to_object(value) if is_list else value):
+        several_lists = "" if is_list else f"; several lists are written {key}=[{value}],[...]"
+        raise ConfigError(f"{shown}: must be {describe(hints[name])}{several_lists}")
 
 
 def _check_in_place_of_an_integer(key: str, value: float, usual: DictConfig) -> None:
