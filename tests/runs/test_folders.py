@@ -63,6 +63,19 @@ def test_a_run_is_named_by_its_folder_or_by_a_checkpoint_in_it(tmp_path):
     assert runs.find_run(str(run / runs.BEST)) == (run, run / runs.BEST)
 
 
+def test_a_run_that_has_lost_its_config_can_give_its_weights_only(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = run_in(tmp_path / "a run", runs.BEST)
+    (run / runs.CONFIG).unlink()
+    said = (
+        "^resume=a run: .hydra/config.yaml is gone; begin a new run with 'model.weights=a run/checkpoints/best.ckpt'$"
+    )
+    with pytest.raises(ConfigError, match=said):
+        runs.find_run("a run")
+    with pytest.raises(ConfigError, match="no run folder"):
+        runs.find_run(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

@@ -52,6 +52,19 @@ def test_each_run_is_told_from_its_folder(listed):
     assert (found["cut"].status, found["cut"].objective, found["cut"].test) == ("killed", None, None)
 
 
+def test_a_run_that_has_lost_its_config_is_listed_by_its_result(listed):
+    for name, checkpoint in (("whole", runs.BEST), ("other", "result.ckpt")):
+        folder = listed / "d_e" / name
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / checkpoint).touch()
+        result = {"dataset": {"name": "d"}, "config": {"model._target_": "mylab.E"}, "metrics": None, "epochs": 2}
+        runs.write_result(folder, {"status": "completed", **result})
+    lost = [run for run in runs_in(listed) if "d_e" in run.folder]
+    assert [(run.name, run.data, run.network, run.status, run.epochs) for run in lost] == [
+        ("d_e/whole", "d", "E", "completed", 2)
+    ]
+
+
 @pytest.mark.parametrize("written", [b"  choices: [1\n", b"    choices:\n      a: [1\n", b"\xff"])
 def test_a_run_with_a_damaged_record_is_listed_without_its_options(listed, written):
     (listed / "a_b/good" / runs.HYDRA).write_bytes(written)

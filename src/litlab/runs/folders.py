@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import re
+import shlex
 import shutil
 import time
 from datetime import datetime
@@ -79,6 +80,9 @@ def find_run(spec: str, runs: Path = Path(FOLDER)) -> tuple[Path, Path | None]:
         what = "no run folder (it has no .hydra/config.yaml)" if path.exists() else "no such run folder or checkpoint"
         if path.is_file():
             what = "no checkpoint in the folder checkpoints/ of a run (model.weights=FILE begins with its weights)"
+        elif weights := best_or_last(folder):
+            begin = shlex.quote(f"model.weights={weights}")
+            raise ConfigError(f"resume={spec}: {CONFIG} is gone; begin a new run with {begin}")
         raise ConfigError(f"resume={spec}: {what}; give latest, a folder below runs/ or a checkpoint in one")
     return folder, checkpoint
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from litlab.console import Terminal, number, printable
 from litlab.direction import better
 from litlab.runs.folders import began, status_without_result
-from litlab.runs.layout import CONFIG, HYDRA
+from litlab.runs.layout import CONFIG, HYDRA, RESULT, best_or_last
 from litlab.runs.result import read_result
 
 SCORES = ("objective", "test")  # columns with the value of a metric
@@ -62,8 +62,10 @@ class Listed:
 
 
 def runs_in(folder: Path) -> list[Listed]:
-    """All runs below a folder, also the jobs of sweeps."""
-    return [_listed(config.parents[1], folder) for config in sorted(folder.glob(f"**/{CONFIG}"))]
+    """All runs below a folder, also the jobs of sweeps, and those that have lost their config."""
+    recorded = {config.parents[1] for config in folder.glob(f"**/{CONFIG}")}
+    trained = {result.parent for result in folder.glob(f"**/{RESULT}") if best_or_last(result.parent)}
+    return [_listed(run, folder) for run in sorted(recorded | trained)]
 
 
 def in_order(runs: list[Listed], column: str, backwards: bool = False) -> list[Listed]:
@@ -119,11 +121,11 @@ def as_json(runs: list[Listed]) -> str:
 def _listed(run: Path, root: Path) -> Listed:
     result = read_result(run)
     choices = choices_in(run / HYDRA)
-    data = choices.get("data") or result.get("dataset", {}).get("name", "")
-    network = choices.get("model") or result.get("config", {}).get("model._target_", "").rpartition(".")[2]
+    data = choices.get("data") or (result.get("dataset") or {}).get("name", "")
+    network = choices.get("model") or str((result.get("config") or {}).get("model._target_", "")).rpartition(".")[2]
     found = result.get("objective") or {}
     name = found.get("name", "")
-    test_name, test = _test(result.get("metrics", {}), name)
+    test_name, test = _test(result.get("metrics") or {}, name)
     return Listed(
         folder=str(run),
         name=str(run.relative_to(root)).removeprefix(f"{data}_{network}/") if run != root else run.resolve().name,
