@@ -24,10 +24,11 @@ def proposed(line: str, script: str = "train") -> str | None:
         ("lr=0.1", "write optimizer.lr=0.1"),
         ("augment=random_crop", "write 'data.augment=[random_crop]'"),
         ("augment=[cutout]", "write 'data.augment=[cutout]'"),
+        ("data=mnist val_split=0.2", "write data.val_size=0.2"),
         (
-            "data=mnist val_split=0.2",
-            "write data.val_size=5000: an integer or null; training images held out for validation, drawn by the seed "
-            "alone",
+            "data=mnist val_split=many",
+            "write data.val_size=5000: a number or null; training images held out for validation, or their part if "
+            "below 1; drawn by the seed alone",
         ),
         ("data=image_folder val_split=0.2", "write data.val_size=0.2"),
         ("lr=-1", "write optimizer.lr=0.001: a number, greater than 0; learning rate"),

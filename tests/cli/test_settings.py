@@ -29,7 +29,9 @@ def test_every_setting_of_a_file_is_found(file):
 def test_a_setting_has_its_value_and_the_words_beside_it():
     found = {s.key: s for s in settings_of(CONF / "data/mnist_sample.yaml", "data")}
     assert found["data.val_size"] == Setting(
-        "data.val_size", "500", "training images held out for validation, drawn by the seed alone"
+        "data.val_size",
+        "500",
+        "training images held out for validation, or their part if below 1; drawn by the seed alone",
     )
     assert found["data.image_size"].value == "null"
     assert parents(CONF / "data/mnist_sample.yaml") == ["mnist"]

@@ -5,10 +5,9 @@ import sys
 
 import pytest
 
-from litlab.cli.signals import end_at_next_signal, signals_reach, sigterm_raises
-from litlab.config import SweepJob
+from litlab.cli.signals import end_at_next_signal, sigterm_raises
 from litlab.errors import Terminated
-from litlab.sweeps import STARTED_BY, stopped_with
+from litlab.sweeps import STARTED_BY
 
 
 @pytest.fixture(autouse=True)
@@ -48,18 +47,43 @@ def test_handlers_that_the_block_changes_are_put_back():
     assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_a_signal_between_two_jobs_of_joblib_is_noted_and_raises_nothing(tmp_path, monkeypatch):
-    monkeypatch.setenv(STARTED_BY, str(os.getppid()))
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    send(signal.SIGTERM)
-    with pytest.raises(Terminated), signals_reach(SweepJob(0, tmp_path, "Joblib")):
-        raise AssertionError("the signal has waited for the job")
-    for signum, raised in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)):
-        with pytest.raises(raised), signals_reach(SweepJob(1, tmp_path, "Joblib")):
-            send(signum)
-    assert stopped_with(tmp_path) == 0
-    send(signal.SIGINT)
-    assert stopped_with(tmp_path) == 130
+JOBS = """
+import os, signal, sys
+from pathlib import Path
+from litlab.cli.signals import signals_reach
+from litlab.config import SweepJob
+from litlab.errors import Terminated
+from litlab.sweeps import stopped_with
+
+folder = Path(sys.argv[1])
+
+def job(*signums):
+    try:
+        with signals_reach(SweepJob(0, folder, "Joblib")):
+            for signum in signums:
+                os.kill(os.getpid(), signum)
+            return "trained"
+    except (KeyboardInterrupt, Terminated) as stopped:
+        return type(stopped).__name__
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+os.kill(os.getpid(), signal.SIGTERM)
+print("waited for the job:", job())
+print("in a job:", job(signal.SIGINT), job(signal.SIGTERM), stopped_with(folder))
+os.kill(os.getpid(), signal.SIGINT)
+print("between two jobs:", stopped_with(folder))
+"""
+
+
+def test_a_signal_between_two_jobs_of_joblib_is_noted_and_raises_nothing(tmp_path):
+    """In a process of its own, which has one thread, as those of joblib have when their first job begins."""
+    environment = {**os.environ, STARTED_BY: str(os.getpid())}
+    done = subprocess.run([sys.executable, "-c", JOBS, tmp_path], env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "waited for the job: Terminated",
+        "in a job: KeyboardInterrupt Terminated 0",
+        "between two jobs: 130",
+    ], done.stderr
 
 
 WAITS = """
