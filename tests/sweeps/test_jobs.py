@@ -176,10 +176,12 @@ def test_a_setting_that_only_other_jobs_were_given_has_the_value_in_force(tmp_pa
     }
 
 
-def test_a_value_that_is_known_only_to_its_job_stays_out(tmp_path):
+@pytest.mark.parametrize("seed", ["${hydra:job.num}", "${oc.env:PATH}", "1${oc.env:PATH}"])
+def test_a_value_that_is_known_only_to_its_job_stays_out(tmp_path, seed):
+    """Here it would be that of this process, or of the sweep's last job."""
     for name, overrides in {"a": ["seed=1", "optimizer.lr=1"], "b": []}.items():
         job = job_of(tmp_path, name, overrides, **scored(0.5))
-        (job / ".hydra/config.yaml").write_text("seed: ${hydra:job.num}\noptimizer:\n  lr: 1.0\n")
+        (job / ".hydra/config.yaml").write_text(f"seed: {seed}\noptimizer:\n  lr: 1.0\n")
     assert [job.settings for job in read(tmp_path).jobs] == [
         {"seed": "1", "optimizer.lr": "1"},
         {"optimizer.lr": "1"},

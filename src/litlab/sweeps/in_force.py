@@ -4,6 +4,7 @@ A sweep may be repeated with other settings: `optimizer.lr=0.001,0.003`, and the
 default seed, the others the default learning rate.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,8 @@ from litlab.runs.listing import choices_in
 from litlab.sweeps.overrides import value_as_typed
 
 UNKNOWN = object()
+MISSING = "???"  # OmegaConf's
+RESOLVER = re.compile(r"\$\{[^}]*:")
 
 
 def in_force(job: Path, name: str, result: Mapping[str, Any]) -> str | None:
@@ -46,9 +49,19 @@ def in_force(job: Path, name: str, result: Mapping[str, Any]) -> str | None:
 def _read(job: Path, *_: int) -> tuple[dict[str, Any], Any]:
     """The options and the config that a job has recorded. Without them, or if a file is damaged: none, and None."""
     try:
-        return choices_in(job / HYDRA), OmegaConf.load(job / CONFIG)
+        config = OmegaConf.to_container(OmegaConf.load(job / CONFIG), resolve=False)
+        return choices_in(job / HYDRA), OmegaConf.create(_without_resolvers(config))
     except Exception:
         return {}, None
+
+
+def _without_resolvers(value: Any) -> Any:
+    """A plain config, in which `${hydra:job.num}` and the like are missing: here they would have other values."""
+    if isinstance(value, dict):
+        return {key: _without_resolvers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_resolvers(item) for item in value]
+    return MISSING if isinstance(value, str) and RESOLVER.search(value) else value
 
 
 def _changed(file: Path) -> int:
