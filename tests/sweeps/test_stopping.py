@@ -60,9 +60,12 @@ def test_a_sweep_that_is_terminated_as_a_job_begins_has_its_report(train_here):
 
 
 @pytest.mark.parametrize(
-    "swept", [["optimizer.lr=0.1,0.01"], ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "optimizer.lr=0.1,0.01"]]
+    ("swept", "name", "status"),
+    [
+        (["optimizer.lr=0.1,0.01"], "SIGTERM", 143),
+        (["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "optimizer.lr=0.1,0.01"], "SIGINT", 130),
+    ],
 )
-@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_counts_whose_exception_python_ignores(train_here, ctrl_c, swept, name, status):
     if "hydra/sweeper=optuna" in swept:
