@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from faults.harness import PATHS
 from scripts import QUICK, finish, start
 from sweep_folders import SWEEP, rows
 
@@ -82,7 +83,8 @@ def test_a_signal_counts_whose_exception_python_ignores(train_here, ctrl_c, swep
 def test_a_job_of_joblib_that_is_terminated_as_it_begins_leaves_no_folder(train):
     """Both jobs are in one process. If it died, the report would say that the job was killed."""
     quick = (*QUICK, "model=mlp", "data.train_limit=320", "test=false", *JOBLIB[:1], "hydra.launcher.n_jobs=1")
-    done = train("-m", *quick, "data._target_=faults.injected.SignalWhilePrepared", "+data.signal_name=null,SIGTERM")
+    swept = ["data._target_=faults.injected.SignalWhilePrepared", "+data.signal_name=null,SIGTERM"]
+    done = train("-m", *quick, *swept, **PATHS)
     assert done.status == 143, done.err
     assert "warning" not in done.err
     assert "1 of 2 jobs completed, 1 not begun" in done.out
