@@ -58,27 +58,32 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
         Raises:
             BadPicture: the file cannot be read any more, or `transform` cannot take the picture.
         """
+        row, image = self._readable(index)
+        return image, self.targets[row]
+
+    def _readable(self, index: int) -> tuple[int, Tensor]:
+        """One image uint8 [C, H, W], and the number of its file; see `__getitem__`."""
         if self.first_reading is None:
             try:
-                return self._item(index)
+                return index, self._image(index)
             except Unreadable as error:
                 raise BadPicture(f"{self.paths.text(index)} cannot be read any more: {error}") from None
         for number in range(index, index + min(len(self), MOST_IN_A_ROW)):
             row = number % len(self)
             try:
-                return self._item(row)
+                return row, self._image(row)
             except Unreadable as error:
                 self.first_reading.note_unreadable(row, self.paths.text(row), str(error))
         raise BadPicture(f"{self.paths.text(index)} cannot be read, nor can the {MOST_IN_A_ROW - 1} files behind it")
 
-    def _item(self, index: int) -> tuple[Tensor, Tensor]:
-        """Like `__getitem__`, but raises `Unreadable`."""
+    def _image(self, index: int) -> Tensor:
+        """The image of one file, uint8 [C, H, W]. Raises `Unreadable`."""
         path = self.paths.text(index)
         picture, size = self._read(path)
         if self.first_reading is not None:
             self.first_reading.note(index, size)
         try:
-            return self.transform(picture), self.targets[index]
+            return self.transform(picture)
         except (TypeError, ValueError, RuntimeError) as error:
             raise BadPicture(f"transforms cannot take {path}: {one_line(error)}") from error
 
@@ -92,8 +97,8 @@ class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
     def __getitems__(self, batch: list[int]) -> tuple[Tensor, Tensor]:
         """A whole batch: images uint8 [B, C, H, W] and targets [B, ...]. A `SeededBatch` is the same each time."""
         with seeded(batch.seed) if self.is_random and isinstance(batch, SeededBatch) else nullcontext():
-            images, targets = zip(*map(self.__getitem__, batch), strict=True)
-        return torch.stack(images), torch.stack(targets)
+            rows, images = zip(*map(self._readable, batch), strict=True)
+        return torch.stack(images), self.targets[list(rows)]  # at once: tiny pictures take little longer than a target
 
     @property
     def is_random(self) -> bool:

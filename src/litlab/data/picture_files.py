@@ -257,7 +257,8 @@ def _to_grey_or_rgb(image: Image.Image) -> Image.Image:
         colours = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, colours).convert("L" if image.mode in ("LA", "La") else "RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    return image if image.mode == mode else image.convert(mode)  # `convert` would make a copy
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
