@@ -1,4 +1,4 @@
-"""How many pictures a CPU second decodes and resizes: litlab with each decoder and resizer, and plain Pillow.
+"""How many pictures a CPU second decodes and resizes: litlab with each decoder and resizer, and plain functions.
 
     python tests/benchmarks/pictures.py [--rounds 7]
 
@@ -10,11 +10,15 @@ Hopper.
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
+import numpy as np
 import torch
 from PIL import Image
+from torchvision.transforms.v2 import functional as F
 
 from litlab.data import jpeg
 from litlab.data.picture_files import read_picture
@@ -50,7 +54,37 @@ def litlab(decoder: str, resizer: str, scaled: bool):
     return read
 
 
+def plain(decode: Callable[[Path, int], Any]):
+    """What a plain script does: decode, resize the shorter side in uint8 with antialiasing, and cut the centre."""
+
+    def read(path: Path, side: int) -> torch.Tensor:
+        pixels = torch.from_numpy(np.array(decode(path, side))).permute(2, 0, 1)
+        if min(pixels.shape[1:]) != side:
+            pixels = F.resize(pixels, [side], antialias=True)
+        pixels = F.center_crop(pixels, [side]) if pixels.shape[1:] != (side, side) else pixels
+        return pixels.contiguous()  # [C, H, W] in this order, as a batch needs it
+
+    return read
+
+
+def by_pillow(path: Path, side: int) -> Image.Image:
+    return Image.open(path).convert("RGB")
+
+
+def by_draft(path: Path, side: int) -> Image.Image:
+    image = Image.open(path)
+    image.draft("RGB", (side, side))
+    return image.convert("RGB")
+
+
+def by_simplejpeg(path: Path, side: int) -> Any:
+    return jpeg.simplejpeg.decode_jpeg(path.read_bytes())
+
+
 WAYS = {
+    "plain script: Pillow, torch's resize": plain(by_pillow),
+    "plain script: Pillow's draft, torch's resize": plain(by_draft),
+    "plain script: simplejpeg, torch's resize": plain(by_simplejpeg),
     "Pillow, resizer=pillow (litlab 0.1)": litlab("pillow", "pillow", False),
     "Pillow, resizer=torch, evaluation": litlab("pillow", "torch", False),
     "Pillow, resizer=torch, training": litlab("pillow", "torch", True),
