@@ -45,7 +45,7 @@ def sigterm_raises() -> Iterator[None]:
 def signals_reach(job: SweepJob | None) -> Iterator[None]:
     """Makes SIGINT and SIGTERM raise in the block, if it is a job in a process of joblib. They stop the sweep after it.
 
-    Such a process begins with both of them blocked, see `launchers.JoblibLauncher`. Between two jobs an exception would
+    Such a process begins with both of them blocked, see `litlab.sweeps.joblib`. Between two jobs an exception would
     reach joblib, which would kill the other jobs before they have saved. So nothing is raised there.
     """
     if job is None or job.launcher != "Joblib":

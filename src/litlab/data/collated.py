@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, Subset, default_collate
 class Collated(Dataset[tuple[Tensor, Tensor]]):
     """A data set whose `__getitem__` returns an input and a target, with whole batches as `default_collate` makes them.
 
-    Numbers of 64 bits, which those of Python and NumPy are, become float32.
+    Decimal numbers of 64 bits, which those of Python and NumPy are, become float32.
 
     Args:
         dataset: such as torch's `TensorDataset` or `Subset`, or one of torchvision's.

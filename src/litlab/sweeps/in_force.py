@@ -4,7 +4,6 @@ A sweep may be repeated with other settings: `optimizer.lr=0.001,0.003`, and the
 default seed, the others the default learning rate.
 """
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +14,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litlab.runs import CONFIG, HYDRA
 from litlab.runs.listing import choices_in
-from litlab.sweeps.overrides import value_as_typed
+from litlab.sweeps.overrides import RESOLVER, value_as_typed
 
 UNKNOWN = object()
 MISSING = "???"  # OmegaConf's
-RESOLVER = re.compile(r"\$\{[^}]*:")
 
 
 def in_force(job: Path, name: str, result: Mapping[str, Any]) -> str | None:

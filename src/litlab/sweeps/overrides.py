@@ -8,6 +8,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
+RESOLVER = re.compile(r"\$\{[^}]*:")  # a value that depends on more than the config: ${hydra:job.num}, ${oc.env:HOME}
+
 
 def as_typed(override: str) -> str:
     """`nesterov=true` for `nesterov=True`, as Hydra's sweepers write what was typed as `true`."""

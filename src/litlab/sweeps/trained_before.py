@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from litlab.runs import CONFIG
 from litlab.sweeps.folders import USUAL_SUBDIR, same_job
 from litlab.sweeps.jobs import jobs_in
+from litlab.sweeps.overrides import RESOLVER
 
 
 def trained_before(
@@ -54,4 +55,4 @@ def _text(cfg: DictConfig) -> str | None:
     plain = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(plain, dict)
     text = json.dumps({key: value for key, value in plain.items() if key not in ("hydra", "name")}, default=repr)
-    return None if any(":" in part.partition("}")[0] for part in text.split("${")[1:]) else text
+    return None if RESOLVER.search(text) else text

@@ -68,18 +68,14 @@ def _first(run: Run, data: DataModule) -> tuple[Tensor, Tensor]:
 
 
 def _check_targets(option: str, data: DataModule, targets: Tensor) -> None:
-    count = len(targets)
     if data.task == "regression" and not data.target_shape:
         raise ConfigError(f"{option}: target_shape must be the shape of one target, such as (1,), not ()")
-    if data.task == "classification":
-        wanted, shape, fits = "whole numbers", [count], not targets.is_floating_point()
-    elif data.task == "multilabel":
-        wanted, shape, fits = "float32", [count, data.num_classes], targets.is_floating_point()
-    else:
-        wanted, shape, fits = "float32", [count, *data.target_shape], targets.is_floating_point()
-    if not fits or list(targets.shape) != shape:
+    are_classes = data.task == "classification"
+    of_one = {"classification": [], "multilabel": [data.num_classes], "regression": list(data.target_shape)}
+    wanted, shape = "whole numbers" if are_classes else "float32", [len(targets), *of_one[data.task]]
+    if targets.is_floating_point() == are_classes or list(targets.shape) != shape:
         raise ConfigError(f"{option}: targets must be {wanted} {shape}, not {described(targets)}")
-    if data.task == "classification" and not 0 <= targets.min() <= targets.max() < data.num_classes:
+    if are_classes and not 0 <= targets.min() <= targets.max() < data.num_classes:
         raise ConfigError(
             f"{option}: targets must be from 0 to {data.num_classes - 1}, as there are {data.num_classes} class_names, "
             f"not from {targets.min()} to {targets.max()}"
